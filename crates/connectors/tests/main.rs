@@ -1,0 +1,1 @@
+//! Conformance of every connector against the real system.

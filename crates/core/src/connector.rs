@@ -1,0 +1,120 @@
+//! A kind of system Levada can talk to: its description, how it connects, and the list of all of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+use url::Url;
+
+use crate::destination::Destination;
+use crate::error::{Error, ErrorKind, Result};
+use crate::source::Source;
+
+/// What a connector is, for forms, help, validation and documentation.
+#[derive(Debug, Clone)]
+pub struct Descriptor {
+    /// The `type` in documents, for instance `postgres`.
+    pub name: &'static str,
+    /// The name people use.
+    pub title: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    /// URL schemes that select it in `levada copy`, for instance `postgres`, `postgresql`.
+    pub schemes: &'static [&'static str],
+    /// JSON schema of its settings.
+    pub settings: Value,
+    /// Whether streams live in namespaces that a destination can keep (`public.orders`).
+    pub namespaces: bool,
+}
+
+/// A kind of system Levada can talk to.
+pub trait Connector: Send + Sync {
+    /// Its description.
+    fn descriptor(&self) -> Descriptor;
+
+    /// Turns a URL into settings, for `levada copy` and for `url:` in documents.
+    ///
+    /// # Errors
+    /// `Config`, naming the part of the URL at fault and never the password.
+    fn settings_from_url(&self, url: &Url) -> Result<Value>;
+
+    /// Checks settings and makes a connection of them. Does no I/O: `levada validate` calls it.
+    ///
+    /// # Errors
+    /// `Config`, naming the setting at fault, the nearest valid word and what is expected.
+    fn connect(&self, settings: Value) -> Result<Arc<dyn Connection>>;
+}
+
+/// A configured connector.
+pub trait Connection: Send + Sync {
+    /// Where it leads, without credentials: host, port and database, or a path. The same for equal systems.
+    fn address(&self) -> String;
+
+    /// The connection as a source.
+    fn source(self: Arc<Self>) -> Result<Arc<dyn Source>>;
+
+    /// The connection as a destination.
+    fn destination(self: Arc<Self>) -> Result<Arc<dyn Destination>>;
+
+    /// Tries the connection step by step and stops at the first step that fails.
+    fn check(&self) -> BoxFuture<'_, Vec<CheckStep>>;
+}
+
+/// One step of a connection check.
+#[derive(Debug)]
+pub struct CheckStep {
+    /// What was tried: `name`, `tcp`, `tls`, `auth`, `read`, `write`.
+    pub step: &'static str,
+    /// How long it took.
+    pub took: Duration,
+    /// What was found, or why it failed.
+    pub outcome: Result<String>,
+}
+
+/// All connectors by name.
+#[derive(Default, Clone)]
+pub struct Registry {
+    connectors: BTreeMap<&'static str, Arc<dyn Connector>>,
+}
+
+impl Registry {
+    /// Adds a connector.
+    #[must_use]
+    pub fn with(mut self, connector: impl Connector + 'static) -> Self {
+        self.connectors.insert(connector.descriptor().name, Arc::new(connector));
+        self
+    }
+
+    /// Every connector, ordered by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Connector>> {
+        self.connectors.values()
+    }
+
+    /// The connector of a `type`.
+    ///
+    /// # Errors
+    /// `Config`, with the nearest known name.
+    pub fn get(&self, name: &str) -> Result<&Arc<dyn Connector>> {
+        self.connectors.get(name).ok_or_else(|| {
+            let known: Vec<&str> = self.connectors.keys().copied().collect();
+            let nearest = crate::naming::nearest(name, &known);
+            Error::new(ErrorKind::Config, format!("there is no connector `{name}`"))
+                .advise(format!("{}Known connectors: {}.", crate::naming::did_you_mean(nearest), known.join(", ")))
+        })
+    }
+
+    /// The connector for a URL, by its scheme.
+    ///
+    /// # Errors
+    /// `Config`, listing the schemes.
+    pub fn for_scheme(&self, scheme: &str) -> Result<&Arc<dyn Connector>> {
+        self.iter().find(|c| c.descriptor().schemes.contains(&scheme)).ok_or_else(|| {
+            let known: Vec<&str> = self.iter().flat_map(|c| c.descriptor().schemes).copied().collect();
+            let nearest = crate::naming::nearest(scheme, &known);
+            Error::new(ErrorKind::Config, format!("no connector takes URLs that start with `{scheme}:`"))
+                .advise(format!("{}Known schemes: {}.", crate::naming::did_you_mean(nearest), known.join(", ")))
+        })
+    }
+}

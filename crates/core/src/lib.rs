@@ -1,0 +1,16 @@
+//! The vocabulary of Levada: errors, schemas, batches, positions, the traits that connectors implement, and the
+//! documents. No I/O, no clock reads, no spawned tasks; depends on no other crate of Levada.
+
+pub mod batch;
+pub mod builder;
+pub mod cast;
+pub mod connector;
+pub mod destination;
+pub mod error;
+pub mod naming;
+pub mod position;
+pub mod schema;
+pub mod secret;
+pub mod source;
+pub mod text;
+pub mod transform;

@@ -1,0 +1,105 @@
+//! What a connector offers to be read from: discovery of streams, and parallel readers over one consistent view.
+
+use arrow_schema::SchemaRef;
+use futures_util::future::BoxFuture;
+
+use crate::batch::{Batch, RawFormat};
+use crate::error::Result;
+use crate::position::Position;
+
+/// A connection seen as a source.
+pub trait Source: Send + Sync {
+    /// The streams that match: all of them without a selector, else a name, a wildcard (`public.dim_*`) or, for files,
+    /// a path or glob. Nothing found is an empty list.
+    ///
+    /// # Errors
+    /// `Connect`, `Auth`, `Permission`; `Data` where a file's schema cannot be told.
+    fn discover<'a>(&'a self, selector: Option<&'a str>) -> BoxFuture<'a, Result<Vec<StreamInfo>>>;
+
+    /// Opens readers that together yield every row of the request exactly once, from one consistent view of the
+    /// stream. The readers may be driven from different tasks; dropping one ends its work at the source.
+    ///
+    /// # Errors
+    /// `NotFound` for a stream or column that is gone, `Config` for a cursor of an unusable type, `Connect`.
+    fn read<'a>(&'a self, request: ReadRequest) -> BoxFuture<'a, Result<Extract>>;
+}
+
+/// One of the parallel readers of a stream.
+pub trait Reader: Send {
+    /// The next rows, or `None` at the end. Arrow batches have exactly the requested columns, in order, plus
+    /// [`OVERLAP_COLUMN`] last where it was asked for. After an error the reader is not used again.
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<Batch>>>;
+}
+
+/// Name of the extra boolean column that marks rows which a later incremental read will see again.
+pub const OVERLAP_COLUMN: &str = "_levada_overlap";
+
+/// What is known of a stream before it is read.
+#[derive(Debug, Clone)]
+pub struct StreamInfo {
+    /// The name that selects just this stream.
+    pub name: String,
+    /// The schema or database the stream lives in, for systems that have such a thing.
+    pub namespace: Option<String>,
+    /// The last part of the name: table name, or file name without its endings.
+    pub table: String,
+    /// Its columns; see [`crate::schema`] for the types and metadata allowed.
+    pub schema: SchemaRef,
+    /// The columns of the primary key (or another unique, non-null key); empty if there is none.
+    pub key: Vec<String>,
+    /// How many rows it has, roughly.
+    pub rows_estimate: Option<u64>,
+    /// How many bytes it has at the source, roughly.
+    pub bytes_estimate: Option<u64>,
+    /// The raw format it can be read in, if any.
+    pub raw: Option<RawFormat>,
+    /// Whether the reader parses text and can therefore yield any requested column type at no cost (CSV, JSON).
+    pub typed_by_request: bool,
+}
+
+/// What to read of a stream.
+#[derive(Debug, Clone)]
+pub struct ReadRequest {
+    /// The stream, as discovered.
+    pub stream: StreamInfo,
+    /// The columns wanted, by source name and in this order. Their types are those of `stream.schema`, unless
+    /// `stream.typed_by_request`.
+    pub columns: SchemaRef,
+    /// All rows, or those after a position.
+    pub mode: ReadMode,
+    /// `Some` asks for raw rows; only given where `stream.raw` offers that format and `columns` is the whole row.
+    pub raw: Option<RawFormat>,
+    /// At most this many readers.
+    pub readers: usize,
+    /// Aim for batches of about this many bytes in memory.
+    pub batch_bytes: usize,
+}
+
+/// Which rows to read.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ReadMode {
+    /// Every row.
+    Full,
+    /// Rows from a position on, by an ascending cursor column; for files, files that are new or have changed.
+    Incremental {
+        /// The cursor column; `None` for streams that bring their own order (files).
+        cursor: Option<String>,
+        /// Where the last load ended; `None` reads everything, rows without a cursor value included.
+        from: Option<Position>,
+        /// How far before the last cursor value to look again, for rows that were committed late: a number in the
+        /// cursor's unit, or a duration such as `5m` for a cursor of time. Zero if `None`; the read is inclusive.
+        lag: Option<String>,
+        /// Whether to add [`OVERLAP_COLUMN`].
+        mark_overlap: bool,
+    },
+}
+
+/// An opened read.
+pub struct Extract {
+    /// The readers, at least one.
+    pub readers: Vec<Box<dyn Reader>>,
+    /// Where the stream stands once all readers have ended; `None` in a full read of a stream without positions.
+    pub position: Option<Position>,
+    /// What the user should know, as sentences (for instance rows without a cursor value).
+    pub warnings: Vec<String>,
+}
