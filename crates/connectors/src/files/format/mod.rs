@@ -1,0 +1,63 @@
+//! What a file format offers, and the formats there are. Everything here is blocking and runs on threads for blocking
+//! work; where the bytes come from and go to is the business of the caller.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use levada_core::batch::Batch;
+use levada_core::error::Result;
+
+/// A file open for reading at any offset, local or in an object store.
+pub trait RandomRead: Send + Sync {
+    /// The file's name, for messages.
+    fn name(&self) -> &str;
+    /// Its length in bytes, as it was when it was listed.
+    fn len(&self) -> u64;
+    /// Fills `buffer` from `offset`; the range lies within the file.
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()>;
+}
+
+/// What a file says of itself before its rows are read.
+pub struct FileInfo {
+    /// Its columns in the closed type set, with metadata.
+    pub schema: SchemaRef,
+    /// Its exact or estimated number of rows.
+    pub rows: Option<u64>,
+    /// How many parts can be read in parallel (row groups, blocks); 1 if it can only be read from the start.
+    pub parts: usize,
+}
+
+/// Rows of one file, or of one part of it.
+pub trait FileReader: Send {
+    /// The next rows with exactly the columns asked for, or `None` at the end.
+    fn next(&mut self) -> Result<Option<Batch>>;
+}
+
+/// A format that describes itself and is read at random offsets (Parquet, Avro).
+pub trait SelfDescribing: Send + Sync {
+    /// The file's schema and extent.
+    fn describe(&self, file: &Arc<dyn RandomRead>) -> Result<FileInfo>;
+    /// Opens some parts of a file. A wanted column that the file does not have is NULL in every row.
+    fn open(
+        &self,
+        file: Arc<dyn RandomRead>,
+        parts: std::ops::Range<usize>,
+        columns: SchemaRef,
+        batch_bytes: usize,
+    ) -> Result<Box<dyn FileReader>>;
+}
+
+/// One file being written; the columns are those of the schema it was opened with.
+pub trait FileWriter: Send {
+    /// Adds rows.
+    fn write(&mut self, batch: &RecordBatch) -> Result<()>;
+    /// About how many bytes the file would have if finished now.
+    fn size(&self) -> u64;
+    /// Writes what is left; the sink has every byte afterwards.
+    fn finish(self: Box<Self>) -> Result<()>;
+}
+
+/// Where a [`FileWriter`] puts its bytes, in order.
+pub type Sink = Box<dyn Write + Send>;
