@@ -1,0 +1,84 @@
+//! The shape of our own source files: each says what it owns, none grows past reading, and no connector is named outside
+//! its folder.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::root;
+
+const LINES_MAX: usize = 600;
+const VAGUE_NAMES: &[&str] = &["utils.rs", "helpers.rs", "common.rs", "misc.rs", "util.rs"];
+
+/// Every Rust file below a folder of the repository.
+fn rust_files(folder: &str) -> Vec<PathBuf> {
+    let mut open = vec![root().join(folder)];
+    let mut files = Vec::new();
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    assert!(!files.is_empty(), "no Rust files in {folder}");
+    files
+}
+
+fn shown(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap().display().to_string()
+}
+
+#[test]
+fn files_are_introduced_and_short() {
+    let mut complaints = Vec::new();
+    for path in ["crates", "bench"].into_iter().flat_map(rust_files) {
+        let content = fs::read_to_string(&path).unwrap();
+        let (shown, lines) = (shown(&path), content.lines().count());
+        if !content.starts_with("//! ") {
+            complaints.push(format!("{shown} does not start with `//! ` and a line on what it owns"));
+        }
+        if lines > LINES_MAX {
+            complaints.push(format!("{shown} has {lines} lines, {LINES_MAX} are the most: which concept is missing?"));
+        }
+        if VAGUE_NAMES.iter().any(|name| path.ends_with(name)) {
+            complaints.push(format!("{shown} has a name that says nothing"));
+        }
+    }
+    assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
+}
+
+/// The connectors are known by their folders; `kit` is what they share.
+fn connectors() -> Vec<String> {
+    let folder = root().join("crates/connectors/src");
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    let folders = entries.filter(|entry| entry.path().is_dir());
+    folders.map(|entry| entry.file_name().into_string().unwrap()).filter(|name| name != "kit").collect()
+}
+
+#[test]
+fn no_connector_is_named_outside_its_folder() {
+    let connectors = connectors();
+    let mut complaints = Vec::new();
+    for path in ["crates/core/src", "crates/engine/src", "crates/levada/src"].into_iter().flat_map(rust_files) {
+        if path.ends_with("tests.rs") {
+            continue;
+        }
+        let content = fs::read_to_string(&path).unwrap();
+        let product = content.split("#[cfg(test)]").next().unwrap_or_default();
+        for (number, line) in product.lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            for name in connectors.iter().filter(|name| names(code, name)) {
+                complaints.push(format!("{}:{} names the connector `{name}`", shown(&path), number + 1));
+            }
+        }
+    }
+    assert!(complaints.is_empty(), "connectors are reached by their descriptor only:\n{}", complaints.join("\n"));
+}
+
+/// As a literal (`"files"`, `"postgres:..."`) or a path (`files::`): the bare word may be ordinary English.
+fn names(code: &str, connector: &str) -> bool {
+    let after = ['"', ':', '/'];
+    let literal =
+        code.match_indices(&format!("\"{connector}")).any(|(at, found)| code[at + found.len()..].starts_with(after));
+    literal || code.contains(&format!(" {connector}::")) || code.contains(&format!("::{connector}"))
+}
