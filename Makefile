@@ -1,0 +1,44 @@
+# What a person types. Each target says what it does, and can be run again cheaply.
+# Build output stays out of the repository, shared by all targets.
+CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/levada/target
+export CARGO_TARGET_DIR
+
+# Kill-and-compare rounds per pair of systems in `make torture`.
+ROUNDS ?= 300
+# TPC-H scale factor (1 = six million rows) and repetitions in `make bench`.
+SCALE ?= 1
+RUNS ?= 3
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench torture build lint fmt clean-services
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## a seeded shop of a million rows into SQLite and Parquet, first in full, then what is new
+	@scripts/demo
+
+test: ## format, lints and every test against real servers (installed and started as needed, stopped at the end)
+	@scripts/test
+
+bench: build ## TPC-H loads side by side with the usual tools, into bench/RESULTS.md (SCALE=1 RUNS=3)
+	cargo build --release --locked -p levada-bench
+	scripts/services run "$(CARGO_TARGET_DIR)/release/levada-bench" \
+	  --levada "$(CARGO_TARGET_DIR)/release/levada" --scale $(SCALE) --runs $(RUNS) --output bench/RESULTS.md
+
+torture: ## kill the binary at random moments, hundreds of times, and compare source and destination (ROUNDS=300)
+	LEVADA_KILL_ROUNDS=$(ROUNDS) scripts/services run cargo test --locked -p levada --test main kill -- --nocapture
+
+build: ## the release binary
+	cargo build --release --locked -p levada
+	@echo "built $(CARGO_TARGET_DIR)/release/levada"
+
+lint: ## formatting and clippy, warnings are errors
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+fmt: ## format all code
+	cargo fmt --all
+
+clean-services: ## stop the test servers and remove their data
+	scripts/services clean
