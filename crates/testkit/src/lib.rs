@@ -1,1 +1,3 @@
-//! 
+//! Test tools, never part of the product.
+
+pub mod shop;
