@@ -1,6 +1,13 @@
 //! What a file format offers, and the formats there are. Everything here is blocking and runs on threads for blocking
 //! work; where the bytes come from and go to is the business of the caller.
 
+mod columns;
+mod fit;
+mod nested;
+pub(in crate::files) mod parquet;
+#[cfg(test)]
+mod samples;
+
 use std::io::Write;
 use std::sync::Arc;
 

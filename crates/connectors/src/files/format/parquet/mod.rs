@@ -1,0 +1,65 @@
+//! Parquet files: what they hold in terms of the closed type set, and reading and writing them in bounded memory.
+
+mod chunks;
+mod read;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use arrow_schema::SchemaRef;
+use levada_core::error::{Context, Error, ErrorKind, Result};
+use parquet::errors::ParquetError;
+
+use super::{FileInfo, FileReader, RandomRead, SelfDescribing};
+use schema::Layout;
+pub(in crate::files) use write::{Options, writer};
+
+/// The format.
+pub(in crate::files) struct Parquet;
+
+impl SelfDescribing for Parquet {
+    fn describe(&self, file: &Arc<dyn RandomRead>) -> Result<FileInfo> {
+        let layout = Layout::load(file).at(file.name())?;
+        let metadata = layout.metadata.metadata();
+        Ok(FileInfo {
+            schema: layout.schema,
+            rows: u64::try_from(metadata.file_metadata().num_rows()).ok(),
+            parts: metadata.num_row_groups().max(1),
+        })
+    }
+
+    fn open(
+        &self,
+        file: Arc<dyn RandomRead>,
+        parts: Range<usize>,
+        columns: SchemaRef,
+        batch_bytes: usize,
+    ) -> Result<Box<dyn FileReader>> {
+        let layout = Layout::load(&file).at(file.name())?;
+        Ok(Box::new(read::Rows::new(file, layout, parts, columns, batch_bytes)?))
+    }
+}
+
+/// Calls the library on outside bytes: where it panics on a malformed file, that is an error of the file.
+fn guarded<T>(call: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
+    catch_unwind(AssertUnwindSafe(call))
+        .unwrap_or_else(|_| Err(ParquetError::General("its pages contradict its footer".to_owned())))
+}
+
+/// What the library says of a file, in our words.
+fn malformed(error: ParquetError) -> Error {
+    let text = match error {
+        ParquetError::General(text)
+        | ParquetError::EOF(text)
+        | ParquetError::ArrowError(text)
+        | ParquetError::NYI(text) => text,
+        other => other.to_string(),
+    };
+    Error::new(ErrorKind::Data, format!("the file cannot be read as Parquet: {text}"))
+        .advise("Check that it was written to its end, or exclude it from the stream.")
+}

@@ -1,0 +1,154 @@
+//! Writing Parquet: row groups small enough for memory and parallel reading, the Arrow schema embedded so that every type
+//! and its origin come back, and the annotations other readers look for.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_array::{RecordBatch, RecordBatchOptions};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use levada_core::error::{Error, ErrorKind, Result};
+use levada_core::schema::{LOGICAL, Logical, NATIVE};
+use parquet::arrow::ArrowSchemaConverter;
+use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
+use parquet::basic::{Compression as Codec, LogicalType, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::{ColumnPath, SchemaDescriptor, Type};
+
+use super::super::{FileWriter, Sink};
+
+const ROW_GROUP_BYTES: usize = 16 << 20;
+const ROW_GROUP_ROWS: usize = 1 << 20;
+/// Shared by the columns of a file: what their unfinished pages may take together.
+const PAGES_BYTES: usize = 16 << 20;
+
+/// How pages are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::files) enum Compression {
+    /// Zstandard, level 1.
+    #[default]
+    Zstd,
+    /// Snappy.
+    Snappy,
+    /// Not at all.
+    None,
+}
+
+/// How a file is written.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::files) struct Options {
+    /// How pages are compressed.
+    pub(in crate::files) compression: Compression,
+}
+
+/// Starts a file. Its columns are of the closed type set.
+///
+/// # Errors
+/// `Unsupported` for a table without columns, `Full` and `Io` from the sink.
+pub(in crate::files) fn writer(sink: Sink, schema: SchemaRef, options: Options) -> Result<Box<dyn FileWriter>> {
+    if schema.fields().is_empty() {
+        return Err(Error::new(ErrorKind::Unsupported, "Parquet cannot hold rows without columns")
+            .advise("Include at least one column, or leave the stream out."));
+    }
+    let fields: Vec<Field> = schema.fields().iter().map(|field| own_metadata(field)).collect();
+    let schema = Arc::new(Schema::new(fields));
+    let writer_options = ArrowWriterOptions::new()
+        .with_properties(properties(&schema, options)?)
+        .with_parquet_schema(annotated(&schema).map_err(failed)?);
+    let writer = ArrowWriter::try_new_with_options(sink, schema.clone(), writer_options).map_err(failed)?;
+    Ok(Box::new(Rows { schema, writer }))
+}
+
+struct Rows {
+    schema: SchemaRef,
+    writer: ArrowWriter<Sink>,
+}
+
+impl FileWriter for Rows {
+    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        let batch = RecordBatch::try_new_with_options(self.schema.clone(), batch.columns().to_vec(), &options)
+            .map_err(|error| Error::new(ErrorKind::Internal, format!("rows do not fit the file's columns: {error}")))?;
+        self.writer.write(&batch).map_err(failed)
+    }
+
+    fn size(&self) -> u64 {
+        (self.writer.bytes_written() + self.writer.in_progress_size()) as u64
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        let mut sink = self.writer.into_inner().map_err(failed)?;
+        Ok(sink.flush()?)
+    }
+}
+
+/// What the file remembers of a column: what comes back when it is read, and nothing of other systems.
+fn own_metadata(field: &Field) -> Field {
+    let kept = |key: &str| field.metadata().get(key).map(|value| (key.to_owned(), value.clone()));
+    let metadata: HashMap<String, String> = [NATIVE, LOGICAL].into_iter().filter_map(kept).collect();
+    Field::new(field.name(), field.data_type().clone(), field.is_nullable()).with_metadata(metadata)
+}
+
+fn properties(schema: &Schema, options: Options) -> Result<WriterProperties> {
+    let page_bytes = (PAGES_BYTES / schema.fields().len()).clamp(8 << 10, 1 << 20);
+    let codec = match options.compression {
+        Compression::Zstd => Codec::ZSTD(ZstdLevel::try_new(1).map_err(failed)?),
+        Compression::Snappy => Codec::SNAPPY,
+        Compression::None => Codec::UNCOMPRESSED,
+    };
+    let mut builder = WriterProperties::builder()
+        .set_created_by(format!("levada {}", env!("CARGO_PKG_VERSION")))
+        .set_compression(codec)
+        .set_data_page_size_limit(page_bytes)
+        .set_data_page_row_count_limit(ROW_GROUP_ROWS)
+        .set_dictionary_page_size_limit(page_bytes.min(256 << 10))
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
+        .set_statistics_enabled(EnabledStatistics::Chunk);
+    for field in schema.fields() {
+        // values that hardly ever repeat
+        if matches!(field.data_type(), DataType::FixedSizeBinary(_)) || Logical::of(field) == Some(Logical::Json) {
+            builder = builder.set_column_dictionary_enabled(ColumnPath::from(field.name().as_str()), false);
+        }
+    }
+    Ok(builder.build())
+}
+
+/// The file's own schema, in which UUIDs and JSON documents say so.
+fn annotated(schema: &Schema) -> std::result::Result<SchemaDescriptor, ParquetError> {
+    let plain = ArrowSchemaConverter::new().convert(schema)?;
+    let root = plain.root_schema();
+    let mut fields = Vec::with_capacity(root.get_fields().len());
+    for (of_file, field) in root.get_fields().iter().zip(schema.fields()) {
+        let annotation = match field.data_type() {
+            DataType::FixedSizeBinary(16) => Some(LogicalType::Uuid),
+            DataType::Utf8 if Logical::of(field) == Some(Logical::Json) => Some(LogicalType::Json),
+            _ => None,
+        };
+        let Some(annotation) = annotation else {
+            fields.push(of_file.clone());
+            continue;
+        };
+        let length = if annotation == LogicalType::Uuid { 16 } else { -1 };
+        let built = Type::primitive_type_builder(of_file.name(), of_file.get_physical_type())
+            .with_repetition(of_file.get_basic_info().repetition())
+            .with_logical_type(Some(annotation))
+            .with_length(length)
+            .build()?;
+        fields.push(Arc::new(built));
+    }
+    let root = Type::group_type_builder(root.name()).with_fields(fields).build()?;
+    Ok(SchemaDescriptor::new(Arc::new(root)))
+}
+
+/// What the library says of writing; an error of the sink keeps its kind.
+fn failed(error: ParquetError) -> Error {
+    match error {
+        ParquetError::External(inner) => match inner.downcast::<std::io::Error>() {
+            Ok(io) => Error::from(*io),
+            Err(other) => Error::new(ErrorKind::Io, format!("the Parquet file cannot be written: {other}")),
+        },
+        other => Error::new(ErrorKind::Internal, format!("the Parquet file cannot be written: {other}")),
+    }
+}
