@@ -4,6 +4,7 @@
 pub mod batch;
 pub mod builder;
 pub mod cast;
+pub mod config;
 pub mod connector;
 pub mod destination;
 pub mod error;
