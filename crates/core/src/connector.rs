@@ -34,6 +34,12 @@ pub trait Connector: Send + Sync {
     /// Its description.
     fn descriptor(&self) -> Descriptor;
 
+    /// Endings of file names, in lower case and without the dot, for which a plain path in `levada copy` means this
+    /// connector; paths with other endings go to the connector of the scheme `file`.
+    fn path_endings(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Turns a URL into settings, for `levada copy` and for `url:` in documents.
     ///
     /// # Errors
@@ -116,5 +122,16 @@ impl Registry {
             Error::new(ErrorKind::Config, format!("no connector takes URLs that start with `{scheme}:`"))
                 .advise(format!("{}Known schemes: {}.", crate::naming::did_you_mean(nearest), known.join(", ")))
         })
+    }
+
+    /// The connector for a plain path, by the ending of its name.
+    ///
+    /// # Errors
+    /// `Config`, where no connector reads local files.
+    pub fn for_path(&self, path: &str) -> Result<&Arc<dyn Connector>> {
+        let name = path.rsplit(['/', '\\']).next().unwrap_or_default().to_ascii_lowercase();
+        let ending = name.rsplit_once('.').map(|(_, ending)| ending).unwrap_or_default();
+        let special = self.iter().find(|connector| connector.path_endings().contains(&ending));
+        special.map_or_else(|| self.for_scheme("file"), Ok)
     }
 }
