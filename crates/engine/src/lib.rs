@@ -1,1 +1,7 @@
-//! 
+//! The house where a batch makes its trip from a source to a destination. Knows the traits of `levada-core`, and no
+//! connector by name.
+
+mod channel;
+pub mod progress;
+pub mod report;
+pub mod run;

@@ -1,0 +1,375 @@
+//! One sync: plans every stream before it touches any, then takes each through read, map, write and commit, tries again
+//! what can succeed later, and reports the proof.
+
+pub mod checkpoint;
+mod extract;
+mod lane;
+mod load;
+pub mod plan;
+mod transform;
+mod verify;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use levada_core::config::{Retry, StreamOptions, Sync, Verify};
+use levada_core::connector::Connection;
+use levada_core::destination::{Durable, Load, LoadEnd};
+use levada_core::error::{Context, Error, ErrorKind, Result};
+use levada_core::source::{Extract, ReadMode, ReadRequest, StreamInfo};
+use levada_core::transform::Transform;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::channel::Channel;
+use crate::progress::{Progress, StreamProgress};
+use crate::report::{Failure, Proof, Report, StreamReport};
+use checkpoint::{OverlapFilter, State};
+use lane::{Lanes, RejectBin};
+use plan::{Ends, Planned};
+use transform::Columns;
+use verify::{Mapping, Sent, Side};
+
+/// What a batch aims for in memory where the budget allows it.
+const BATCH_BYTES_MAX: usize = 4 << 20;
+/// How long an interrupted load may take to clean up behind itself.
+const ABORT_LIMIT: Duration = Duration::from_secs(4);
+/// How often a commit whose answer was lost is looked for, one second apart.
+const COMMIT_LOOKUPS: u32 = 20;
+
+/// One sync to carry out.
+pub struct SyncJob {
+    /// Names the stored positions: `pipeline/task`, or the source's address.
+    pub pipeline: String,
+    /// What to do.
+    pub sync: Sync,
+    /// The connection named by `sync.from`.
+    pub source: Arc<dyn Connection>,
+    /// The connection named by `sync.to`.
+    pub destination: Arc<dyn Connection>,
+    /// Whether the source's namespaces are kept in the destination (both have them).
+    pub keep_namespaces: bool,
+    /// Whether stored positions are ignored and every target is replaced.
+    pub full_refresh: bool,
+    /// Only this stream, by its name at the source.
+    pub only_stream: Option<String>,
+    /// How often and when a stream that failed for a passing reason is tried again.
+    pub retry: Retry,
+    /// Ends the run when cancelled.
+    pub stop: CancellationToken,
+}
+
+impl SyncJob {
+    /// Readers per stream at most.
+    fn readers(&self) -> usize {
+        self.sync.parallel.readers.map_or_else(cores, usize::from)
+    }
+
+    /// Writers per stream at most.
+    fn writers(&self) -> usize {
+        self.sync.parallel.writers.map_or_else(cores, usize::from)
+    }
+
+    /// Bytes of batches that may wait between readers and writers; what readers and writers hold takes the rest.
+    fn channel_bytes(&self) -> usize {
+        usize::try_from(self.sync.memory_bytes / 4).unwrap_or(usize::MAX)
+    }
+
+    /// What one batch aims for.
+    fn batch_bytes(&self) -> usize {
+        (self.channel_bytes() / 4).clamp(64 << 10, BATCH_BYTES_MAX)
+    }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from).clamp(1, 8)
+}
+
+/// Plans every stream of a job, and changes nothing.
+///
+/// # Errors
+/// The first stream that cannot be planned; `Config` if two streams have one target.
+pub async fn plan_all(job: &SyncJob) -> Result<Vec<Planned>> {
+    let ends = Ends::open(job)?;
+    let mut planned: Vec<Planned> = Vec::new();
+    for (info, options) in plan::select(job, &ends).await? {
+        let name = info.name.clone();
+        let next = plan::plan(job, &ends, info, options).await.at(format!("stream `{name}`"))?;
+        if let Some(twin) = planned.iter().find(|other| other.spec.target == next.spec.target) {
+            return Err(Error::new(
+                ErrorKind::Config,
+                format!("streams `{}` and `{name}` would both load into `{}`", twin.info.name, next.spec.target),
+            )
+            .advise("Give one of them another target with `rename`."));
+        }
+        planned.push(next);
+    }
+    Ok(planned)
+}
+
+/// Carries out a job. A stream that fails does not stop the others; its error stands in the report.
+///
+/// # Errors
+/// What makes the whole job impossible, found before anything moved; `Interrupted` when stopped.
+pub async fn run(job: SyncJob, progress: Arc<Progress>) -> Result<Report> {
+    let stopped = || Error::new(ErrorKind::Interrupted, "the run was stopped");
+    let planned = tokio::select! {
+        biased;
+        () = job.stop.cancelled() => return Err(stopped()),
+        planned = plan_all(&job) => planned?,
+    };
+    let mut report = Report::default();
+    for first in planned {
+        let stream = run_stream(&job, first, &progress).await;
+        report.streams.push(stream);
+        if job.stop.is_cancelled() {
+            return Err(stopped());
+        }
+    }
+    Ok(report)
+}
+
+/// Tries one stream until it succeeds, fails for good, or the attempts are used up.
+async fn run_stream(job: &SyncJob, planned: Planned, progress: &Progress) -> StreamReport {
+    let figures = progress.start(&planned.info.name, planned.info.rows_estimate);
+    let (info, options) = (planned.info.clone(), planned.options.clone());
+    let mut report = StreamReport {
+        stream: planned.info.name.clone(),
+        target: planned.spec.target.clone(),
+        load_id: String::new(),
+        proof: Proof::default(),
+        changes: crate::report::Changes::default(),
+        bytes: 0,
+        seconds: 0.0,
+        bound: None,
+        route: "arrow",
+        attempts: 0,
+        warnings: Vec::new(),
+        error: None,
+    };
+    let mut planned = Some(planned);
+    let error = loop {
+        report.attempts += 1;
+        let tried = match planned.take() {
+            Some(planned) => try_stream(job, planned, &figures, &mut report).await,
+            None => again(job, &info, &options, &figures, &mut report).await,
+        };
+        let Err(error) = tried else { break None };
+        let retry = error.kind().policy().retry && report.attempts < job.retry.attempts && !job.stop.is_cancelled();
+        if !retry {
+            break Some(error);
+        }
+        let pause = job.retry.pause(report.attempts);
+        report.warnings.push(format!("attempt {} failed and was repeated: {error}", report.attempts));
+        figures.restart();
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = job.stop.cancelled() => {}
+        }
+    };
+    figures.end();
+    let snapshot = figures.snapshot();
+    report.seconds = snapshot.seconds;
+    report.bytes = snapshot.bytes_read;
+    report.bound = Some(snapshot.bound);
+    report.error = error.map(|error| Failure::from(&error.at(format!("stream `{}`", info.name))));
+    report
+}
+
+async fn again(
+    job: &SyncJob,
+    info: &StreamInfo,
+    options: &StreamOptions,
+    figures: &Arc<StreamProgress>,
+    report: &mut StreamReport,
+) -> Result<()> {
+    let ends = Ends::open(job)?;
+    let found = ends.source.discover(Some(&info.name)).await?;
+    let fresh = found.into_iter().find(|other| other.name == info.name).unwrap_or_else(|| info.clone());
+    let planned = plan::plan(job, &ends, fresh, options.clone()).await?;
+    try_stream(job, planned, figures, report).await
+}
+
+/// One attempt: read, map, write, commit, verify. Whatever fails before the commit leaves nothing behind.
+async fn try_stream(
+    job: &SyncJob,
+    planned: Planned,
+    figures: &Arc<StreamProgress>,
+    report: &mut StreamReport,
+) -> Result<()> {
+    let ends = Ends::open(job)?;
+    report.load_id.clone_from(&planned.spec.load_id);
+    report.route = if planned.plan.raw.is_some() { "raw" } else { "arrow" };
+    let mut load = tokio::select! {
+        biased;
+        () = job.stop.cancelled() => return Err(Error::new(ErrorKind::Interrupted, "the run was stopped")),
+        load = ends.destination.begin(planned.spec.clone(), planned.plan.clone()) => load?,
+    };
+    let attempt = async {
+        let extract = ends.source.read(planned.request.clone()).await.at(format!("connection `{}`", job.sync.from))?;
+        report.warnings.extend(extract.warnings.iter().cloned());
+        let position = extract.position.clone();
+        let lanes = pump(&planned, extract, load.as_mut(), figures, job.channel_bytes()).await?;
+        let proof = prove(&lanes)?;
+        let end = LoadEnd {
+            state: state_after(&planned, position, &lanes)?,
+            rows_written: proof.written,
+            rejects: lanes.rejects.take(),
+        };
+        let durable = commit(&ends, &planned, load.as_mut(), end).await?;
+        Ok::<_, Error>((proof, durable, lanes))
+    };
+    let outcome = tokio::select! {
+        biased;
+        () = job.stop.cancelled() => Err(Error::new(ErrorKind::Interrupted, "the run was stopped")),
+        outcome = attempt => outcome,
+    };
+    let (mut proof, durable, lanes) = match outcome {
+        Ok(done) => done,
+        Err(error) => {
+            let _ = tokio::time::timeout(ABORT_LIMIT, load.abort()).await;
+            return Err(error);
+        }
+    };
+    drop(load);
+    report.changes = durable.into();
+    if let Some(sent) = &lanes.sent {
+        proof.verified = Some(compare(&ends, &planned, sent).await?);
+    }
+    report.proof = proof;
+    Ok(())
+}
+
+/// Moves all rows from the readers to the writers. The first failure ends everything.
+async fn pump(
+    planned: &Planned,
+    extract: Extract,
+    load: &mut dyn Load,
+    figures: &Arc<StreamProgress>,
+    channel_bytes: usize,
+) -> Result<Arc<Lanes>> {
+    let writers = load.writers().await?;
+    let raw = planned.plan.raw.is_some();
+    let key: Vec<usize> =
+        planned.spec.key_columns.iter().filter_map(|key| planned.plan.schema.index_of(key).ok()).collect();
+    let sent = || Sent::new(planned.spec.write, planned.plan.schema.fields().len(), key);
+    let overlap = || OverlapFilter::new(planned.state.overlap.clone(), planned.overlap_columns.clone());
+    let lanes = Arc::new(Lanes {
+        channel: Channel::new(channel_bytes, extract.readers.len()),
+        transform: (!raw).then(|| columns_of(planned)),
+        overlap: (!planned.overlap_columns.is_empty()).then(overlap),
+        sent: (planned.options.verify == Verify::Checksum).then(sent),
+        rejects: RejectBin::new(planned.spec.quarantine),
+        rows_read: AtomicU64::new(0),
+        rows_written: AtomicU64::new(0),
+        progress: figures.clone(),
+    });
+    let mut tasks = JoinSet::new();
+    for reader in extract.readers {
+        tasks.spawn(extract::extract(reader, lanes.clone()));
+    }
+    for writer in writers {
+        tasks.spawn(load::load(writer, lanes.clone()));
+    }
+    while let Some(ended) = tasks.join_next().await {
+        let failure = match ended {
+            Ok(Ok(())) => continue,
+            Ok(Err(error)) => error,
+            Err(crash) => Error::new(ErrorKind::Internal, format!("a task of the load crashed: {crash}")),
+        };
+        lanes.channel.close();
+        tasks.shutdown().await;
+        return Err(failure);
+    }
+    Ok(lanes)
+}
+
+fn columns_of(planned: &Planned) -> Arc<dyn Transform> {
+    Arc::new(Columns::new(planned.rules.clone(), planned.plan.schema.clone()))
+}
+
+/// The counts of both sides; a load that does not add up must not be committed.
+fn prove(lanes: &Lanes) -> Result<Proof> {
+    let proof = Proof {
+        read: lanes.rows_read(),
+        repeated: lanes.overlap.as_ref().map_or(0, OverlapFilter::repeated),
+        written: lanes.rows_written.load(Relaxed),
+        rejected: lanes.rejects.len(),
+        verified: None,
+    };
+    if proof.holds() {
+        return Ok(proof);
+    }
+    let Proof { read, repeated, written, rejected, .. } = proof;
+    Err(Error::new(
+        ErrorKind::Internal,
+        format!("the counts do not add up: read {read}, repeated {repeated}, written {written}, rejected {rejected}"),
+    )
+    .advise("Nothing was committed. Run again; if it happens twice, please report it."))
+}
+
+fn state_after(
+    planned: &Planned,
+    position: Option<levada_core::position::Position>,
+    lanes: &Lanes,
+) -> Result<serde_json::Value> {
+    let state = State {
+        position: position.or_else(|| planned.state.position.clone()),
+        overlap: lanes.overlap.as_ref().and_then(OverlapFilter::next),
+        names: planned.names.clone(),
+    };
+    serde_json::to_value(state).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))
+}
+
+/// Commits; if the answer is lost, asks the destination whether the commit happened.
+async fn commit(ends: &Ends, planned: &Planned, load: &mut dyn Load, end: LoadEnd) -> Result<Durable> {
+    let rows_written = end.rows_written;
+    let error = match load.commit(end).await {
+        Ok(durable) => return Ok(durable),
+        Err(error) if error.kind() == ErrorKind::Connect => error,
+        Err(error) => return Err(error),
+    };
+    for _ in 0..COMMIT_LOOKUPS {
+        match ends.destination.committed(&planned.spec.key).await {
+            Ok(Some(found)) if found.load_id == planned.spec.load_id => {
+                return Ok(Durable { inserted: rows_written, ..Durable::default() });
+            }
+            Ok(_) => return Err(error),
+            Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
+        }
+    }
+    Err(Error::new(ErrorKind::Refused, format!("the connection broke during the commit: {}", error.message()))
+        .advise("The destination holds either all of the load or nothing; run again, and it will go on from what is there."))
+}
+
+/// Compares the destination with what was sent.
+async fn compare(ends: &Ends, planned: &Planned, sent: &Sent) -> Result<u64> {
+    let target = &planned.spec.target;
+    let found = ends.target.discover(Some(target)).await?.into_iter().next();
+    let info = found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("`{target}` is gone after the load")))?;
+    let fields = planned.plan.schema.fields().iter().map(|field| {
+        let read = info.schema.field_with_name(field.name()).cloned();
+        read.map_err(|_| Error::new(ErrorKind::NotFound, format!("column `{}` is gone after the load", field.name())))
+    });
+    let columns = Arc::new(arrow_schema::Schema::new(fields.collect::<Result<Vec<_>>>()?));
+    let all = |stream: StreamInfo, columns| ReadRequest {
+        stream,
+        columns,
+        mode: ReadMode::Full,
+        raw: None,
+        readers: 1,
+        batch_bytes: planned.request.batch_bytes,
+    };
+    let read_back = Side {
+        source: ends.target.as_ref(),
+        request: all(info, columns),
+        map: Mapping::Cast(planned.plan.schema.clone()),
+    };
+    let again = Side {
+        source: ends.source.as_ref(),
+        request: all(planned.info.clone(), planned.request.columns.clone()),
+        map: Mapping::Transform(columns_of(planned)),
+    };
+    sent.compare(read_back, again).await.at("verify")
+}
