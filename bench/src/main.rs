@@ -1,3 +1,94 @@
-//! Side-by-side benchmarks: Levada and the usual tool, on the same data, in the same run.
+//! Side-by-side benchmarks: Levada and the tool a person would use instead, on the same TPC-H rows, in turns, in one run.
+//! A command that fails, or leaves other rows than it should, is reported and never timed.
 
-fn main() {}
+mod job;
+mod jobs;
+mod lineitem;
+mod measure;
+mod places;
+mod report;
+
+use std::fs;
+use std::io::{Write, stderr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use job::Job;
+use places::Places;
+
+/// Why a benchmark could not be run, as a sentence.
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+const USAGE: &str = "usage: levada-bench --levada PROGRAM [--scale F] [--runs N] [--only TEXT] [--output FILE]
+  --levada PROGRAM  the release binary to measure
+  --scale F         TPC-H scale factor; 1 (the default) has 6 million rows
+  --runs N          repetitions of each side, in turns; medians are reported (default 3)
+  --only TEXT       only jobs whose name contains TEXT
+  --output FILE     write the report here (default: standard output)
+The servers are those of `eval \"$(scripts/services env)\"`.";
+
+struct Options {
+    levada: PathBuf,
+    scale: f64,
+    runs: usize,
+    only: String,
+    output: Option<PathBuf>,
+}
+
+fn options() -> Result<Options> {
+    let mut options = Options { levada: PathBuf::new(), scale: 1.0, runs: 3, only: String::new(), output: None };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let value = arguments.next().ok_or_else(|| format!("{argument} needs a value"))?;
+        match argument.as_str() {
+            "--levada" => options.levada = fs::canonicalize(&value).map_err(|e| format!("{value}: {e}"))?,
+            "--scale" => options.scale = value.parse()?,
+            "--runs" => options.runs = value.parse::<usize>()?.max(1),
+            "--only" => options.only = value,
+            "--output" => options.output = Some(value.into()),
+            other => return Err(format!("`{other}` is not known").into()),
+        }
+    }
+    if options.levada.as_os_str().is_empty() { Err("--levada is missing".into()) } else { Ok(options) }
+}
+
+fn run(options: &Options) -> Result<bool> {
+    let places = Places::from_environment(&options.levada, options.scale)?;
+    let jobs: Vec<Job> = jobs::all(&places).into_iter().filter(|job| job.name.contains(&options.only)).collect();
+    say(&format!("preparing TPC-H lineitem at scale {}", options.scale));
+    let rows = lineitem::prepare(&places, options.scale)?;
+    let mut outcomes = Vec::new();
+    for job in &jobs {
+        outcomes.push(job.run(&places, options.runs));
+    }
+    let start_up = jobs::start_up(&places);
+    let text = report::markdown(&places, rows, options.runs, options.scale, &outcomes, &start_up);
+    match &options.output {
+        Some(path) => fs::write(path, &text)?,
+        None => std::io::stdout().write_all(text.as_bytes())?,
+    }
+    Ok(outcomes.iter().all(|outcome| outcome.failure.is_none()))
+}
+
+/// One line on what happens now.
+fn say(line: &str) {
+    let _ = writeln!(stderr(), "bench: {line}");
+}
+
+fn main() -> ExitCode {
+    let options = match options() {
+        Ok(options) => options,
+        Err(wrong) => {
+            let _ = writeln!(stderr(), "levada-bench: {wrong}\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(&options) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(problem) => {
+            let _ = writeln!(stderr(), "levada-bench: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}

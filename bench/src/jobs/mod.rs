@@ -1,0 +1,52 @@
+//! The rows of the benchmark, one file for each family of systems.
+
+mod files;
+mod mariadb;
+mod merge;
+mod postgres;
+mod start_up;
+
+use std::fs;
+use std::path::PathBuf;
+
+pub use start_up::{StartUp, start_up};
+
+use crate::job::{Check, Step};
+use crate::job::{Job, Side};
+use crate::lineitem::COLUMNS;
+use crate::measure::Invocation;
+use crate::places::{OTHER, Places};
+
+/// Every job, in the order of the report.
+pub fn all(places: &Places) -> Vec<Job> {
+    let mut jobs = postgres::jobs(places);
+    jobs.extend(files::jobs(places));
+    jobs.extend(mariadb::jobs(places));
+    jobs.push(merge::job(places));
+    jobs
+}
+
+/// A pipeline of one sync, written where the commands run; for what `copy` has no option for.
+fn pipeline(places: &Places, name: &str, from: &str, to: &str, streams: &str) -> PathBuf {
+    let path = places.scratch.join(format!("{name}.yaml"));
+    let text = format!(
+        "version: 1\nname: {name}\nconnections:\n  source: \"{from}\"\n  target: \"{to}\"\ntasks:\n  load:\n    sync:\n      from: source\n      to: target\n{streams}"
+    );
+    // If the file cannot be written, the run that needs it fails and is reported.
+    let _ = fs::write(&path, text);
+    path
+}
+
+/// What most jobs from files are compared with: `psql \copy` of the CSV file into an empty table.
+fn psql_copy_of_csv(places: &Places) -> Side {
+    let line = format!(
+        r#"{} -c "\copy lineitem FROM '{}' WITH (FORMAT csv, HEADER)""#,
+        places.psql_words(OTHER),
+        places.csv().display()
+    );
+    Side {
+        before: vec![Step::FreshPostgres(OTHER), Step::Postgres(OTHER, format!("CREATE TABLE lineitem ({COLUMNS})"))],
+        command: Invocation::shell(&line),
+        check: Check::Postgres(OTHER, crate::lineitem::FINGERPRINT.to_owned()),
+    }
+}
