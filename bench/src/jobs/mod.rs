@@ -6,9 +6,6 @@ mod merge;
 mod postgres;
 mod start_up;
 
-use std::fs;
-use std::path::PathBuf;
-
 pub use start_up::{StartUp, start_up};
 
 use crate::job::{Check, Step};
@@ -24,17 +21,6 @@ pub fn all(places: &Places) -> Vec<Job> {
     jobs.extend(mariadb::jobs(places));
     jobs.push(merge::job(places));
     jobs
-}
-
-/// A pipeline of one sync, written where the commands run; for what `copy` has no option for.
-fn pipeline(places: &Places, name: &str, from: &str, to: &str, streams: &str) -> PathBuf {
-    let path = places.scratch.join(format!("{name}.yaml"));
-    let text = format!(
-        "version: 1\nname: {name}\nconnections:\n  source: \"{from}\"\n  target: \"{to}\"\ntasks:\n  load:\n    sync:\n      from: source\n      to: target\n{streams}"
-    );
-    // If the file cannot be written, the run that needs it fails and is reported.
-    let _ = fs::write(&path, text);
-    path
 }
 
 /// What most jobs from files are compared with: `psql \copy` of the CSV file into an empty table.

@@ -1,7 +1,6 @@
 //! PostgreSQL to PostgreSQL, against two `psql` joined by a pipe; with parallel readers, with one, and with a column changed
 //! on the way.
 
-use super::pipeline;
 use crate::job::{Check, Job, Side, Step};
 use crate::lineitem::{COLUMNS, FINGERPRINT};
 use crate::measure::Invocation;
@@ -12,19 +11,15 @@ const AGAINST: &str = "`psql` COPY binary piped into `psql` COPY";
 /// The jobs of this family.
 pub fn jobs(places: &Places) -> Vec<Job> {
     let (from, to) = (places.postgres_url(SOURCE), places.postgres_url(LEVADA));
-    let copy = Invocation::levada(places, ["copy", &from, &to, "--stream", "public.lineitem", "--write", "replace"]);
-    let run = |name: &str, streams: &str| {
-        let path = pipeline(places, name, &from, &to, streams);
-        Invocation::levada(places, ["run", &path.display().to_string()])
+    let copy = |options: &[&'static str]| {
+        let copy = ["copy", &from, &to, "--stream", "public.lineitem", "--write", "replace"];
+        Invocation::levada(places, copy.into_iter().chain(options.iter().copied()))
     };
-    let single = run(
-        "one-reader",
-        "      parallel: { readers: 1, writers: 1 }\n      streams: { public.lineitem: { write: replace } }\n",
-    );
-    let hashed =
-        run("hashed", "      streams: { public.lineitem: { write: replace, columns: { hash: [l_comment] } } }\n");
+    let parallel = copy(&[]);
+    let single = copy(&["--readers", "1", "--writers", "1"]);
+    let hashed = copy(&["--hash", "l_comment"]);
     vec![
-        job(places, "PostgreSQL -> PostgreSQL, new table", 1.0, copy, same()),
+        job(places, "PostgreSQL -> PostgreSQL, new table", 1.0, parallel, same()),
         job(places, "PostgreSQL -> PostgreSQL, one reader", 1.1, single, same()),
         job(places, "PostgreSQL -> PostgreSQL, one column hashed", 1.4, hashed, comment_hashed()),
     ]
