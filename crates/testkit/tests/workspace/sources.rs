@@ -75,10 +75,20 @@ fn no_connector_is_named_outside_its_folder() {
     assert!(complaints.is_empty(), "connectors are reached by their descriptor only:\n{}", complaints.join("\n"));
 }
 
-/// As a literal (`"files"`, `"postgres:..."`) or a path (`files::`): the bare word may be ordinary English.
+/// As a literal (`"files"`, `"postgres:..."`) or a path (`files::`). The bare word may be ordinary English, and so may the
+/// key of a JSON object (`"files": `).
 fn names(code: &str, connector: &str) -> bool {
-    let after = ['"', ':', '/'];
-    let literal =
-        code.match_indices(&format!("\"{connector}")).any(|(at, found)| code[at + found.len()..].starts_with(after));
+    let mut literals = code.match_indices(&format!("\"{connector}")).map(|(at, found)| &code[at + found.len()..]);
+    let literal = literals.any(|rest| rest.starts_with(['"', ':', '/']) && !rest.starts_with("\":"));
     literal || code.contains(&format!(" {connector}::")) || code.contains(&format!("::{connector}"))
+}
+
+#[test]
+fn a_connector_is_told_from_a_word() {
+    for code in ["get(\"files\")", "\"files:x\"", "use crate::files;", "let a = files::open()"] {
+        assert!(names(code, "files"), "{code}");
+    }
+    for code in ["json!({ \"files\": names })", "\"files that match\"", "let files = 1;", "profiles::x"] {
+        assert!(!names(code, "files"), "{code}");
+    }
 }
