@@ -78,7 +78,8 @@ fn no_connector_is_named_outside_its_folder() {
 /// As a literal (`"files"`, `"postgres:..."`) or a path (`files::`). The bare word may be ordinary English, and so may the
 /// key of a JSON object (`"files": `).
 fn names(code: &str, connector: &str) -> bool {
-    let mut literals = code.match_indices(&format!("\"{connector}")).map(|(at, found)| &code[at + found.len()..]);
+    let opening = format!("\"{connector}");
+    let mut literals = code.match_indices(&opening).map(|(at, found)| &code[at + found.len()..]);
     let literal = literals.any(|rest| rest.starts_with(['"', ':', '/']) && !rest.starts_with("\":"));
     literal || code.contains(&format!(" {connector}::")) || code.contains(&format!("::{connector}"))
 }
