@@ -57,6 +57,15 @@ pub(super) fn canonical_type(data_type: &DataType) -> (DataType, Option<Logical>
     (plain, None)
 }
 
+/// Whether a column of this type can have this meaning; what a file says of itself is checked by it.
+pub(super) fn meaning_fits(meaning: Logical, data_type: &DataType) -> bool {
+    match meaning {
+        Logical::Uuid => *data_type == DataType::FixedSizeBinary(16),
+        Logical::Wkb => *data_type == DataType::Binary,
+        _ => *data_type == DataType::Utf8,
+    }
+}
+
 /// The column in its type of the closed set. Values without an exact counterpart are NULL in it and listed.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! What a file format offers, and the formats there are. Everything here is blocking and runs on threads for blocking
 //! work; where the bytes come from and go to is the business of the caller.
 
+pub(in crate::files) mod avro;
 mod columns;
 mod fit;
 mod nested;

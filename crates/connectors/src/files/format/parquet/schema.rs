@@ -12,7 +12,7 @@ use parquet::basic::{ConvertedType, LogicalType, Type as Physical};
 use parquet::schema::types::{SchemaDescriptor, Type};
 
 use super::super::RandomRead;
-use super::super::columns::canonical_type;
+use super::super::columns::{canonical_type, meaning_fits};
 use super::chunks::Chunks;
 use super::{guarded, malformed};
 
@@ -131,15 +131,10 @@ fn canonical_field(of_file: &Type, of_arrow: &Field) -> Field {
             _ => {}
         }
     }
-    let fits = |logical: &Logical| match logical {
-        Logical::Uuid => data_type == DataType::FixedSizeBinary(16),
-        Logical::Wkb => data_type == DataType::Binary,
-        _ => data_type == DataType::Utf8,
-    };
     let native = of_arrow.metadata().get(NATIVE).cloned();
     let native = native.unwrap_or_else(|| format!("parquet:{}", native_name(of_file, of_arrow)));
     let mut metadata = HashMap::from([(NATIVE.to_owned(), native)]);
-    if let Some(logical) = logical.or(noted.filter(fits)) {
+    if let Some(logical) = logical.or(noted.filter(|noted| meaning_fits(*noted, &data_type))) {
         metadata.insert(LOGICAL.to_owned(), logical.word().to_owned());
     }
     Field::new(of_arrow.name(), data_type, of_arrow.is_nullable()).with_metadata(metadata)
