@@ -109,6 +109,8 @@ fn through_text(array: &ArrayRef, to: &DataType) -> Result<(ArrayRef, Vec<Bad>)>
     let mut builder = ColumnBuilder::new(to)?;
     let mut bad = Vec::new();
     let mut value = String::new();
+    // a text may have more digits than a float; a number that is one already may not silently become another
+    let numeric = array.data_type().is_numeric() && to.is_floating();
     for row in 0..array.len() {
         if array.is_null(row) {
             builder.push_null();
@@ -116,7 +118,12 @@ fn through_text(array: &ArrayRef, to: &DataType) -> Result<(ArrayRef, Vec<Bad>)>
         }
         value.clear();
         text::write_value(&mut value, array, row);
-        if let Err(reason) = builder.push_text(&value) {
+        let refused = if numeric && !text::is_exact_float(&value, to) {
+            Some("cannot be represented exactly")
+        } else {
+            builder.push_text(&value).err()
+        };
+        if let Some(reason) = refused {
             bad.push(Bad { row, reason: format!("{} {reason}", quoted(&value)) });
             builder.push_null();
         }
