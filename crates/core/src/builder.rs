@@ -1,8 +1,6 @@
 //! Builds one column of the closed type set from canonical or commonly written text, value by value checked. Readers of
 //! text formats and the generic cast share it, so a text means the same value everywhere.
 
-use std::num::ParseIntError;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
@@ -114,20 +112,26 @@ impl ColumnBuilder {
             T::UInt64 => Self::UInt64(UInt64Builder::new()),
             T::Float32 => Self::Float32(Float32Builder::new()),
             T::Float64 => Self::Float64(Float64Builder::new()),
-            T::Decimal128(p, s) => Self::Decimal128(Decimal128Builder::new().with_data_type(data_type.clone()), *p, *s),
-            T::Decimal256(p, s) => Self::Decimal256(Decimal256Builder::new().with_data_type(data_type.clone()), *p, *s),
+            T::Decimal128(p, s) => {
+                Self::Decimal128(Decimal128Builder::new().with_data_type(data_type.clone()), *p, *s)
+            }
+            T::Decimal256(p, s) => {
+                Self::Decimal256(Decimal256Builder::new().with_data_type(data_type.clone()), *p, *s)
+            }
             T::Utf8 => Self::Utf8(StringBuilder::new()),
             T::Binary => Self::Binary(BinaryBuilder::new()),
             T::FixedSizeBinary(16) => Self::Uuid(FixedSizeBinaryBuilder::new(16)),
             T::Date32 => Self::Date32(Date32Builder::new()),
             T::Time64(TimeUnit::Microsecond) => Self::Time(Time64MicrosecondBuilder::new()),
             T::Duration(TimeUnit::Microsecond) => Self::Duration(DurationMicrosecondBuilder::new()),
-            T::Timestamp(TimeUnit::Microsecond, zone) => {
-                Self::Timestamp(TimestampMicrosecondBuilder::new().with_data_type(data_type.clone()), instant(zone))
-            }
-            T::Timestamp(TimeUnit::Nanosecond, zone) => {
-                Self::TimestampNs(TimestampNanosecondBuilder::new().with_data_type(data_type.clone()), instant(zone))
-            }
+            T::Timestamp(TimeUnit::Microsecond, zone) => Self::Timestamp(
+                TimestampMicrosecondBuilder::new().with_data_type(data_type.clone()),
+                instant(zone),
+            ),
+            T::Timestamp(TimeUnit::Nanosecond, zone) => Self::TimestampNs(
+                TimestampNanosecondBuilder::new().with_data_type(data_type.clone()),
+                instant(zone),
+            ),
             other => return Err(Error::new(ErrorKind::Internal, format!("no column of type {other} can be built"))),
         })
     }
@@ -159,7 +163,7 @@ impl ColumnBuilder {
     pub fn push_text(&mut self, value: &str) -> std::result::Result<(), &'static str> {
         macro_rules! integer {
             ($b:expr, $type:ty) => {
-                $b.append_value(parse_integer::<$type>(value.trim_ascii())?)
+                $b.append_value(value.trim_ascii().parse::<$type>().map_err(|e| integer_reason(&e))?)
             };
         }
         match self {
@@ -211,30 +215,24 @@ impl ColumnBuilder {
             }
             Self::Timestamp(b, instant) => {
                 let (seconds, nanos) = parse_timestamp(value.trim_ascii(), *instant)?;
-                let us = i128::from(seconds) * 1_000_000 + i128::from(whole_micros(i64::from(nanos))?);
-                b.append_value(i64::try_from(us).map_err(|_| "is out of range")?);
+                let us = seconds.checked_mul(1_000_000).ok_or("is out of range")?;
+                b.append_value(us.checked_add(whole_micros(i64::from(nanos))?).ok_or("is out of range")?);
             }
             Self::TimestampNs(b, instant) => {
                 let (seconds, nanos) = parse_timestamp(value.trim_ascii(), *instant)?;
-                let ns = i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
-                b.append_value(i64::try_from(ns).map_err(|_| "is out of range for nanoseconds")?);
+                let ns = seconds.checked_mul(1_000_000_000).ok_or("is out of range for nanoseconds")?;
+                b.append_value(ns.checked_add(i64::from(nanos)).ok_or("is out of range for nanoseconds")?);
             }
         }
         Ok(())
     }
 }
 
-/// A whole number, also one that is written with a point or an exponent (`12.00`, `1e5`).
-fn parse_integer<T: FromStr<Err = ParseIntError>>(text: &str) -> std::result::Result<T, &'static str> {
+fn integer_reason(error: &std::num::ParseIntError) -> &'static str {
     use std::num::IntErrorKind as Kind;
-    match text.parse::<T>() {
-        Ok(value) => Ok(value),
-        Err(error) if matches!(error.kind(), Kind::PosOverflow | Kind::NegOverflow) => Err("is out of range"),
-        Err(_) => match decimal_digits(text, 38, 0) {
-            Ok(digits) => digits.parse::<T>().map_err(|_| "is out of range"),
-            Err("has too many digits") => Err("is out of range"),
-            Err(_) => Err("is not a whole number"),
-        },
+    match error.kind() {
+        Kind::PosOverflow | Kind::NegOverflow => "is out of range",
+        _ => "is not a whole number",
     }
 }
 

@@ -109,8 +109,6 @@ fn through_text(array: &ArrayRef, to: &DataType) -> Result<(ArrayRef, Vec<Bad>)>
     let mut builder = ColumnBuilder::new(to)?;
     let mut bad = Vec::new();
     let mut value = String::new();
-    // a text may have more digits than a float; a number that is one already may not silently become another
-    let numeric = array.data_type().is_numeric() && to.is_floating();
     for row in 0..array.len() {
         if array.is_null(row) {
             builder.push_null();
@@ -118,12 +116,7 @@ fn through_text(array: &ArrayRef, to: &DataType) -> Result<(ArrayRef, Vec<Bad>)>
         }
         value.clear();
         text::write_value(&mut value, array, row);
-        let refused = if numeric && !text::is_exact_float(&value, to) {
-            Some("cannot be represented exactly")
-        } else {
-            builder.push_text(&value).err()
-        };
-        if let Some(reason) = refused {
+        if let Err(reason) = builder.push_text(&value) {
             bad.push(Bad { row, reason: format!("{} {reason}", quoted(&value)) });
             builder.push_null();
         }

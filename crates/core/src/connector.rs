@@ -106,8 +106,11 @@ impl Registry {
         self.connectors.get(name).ok_or_else(|| {
             let known: Vec<&str> = self.connectors.keys().copied().collect();
             let nearest = crate::naming::nearest(name, &known);
-            Error::new(ErrorKind::Config, format!("there is no connector `{name}`"))
-                .advise(format!("{}Known connectors: {}.", crate::naming::did_you_mean(nearest), known.join(", ")))
+            Error::new(ErrorKind::Config, format!("there is no connector `{name}`")).advise(format!(
+                "{}Known connectors: {}.",
+                crate::naming::did_you_mean(nearest),
+                known.join(", ")
+            ))
         })
     }
 

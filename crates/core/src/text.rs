@@ -247,34 +247,31 @@ pub fn parse_date(text: &str) -> Option<i64> {
 
 /// Nanoseconds since midnight of `HH:MM[:SS[.fffffffff]]`, up to 24:00:00.
 pub fn parse_time(text: &str) -> Option<i64> {
-    let (seconds, nanos) = parse_clock(text)?;
-    let ns = seconds.checked_mul(1_000_000_000)?.checked_add(nanos)?;
-    (ns <= DAY_US * 1000).then_some(ns)
+    let (ns, hours) = parse_clock(text)?;
+    (hours < 24 || ns == DAY_US * 1000).then_some(ns)
 }
 
 /// Microseconds of `[-]H..:MM:SS[.ffffff]`.
 pub fn parse_duration(text: &str) -> Option<i64> {
     let (negative, body) = text.strip_prefix('-').map_or((false, text), |body| (true, body));
-    let (seconds, nanos) = parse_clock(body)?;
-    let us = i128::from(seconds) * 1_000_000 + i128::from(nanos / 1000);
-    i64::try_from(if negative { -us } else { us }).ok().filter(|_| nanos % 1000 == 0)
+    let (ns, _) = parse_clock(body)?;
+    (ns % 1000 == 0).then_some(if negative { -(ns / 1000) } else { ns / 1000 })
 }
 
-/// Whole seconds and nanoseconds.
-fn parse_clock(text: &str) -> Option<(i64, i64)> {
+fn parse_clock(text: &str) -> Option<(i64, u64)> {
     let (clock, fraction) = text.split_once('.').unwrap_or((text, ""));
     let mut parts = clock.split(':');
     let (hours, minutes, seconds) = (parts.next()?, parts.next()?, parts.next().unwrap_or("00"));
     let bad_fraction = text.contains('.') && !(1..=9).contains(&fraction.len());
-    if parts.next().is_some() || hours.len() > 10 || minutes.len() != 2 || seconds.len() != 2 || bad_fraction {
+    if parts.next().is_some() || hours.len() > 7 || minutes.len() != 2 || seconds.len() != 2 || bad_fraction {
         return None;
     }
     let (h, m, s) = (digits(hours)?, digits(minutes)?, digits(seconds)?);
     if m > 59 || s > 59 {
         return None;
     }
-    let nanos = if fraction.is_empty() { 0 } else { digits(fraction)? * 10_u64.pow(9 - fraction.len() as u32) };
-    Some((i64::try_from(h * 3600 + m * 60 + s).ok()?, i64::try_from(nanos).ok()?))
+    let fraction = if fraction.is_empty() { 0 } else { digits(fraction)? * 10_u64.pow(9 - fraction.len() as u32) };
+    i64::try_from((h * 3600 + m * 60 + s) * 1_000_000_000 + fraction).ok().map(|ns| (ns, h))
 }
 
 /// A timestamp: seconds since 1970-01-01T00:00:00 and nanoseconds, and whether it named its offset (`Z`, `+01:00`,
@@ -296,19 +293,13 @@ fn parse_offset(text: &str) -> Option<i64> {
     if matches!(text, "Z" | "z") {
         return Some(0);
     }
-    let (negative, body) = (text.starts_with('-'), &text[1..]);
-    let (hours, minutes, seconds) = match body.split(':').collect::<Vec<_>>()[..] {
-        [h, m, s] => (h, m, s),
-        [h, m] => (h, m, "00"),
-        _ => match body.len() {
-            2 => (body, "00", "00"),
-            4 => (body.get(..2)?, body.get(2..)?, "00"),
-            6 => (body.get(..2)?, body.get(2..4)?, body.get(4..)?),
-            _ => return None,
-        },
-    };
-    let two = |part: &str| digits(part).filter(|_| part.len() == 2);
-    let (h, m, s) = (two(hours)?, two(minutes)?, two(seconds)?);
+    let negative = text.starts_with('-');
+    let body = text[1..].replace(':', "");
+    if !matches!(body.len(), 2 | 4 | 6) {
+        return None;
+    }
+    let part = |range: std::ops::Range<usize>| body.get(range).map_or(Some(0), digits);
+    let (h, m, s) = (part(0..2)?, part(2..4)?, part(4..6)?);
     let seconds = i64::try_from(h * 3600 + m * 60 + s).ok()?;
     (h < 24 && m < 60 && s < 60).then_some(if negative { -seconds } else { seconds })
 }
@@ -348,7 +339,7 @@ pub fn parse_decimal(text: &str) -> Option<(bool, String, i32)> {
         _ => (false, text),
     };
     let (mantissa, exponent) = match body.find(['e', 'E']) {
-        Some(at) => (&body[..at], body[at + 1..].parse::<i32>().ok().filter(|e| (-200_000..200_000).contains(e))?),
+        Some(at) => (&body[..at], body[at + 1..].parse::<i32>().ok().filter(|e| e.abs() < 200_000)?),
         None => (body, 0),
     };
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
@@ -358,26 +349,5 @@ pub fn parse_decimal(text: &str) -> Option<(bool, String, i32)> {
     let digits = format!("{whole}{fraction}");
     let trimmed = digits.trim_start_matches('0');
     let digits = if trimmed.is_empty() { "0" } else { trimmed }.to_owned();
-    Some((negative, digits, i32::try_from(fraction.len()).ok()?.checked_sub(exponent)?))
-}
-
-/// Whether the float nearest to a number, written again, is that number.
-pub fn is_exact_float(number: &str, to: &DataType) -> bool {
-    let mut written = String::new();
-    match to {
-        DataType::Float32 => number.parse().map(|value| write_f32(&mut written, value)).is_ok(),
-        _ => number.parse().map(|value| write_f64(&mut written, value)).is_ok(),
-    };
-    same_number(number, &written)
-}
-
-/// Whether two decimal numbers, however written, are the same number; zero has no sign here. Equal texts (`NaN`) are.
-pub fn same_number(a: &str, b: &str) -> bool {
-    let normal = |text: &str| {
-        let (negative, digits, scale) = parse_decimal(text)?;
-        let short = digits.trim_end_matches('0').to_owned();
-        let cut = i32::try_from(digits.len() - short.len()).ok()?;
-        Some(if short.is_empty() { (false, short, 0) } else { (negative, short, scale - cut) })
-    };
-    a == b || normal(a).is_some_and(|a| normal(b) == Some(a))
+    Some((negative, digits, i32::try_from(fraction.len()).ok()? - exponent))
 }

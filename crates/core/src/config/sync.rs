@@ -264,7 +264,7 @@ impl SyncDocument {
             check_lag(lag, cursor.as_deref(), &place("lag", own.lag.is_some()), problems);
         }
         if let Some(rename) = &rename {
-            check_rename(rename, name, &place("rename", own.rename.is_some()), problems);
+            check_rename(rename, &place("rename", own.rename.is_some()), problems);
         }
         check_columns(name, &columns, &key, cursor.as_deref(), problems);
         StreamOptions {
@@ -309,7 +309,7 @@ fn check_lag(lag: &str, cursor: Option<&str>, path: &[String], problems: &mut Pr
     }
 }
 
-fn check_rename(rename: &str, stream: &str, path: &[String], problems: &mut Problems) {
+fn check_rename(rename: &str, path: &[String], problems: &mut Problems) {
     let bare = rename.replace("{table}", "").replace("{namespace}", "");
     if bare.contains(['{', '}']) {
         let message = format!("`{rename}` has a placeholder that does not exist");
@@ -318,9 +318,6 @@ fn check_rename(rename: &str, stream: &str, path: &[String], problems: &mut Prob
     let (in_namespace, table) = rename.split_once('.').map_or((false, rename), |(_, table)| (true, table));
     if table.is_empty() || in_namespace && rename.starts_with('.') {
         problems.push(path.to_vec(), "the new name is empty".to_owned(), "Write a name such as `dim_{table}`.");
-    } else if is_wildcard(stream) && !table.contains("{table}") {
-        let message = format!("all streams that match `{stream}` would get the same name");
-        problems.push(path.to_vec(), message, "Use `{table}` in the name, for instance `dim_{table}`.");
     }
 }
 

@@ -1,0 +1,123 @@
+//! `levada copy`: one sync from the command line. Builds what a document would say, so that every rule is the same.
+
+use levada_core::config::amount::{BytesText, parse_bytes};
+use levada_core::config::{Columns, Parallel, Problem, Retry, StreamDocument, Streams, Sync, SyncDocument};
+use levada_core::error::{Error, ErrorKind};
+use levada_engine::report::StreamReport;
+
+use super::sync::{Work, carry_out, show_proof, show_report, stop_on_interrupt};
+use super::{Context, Errors, Outcome, block_on, one, plan};
+use crate::cli::CopyArgs;
+use crate::project::Opened;
+use crate::wiring;
+
+/// Copies streams.
+pub fn execute(context: &Context, args: &CopyArgs) -> Outcome {
+    let project = context.project()?;
+    let (source, destination) = (project.open(&args.source)?, project.open(&args.destination)?);
+    let streams = match args.streams.as_slice() {
+        [] => vec![only_stream(&source)?],
+        streams => streams.to_vec(),
+    };
+    let work = Work {
+        pipeline: source.connection.address(),
+        sync: sync(args, streams, &source, &destination)?,
+        source,
+        destination,
+        full_refresh: args.full_refresh,
+        only_stream: None,
+        retry: Retry::default(),
+        timeout: None,
+    };
+    if args.dry_run {
+        return plan::show(context, vec![(None, work)]);
+    }
+    let output = context.output;
+    let runtime = wiring::runtime().map_err(one)?;
+    let report = runtime.block_on(async {
+        let stop = stop_on_interrupt(output);
+        carry_out(work, &stop, output).await
+    });
+    runtime.shutdown_background();
+    let report = report.map_err(one)?;
+    if output.is_json() {
+        output.json(&report);
+    } else {
+        let streams: Vec<&StreamReport> = report.streams.iter().collect();
+        show_report(output, &streams);
+        show_proof(output, &streams);
+    }
+    Ok(report.exit_code())
+}
+
+/// The name of the one stream there is, where none was named.
+fn only_stream(source: &Opened) -> Result<String, Errors> {
+    let connection = source.connection.clone();
+    let mut streams = block_on(async {
+        let source = connection.source().map_err(one)?;
+        source.discover(None).await.map_err(one)
+    })
+    .map_err(|errors| errors.into_iter().map(|error| error.at(&source.name)).collect::<Errors>())?;
+    if streams.len() == 1 {
+        return Ok(streams.remove(0).name);
+    }
+    let names: Vec<String> = streams.iter().take(20).map(|stream| stream.name.clone()).collect();
+    let (kind, message, advice) = if names.is_empty() {
+        (ErrorKind::NotFound, "there are no streams".to_owned(), "Check the address and the user's rights.".to_owned())
+    } else {
+        let message = format!("there are {} streams to choose from", streams.len());
+        (ErrorKind::Usage, message, format!("Give `--stream NAME`, or `--stream '*'` for all: {}.", names.join(", ")))
+    };
+    Err(one(Error::new(kind, message).at(&source.name).advise(advice)))
+}
+
+/// The sync that a document with the same options would give.
+fn sync(args: &CopyArgs, streams: Vec<String>, source: &Opened, destination: &Opened) -> Result<Sync, Errors> {
+    let memory = args.memory.as_deref().map(parse_bytes).transpose().map_err(|message| {
+        one(Error::new(ErrorKind::Usage, message.replace('\n', ". ")).at("--memory").advise("For instance `128MB`."))
+    })?;
+    let columns = Columns {
+        include: args.include.clone(),
+        exclude: args.exclude.clone(),
+        rename: args.rename_column.iter().cloned().collect(),
+        cast: args.cast.iter().cloned().collect(),
+        hash: args.hash.clone(),
+    };
+    let options = StreamDocument {
+        read: args.read,
+        cursor: args.cursor.clone(),
+        lag: args.lag.clone(),
+        key: (!args.key.is_empty()).then(|| args.key.clone()),
+        write: args.write,
+        rename: args.rename.clone(),
+        columns: Some(columns),
+        on_bad_row: args.on_bad_row,
+        on_schema_change: args.on_schema_change,
+        verify: args.verify,
+    };
+    let document = SyncDocument {
+        from: source.name.clone(),
+        to: destination.name.clone(),
+        defaults: StreamDocument::default(),
+        streams: Streams(streams.into_iter().map(|name| (name, options.clone())).collect()),
+        parallel: Some(Parallel { readers: args.readers, writers: args.writers }),
+        memory: memory.map(BytesText),
+    };
+    document.resolve().map_err(|problems| {
+        let mut problems: Vec<Problem> = problems;
+        // every stream has the same options: what is wrong with one is wrong with all
+        problems.dedup_by(|a, b| a.message == b.message);
+        problems.into_iter().map(|problem| as_usage(&problem)).collect::<Errors>()
+    })
+}
+
+/// A broken rule in the words of the command line.
+fn as_usage(problem: &Problem) -> Error {
+    let option =
+        problem.path.iter().skip(2).find(|key| *key != "columns").map(|key| format!("--{}", key.replace('_', "-")));
+    let error = Error::new(ErrorKind::Usage, problem.message.clone()).advise(problem.advice.clone());
+    match option {
+        Some(option) => error.at(option),
+        None => error,
+    }
+}

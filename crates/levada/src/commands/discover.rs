@@ -1,0 +1,164 @@
+//! `levada discover`: the streams of a connection, and on request the pipeline that loads them.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use levada_core::error::{Context as _, Error, ErrorKind};
+use levada_core::schema::{NATIVE, type_name};
+use levada_core::source::StreamInfo;
+use serde_json::json;
+
+use super::{Context, Errors, Outcome, block_on, one};
+use crate::cli::DiscoverArgs;
+use crate::output::{Cell, Table, bytes};
+use crate::project::Project;
+
+/// Lists the streams.
+pub fn execute(context: &Context, args: &DiscoverArgs) -> Outcome {
+    let project = context.project()?;
+    let source = project.open(&args.target)?;
+    let streams = block_on(async {
+        let source = source.connection.source().map_err(one)?;
+        source.discover(args.stream.as_deref()).await.at(format!("connection `{}`", source_name(args))).map_err(one)
+    })?;
+    if streams.is_empty() {
+        let what =
+            args.stream.as_deref().map_or("there are no streams".to_owned(), |s| format!("no stream matches `{s}`"));
+        let advice = "Leave `--stream` out to list all, or check the rights of the connection's user.";
+        return Err(one(Error::new(ErrorKind::NotFound, what).at(source_name(args)).advise(advice)));
+    }
+    if let Some(path) = &args.write {
+        write_pipeline(path, &pipeline(&project, args, &streams))?;
+        context.output.note(&format!("{}: written, {} streams", path.display(), streams.len()));
+        return Ok(0);
+    }
+    if context.output.is_json() {
+        context.output.json(&json!({ "streams": streams.iter().map(stream_json).collect::<Vec<_>>() }));
+    } else {
+        show(context, &streams, args.stream.is_some());
+    }
+    Ok(0)
+}
+
+/// The connection as messages may show it.
+fn source_name(args: &DiscoverArgs) -> String {
+    if args.target.contains("://") { "source".to_owned() } else { args.target.clone() }
+}
+
+fn show(context: &Context, streams: &[StreamInfo], with_columns: bool) {
+    let mut table = Table::new(&["stream", "columns", "key", "rows", "size"]);
+    for stream in streams {
+        table.row([
+            Cell::text(&stream.name),
+            Cell::count(stream.schema.fields().len() as u64),
+            Cell::text(stream.key.join(", ")),
+            stream.rows_estimate.map_or(Cell::right("?"), Cell::count),
+            Cell::right(stream.bytes_estimate.map_or("?".to_owned(), |size| bytes(size as f64))),
+        ]);
+    }
+    context.output.table(&table);
+    // the columns of a few streams that were asked for by name
+    if !with_columns {
+        return;
+    }
+    for stream in streams {
+        let mut table = Table::new(&["column", "type", "native type", "null"]);
+        for field in stream.schema.fields() {
+            let native =
+                field.metadata().get(NATIVE).map(|native| native.split_once(':').map_or(native.as_str(), |n| n.1));
+            table.row([
+                Cell::text(field.name()),
+                Cell::text(type_name(field)),
+                Cell::text(native.unwrap_or_default()),
+                Cell::text(if field.is_nullable() { "yes" } else { "no" }),
+            ]);
+        }
+        context.output.line(&format!("\n{}", stream.name));
+        context.output.table(&table);
+    }
+}
+
+fn stream_json(stream: &StreamInfo) -> serde_json::Value {
+    let columns: Vec<_> = stream
+        .schema
+        .fields()
+        .iter()
+        .map(|field| {
+            json!({
+                "name": field.name(),
+                "type": type_name(field),
+                "native": field.metadata().get(NATIVE),
+                "nullable": field.is_nullable(),
+            })
+        })
+        .collect();
+    json!({
+        "stream": stream.name,
+        "namespace": stream.namespace,
+        "table": stream.table,
+        "key": stream.key,
+        "rows_estimate": stream.rows_estimate,
+        "bytes_estimate": stream.bytes_estimate,
+        "columns": columns,
+    })
+}
+
+/// A pipeline that loads the streams in full; what can be told of each stands beside it.
+fn pipeline(project: &Project, args: &DiscoverArgs, streams: &[StreamInfo]) -> String {
+    let to = args.to.as_deref().unwrap_or("://");
+    let named = |target: &str| project.connections.iter().any(|connection| connection.name == *target);
+    let (mut connections, mut sides) = (String::new(), Vec::new());
+    for (target, name, variable) in [(&args.target[..], "source", "SOURCE_URL"), (to, "destination", "DESTINATION_URL")]
+    {
+        if named(target) {
+            sides.push(target.to_owned());
+            continue;
+        }
+        // a URL may hold a password, which does not belong into a file
+        let address = if target.contains("://") { format!("${{{variable}}}") } else { target.to_owned() };
+        let _ = writeln!(connections, "  {name}: {}", quoted(&address));
+        sides.push(name.to_owned());
+    }
+    let mut text = "version: 1\n".to_owned();
+    if !connections.is_empty() {
+        let _ = write!(text, "connections:\n{connections}");
+    }
+    let _ = write!(text, "sync:\n  from: {}\n  to: {}\n  streams:\n", quoted(&sides[0]), quoted(&sides[1]));
+    for stream in streams {
+        let mut facts = vec![format!("{} columns", stream.schema.fields().len())];
+        if !stream.key.is_empty() {
+            facts.push(format!("key {}", stream.key.join(", ")));
+        }
+        if let Some(rows) = stream.rows_estimate {
+            facts.push(format!("about {rows} rows"));
+        }
+        let facts: String = facts.join("; ").chars().filter(|c| !c.is_control()).collect();
+        let _ = writeln!(text, "    {}: {{}} # {facts}", quoted(&stream.name));
+    }
+    text
+}
+
+/// A YAML scalar that means just this text.
+fn quoted(text: &str) -> String {
+    let mut chars = text.chars();
+    let plain = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        && chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '/'))
+        && !matches!(text.to_ascii_lowercase().as_str(), "true" | "false" | "null" | "yes" | "no" | "on" | "off");
+    if plain { text.to_owned() } else { serde_json::Value::from(text).to_string() }
+}
+
+fn write_pipeline(path: &Path, text: &str) -> Result<(), Errors> {
+    use std::io::Write as _;
+    let shown = path.display().to_string();
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).at(&shown).map_err(one)?;
+    }
+    let created = std::fs::OpenOptions::new().write(true).create_new(true).open(path);
+    let mut file = created.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => one(Error::new(ErrorKind::Usage, "the file exists")
+            .at(&shown)
+            .advise("Choose another name, or remove the file.")),
+        _ => one(Error::from(error).at(&shown)),
+    })?;
+    file.write_all(text.as_bytes()).at(shown).map_err(one)
+}

@@ -1,0 +1,100 @@
+//! The commands, one file per verb, and the dispatch to them.
+
+mod check;
+mod completions;
+mod copy;
+mod discover;
+mod init;
+mod plan;
+mod positions;
+mod preview;
+mod run;
+mod schema;
+mod sync;
+mod validate;
+
+use std::path::PathBuf;
+
+use levada_core::error::Error;
+
+use crate::cli::{Cli, Command};
+use crate::output::Output;
+use crate::project::Project;
+use crate::wiring;
+
+pub use sync::bound_word;
+
+/// What went wrong; a command tells as many mistakes at once as it can.
+type Errors = Vec<Error>;
+/// The exit code of a command that could tell its result.
+type Outcome = Result<u8, Errors>;
+
+/// What every command is given.
+struct Context {
+    output: Output,
+    project_file: Option<PathBuf>,
+}
+
+impl Context {
+    /// The connections of the current folder's project.
+    fn project(&self) -> Result<Project, Errors> {
+        Project::here(wiring::registry(), self.project_file.as_deref())
+    }
+}
+
+/// Executes a command, and gives the exit code of the process.
+pub fn execute(cli: Cli) -> u8 {
+    let output = Output::new(cli.output);
+    let context = Context { output, project_file: cli.project };
+    let outcome = match cli.command {
+        Command::Run(args) => run::execute(&context, &args),
+        Command::Copy(args) => copy::execute(&context, &args),
+        Command::Validate(args) => validate::execute(&context, &args),
+        Command::Plan(args) => plan::execute(&context, &args),
+        Command::Check(args) => check::execute(&context, &args),
+        Command::Discover(args) => discover::execute(&context, &args),
+        Command::Preview(args) => preview::execute(&context, &args),
+        Command::Positions(command) => positions::execute(&context, &command),
+        Command::Init(args) => init::execute(&context, &args),
+        Command::Schema(args) => schema::execute(&context, &args),
+        Command::Completions(args) => completions::execute(&args),
+    };
+    outcome.unwrap_or_else(|errors| output.errors(&errors))
+}
+
+/// One error as the list that commands return.
+fn one(error: Error) -> Errors {
+    vec![error]
+}
+
+/// Waits for work that ends early when the user interrupts it.
+fn block_on<T>(work: impl Future<Output = Result<T, Errors>>) -> Result<T, Errors> {
+    let runtime = wiring::runtime().map_err(one)?;
+    let result = runtime.block_on(async {
+        tokio::select! {
+            result = work => result,
+            () = interrupted() => Err(one(Error::new(levada_core::error::ErrorKind::Interrupted, "stopped")
+                .advise("Nothing was changed."))),
+        }
+    });
+    // a connection that hangs keeps nobody waiting
+    runtime.shutdown_background();
+    result
+}
+
+/// Comes when the process is asked to end, by Ctrl-C or SIGTERM.
+async fn interrupted() {
+    let ctrl_c = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = ctrl_c => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = ctrl_c.await;
+}

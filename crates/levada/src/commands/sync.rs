@@ -1,0 +1,196 @@
+//! What `run`, `copy` and `plan` share: one sync carried out under the eyes of the user, its report shown, and the way
+//! out when the user presses Ctrl-C.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use levada_core::config::{Retry, Sync};
+use levada_core::error::{Error, ErrorKind, Result};
+use levada_engine::progress::{Bound, Progress};
+use levada_engine::report::{Report, StreamReport};
+use levada_engine::run::SyncJob;
+use tokio_util::sync::CancellationToken;
+
+use super::interrupted;
+use crate::output::{Cell, Output, Table, bytes, grouped, printable, seconds};
+use crate::progress;
+use crate::project::Opened;
+
+/// How long a stopped run may take to clean up; what it leaves after that, the next run removes.
+const STOP_LIMIT: Duration = Duration::from_millis(4_800);
+
+/// The work of one sync, before it is bound to a run.
+pub struct Work {
+    /// Names the stored positions.
+    pub pipeline: String,
+    /// What to do.
+    pub sync: Sync,
+    /// Where from.
+    pub source: Opened,
+    /// Where to.
+    pub destination: Opened,
+    /// Whether positions are forgotten.
+    pub full_refresh: bool,
+    /// Only this stream.
+    pub only_stream: Option<String>,
+    /// What happens on passing failures.
+    pub retry: Retry,
+    /// How long it may take.
+    pub timeout: Option<Duration>,
+}
+
+impl Work {
+    /// The job for the engine.
+    pub fn job(self, stop: &CancellationToken) -> SyncJob {
+        SyncJob {
+            pipeline: self.pipeline,
+            sync: self.sync,
+            keep_namespaces: self.source.namespaces && self.destination.namespaces,
+            source: self.source.connection,
+            destination: self.destination.connection,
+            full_refresh: self.full_refresh,
+            only_stream: self.only_stream,
+            retry: self.retry,
+            stop: stop.clone(),
+        }
+    }
+}
+
+/// A token that the first Ctrl-C or SIGTERM cancels; the second ends the process at once.
+pub fn stop_on_interrupt(output: Output) -> CancellationToken {
+    let stop = CancellationToken::new();
+    let token = stop.clone();
+    tokio::spawn(async move {
+        interrupted().await;
+        output.note("stopping: what is not committed is undone; press Ctrl-C again to end at once");
+        token.cancel();
+        interrupted().await;
+        std::process::exit(i32::from(ErrorKind::Interrupted.policy().exit_code));
+    });
+    stop
+}
+
+/// Carries out a sync while its progress is shown.
+pub async fn carry_out(work: Work, stop: &CancellationToken, output: Output) -> Result<Report> {
+    let figures = Arc::new(Progress::default());
+    let own = stop.child_token();
+    let timeout = work.timeout;
+    let job = work.job(&own);
+    let shown = progress::show(figures.clone(), output);
+    let running = levada_engine::run::run(job, figures);
+    tokio::pin!(running);
+    let result = tokio::select! {
+        result = &mut running => result,
+        () = own.cancelled() => {
+            let ended = tokio::time::timeout(STOP_LIMIT, &mut running).await;
+            ended.unwrap_or_else(|_| Err(Error::new(ErrorKind::Interrupted, "the run was stopped")))
+        }
+        () = sleep(timeout) => {
+            own.cancel();
+            let _ = tokio::time::timeout(STOP_LIMIT, &mut running).await;
+            let limit = seconds(timeout.unwrap_or_default().as_secs_f64());
+            Err(Error::new(ErrorKind::Busy, format!("the task took longer than its timeout of {limit}"))
+                .advise("Raise `timeout`; streams that were done stay loaded."))
+        }
+    };
+    shown.end().await;
+    result
+}
+
+async fn sleep(timeout: Option<Duration>) {
+    match timeout {
+        Some(timeout) => tokio::time::sleep(timeout).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The final table: per stream, the counts of both sides.
+pub fn show_report(output: Output, streams: &[&StreamReport]) {
+    if streams.is_empty() {
+        return;
+    }
+    let headings = [
+        "stream", "target", "read", "repeated", "written", "rejected", "changes", "verified", "time", "rows/s", "size",
+        "bound by", "result",
+    ];
+    let mut table = Table::new(&headings);
+    for stream in streams {
+        let proof = stream.proof;
+        table.row([
+            Cell::text(&stream.stream),
+            Cell::text(&stream.target),
+            Cell::count(proof.read),
+            Cell::count(proof.repeated),
+            Cell::count(proof.written),
+            Cell::count(proof.rejected),
+            Cell::text(changes(stream)),
+            proof.verified.map_or(Cell::right("-"), Cell::count),
+            Cell::right(seconds(stream.seconds)),
+            Cell::count(rate(proof.read, stream.seconds)),
+            Cell::right(bytes(stream.bytes as f64)),
+            Cell::text(stream.bound.map_or("-", bound_word)),
+            Cell::text(if stream.error.is_none() { "proved" } else { "FAILED" }),
+        ]);
+    }
+    output.table(&table);
+    for stream in streams {
+        for warning in &stream.warnings {
+            output.note(&format!("warning: {}: {}", stream.stream, printable(warning)));
+        }
+        if stream.proof.rejected > 0 && stream.error.is_none() {
+            output.note(&format!(
+                "warning: {}: {} rows are in the quarantine `_levada_rejects`, under load {}",
+                stream.stream,
+                grouped(stream.proof.rejected),
+                stream.load_id
+            ));
+        }
+        if let Some(failure) = &stream.error {
+            output.note(&format!(
+                "error: {}. {}",
+                printable(failure.message.trim_end_matches('.')),
+                printable(&failure.advice)
+            ));
+        }
+    }
+}
+
+/// The proof in one line.
+pub fn show_proof(output: Output, streams: &[&StreamReport]) {
+    let done: Vec<_> = streams.iter().filter(|stream| stream.error.is_none()).collect();
+    let sum = |count: fn(&StreamReport) -> u64| grouped(done.iter().map(|stream| count(stream)).sum());
+    output.line(&format!(
+        "\n{} of {} streams proved: {} rows read = {} written + {} rejected + {} repeated",
+        done.len(),
+        streams.len(),
+        sum(|s| s.proof.read),
+        sum(|s| s.proof.written),
+        sum(|s| s.proof.rejected),
+        sum(|s| s.proof.repeated),
+    ));
+}
+
+fn changes(stream: &StreamReport) -> String {
+    let changes = stream.changes;
+    let parts = [('+', changes.inserted), ('~', changes.updated), ('-', changes.deleted), ('=', changes.superseded)];
+    let parts: Vec<String> = parts
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(sign, count)| format!("{sign}{}", grouped(*count)))
+        .collect();
+    if parts.is_empty() { "none".to_owned() } else { parts.join(" ") }
+}
+
+/// What holds a stream back, in a word.
+pub fn bound_word(bound: Bound) -> &'static str {
+    match bound {
+        Bound::Read => "read",
+        Bound::Transform => "transform",
+        Bound::Write => "write",
+    }
+}
+
+/// Rows or bytes per second.
+pub fn rate(count: u64, seconds: f64) -> u64 {
+    if seconds > 0.0 { (count as f64 / seconds) as u64 } else { count }
+}

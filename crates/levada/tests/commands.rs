@@ -1,0 +1,191 @@
+//! The command line without any system: help, exit codes, documents, what goes to which stream, and what never does.
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+const COMMANDS: [&str; 11] =
+    ["run", "copy", "validate", "plan", "check", "discover", "preview", "positions", "init", "schema", "completions"];
+/// A password that no output may hold.
+const CANARY: &str = "c4n4ryPassw0rd";
+
+fn levada(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_levada"))
+        .args(arguments)
+        .current_dir(folder)
+        .env("LEVADA_SECRET_SHOP", CANARY)
+        .env_remove("MISSING")
+        .output()
+        .unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn folder(files: &[(&str, &str)]) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn help_names_every_command_and_every_exit_code() {
+    let folder = folder(&[]);
+    let help = levada(folder.path(), &["--help"]);
+    assert_eq!((code(&help), err(&help)), (0, String::new()));
+    for word in COMMANDS.iter().chain(&["130", "refused", "--output", "--project"]) {
+        assert!(out(&help).contains(word), "help does not mention {word}");
+    }
+    for command in COMMANDS {
+        let help = levada(folder.path(), &[command, "--help"]);
+        assert_eq!(code(&help), 0, "{command}");
+        assert!(out(&help).contains("Usage: levada"), "{command}");
+    }
+}
+
+#[test]
+fn the_version_answers_at_once() {
+    let folder = folder(&[]);
+    let fastest = (0..5)
+        .map(|_| {
+            let started = Instant::now();
+            assert!(out(&levada(folder.path(), &["--version"])).starts_with("levada "));
+            started.elapsed()
+        })
+        .min()
+        .unwrap();
+    assert!(fastest < Duration::from_millis(100), "took {fastest:?}");
+}
+
+#[test]
+fn wrong_use_exits_with_2_and_leaves_standard_output_empty() {
+    let folder = folder(&[("empty.yaml", "version: 1\nconnections: { a: ./x }\n")]);
+    let cases: &[(&[&str], &str)] = &[
+        (&[], "Usage"),
+        (&["vaildate", "x.yaml"], "validate"),
+        (&["run"], "FILE"),
+        (&["run", "x.yaml", "--param", "novalue"], "NAME=VALUE"),
+        (&["copy", "a", "b", "--write", "upsert"], "merge"),
+        (&["run", "missing.yaml"], "missing.yaml: there is no such file"),
+        (&["run", "empty.yaml"], "there is no pipeline in the file"),
+        (&["validate", "missing.yaml"], "levada init"),
+        (&["schema", "pipelin"], "Did you mean `pipeline`?"),
+        (&["check"], "there is nothing to check"),
+        (&["discover", "warehose"], "there is no connection `warehose`"),
+        (&["copy", "carrier-pigeon://x/y", "./out"], "carrier-pigeon:"),
+        (&["positions", "reset", "./x.db"], "--stream"),
+    ];
+    for (arguments, wanted) in cases {
+        let output = levada(folder.path(), arguments);
+        assert_eq!(code(&output), 2, "{arguments:?}: {}", err(&output));
+        assert!(err(&output).contains(wanted), "{arguments:?}: {}", err(&output));
+        assert_eq!(out(&output), "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn every_mistake_of_a_document_is_told_with_its_place() {
+    let bad = "version: 1\nconnections: { a: ./a, b: ./b }\nsync:\n  from: a\n  to: c\n  streams:\n    x: { read: \
+               incremental, write: replace }\n";
+    let folder = folder(&[("bad.yaml", bad), ("unknown.yaml", "version: 1\nsnyc: {}\n")]);
+    let output = levada(folder.path(), &["validate", "bad.yaml", "unknown.yaml"]);
+    assert_eq!((code(&output), out(&output)), (2, String::new()));
+    let told = err(&output);
+    assert!(told.contains("bad.yaml:5:7: there is no connection `c`"), "{told}");
+    assert!(told.contains("bad.yaml:7:36: `write: replace`"), "{told}");
+    assert!(told.contains("unknown.yaml:2:1: there is no key `snyc` here. Did you mean `sync`?"), "{told}");
+
+    let output = levada(folder.path(), &["--output", "json", "validate", "bad.yaml"]);
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((code(&output), err(&output)), (2, String::new()));
+    assert_eq!(result["valid"], false);
+    assert_eq!(result["files"][0]["errors"][0]["code"], "config");
+    assert!(result["files"][0]["errors"].as_array().unwrap().len() >= 2);
+}
+
+#[test]
+fn errors_are_json_where_that_is_asked_for() {
+    let folder = folder(&[]);
+    let output = levada(folder.path(), &["run", "missing.yaml", "--output", "json"]);
+    assert_eq!((code(&output), out(&output)), (2, String::new()));
+    let told: Value = serde_json::from_str(&err(&output)).unwrap();
+    assert_eq!(told["errors"][0]["place"][0], "missing.yaml");
+    assert!(told["errors"][0]["advice"].as_str().unwrap().contains("levada init"));
+}
+
+#[test]
+fn secrets_never_leave() {
+    let document = "version: 1\nconnections:\n  shop: { type: postgress, password: \"${secret:shop}\", prot: 1 }\n  other: { \
+                    type: mysql, password: c4n4ryPassw0rd, nonsense: true }\nsync: { from: shop, to: other, streams: [x] }\n";
+    let folder = folder(&[("p.yaml", document), ("levada.yaml", document)]);
+    let url = format!("postgrs://user:{CANARY}@127.0.0.1:1/db");
+    let known = format!("postgres://user:{CANARY}@127.0.0.1:1/db?nonsense=1");
+    let cases: &[&[&str]] = &[
+        &["validate", "p.yaml"],
+        &["run", "p.yaml"],
+        &["plan", "p.yaml"],
+        &["check"],
+        &["check", &known],
+        &["copy", &url, "./out", "--stream", "x"],
+        &["copy", &known, "./out", "--stream", "x"],
+        &["discover", &known],
+        &["preview", &known],
+        &["positions", "show", &known],
+    ];
+    for arguments in cases {
+        for format in ["text", "json"] {
+            let arguments: Vec<&str> = arguments.iter().copied().chain(["--output", format]).collect();
+            let output = levada(folder.path(), &arguments);
+            assert_ne!(code(&output), 0, "{arguments:?}");
+            let told = format!("{}{}", out(&output), err(&output));
+            assert!(!told.contains(CANARY), "{arguments:?}: {told}");
+        }
+    }
+}
+
+#[test]
+fn schemas_and_completions_are_data() {
+    let folder = folder(&[]);
+    for document in ["pipeline", "project"] {
+        let output = levada(folder.path(), &["schema", document]);
+        let schema: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema", "{document}");
+        assert!(schema["properties"]["connections"]["additionalProperties"]["anyOf"].is_array(), "{document}");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        let output = levada(folder.path(), &["completions", shell]);
+        assert_eq!((code(&output), err(&output)), (0, String::new()));
+        assert!(COMMANDS.iter().all(|command| out(&output).contains(command)), "{shell}");
+    }
+}
+
+#[test]
+fn init_makes_a_project_and_touches_nothing_that_exists() {
+    let folder = folder(&[]);
+    let output = levada(folder.path(), &["init", "shop"]);
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    for name in out(&output).lines() {
+        assert!(folder.path().join(name).is_file(), "{name}");
+    }
+    let before = std::fs::read_to_string(folder.path().join("shop/levada.yaml")).unwrap();
+    let again = levada(folder.path(), &["init", "shop"]);
+    assert_eq!(code(&again), 2);
+    assert!(err(&again).contains("there is a project already"));
+    assert_eq!(std::fs::read_to_string(folder.path().join("shop/levada.yaml")).unwrap(), before);
+}
