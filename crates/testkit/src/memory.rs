@@ -32,6 +32,7 @@ struct State {
     rejects: Vec<(StreamKey, Reject)>,
     held: BTreeSet<(String, String)>,
     refused: BTreeSet<(String, String)>,
+    forgery: Option<[String; 4]>,
 }
 
 #[derive(Clone)]
@@ -76,6 +77,12 @@ impl Memory {
     /// From now on writers refuse rows with this text in this column.
     pub fn refuse(&self, column: &str, text: &str) {
         self.lock().refused.insert((column.to_owned(), text.to_owned()));
+    }
+
+    /// The next commit to a table that holds this text in this column stores another text in its place, in silence.
+    pub fn corrupt_next_commit(&self, table: &str, column: &str, text: &str, forged: &str) {
+        let forgery = [table, column, text, forged].map(str::to_owned);
+        self.lock().forgery = Some(forgery);
     }
 
     /// How many loads are held open.
@@ -402,7 +409,10 @@ impl Load for MemoryLoad {
             }
             let staged = std::mem::take(&mut *self.stage.lock().expect("no writer panicked"));
             let table = state.tables.remove(&self.spec.target);
-            let (table, durable) = put(table, &self.spec, &self.plan.schema, staged);
+            let (mut table, durable) = put(table, &self.spec, &self.plan.schema, staged);
+            if let Some(forgery) = state.forgery.take_if(|forgery| forgery[0] == self.spec.target) {
+                forge(&mut table, &forgery);
+            }
             state.tables.insert(self.spec.target.clone(), table);
             let rows_rejected = end.rejects.len() as u64;
             state.rejects.extend(end.rejects.into_iter().map(|reject| (self.spec.key.clone(), reject)));
@@ -430,6 +440,13 @@ impl Drop for MemoryLoad {
         if let Ok(mut state) = self.memory.state.lock() {
             state.held.remove(&pair(&self.spec.key));
         }
+    }
+}
+
+fn forge(table: &mut Table, [_, column, text, forged]: &[String; 4]) {
+    let Ok(at) = table.schema.index_of(column) else { return };
+    for value in table.rows.iter_mut().map(|row| &mut row[at]).filter(|value| value.as_ref() == Some(text)) {
+        *value = Some(forged.clone());
     }
 }
 

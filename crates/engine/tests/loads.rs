@@ -1,0 +1,134 @@
+//! What a load does with rows, columns and positions when nothing fails.
+
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, Schema};
+use levada_core::config::{Columns, OnBadRow, Verify};
+use levada_core::destination::Destination;
+use levada_core::error::ErrorKind;
+use levada_testkit::memory::Memory;
+use levada_testkit::rows::row;
+
+use crate::stage::{append, carry_out, full, job, key, load, merge, numbered, rows, schema};
+
+#[tokio::test]
+async fn rows_with_the_last_cursor_value_arrive_once_whenever_they_come() {
+    let (source, target) = (Memory::new(), Memory::new());
+    source.put("t", &schema(), vec![numbered(1, 10, "a"), numbered(2, 10, "b")]);
+    assert_eq!(load(&source, &target, append()).await.proof.written, 2);
+    source.add("t", vec![numbered(3, 10, "late"), numbered(4, 11, "next"), numbered(2, 10, "b")]);
+    let report = load(&source, &target, append()).await;
+    assert_eq!((report.proof.read, report.proof.repeated, report.proof.written), (5, 2, 3));
+    let report = load(&source, &target, append()).await;
+    assert_eq!((report.proof.written, target.rows("t").unwrap().len()), (0, 5));
+    assert_eq!(target.rows("t"), source.rows("t"));
+}
+
+#[tokio::test]
+async fn a_lag_window_finds_rows_that_were_committed_late() {
+    let (source, target) = (Memory::new(), Memory::new());
+    let options = || levada_core::config::StreamOptions { lag: Some("5".to_owned()), ..append() };
+    source.put("t", &schema(), rows(0, 20));
+    load(&source, &target, options()).await;
+    source.add("t", vec![numbered(100, 16, "late"), numbered(101, 3, "too late")]);
+    assert_eq!(load(&source, &target, options()).await.proof.written, 1);
+    assert_eq!(target.rows("t").unwrap().len(), 21);
+}
+
+#[tokio::test]
+async fn an_append_without_its_position_is_refused_and_changes_nothing() {
+    let (source, target) = (Memory::new(), Memory::new());
+    source.put("t", &schema(), rows(0, 20));
+    load(&source, &target, append()).await;
+    target.forget(&key()).await.unwrap();
+    let error = carry_out(job(Arc::new(source.clone()), Arc::new(target.clone()), append())).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    assert!(error.advice().contains("--full-refresh"), "{error}");
+    assert_eq!(target.rows("t").unwrap().len(), 20);
+
+    let mut refresh = job(Arc::new(source.clone()), Arc::new(target.clone()), append());
+    refresh.full_refresh = true;
+    assert!(carry_out(refresh).await.unwrap().succeeded());
+    assert_eq!(load(&source, &target, append()).await.proof.written, 0);
+    assert_eq!(target.rows("t").unwrap().len(), 20);
+}
+
+#[tokio::test]
+async fn rows_without_a_key_are_rejected_from_a_merge_and_counted() {
+    let (source, target) = (Memory::new(), Memory::new());
+    let nullable = Arc::new(Schema::new(vec![
+        Field::new("id", DataType::Int64, true),
+        Field::new("seen", DataType::Int64, true),
+        Field::new("name", DataType::Utf8, true),
+    ]));
+    source.put("t", &nullable, vec![row(&[None, Some("1"), Some("x")]), numbered(1, 1, "a")]);
+    let failed = load(&source, &target, merge()).await;
+    assert_eq!(failed.error.unwrap().code, "data");
+    assert_eq!(target.rows("t"), None);
+    let options = levada_core::config::StreamOptions { on_bad_row: OnBadRow::Quarantine, ..merge() };
+    let report = load(&source, &target, options).await;
+    assert_eq!((report.proof.read, report.proof.written, report.proof.rejected), (2, 1, 1));
+    assert_eq!(target.rejects(&key())[0].column.as_deref(), Some("id"));
+}
+
+#[tokio::test]
+async fn columns_are_chosen_renamed_cast_and_hashed() {
+    let (source, target) = (Memory::new(), Memory::new());
+    source.put("t", &schema(), vec![numbered(7, 8, "abc")]);
+    let columns = Columns {
+        exclude: vec!["seen".to_owned()],
+        rename: [("id".to_owned(), "number".to_owned())].into(),
+        cast: [("id".to_owned(), "text".to_owned())].into(),
+        hash: vec!["name".to_owned()],
+        ..Columns::default()
+    };
+    let report = load(&source, &target, levada_core::config::StreamOptions { columns, ..full() }).await;
+    assert!(report.error.is_none(), "{:?}", report.error);
+    let sha256_of_abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    assert_eq!(target.rows("t").unwrap(), vec![row(&[Some("7"), Some(sha256_of_abc)])]);
+    assert_eq!(target.schema("t").unwrap().field(0).name(), "number");
+}
+
+#[tokio::test]
+async fn an_unknown_column_is_named_with_the_nearest_and_nothing_moves() {
+    let (source, target) = (Memory::new(), Memory::new());
+    source.put("t", &schema(), rows(0, 1));
+    let options = levada_core::config::StreamOptions { cursor: Some("sen".to_owned()), ..append() };
+    let error = carry_out(job(Arc::new(source), Arc::new(target.clone()), options)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.to_string().contains("Did you mean `seen`?"), "{error}");
+    assert_eq!(target.rows("t"), None);
+}
+
+#[tokio::test]
+async fn a_checksum_holds_for_every_mode_and_names_the_key_that_differs() {
+    for options in [full(), append(), merge()] {
+        let (source, target) = (Memory::new(), Memory::new());
+        let options = levada_core::config::StreamOptions {
+            verify: Verify::Checksum,
+            key: vec!["id".to_owned()],
+            ..options
+        };
+        source.put("t", &schema(), rows(0, 100));
+        let report = load(&source, &target, options.clone()).await;
+        assert!(report.error.is_none(), "{:?}", report.error);
+        assert_eq!(report.proof.verified, Some(100));
+
+        source.add("t", rows(200, 210));
+        target.corrupt_next_commit("t", "name", "row 205", "forged");
+        let report = load(&source, &target, options).await;
+        let error = report.error.expect("a forged value is found");
+        assert!(error.message.contains("205"), "{}", error.message);
+    }
+}
+
+#[tokio::test]
+async fn a_stopped_run_leaves_nothing() {
+    let (source, target) = (Memory::new(), Memory::new());
+    source.put("t", &schema(), rows(0, 1000));
+    let job = job(Arc::new(source), Arc::new(target.clone()), full());
+    job.stop.cancel();
+    let error = carry_out(job).await.unwrap_err();
+    assert_eq!((error.kind(), error.kind().policy().exit_code), (ErrorKind::Interrupted, 130));
+    assert_eq!((target.rows("t"), target.live_loads()), (None, 0));
+}

@@ -1,0 +1,6 @@
+//! The engine between systems in memory, which fail on demand.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod faults;
+mod loads;
+mod stage;
