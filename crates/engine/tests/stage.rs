@@ -76,7 +76,7 @@ pub fn job(source: Arc<dyn Connection>, destination: Arc<dyn Connection>, option
             to: "destination".to_owned(),
             streams: vec![("t".to_owned(), options)],
             parallel: Parallel { readers: Some(2), writers: Some(2) },
-            memory_bytes: 8 << 20,
+            memory_bytes: 1 << 20,
         },
         source,
         destination,
