@@ -49,7 +49,7 @@ async fn any_single_fault_at_the_source_or_destination_leaves_a_committed_state(
             }
         }
     }
-    assert!(fired > 120, "only {fired} faults struck");
+    assert!(fired >= 100, "only {fired} faults struck");
 }
 
 /// Fails the first, second, .. call of an operation until there is no such call. Returns how many struck.
