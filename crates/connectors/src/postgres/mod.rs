@@ -1,1 +1,118 @@
-//! 
+//! PostgreSQL 12 to 18, as source and destination: binary COPY both ways, parallel readers under one snapshot, and loads
+//! that commit data and position in one transaction.
+
+mod catalog;
+mod check;
+mod config;
+mod destination;
+mod discover;
+mod error;
+mod session;
+mod source;
+mod sql;
+mod types;
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use levada_core::connector::{CheckStep, Connection, Connector, Descriptor};
+use levada_core::destination::{Destination, Load, LoadPlan, LoadSpec};
+use levada_core::error::Result;
+use levada_core::naming::{LengthUnit, NameRules};
+use levada_core::position::{Commit, StreamKey};
+use levada_core::source::{Extract, ReadRequest, Source, StreamInfo};
+use serde_json::Value;
+use url::Url;
+
+use self::config::Settings;
+
+/// The PostgreSQL connector.
+pub struct Postgres;
+
+impl Connector for Postgres {
+    fn descriptor(&self) -> Descriptor {
+        Descriptor {
+            name: "postgres",
+            title: "PostgreSQL",
+            summary: "Tables and views of PostgreSQL 12 to 18, read and written through binary COPY.",
+            schemes: &["postgres", "postgresql"],
+            settings: schemars::schema_for!(Settings).to_value(),
+            namespaces: true,
+        }
+    }
+
+    fn settings_from_url(&self, url: &Url) -> Result<Value> {
+        config::from_url(url)
+    }
+
+    fn connect(&self, settings: Value) -> Result<Arc<dyn Connection>> {
+        Ok(Arc::new(Database { settings: Settings::parse(settings)? }))
+    }
+}
+
+/// One configured database.
+struct Database {
+    settings: Settings,
+}
+
+impl Connection for Database {
+    fn address(&self) -> String {
+        self.settings.address()
+    }
+
+    fn source(self: Arc<Self>) -> Result<Arc<dyn Source>> {
+        Ok(self)
+    }
+
+    fn destination(self: Arc<Self>) -> Result<Arc<dyn Destination>> {
+        Ok(self)
+    }
+
+    fn check(&self) -> BoxFuture<'_, Vec<CheckStep>> {
+        Box::pin(check::check(&self.settings))
+    }
+}
+
+impl Source for Database {
+    fn discover<'a>(&'a self, selector: Option<&'a str>) -> BoxFuture<'a, Result<Vec<StreamInfo>>> {
+        Box::pin(discover::discover(&self.settings, selector))
+    }
+
+    fn read<'a>(&'a self, request: ReadRequest) -> BoxFuture<'a, Result<Extract>> {
+        Box::pin(source::read(&self.settings, request))
+    }
+}
+
+impl Destination for Database {
+    fn name_rules(&self) -> NameRules {
+        NameRules { length_max: 63, unit: LengthUnit::Bytes, ignores_case: false, forbidden: &['\0'] }
+    }
+
+    fn target(&self, namespace: Option<&str>, table: &str) -> String {
+        sql::stream_name(namespace.unwrap_or(&self.settings.schema), table)
+    }
+
+    fn describe<'a>(&'a self, target: &'a str) -> BoxFuture<'a, Result<Option<StreamInfo>>> {
+        Box::pin(destination::describe(&self.settings, target))
+    }
+
+    fn plan<'a>(&'a self, spec: &'a LoadSpec) -> BoxFuture<'a, Result<LoadPlan>> {
+        Box::pin(destination::plan(&self.settings, spec))
+    }
+
+    fn committed<'a>(&'a self, key: &'a StreamKey) -> BoxFuture<'a, Result<Option<Commit>>> {
+        Box::pin(destination::committed(&self.settings, key))
+    }
+
+    fn commits(&self) -> BoxFuture<'_, Result<Vec<Commit>>> {
+        Box::pin(destination::commits(&self.settings))
+    }
+
+    fn forget<'a>(&'a self, key: &'a StreamKey) -> BoxFuture<'a, Result<bool>> {
+        Box::pin(destination::forget(&self.settings, key))
+    }
+
+    fn begin<'a>(&'a self, spec: LoadSpec, plan: LoadPlan) -> BoxFuture<'a, Result<Box<dyn Load>>> {
+        Box::pin(destination::begin(&self.settings, spec, plan))
+    }
+}

@@ -1,0 +1,248 @@
+//! The one act of a load: data, position and quarantine in a single transaction, tried again where other transactions
+//! stood in its way.
+
+use std::time::Duration;
+
+use levada_core::destination::{Durable, LoadEnd, WriteMode};
+use levada_core::error::{Error, ErrorKind, Result};
+use tokio::time::sleep;
+use tokio_postgres::types::Type;
+
+use super::load::TableLoad;
+use super::plan::{Strategy, alter};
+use super::state;
+use crate::postgres::error::Translate;
+use crate::postgres::sql::{ident, idents};
+
+/// How often a deadlock, serialisation failure or lock time-out is met by trying again.
+const ATTEMPTS: u32 = 5;
+
+/// Commits a load whose writers have finished.
+pub async fn commit(load: &TableLoad, end: &LoadEnd) -> Result<Durable> {
+    let client = &load.control.client;
+    let direct = load.plan.strategy == Strategy::Append;
+    let mut attempt = 0;
+    let durable = loop {
+        if !direct {
+            client.batch_execute("BEGIN; SET LOCAL lock_timeout = '30s'").await.pg()?;
+        }
+        match apply(load, end).await {
+            Ok(durable) => break durable,
+            Err(error) if error.kind() == ErrorKind::Busy && !direct && attempt + 1 < ATTEMPTS => {
+                client.batch_execute("ROLLBACK").await.pg()?;
+                let jitter = u64::from(uuid::Uuid::new_v4().as_bytes()[0]);
+                sleep(Duration::from_millis((100 << attempt) + jitter)).await;
+                attempt += 1;
+            }
+            Err(error) => {
+                let _ = client.batch_execute("ROLLBACK").await;
+                return Err(error);
+            }
+        }
+    };
+    let _ = client.batch_execute("SELECT pg_catalog.pg_advisory_unlock_all()").await;
+    Ok(durable)
+}
+
+async fn apply(load: &TableLoad, end: &LoadEnd) -> Result<Durable> {
+    let client = &load.control.client;
+    state::compare(client, &load.settings, &load.spec, true).await?;
+    for change in &load.plan.changes {
+        client.batch_execute(&alter(&load.target, change, &load.plan.load.schema)).await.pg()?;
+    }
+    let durable = match load.plan.strategy {
+        Strategy::Append => Durable { inserted: end.rows_written, ..Durable::default() },
+        Strategy::New => rename(load, end).await?,
+        Strategy::AppendStaged => Durable { inserted: fill(load, end).await?, ..Durable::default() },
+        Strategy::Replace => {
+            let deleted = empty(load).await?;
+            Durable { inserted: fill(load, end).await?, deleted, ..Durable::default() }
+        }
+        Strategy::Merge => merge(load, end).await?,
+        Strategy::ReplaceByKey => {
+            let merged = merge(load, end).await?;
+            Durable { deleted: delete_missing(load).await?, ..merged }
+        }
+    };
+    if !matches!(load.plan.strategy, Strategy::Append | Strategy::New) {
+        client.batch_execute(&format!("DROP TABLE {}", load.stage.quoted())).await.pg()?;
+    }
+    state::store(client, &load.settings, &load.spec, end).await?;
+    client.batch_execute("COMMIT").await.pg()?;
+    Ok(durable)
+}
+
+/// Gives the stage the target's name, then its key.
+async fn rename(load: &TableLoad, end: &LoadEnd) -> Result<Durable> {
+    let client = &load.control.client;
+    let renamed = format!("ALTER TABLE {} RENAME TO {}", load.stage.quoted(), ident(&load.target.table));
+    client.batch_execute(&renamed).await.pg().map_err(|error| match error.kind() {
+        ErrorKind::Schema => Error::new(ErrorKind::Refused, "a table of this name appeared while the load ran")
+            .advise("Nothing was changed. Run again: it is then loaded into that table."),
+        _ => error,
+    })?;
+    let all = Durable { inserted: end.rows_written, ..Durable::default() };
+    // Rows that are only ever added may come again with the same key.
+    if load.plan.key.is_empty() || load.spec.write == WriteMode::Append {
+        return Ok(all);
+    }
+    let memory = "SELECT pg_catalog.set_config('maintenance_work_mem', '256MB', true)
+        WHERE pg_catalog.pg_size_bytes(current_setting('maintenance_work_mem')) < 268435456";
+    client.batch_execute(memory).await.pg()?;
+    let add = format!("ALTER TABLE {} ADD PRIMARY KEY ({})", load.target.quoted(), idents(&load.plan.key));
+    if load.spec.write != WriteMode::Merge {
+        client.batch_execute(&add).await.pg().map_err(|error| not_a_key(load, error))?;
+        return Ok(all);
+    }
+    client.batch_execute("SAVEPOINT levada").await.pg()?;
+    match client.batch_execute(&add).await {
+        Ok(()) => return Ok(all),
+        Err(error) if error.code().is_some_and(|code| code.code() == "23505") => {
+            client.batch_execute("ROLLBACK TO levada").await.pg()?;
+        }
+        Err(error) => return Err(error).pg(),
+    }
+    let superseded = format!(
+        "DELETE FROM {table} WHERE ctid IN (SELECT c FROM (SELECT ctid AS c, row_number() OVER (PARTITION BY {key}
+         ORDER BY {order}) AS n FROM {table}) r WHERE n > 1)",
+        table = load.target.quoted(),
+        key = idents(&load.plan.key),
+        order = latest_first(load),
+    );
+    let superseded = client.execute_typed(&superseded, &[]).await.pg()?;
+    client.batch_execute(&add).await.pg()?;
+    Ok(Durable { inserted: end.rows_written.saturating_sub(superseded), superseded, ..Durable::default() })
+}
+
+fn not_a_key(load: &TableLoad, error: Error) -> Error {
+    if error.kind() != ErrorKind::Data {
+        return error;
+    }
+    let key = load.plan.key.join(", ");
+    Error::new(ErrorKind::Data, format!("({key}) is not a key of the rows read: {}", error.message()))
+        .advise("Choose columns that tell the rows apart as `key`, or load without one.")
+}
+
+fn latest_first(load: &TableLoad) -> String {
+    match &load.spec.order_column {
+        Some(column) => format!("{} DESC NULLS LAST, ctid DESC", ident(column)),
+        None => "ctid DESC".to_owned(),
+    }
+}
+
+fn columns(load: &TableLoad) -> Vec<&str> {
+    load.plan.load.schema.fields().iter().map(|field| field.name().as_str()).collect()
+}
+
+async fn empty(load: &TableLoad) -> Result<u64> {
+    let client = &load.control.client;
+    let table = load.target.quoted();
+    let query = "SELECT c.relkind = 'r', pg_catalog.has_table_privilege(c.oid, 'TRUNCATE') AND c.relkind <> 'f'
+        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = $1 AND c.relname = $2";
+    let names: &[(&(dyn tokio_postgres::types::ToSql + Sync), Type)] =
+        &[(&load.target.schema, Type::TEXT), (&load.target.table, Type::TEXT)];
+    let row = client.query_typed_one(query, names).await.pg()?;
+    let only = if row.get(0) { "ONLY " } else { "" };
+    if !row.get::<_, bool>(1) {
+        return client.execute_typed(&format!("DELETE FROM {only}{table}"), &[]).await.pg();
+    }
+    client.batch_execute(&format!("LOCK TABLE {only}{table} IN ACCESS EXCLUSIVE MODE")).await.pg()?;
+    let count = format!("SELECT count(*) FROM {only}{table}");
+    let rows: i64 = client.query_typed_one(&count, &[]).await.pg()?.get(0);
+    client.batch_execute(&format!("TRUNCATE {only}{table}")).await.pg()?;
+    Ok(rows.unsigned_abs())
+}
+
+/// Inserts the whole stage.
+async fn fill(load: &TableLoad, end: &LoadEnd) -> Result<u64> {
+    let (columns, stage) = (idents(columns(load)), load.stage.quoted());
+    let list = if columns.is_empty() { String::new() } else { format!("({columns}) OVERRIDING SYSTEM VALUE ") };
+    let sql = format!("INSERT INTO {} {list}SELECT {columns} FROM {stage}", load.target.quoted());
+    let rows = load.control.client.execute_typed(&sql, &[]).await.pg()?;
+    same_count(rows, end)
+}
+
+fn same_count(rows: u64, end: &LoadEnd) -> Result<u64> {
+    if rows == end.rows_written {
+        return Ok(rows);
+    }
+    Err(Error::new(ErrorKind::Data, format!("{} rows were staged, but the table took {rows}", end.rows_written))
+        .advise("A rule or trigger of the table drops or adds rows: nothing was committed. Remove it, or load elsewhere."))
+}
+
+/// The stage with only the latest row of each key.
+fn latest(load: &TableLoad) -> String {
+    let key = idents(&load.plan.key);
+    format!(
+        "SELECT DISTINCT ON ({key}) {} FROM {} ORDER BY {key}, {}",
+        idents(columns(load)),
+        load.stage.quoted(),
+        latest_first(load)
+    )
+}
+
+fn same_key(load: &TableLoad, a: &str, b: &str) -> String {
+    let parts = load.plan.key.iter().map(|name| format!("{a}.{0} = {b}.{0}", ident(name)));
+    parts.collect::<Vec<_>>().join(" AND ")
+}
+
+async fn merge(load: &TableLoad, end: &LoadEnd) -> Result<Durable> {
+    let client = &load.control.client;
+    let (inserted, updated) = if load.target.has_unique(client, &load.plan.key).await? {
+        upsert(load).await?
+    } else {
+        update_and_insert(load).await?
+    };
+    let superseded = end.rows_written.saturating_sub(inserted + updated);
+    Ok(Durable { inserted, updated, superseded, deleted: 0 })
+}
+
+fn assignments(load: &TableLoad, from: &str) -> String {
+    let rest: Vec<&str> = columns(load).into_iter().filter(|name| !load.plan.key.iter().any(|key| key == name)).collect();
+    // A table that is all key is "updated" too, so that its rows are counted.
+    let set = if rest.is_empty() { columns(load) } else { rest };
+    set.iter().map(|name| format!("{0} = {from}.{0}", ident(name))).collect::<Vec<_>>().join(", ")
+}
+
+async fn upsert(load: &TableLoad) -> Result<(u64, u64)> {
+    let sql = format!(
+        "WITH merged AS (INSERT INTO {table} AS t ({columns}) OVERRIDING SYSTEM VALUE {latest}
+         ON CONFLICT ({key}) DO UPDATE SET {set} RETURNING {fresh} AS fresh)
+         SELECT count(*) FILTER (WHERE fresh), count(*) FILTER (WHERE NOT fresh) FROM merged",
+        table = load.target.quoted(),
+        columns = idents(columns(load)),
+        latest = latest(load),
+        key = idents(&load.plan.key),
+        set = assignments(load, "EXCLUDED"),
+        fresh = "t.xmax = 0",
+    );
+    let row = load.control.client.query_typed_one(&sql, &[]).await.pg()?;
+    Ok((row.get::<_, i64>(0).unsigned_abs(), row.get::<_, i64>(1).unsigned_abs()))
+}
+
+/// Without a unique index to arbitrate, other writers are kept out meanwhile.
+async fn update_and_insert(load: &TableLoad) -> Result<(u64, u64)> {
+    let client = &load.control.client;
+    let (table, latest) = (load.target.quoted(), latest(load));
+    client.batch_execute(&format!("LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")).await.pg()?;
+    let same = same_key(load, "t", "s");
+    let update = format!("UPDATE {table} AS t SET {} FROM ({latest}) s WHERE {same}", assignments(load, "s"));
+    let updated = client.execute_typed(&update, &[]).await.pg()?;
+    let columns = idents(columns(load));
+    let insert = format!(
+        "INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE
+         SELECT {columns} FROM ({latest}) s WHERE NOT EXISTS (SELECT FROM {table} t WHERE {same})"
+    );
+    Ok((client.execute_typed(&insert, &[]).await.pg()?, updated))
+}
+
+async fn delete_missing(load: &TableLoad) -> Result<u64> {
+    let sql = format!(
+        "DELETE FROM {} AS t WHERE NOT EXISTS (SELECT FROM {} s WHERE {})",
+        load.target.quoted(),
+        load.stage.quoted(),
+        same_key(load, "t", "s")
+    );
+    load.control.client.execute_typed(&sql, &[]).await.pg()
+}

@@ -1,0 +1,41 @@
+//! Which streams a database has.
+
+use levada_core::error::Result;
+use levada_core::naming;
+use levada_core::source::StreamInfo;
+
+use super::catalog::{self, Wanted};
+use super::config::Settings;
+use super::session::Session;
+use super::sql::{self, Name};
+
+/// Tables, views, materialised views, foreign and partitioned tables that match.
+pub async fn discover(settings: &Settings, selector: Option<&str>) -> Result<Vec<StreamInfo>> {
+    let name = selector.map(sql::parse_name).transpose()?;
+    let wanted = match &name {
+        None | Some(Name::Pattern(_)) => Wanted::All,
+        Some(Name::Full(schema, table)) => Wanted::One(schema, table),
+        Some(Name::Bare(table)) => Wanted::Bare(&settings.schema, table),
+    };
+    let session = Session::open(settings).await?;
+    let mut relations = catalog::relations(&session.client, &wanted).await?;
+    if let Some(Name::Pattern(pattern)) = &name {
+        let pattern = if pattern.contains('.') || pattern == "*" {
+            pattern.clone()
+        } else {
+            format!("{}.{pattern}", settings.schema)
+        };
+        relations.retain(|r| naming::matches(&pattern, &format!("{}.{}", r.schema, r.table)));
+    }
+    let oids: Vec<u32> = relations.iter().map(|relation| relation.oid).collect();
+    let mut columns = catalog::columns(&session.client, &oids).await?;
+    let mut keys = catalog::keys(&session.client, &oids).await?;
+    session.close().await;
+    Ok(relations
+        .iter()
+        .map(|relation| {
+            let columns = columns.remove(&relation.oid).unwrap_or_default();
+            catalog::stream_info(relation, &columns, keys.remove(&relation.oid).unwrap_or_default())
+        })
+        .collect())
+}

@@ -1,0 +1,254 @@
+//! One reader: takes ranges from the queue, copies each out, and hands on batches of columns or chunks of raw rows.
+
+use std::pin::Pin;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use levada_core::batch::Batch;
+use levada_core::error::{Context, Error, ErrorKind, Result};
+use levada_core::source::Reader;
+use tokio_postgres::CopyOutStream;
+
+use super::Queue;
+use super::decode::Decoder;
+use crate::postgres::error::Translate;
+use crate::postgres::session::Session;
+
+/// How large chunks of raw rows are.
+const CHUNK: usize = 1 << 20;
+
+/// What becomes of the rows.
+pub enum Output {
+    /// They are decoded.
+    Arrow(Box<Decoder>),
+    /// They are passed on.
+    Raw {
+        /// Rows so far.
+        rows: u64,
+        /// Their bytes.
+        chunk: BytesMut,
+    },
+}
+
+impl Output {
+    /// Raw rows.
+    pub fn raw() -> Self {
+        Self::Raw { rows: 0, chunk: BytesMut::new() }
+    }
+}
+
+/// A reader over one session.
+pub struct CopyReader {
+    session: Option<Session>,
+    queue: Queue,
+    columns: String,
+    condition: Option<String>,
+    stream: Option<Pin<Box<CopyOutStream>>>,
+    tuples: Tuples,
+    output: Output,
+    place: String,
+}
+
+impl CopyReader {
+    /// A reader whose session has begun its transaction.
+    pub fn new(
+        session: Session,
+        queue: Queue,
+        columns: String,
+        condition: Option<String>,
+        output: Output,
+        place: String,
+    ) -> Self {
+        let tuples = Tuples::default();
+        Self { session: Some(session), queue, columns, condition, stream: None, tuples, output, place }
+    }
+
+    async fn advance(&mut self) -> Result<Option<Batch>> {
+        loop {
+            if self.stream.is_none() && !self.start().await? {
+                return self.end().await;
+            }
+            let Some(stream) = &mut self.stream else { continue };
+            match stream.next().await {
+                None => {
+                    if !self.tuples.carry.is_empty() {
+                        return Err(Error::new(ErrorKind::Data, "the server ended its answer within a row"));
+                    }
+                    self.stream = None;
+                }
+                Some(message) => {
+                    self.tuples.feed(message.pg()?, &mut self.output)?;
+                    if let Some(batch) = self.output.take(false)? {
+                        return Ok(Some(batch));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Starts on the next range; false if there is none.
+    async fn start(&mut self) -> Result<bool> {
+        let Some(session) = &self.session else { return Ok(false) };
+        let range = self.queue.lock().map_err(|_| Error::new(ErrorKind::Internal, "another reader failed"))?.pop_front();
+        let Some(range) = range else { return Ok(false) };
+        let conditions: Vec<String> = range.condition().into_iter().chain(self.condition.clone()).collect();
+        let filter = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
+        let copy = format!("COPY (SELECT {} FROM {}{filter}) TO STDOUT (FORMAT binary)", self.columns, range.from);
+        self.stream = Some(Box::pin(session.client.copy_out(&copy).await.pg()?));
+        self.tuples = Tuples::default();
+        Ok(true)
+    }
+
+    async fn end(&mut self) -> Result<Option<Batch>> {
+        if let Some(session) = self.session.take() {
+            session.client.batch_execute("COMMIT").await.pg()?;
+            session.close().await;
+        }
+        self.output.take(true)
+    }
+}
+
+impl Reader for CopyReader {
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<Batch>>> {
+        Box::pin(async {
+            let next = self.advance().await;
+            next.at(self.place.as_str())
+        })
+    }
+}
+
+impl Output {
+    fn take(&mut self, last: bool) -> Result<Option<Batch>> {
+        match self {
+            Self::Arrow(decoder) if decoder.is_full() || last && !decoder.is_empty() => decoder.finish().map(Some),
+            Self::Raw { rows, chunk } if chunk.len() >= CHUNK || last && *rows > 0 => {
+                let bytes = std::mem::take(chunk).freeze();
+                Ok(Some(Batch::raw(std::mem::take(rows), bytes)))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Finds the rows in the bytes of a binary COPY ("COPY", section File Formats, of the PostgreSQL manual). The server sends
+/// one row in a message; a row that is split is kept until the rest is there.
+#[derive(Default)]
+struct Tuples {
+    header_done: bool,
+    carry: BytesMut,
+    places: Vec<(usize, i32)>,
+}
+
+const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
+
+impl Tuples {
+    fn feed(&mut self, message: Bytes, output: &mut Output) -> Result<()> {
+        let data = if self.carry.is_empty() {
+            message
+        } else {
+            self.carry.extend_from_slice(&message);
+            self.carry.split().freeze()
+        };
+        let mut at = 0;
+        if !self.header_done {
+            match header(&data)? {
+                Some(length) => at = length,
+                None => return self.keep(&data),
+            }
+            self.header_done = true;
+        }
+        while at < data.len() {
+            match self.row(&data, at)? {
+                Row::Complete(end) => {
+                    self.emit(&data, at, end, output)?;
+                    at = end;
+                }
+                Row::Trailer => return Ok(()),
+                Row::Split => return self.keep(&data[at..]),
+            }
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, rest: &[u8]) -> Result<()> {
+        self.carry.extend_from_slice(rest);
+        Ok(())
+    }
+
+    fn row(&mut self, data: &[u8], start: usize) -> Result<Row> {
+        let Some(count) = data.get(start..start + 2) else { return Ok(Row::Split) };
+        let count = i16::from_be_bytes([count[0], count[1]]);
+        if count < 0 {
+            return Ok(Row::Trailer);
+        }
+        let mut at = start + 2;
+        self.places.clear();
+        for _ in 0..count {
+            let Some(length) = data.get(at..at + 4) else { return Ok(Row::Split) };
+            let length = i32::from_be_bytes([length[0], length[1], length[2], length[3]]);
+            at += 4;
+            self.places.push((at, length));
+            at += length.max(0) as usize;
+        }
+        Ok(if at <= data.len() { Row::Complete(at) } else { Row::Split })
+    }
+
+    fn emit(&self, data: &[u8], start: usize, end: usize, output: &mut Output) -> Result<()> {
+        match output {
+            Output::Arrow(decoder) if self.places.len() == decoder.width() => decoder.push(data, &self.places),
+            Output::Arrow(_) => Err(Error::new(ErrorKind::Data, "the server sent a row with another number of columns")),
+            Output::Raw { rows, chunk } => {
+                if chunk.capacity() == 0 {
+                    chunk.reserve(CHUNK + (64 << 10));
+                }
+                chunk.extend_from_slice(&data[start..end]);
+                *rows += 1;
+                Ok(())
+            }
+        }
+    }
+}
+
+enum Row {
+    Complete(usize),
+    Trailer,
+    Split,
+}
+
+/// The length of the header, if all of it is there.
+fn header(data: &[u8]) -> Result<Option<usize>> {
+    if data.len() < 19 {
+        return Ok(None);
+    }
+    let flags = u32::from_be_bytes([data[11], data[12], data[13], data[14]]);
+    let extension = u32::from_be_bytes([data[15], data[16], data[17], data[18]]) as usize;
+    if !data.starts_with(SIGNATURE) || flags & 0xffff_0000 != 0 {
+        return Err(Error::new(ErrorKind::Data, "the server's answer is not a binary COPY that this version can read"));
+    }
+    Ok((data.len() >= 19 + extension).then_some(19 + extension))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn rows_are_found_however_the_bytes_are_cut() {
+        let mut bytes = [SIGNATURE, &[0; 8]].concat();
+        for row in 0..3_u8 {
+            bytes.extend([0, 2, 0, 0, 0, 1, row, 255, 255, 255, 255]);
+        }
+        bytes.extend([255, 255]);
+        for step in 1..bytes.len() {
+            let mut output = Output::raw();
+            let mut tuples = Tuples::default();
+            for piece in bytes.chunks(step) {
+                tuples.feed(Bytes::copy_from_slice(piece), &mut output).unwrap();
+            }
+            let Output::Raw { rows, chunk } = output else { panic!() };
+            assert_eq!((rows, chunk.len()), (3, 33), "step {step}");
+        }
+    }
+}
