@@ -1,1 +1,5 @@
 //! Conformance of every connector against the real system.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod postgres;

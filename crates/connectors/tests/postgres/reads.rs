@@ -11,7 +11,7 @@ use super::{connect_with, place};
 
 #[tokio::test]
 async fn streams_are_found_by_name_pattern_and_quoted_name() {
-    let place = place("pg_reads_names").await;
+    let place = place("t_reads_names").await;
     place
         .run(
             "CREATE TABLE orders (id int PRIMARY KEY, v text); CREATE TABLE \"odd.name\"\"x\" (a int);
@@ -28,13 +28,13 @@ async fn streams_are_found_by_name_pattern_and_quoted_name() {
         let found = source.discover(Some(selector)).await.unwrap();
         found.into_iter().map(|stream| stream.name).collect::<Vec<_>>()
     };
-    assert_eq!(find("orders").await, ["pg_reads_names.orders"]);
-    assert_eq!(find("dim_*").await, ["pg_reads_names.dim_a", "pg_reads_names.dim_b"]);
-    assert_eq!(find("pg_reads_names.dim_?").await.len(), 2);
-    let all = find("pg_reads_names.*").await;
-    let odd = "pg_reads_names.\"odd.name\"\"x\"";
+    assert_eq!(find("orders").await, ["t_reads_names.orders"]);
+    assert_eq!(find("dim_*").await, ["t_reads_names.dim_a", "t_reads_names.dim_b"]);
+    assert_eq!(find("t_reads_names.dim_?").await.len(), 2);
+    let all = find("t_reads_names.*").await;
+    let odd = "t_reads_names.\"odd.name\"\"x\"";
     for name in ["big", "old", "orders", "parts"] {
-        assert!(all.contains(&format!("pg_reads_names.{name}")), "{name} in {all:?}");
+        assert!(all.contains(&format!("t_reads_names.{name}")), "{name} in {all:?}");
     }
     assert!(all.contains(&odd.to_owned()) && !all.iter().any(|n| n.contains("parts_1") || n.contains("_levada")));
     assert_eq!(find(odd).await, [odd]);
@@ -47,7 +47,7 @@ async fn streams_are_found_by_name_pattern_and_quoted_name() {
 
 #[tokio::test]
 async fn parallel_readers_yield_every_row_once_of_tables_views_and_partitions() {
-    let place = place("pg_reads_parallel").await;
+    let place = place("t_reads_parallel").await;
     place
         .run(
             "CREATE TABLE a (id int PRIMARY KEY, v text) WITH (fillfactor = 10);
@@ -105,7 +105,7 @@ async fn ids(pump: &Pump, from: Option<Position>, lag: Option<&str>, cursor: &st
 
 #[tokio::test]
 async fn an_incremental_read_is_inclusive_and_marks_what_it_will_see_again() {
-    let place = place("pg_reads_incremental").await;
+    let place = place("t_reads_incremental").await;
     place
         .run(
             "CREATE TABLE a (id int PRIMARY KEY, at timestamptz);
@@ -131,7 +131,7 @@ async fn an_incremental_read_is_inclusive_and_marks_what_it_will_see_again() {
 
 #[tokio::test]
 async fn cursors_of_every_ordered_type_keep_their_exact_value() {
-    let place = place("pg_reads_cursors").await;
+    let place = place("t_reads_cursors").await;
     for (name, native, low, high) in [
         ("i2", "int2", "1", "2"),
         ("i8", "int8", "9007199254740992", "9007199254740993"),
@@ -158,7 +158,7 @@ async fn cursors_of_every_ordered_type_keep_their_exact_value() {
 
 #[tokio::test]
 async fn errors_say_what_where_and_what_to_do() {
-    let place = place("pg_reads_errors").await;
+    let place = place("t_reads_errors").await;
     place.run("CREATE TABLE a (id int, doc json)").await;
     let pump = Pump::new(&place.connection, &place.name("a"), "x.y");
     let mut info = pump.info().await;
@@ -187,6 +187,8 @@ async fn errors_say_what_where_and_what_to_do() {
     let last = steps.last().unwrap();
     assert_eq!(last.outcome.as_ref().unwrap_err().kind(), ErrorKind::NotFound);
     let steps = connect_with(&[("tls", "require")]).check().await;
+    assert_eq!(steps.last().unwrap().step, "write", "{steps:?}");
+    let steps = connect_with(&[("tls", "verify-full")]).check().await;
     let last = steps.last().unwrap();
     assert_eq!((last.step, last.outcome.as_ref().unwrap_err().kind()), ("tls", ErrorKind::Tls), "{steps:?}");
     let steps = connect_with(&[("port", "1")]).check().await;

@@ -95,7 +95,7 @@ async fn create(place: &super::Place, table: &str, portable_only: bool) {
 
 #[tokio::test]
 async fn every_type_survives_the_arrow_route_with_its_native_type() {
-    let place = place("pg_values_arrow").await;
+    let place = place("t_values_arrow").await;
     place.run(USER_TYPES).await;
     create(&place, "a", false).await;
     let pump = Pump::new(&place.connection, &place.name("a"), &place.name("b"));
@@ -118,7 +118,7 @@ async fn every_type_survives_the_arrow_route_with_its_native_type() {
 
 #[tokio::test]
 async fn every_portable_type_survives_the_raw_route() {
-    let place = place("pg_values_raw").await;
+    let place = place("t_values_raw").await;
     place.run(USER_TYPES).await;
     create(&place, "a", true).await;
     place.run("ALTER TABLE a ADD odd timestamp; UPDATE a SET odd = 'infinity'").await;
@@ -133,7 +133,7 @@ async fn every_portable_type_survives_the_raw_route() {
 
 #[tokio::test]
 async fn binary_columns_only_take_the_binary_format_and_stay_exact() {
-    let place = place("pg_values_binary").await;
+    let place = place("t_values_binary").await;
     let known = ["int", "float", "bool", "numeric", "text", "varchar(10)", "char(5)", "bytea", "date", "timestamp", "time", "uuid", "json"];
     let columns: Vec<(usize, &(&str, &[&str]))> = TYPES
         .iter()
@@ -154,7 +154,7 @@ async fn binary_columns_only_take_the_binary_format_and_stay_exact() {
 
 #[tokio::test]
 async fn values_without_a_place_are_rejected_and_counted() {
-    let place = place("pg_values_rejects").await;
+    let place = place("t_values_rejects").await;
     place
         .run(
             "CREATE TABLE a (id int PRIMARY KEY, n numeric(10,2), d date, t timestamp);
@@ -173,7 +173,7 @@ async fn values_without_a_place_are_rejected_and_counted() {
 
 #[tokio::test]
 async fn money_becomes_a_number_and_can_go_back() {
-    let place = place("pg_values_money").await;
+    let place = place("t_values_money").await;
     place.run("CREATE TABLE a (id int PRIMARY KEY, m money); INSERT INTO a VALUES (1, 1234.56), (2, -0.01), (3, NULL)").await;
     let mut pump = Pump::new(&place.connection, &place.name("a"), &place.name("b"));
     pump.run().await.unwrap();
@@ -186,7 +186,7 @@ async fn money_becomes_a_number_and_can_go_back() {
 
 #[tokio::test]
 async fn decimals_of_every_size_are_written_as_the_server_writes_them() {
-    let place = place("pg_values_numeric").await;
+    let place = place("t_values_numeric").await;
     place
         .run(
             "CREATE TABLE a AS SELECT row_number() OVER () AS id, (x * sign)::numeric(38,7) AS n, (x * sign)::numeric AS u,
@@ -205,7 +205,7 @@ async fn decimals_of_every_size_are_written_as_the_server_writes_them() {
 
 #[tokio::test]
 async fn tables_without_columns_rows_or_values_and_with_1600_columns_are_made() {
-    let place = place("pg_values_shapes").await;
+    let place = place("t_values_shapes").await;
     let wide: Vec<String> = (0..1600).map(|n| format!("c{n} int2")).collect();
     place
         .run(&format!(

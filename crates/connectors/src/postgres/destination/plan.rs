@@ -15,7 +15,6 @@ use super::fit::{fit, wanted};
 use super::target::Target;
 use crate::postgres::catalog::RAW;
 use crate::postgres::config::Settings;
-use crate::postgres::error::Translate;
 use crate::postgres::session::Session;
 use crate::postgres::sql::{ident, idents, is_type_name};
 use crate::postgres::types::{Kind, SYSTEM, native_for};
@@ -66,7 +65,12 @@ pub async fn plan_on(client: &Client, settings: &Settings, spec: &LoadSpec) -> R
     };
     let changes = match &spec.existing {
         None => Vec::new(),
-        Some(existing) => evolve(&existing.schema, &spec.incoming, spec.on_schema_change, &fit)?,
+        Some(existing) => {
+            let mut changes = evolve(&existing.schema, &spec.incoming, spec.on_schema_change, &fit)?;
+            // A key stays one: rows without its values are refused, not let in.
+            changes.retain(|change| !matches!(change, Change::DropNotNull { column } if existing.key.contains(column)));
+            changes
+        }
     };
     let referenced = spec.existing.is_some() && target.is_referenced(client).await?;
     let has_money = columns.iter().any(|(field, _)| Kind::of_field(field) == Kind::Money);
