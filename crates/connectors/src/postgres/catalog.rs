@@ -110,8 +110,7 @@ fn relation(row: &Row) -> Relation {
 }
 
 /// The types whose values are numbers of catalogue objects, depend on the locale, or cannot be read back.
-const NOT_PORTABLE: &str =
-    "ARRAY[24, 194, 790, 1033, 2202, 2203, 2204, 2205, 2206, 3361, 3402, 3642, 3734, 3769, 4089, 4096, 4191, 5017]::oid[]";
+const NOT_PORTABLE: &str = "ARRAY[24, 194, 790, 1033, 2202, 2203, 2204, 2205, 2206, 3361, 3402, 3642, 3734, 3769, 4089, 4096, 4191, 5017]::oid[]";
 
 fn columns_query() -> String {
     format!(

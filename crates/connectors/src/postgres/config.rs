@@ -235,7 +235,9 @@ mod tests {
     fn errors_name_the_setting_and_never_the_password() {
         let error = Settings::parse(serde_json::json!({"hots": "x"})).unwrap_err().to_string();
         assert!(error.contains("`hots`") && error.contains("Did you mean `host`?"), "{error}");
-        for url in ["postgres://me:geheim@h/a?sslmode=prefer", "postgres://me:geheim@h/a?tls=maybe", "postgres://:geheim@h/a"] {
+        for url in
+            ["postgres://me:geheim@h/a?sslmode=prefer", "postgres://me:geheim@h/a?tls=maybe", "postgres://:geheim@h/a"]
+        {
             let error = parse(url).unwrap_err().to_string();
             assert!(!error.contains("geheim"), "{error}");
         }

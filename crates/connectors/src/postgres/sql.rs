@@ -145,7 +145,9 @@ mod tests {
 
     #[test]
     fn only_type_names_pass_as_such() {
-        for good in ["numeric(10,2)", "numeric(2,-3)", "time(3) without time zone", "public.\"a;b\"[]", "geometry(Point,4326)"] {
+        for good in
+            ["numeric(10,2)", "numeric(2,-3)", "time(3) without time zone", "public.\"a;b\"[]", "geometry(Point,4326)"]
+        {
             assert!(is_type_name(good), "{good}");
         }
         for bad in ["int; drop table x", "int), x int", "int -- x", "'a'", "", "int/**/", "\"open"] {

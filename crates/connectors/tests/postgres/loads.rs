@@ -232,10 +232,20 @@ async fn a_native_type_that_is_no_type_never_reaches_the_server() {
     place.run("CREATE TABLE a (id int, v text); INSERT INTO a VALUES (1, 'x'); CREATE TABLE victim ()").await;
     let pump = Pump::new(&place.connection, &place.name("a"), &place.name("b"));
     let info = pump.info().await;
-    for (n, native) in ["text); DROP TABLE victim; --", "numeric(1;drop table victim)", "nothing.here", "int4 default 5", "a\"b"].iter().enumerate() {
+    for (n, native) in
+        ["text); DROP TABLE victim; --", "numeric(1;drop table victim)", "nothing.here", "int4 default 5", "a\"b"]
+            .iter()
+            .enumerate()
+    {
         let mut spec = pump.spec(&info).await.unwrap();
         spec.target = place.name(&format!("t{n}"));
-        let field = levada_core::schema::field("v", arrow_schema::DataType::Utf8, true, &format!("postgres:{native}"), Some(levada_core::schema::Logical::Foreign));
+        let field = levada_core::schema::field(
+            "v",
+            arrow_schema::DataType::Utf8,
+            true,
+            &format!("postgres:{native}"),
+            Some(levada_core::schema::Logical::Foreign),
+        );
         spec.incoming = std::sync::Arc::new(arrow_schema::Schema::new(vec![info.schema.field(0).clone(), field]));
         pump.run_with(info.clone(), spec, json!({})).await.unwrap();
         assert_eq!(place.number(&format!("SELECT count(*) FROM t{n} WHERE v = 'x'")).await, 1, "{native}");

@@ -70,14 +70,23 @@ async fn parallel_readers_yield_every_row_once_of_tables_views_and_partitions() 
         let outcome = pump.run().await.unwrap();
         let expected = if stream == "w" { format!("(SELECT * FROM {stream}) x") } else { format!("ONLY {stream}") };
         let expected = if stream == "p" { "p".to_owned() } else { expected };
-        assert_eq!(outcome.read as i64, place.number(&format!("SELECT count(*) FROM {expected}")).await, "{stream} {raw}");
+        assert_eq!(
+            outcome.read as i64,
+            place.number(&format!("SELECT count(*) FROM {expected}")).await,
+            "{stream} {raw}"
+        );
     }
     assert_eq!(place.difference("(SELECT * FROM ONLY a)", "a_true").await, 0);
     assert_eq!(place.difference("p", "p_true").await, 0);
     assert_eq!(place.difference("p", "p_false").await, 0);
 }
 
-async fn ids(pump: &Pump, from: Option<Position>, lag: Option<&str>, cursor: &str) -> (Vec<(i32, bool)>, Option<Position>) {
+async fn ids(
+    pump: &Pump,
+    from: Option<Position>,
+    lag: Option<&str>,
+    cursor: &str,
+) -> (Vec<(i32, bool)>, Option<Position>) {
     let info = pump.info().await;
     let wanted = ReadMode::Incremental {
         cursor: Some(cursor.to_owned()),
@@ -119,7 +128,9 @@ async fn an_incremental_read_is_inclusive_and_marks_what_it_will_see_again() {
     assert_eq!(first, Some(Position(json!({"column": "at", "cursor": "2020-01-01 00:10:00.000001+00"}))));
     let (rows, same) = ids(&pump, first.clone(), None, "at").await;
     assert_eq!((rows.as_slice(), &same), ([(2, true)].as_slice(), &first));
-    place.run("INSERT INTO a VALUES (5, '2020-01-01 00:10:00.000001'), (6, '2020-01-01 00:08'), (7, '2020-01-01 01:00')").await;
+    place
+        .run("INSERT INTO a VALUES (5, '2020-01-01 00:10:00.000001'), (6, '2020-01-01 00:08'), (7, '2020-01-01 01:00')")
+        .await;
     let (rows, _) = ids(&pump, first.clone(), None, "at").await;
     assert_eq!(rows, [(2, false), (5, false), (7, true)]);
     let (rows, _) = ids(&pump, first.clone(), Some("5m"), "at").await;

@@ -14,21 +14,45 @@ const TYPES: &[(&str, &[&str])] = &[
     ("numeric(10,2)", &["0", "-0.01", "99999999.99", "1000000000::numeric/100", "100.00"]),
     ("numeric(38,10)", &["1000000000.5", "9999999999999999999999999999.9999999999", "-1000000000000000000.0000000001"]),
     ("numeric(38,1)", &["9999999999999999999999999999999999999.9"]),
-    ("numeric(76,38)", &["99999999999999999999999999999999999999.99999999999999999999999999999999999999", "-1", "0.00000000000000000000000000000000000001"]),
+    (
+        "numeric(76,38)",
+        &[
+            "99999999999999999999999999999999999999.99999999999999999999999999999999999999",
+            "-1",
+            "0.00000000000000000000000000000000000001",
+        ],
+    ),
     ("numeric(2,-3)", &["99000", "-1000"]),
     ("numeric(3,5)", &["0.00999", "-0.00001"]),
     ("numeric(200,100)", &["1e99", "1e-100", "'NaN'"]),
-    ("numeric", &["'NaN'", "'Infinity'", "'-Infinity'", "1.5", "100.00", "1e1000", "1e-1000", "-1000000000.000000001", "0.000"]),
+    (
+        "numeric",
+        &["'NaN'", "'Infinity'", "'-Infinity'", "1.5", "100.00", "1e1000", "1e-1000", "-1000000000.000000001", "0.000"],
+    ),
     ("text", &["''", "'NULL'", "'\\N'", "E'a\\tb\\nc\\rd\\\\e'", "'😀 größe'", "'\"quoted\"'", "repeat('x', 300000)"]),
     ("varchar(10)", &["'ab  '", "'😀'"]),
     ("char(5)", &["'ab'", "''"]),
     ("name", &["'abc'"]),
     ("\"char\"", &["'x'"]),
     ("bytea", &["'\\x'", "'\\x00ff0a5c'", "decode(repeat('ab', 300000), 'hex')"]),
-    ("date", &["'0044-03-15 BC'", "'4713-01-01 BC'", "'5874897-12-31'", "'9999-12-31'", "'0001-01-01'", "'1970-01-01'"]),
-    ("timestamp", &["'0044-03-15 12:00 BC'", "'9999-12-31 23:59:59.999999'", "'1969-12-31 23:59:59.999999'", "'2024-03-10 02:30'"]),
+    (
+        "date",
+        &["'0044-03-15 BC'", "'4713-01-01 BC'", "'5874897-12-31'", "'9999-12-31'", "'0001-01-01'", "'1970-01-01'"],
+    ),
+    (
+        "timestamp",
+        &[
+            "'0044-03-15 12:00 BC'",
+            "'9999-12-31 23:59:59.999999'",
+            "'1969-12-31 23:59:59.999999'",
+            "'2024-03-10 02:30'",
+        ],
+    ),
     ("timestamp(0)", &["'2020-01-01 00:00:01'"]),
-    ("timestamptz", &["'1883-11-18 12:03:58 America/New_York'", "'2024-11-03 01:30 America/New_York'", "'0001-01-01 00:00+00'"]),
+    (
+        "timestamptz",
+        &["'1883-11-18 12:03:58 America/New_York'", "'2024-11-03 01:30 America/New_York'", "'0001-01-01 00:00+00'"],
+    ),
     ("time", &["'24:00:00'", "'00:00:00'", "'23:59:59.999999'"]),
     ("timetz", &["'12:00:00.5+05:30'"]),
     ("interval", &["'-1 year -2 days +3 hours -0.000001 sec'", "'1000000 years'", "'0'"]),
@@ -103,7 +127,9 @@ async fn every_type_survives_the_arrow_route_with_its_native_type() {
     assert_eq!(outcome.rejects, vec![]);
     assert_eq!(place.difference("a", "b").await, 0);
     let types = |table: &str| {
-        format!("SELECT string_agg(CASE WHEN t.typtype = 'd' THEN 'domain' ELSE format_type(a.atttypid, a.atttypmod) END, ',' ORDER BY attnum) FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid WHERE attrelid = '{table}'::regclass AND attnum > 0")
+        format!(
+            "SELECT string_agg(CASE WHEN t.typtype = 'd' THEN 'domain' ELSE format_type(a.atttypid, a.atttypmod) END, ',' ORDER BY attnum) FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid WHERE attrelid = '{table}'::regclass AND attnum > 0"
+        )
     };
     let (a, b) = (place.text(&types("a")).await, place.text(&types("b")).await);
     let b = b.replace("character varying(20)", "domain").replace("numeric(5,1)", "domain");
@@ -134,11 +160,31 @@ async fn every_portable_type_survives_the_raw_route() {
 #[tokio::test]
 async fn binary_columns_only_take_the_binary_format_and_stay_exact() {
     let place = place("t_values_binary").await;
-    let known = ["int", "float", "bool", "numeric", "text", "varchar(10)", "char(5)", "bytea", "date", "timestamp", "time", "uuid", "json"];
+    let known = [
+        "int",
+        "float",
+        "bool",
+        "numeric",
+        "text",
+        "varchar(10)",
+        "char(5)",
+        "bytea",
+        "date",
+        "timestamp",
+        "time",
+        "uuid",
+        "json",
+    ];
     let columns: Vec<(usize, &(&str, &[&str]))> = TYPES
         .iter()
         .enumerate()
-        .filter(|(_, (t, _))| known.iter().any(|k| t.starts_with(k)) && !t.contains('[') && !t.contains("range") && !["timetz", "tsvector", "jsonpath"].contains(t) && !t.starts_with("interval"))
+        .filter(|(_, (t, _))| {
+            known.iter().any(|k| t.starts_with(k))
+                && !t.contains('[')
+                && !t.contains("range")
+                && !["timetz", "tsvector", "jsonpath"].contains(t)
+                && !t.starts_with("interval")
+        })
         .collect();
     assert!(columns.len() > 20);
     let list: Vec<String> = columns.iter().map(|(n, (t, _))| format!("c{n} {t}")).collect();
@@ -167,14 +213,23 @@ async fn values_without_a_place_are_rejected_and_counted() {
     let second = outcome.rejects.iter().find(|reject| reject.row.contains("\"id\":\"3\"")).unwrap();
     assert_eq!((second.column.as_deref(), second.reason.as_str()), (Some("d"), "`infinity` is no point in time"));
     assert!(second.row.contains("\"t\":\"-infinity\""), "{}", second.row);
-    assert_eq!(place.number("SELECT count(*) FROM _levada_rejects WHERE reason LIKE '%no place in a decimal%' AND column_name = 'n'").await, 1);
+    assert_eq!(
+        place
+            .number(
+                "SELECT count(*) FROM _levada_rejects WHERE reason LIKE '%no place in a decimal%' AND column_name = 'n'"
+            )
+            .await,
+        1
+    );
     assert_eq!(place.number("SELECT rows_rejected FROM _levada_positions").await, 4);
 }
 
 #[tokio::test]
 async fn money_becomes_a_number_and_can_go_back() {
     let place = place("t_values_money").await;
-    place.run("CREATE TABLE a (id int PRIMARY KEY, m money); INSERT INTO a VALUES (1, 1234.56), (2, -0.01), (3, NULL)").await;
+    place
+        .run("CREATE TABLE a (id int PRIMARY KEY, m money); INSERT INTO a VALUES (1, 1234.56), (2, -0.01), (3, NULL)")
+        .await;
     let mut pump = Pump::new(&place.connection, &place.name("a"), &place.name("b"));
     pump.run().await.unwrap();
     assert_eq!(place.text("SELECT string_agg(m::text, ',' ORDER BY id) FROM b").await, "1234.56,-0.01");
@@ -208,12 +263,16 @@ async fn tables_without_columns_rows_or_values_and_with_1600_columns_are_made() 
     let place = place("t_values_shapes").await;
     let wide: Vec<String> = (0..1600).map(|n| format!("c{n} int2")).collect();
     place
-        .run(&format!(
-            "CREATE TABLE none (); INSERT INTO none DEFAULT VALUES; INSERT INTO none DEFAULT VALUES;
+        .run(
+            &format!(
+                "CREATE TABLE none (); INSERT INTO none DEFAULT VALUES; INSERT INTO none DEFAULT VALUES;
              CREATE TABLE empty (a int, b mood_); CREATE TABLE nulls (a int, b text);
              INSERT INTO nulls SELECT FROM generate_series(1, 10); CREATE TABLE wide ({});
-             INSERT INTO wide (c0, c1599) VALUES (1, 2)", wide.join(", ")
-        ).replace("mood_", "text"))
+             INSERT INTO wide (c0, c1599) VALUES (1, 2)",
+                wide.join(", ")
+            )
+            .replace("mood_", "text"),
+        )
         .await;
     for table in ["none", "empty", "nulls", "wide"] {
         for raw in [false, true] {

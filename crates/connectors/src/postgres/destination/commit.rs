@@ -168,7 +168,9 @@ fn same_count(rows: u64, end: &LoadEnd) -> Result<u64> {
         return Ok(rows);
     }
     Err(Error::new(ErrorKind::Data, format!("{} rows were staged, but the table took {rows}", end.rows_written))
-        .advise("A rule or trigger of the table drops or adds rows: nothing was committed. Remove it, or load elsewhere."))
+        .advise(
+            "A rule or trigger of the table drops or adds rows: nothing was committed. Remove it, or load elsewhere.",
+        ))
 }
 
 /// The stage with only the latest row of each key.
@@ -199,7 +201,8 @@ async fn merge(load: &TableLoad, end: &LoadEnd) -> Result<Durable> {
 }
 
 fn assignments(load: &TableLoad, from: &str) -> String {
-    let rest: Vec<&str> = columns(load).into_iter().filter(|name| !load.plan.key.iter().any(|key| key == name)).collect();
+    let rest: Vec<&str> =
+        columns(load).into_iter().filter(|name| !load.plan.key.iter().any(|key| key == name)).collect();
     // A table that is all key is "updated" too, so that its rows are counted.
     let set = if rest.is_empty() { columns(load) } else { rest };
     set.iter().map(|name| format!("{0} = {from}.{0}", ident(name))).collect::<Vec<_>>().join(", ")

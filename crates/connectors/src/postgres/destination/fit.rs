@@ -40,7 +40,9 @@ pub fn fit(old: &Field, new: &Field) -> Fit {
         Kind::Numeric(size) => number(size, old_native, new),
         Kind::Float4 | Kind::Float8 => float(kind, old_native, new),
         Kind::Text(length) => text(length, old_native, new, untyped),
-        Kind::Time(digits) | Kind::Timestamp(digits) | Kind::TimestampTz(digits) => moment(kind, digits, old_native, new),
+        Kind::Time(digits) | Kind::Timestamp(digits) | Kind::TimestampTz(digits) => {
+            moment(kind, digits, old_native, new)
+        }
         Kind::Date => by_type(new, &DataType::Date32, old_native),
         Kind::Bool => by_type(new, &DataType::Boolean, old_native),
         Kind::Uuid => by_type(new, &DataType::FixedSizeBinary(16), old_native),
@@ -56,7 +58,9 @@ pub fn fit(old: &Field, new: &Field) -> Fit {
         Kind::Json | Kind::Jsonb if Logical::of(new) == Some(Logical::Json) => {
             Fit::Widened(format!("another spelling of the same document may be kept by {old_native}"))
         }
-        Kind::Money => Fit::Checked("must be an amount; money has the digits that the server's locale gives it".to_owned()),
+        Kind::Money => {
+            Fit::Checked("must be an amount; money has the digits that the server's locale gives it".to_owned())
+        }
         Kind::Json | Kind::Jsonb | Kind::Enum | Kind::Bits | Kind::Foreign => checked_by_server(old_native),
     }
 }
@@ -135,10 +139,18 @@ fn number(size: Option<(i32, i32)>, native: &str, new: &Field) -> Fit {
     };
     let Some((p, s)) = size else { return Fit::Widened("a numeric of any size".to_owned()) };
     if whole <= p - s && scale <= s {
-        return if (whole, scale) == (p - s, s) { Fit::Exact } else { Fit::Widened(format!("every value fits {native}")) };
+        return if (whole, scale) == (p - s, s) {
+            Fit::Exact
+        } else {
+            Fit::Widened(format!("every value fits {native}"))
+        };
     }
     let (whole, scale) = (whole.max(p - s), scale.max(s));
-    Fit::NeedsWidening(if whole + scale <= 1000 { format!("numeric({},{scale})", whole + scale) } else { "numeric".to_owned() })
+    Fit::NeedsWidening(if whole + scale <= 1000 {
+        format!("numeric({},{scale})", whole + scale)
+    } else {
+        "numeric".to_owned()
+    })
 }
 
 fn float(kind: Kind, native: &str, new: &Field) -> Fit {
@@ -245,7 +257,10 @@ mod tests {
         assert_eq!(widening("numeric(10,2)", "numeric(9,3)"), "numeric(11,3)");
         assert_eq!(widening("character varying(10)", "character varying(20)"), "character varying(20)");
         assert_eq!(widening("character varying(10)", "text"), "text");
-        assert_eq!(widening("timestamp(0) without time zone", "timestamp without time zone"), "timestamp without time zone");
+        assert_eq!(
+            widening("timestamp(0) without time zone", "timestamp without time zone"),
+            "timestamp without time zone"
+        );
         assert!(matches!(fit(&pg("double precision"), &pg("bigint")), Fit::Impossible(_)));
         assert!(matches!(fit(&pg("bigint"), &pg("smallint")), Fit::Widened(_)));
         assert!(matches!(fit(&pg("text"), &pg("integer")), Fit::Text(_)));

@@ -143,10 +143,14 @@ impl TableLoad {
 
     /// What the target refuses is better refused by the stage, where the row can still be told.
     fn not_null(&self, existing: &Schema) -> String {
-        let lifted = |name: &str| self.plan.changes.iter().any(|c| matches!(c, Change::DropNotNull { column } if column == name));
+        let lifted = |name: &str| {
+            self.plan.changes.iter().any(|c| matches!(c, Change::DropNotNull { column } if column == name))
+        };
         let columns = self.columns().into_iter();
-        let strict = columns.filter(|name| existing.field_with_name(name).is_ok_and(|old| !old.is_nullable()) && !lifted(name));
-        let each = strict.map(|name| format!("; ALTER TABLE {} ALTER COLUMN {} SET NOT NULL", self.stage.quoted(), ident(name)));
+        let strict =
+            columns.filter(|name| existing.field_with_name(name).is_ok_and(|old| !old.is_nullable()) && !lifted(name));
+        let each = strict
+            .map(|name| format!("; ALTER TABLE {} ALTER COLUMN {} SET NOT NULL", self.stage.quoted(), ident(name)));
         each.collect()
     }
 

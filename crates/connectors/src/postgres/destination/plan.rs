@@ -131,10 +131,14 @@ fn strategy(spec: &LoadSpec, staged: bool, referenced: bool) -> Result<(Strategy
 fn describe(strategy: Strategy, key: &[String], keyed: bool) -> String {
     let by = if keyed { format!(" by ({})", key.join(", ")) } else { String::new() };
     match strategy {
-        Strategy::New if keyed => format!("loads a new table beside, builds its primary key{by}, and renames it into place"),
+        Strategy::New if keyed => {
+            format!("loads a new table beside, builds its primary key{by}, and renames it into place")
+        }
         Strategy::New => "loads a new table beside and renames it into place".to_owned(),
         Strategy::Append => "copies into the table in one transaction".to_owned(),
-        Strategy::AppendStaged => "stages the rows, then changes the table and inserts them in one transaction".to_owned(),
+        Strategy::AppendStaged => {
+            "stages the rows, then changes the table and inserts them in one transaction".to_owned()
+        }
         Strategy::Replace => "stages the rows, then empties and fills the table in one transaction".to_owned(),
         Strategy::ReplaceByKey => {
             format!("stages the rows, then updates, inserts and deletes{by} in one transaction")
@@ -187,7 +191,8 @@ async fn existing_columns(client: &Client, existing: &Schema, spec: &LoadSpec) -
 /// The columns of a new table: the type a column had in PostgreSQL if it still has that meaning and the type exists
 /// here, else one for its column type.
 async fn new_columns(client: &Client, fields: &[FieldRef]) -> Result<Vec<(Field, Fit)>> {
-    let foreign: Vec<&str> = fields.iter().filter_map(|field| native_of(field, SYSTEM)).filter(|n| is_type_name(n)).collect();
+    let foreign: Vec<&str> =
+        fields.iter().filter_map(|field| native_of(field, SYSTEM)).filter(|n| is_type_name(n)).collect();
     let available = available(client, &foreign).await?;
     let column = |incoming: &Field| {
         let is_enum = Logical::of(incoming) == Some(Logical::Enum);
@@ -210,7 +215,9 @@ fn new_fit(incoming: &Field, native: &str) -> Fit {
         (T::Timestamp(arrow_schema::TimeUnit::Nanosecond, _), _) => {
             Fit::Checked("must not be finer than a microsecond".to_owned())
         }
-        (T::UInt8 | T::UInt16 | T::UInt32 | T::UInt64 | T::Int8, _) => Fit::Widened(format!("every value fits {native}")),
+        (T::UInt8 | T::UInt16 | T::UInt32 | T::UInt64 | T::Int8, _) => {
+            Fit::Widened(format!("every value fits {native}"))
+        }
         (T::Duration(_), _) => Fit::Widened("a duration becomes an interval".to_owned()),
         (T::Utf8, Some(Logical::Foreign | Logical::Enum)) => Fit::Text("values are kept as text".to_owned()),
         (T::Utf8, Some(Logical::Bits | Logical::Interval | Logical::Json)) => {
@@ -222,8 +229,10 @@ fn new_fit(incoming: &Field, native: &str) -> Fit {
 
 /// Which of these types exist here. Only texts that can be nothing but a type's name are asked for.
 async fn available(client: &Client, natives: &[&str]) -> Result<HashSet<String>> {
-    let (known, ask): (Vec<&str>, Vec<&str>) =
-        natives.iter().copied().partition(|native| !matches!(Kind::of(native, false), Kind::Foreign) && !native.contains('.'));
+    let (known, ask): (Vec<&str>, Vec<&str>) = natives
+        .iter()
+        .copied()
+        .partition(|native| !matches!(Kind::of(native, false), Kind::Foreign) && !native.contains('.'));
     let mut found: HashSet<String> = known.into_iter().map(str::to_owned).collect();
     if ask.is_empty() {
         return Ok(found);

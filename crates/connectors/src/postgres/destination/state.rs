@@ -27,7 +27,8 @@ fn rejects(settings: &Settings) -> String {
 
 /// Creates both tables where they are missing.
 pub async fn ensure(client: &Client, settings: &Settings) -> Result<()> {
-    let query = "SELECT count(*) = 2 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    let query =
+        "SELECT count(*) = 2 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = $1 AND c.relname IN ($2, $3)";
     let parameters: &[(&(dyn tokio_postgres::types::ToSql + Sync), Type)] =
         &[(&settings.schema, Type::TEXT), (&POSITIONS, Type::TEXT), (&REJECTS, Type::TEXT)];
@@ -76,9 +77,7 @@ async fn ask(settings: &Settings, filter: &str, key: Option<&StreamKey>) -> Resu
     let sql = filter.replace("POSITIONS", &positions(settings)).replace("COLUMNS", COLUMNS);
     let rows = match key {
         None => session.client.query_typed(&sql, &[]).await,
-        Some(key) => {
-            session.client.query_typed(&sql, &[(&key.pipeline, Type::TEXT), (&key.stream, Type::TEXT)]).await
-        }
+        Some(key) => session.client.query_typed(&sql, &[(&key.pipeline, Type::TEXT), (&key.stream, Type::TEXT)]).await,
     };
     let rows = match rows {
         Err(error) if error.code().is_some_and(|code| matches!(code.code(), "42P01" | "3F000")) => Vec::new(),

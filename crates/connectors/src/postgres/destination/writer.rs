@@ -110,7 +110,11 @@ impl CopyWriter {
     }
 
     async fn end_if_long(&mut self) -> Result<Accepted> {
-        if self.open.as_ref().is_some_and(|copy| copy.bytes >= COPY_BYTES) { self.end().await } else { Ok(Accepted::default()) }
+        if self.open.as_ref().is_some_and(|copy| copy.bytes >= COPY_BYTES) {
+            self.end().await
+        } else {
+            Ok(Accepted::default())
+        }
     }
 
     async fn end(&mut self) -> Result<Accepted> {

@@ -59,9 +59,10 @@ pub async fn window(
         (found, low) => found.or_else(|| low.clone()),
     };
     let c = &cursor.column;
-    let condition = low.as_ref().zip(high.as_ref()).map(|(low, high)| {
-        format!("{c} >= {}{} AND {c} <= {}", cursor.value(low), cursor.lag, cursor.value(high))
-    });
+    let condition = low
+        .as_ref()
+        .zip(high.as_ref())
+        .map(|(low, high)| format!("{c} >= {}{} AND {c} <= {}", cursor.value(low), cursor.lag, cursor.value(high)));
     let overlap = mark_overlap.then(|| {
         let mark = high.as_ref().map_or("false".to_owned(), |high| {
             let high = cursor.value(high);
@@ -111,8 +112,11 @@ impl<'a> Cursor<'a> {
             Kind::Text(_) => "pg_catalog.text",
             Kind::Foreign if ["oid", "pg_lsn", "xid8"].contains(&native) => native,
             _ => {
-                return Err(Error::new(ErrorKind::Config, format!("column `{name}` of type {native} cannot be a cursor"))
-                    .advise("Choose a column of numbers, dates, timestamps, text or UUIDs that only grow."));
+                return Err(Error::new(
+                    ErrorKind::Config,
+                    format!("column `{name}` of type {native} cannot be a cursor"),
+                )
+                .advise("Choose a column of numbers, dates, timestamps, text or UUIDs that only grow."));
             }
         };
         let lag = match lag {
@@ -159,10 +163,13 @@ fn lag_value(kind: Kind, lag: &str, name: &str) -> Result<String> {
     let number = || levada_core::text::parse_decimal(lag).filter(|(negative, ..)| !negative);
     match kind {
         Kind::Date | Kind::Timestamp(_) | Kind::TimestampTz(_) => {
-            let ms = duration_ms(lag).ok_or_else(|| wrong("a number and a unit (ms, s, m, h, d, w), for instance `5m`"))?;
+            let ms =
+                duration_ms(lag).ok_or_else(|| wrong("a number and a unit (ms, s, m, h, d, w), for instance `5m`"))?;
             Ok(format!("pg_catalog.make_interval(secs => {ms} / 1000.0)"))
         }
-        Kind::Int2 | Kind::Int4 | Kind::Int8 if lag.parse::<u32>().is_ok() => Ok(format!("{}::pg_catalog.int8", literal(lag))),
+        Kind::Int2 | Kind::Int4 | Kind::Int8 if lag.parse::<u32>().is_ok() => {
+            Ok(format!("{}::pg_catalog.int8", literal(lag)))
+        }
         Kind::Numeric(_) if number().is_some() => Ok(format!("{}::pg_catalog.numeric", literal(lag))),
         Kind::Float4 | Kind::Float8 if number().is_some() => Ok(format!("{}::pg_catalog.float8", literal(lag))),
         Kind::Int2 | Kind::Int4 | Kind::Int8 => Err(wrong("a whole number")),
@@ -207,7 +214,10 @@ mod tests {
     fn lags_are_durations_for_times_and_numbers_for_numbers() {
         assert_eq!(duration_ms("5m"), Some(300_000));
         assert_eq!(duration_ms("2 d"), Some(172_800_000));
-        assert_eq!((duration_ms("5"), duration_ms("m"), duration_ms("-5m"), duration_ms("5 months")), (None, None, None, None));
+        assert_eq!(
+            (duration_ms("5"), duration_ms("m"), duration_ms("-5m"), duration_ms("5 months")),
+            (None, None, None, None)
+        );
         assert!(lag_value(Kind::Int4, "10", "id").is_ok() && lag_value(Kind::Int4, "5m", "id").is_err());
         assert!(lag_value(Kind::Uuid, "1", "id").is_err());
     }

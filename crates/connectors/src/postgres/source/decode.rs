@@ -11,14 +11,12 @@ use arrow_array::{
     ArrayRef, BinaryArray, BooleanArray, FixedSizeBinaryArray, PrimitiveArray, RecordBatch, RecordBatchOptions,
     StringArray,
 };
-use arrow_buffer::{
-    BooleanBufferBuilder, Buffer, NullBuffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer, i256,
-};
+use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBuffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer, i256};
 use arrow_schema::{DataType, FieldRef, Schema, SchemaRef};
 use levada_core::batch::{Batch, Data, Reject};
 use levada_core::error::{Error, ErrorKind, Result};
-use levada_core::text;
 use levada_core::source::OVERLAP_COLUMN;
+use levada_core::text;
 
 use super::cursor::overlap_field;
 use super::numeric::{self, Odd};
@@ -208,8 +206,11 @@ fn without(batch: &RecordBatch, mut bad: Vec<Bad>) -> Result<Batch> {
 }
 
 fn malformed(column: &str) -> Error {
-    Error::new(ErrorKind::Data, format!("the server sent a value of column `{column}` in a form that its type does not have"))
-        .advise("The column's type may have changed during the read: run again.")
+    Error::new(
+        ErrorKind::Data,
+        format!("the server sent a value of column `{column}` in a form that its type does not have"),
+    )
+    .advise("The column's type may have changed during the read: run again.")
 }
 
 impl Column {
@@ -231,14 +232,19 @@ impl Column {
             (_, DataType::Date32) => Values::Date(Vec::new()),
             (_, DataType::Time64(_)) => Values::Time(Vec::new()),
             (_, DataType::Timestamp(..)) => Values::Timestamp(Vec::new()),
-            (_, other) => return Err(Error::new(ErrorKind::Internal, format!("no column of type {other} can be read"))),
+            (_, other) => {
+                return Err(Error::new(ErrorKind::Internal, format!("no column of type {other} can be read")));
+            }
         };
         Ok(Self { field, values, nulls: NullBufferBuilder::new(1024) })
     }
 
     fn finish(&mut self, number: usize, rows: usize, bad: &mut Vec<Bad>) -> Result<ArrayRef> {
         let nulls = self.nulls.finish();
-        fn primitive<T: ArrowPrimitiveType>(values: &mut Vec<T::Native>, nulls: Option<NullBuffer>) -> PrimitiveArray<T> {
+        fn primitive<T: ArrowPrimitiveType>(
+            values: &mut Vec<T::Native>,
+            nulls: Option<NullBuffer>,
+        ) -> PrimitiveArray<T> {
             let next = Vec::with_capacity(values.len());
             PrimitiveArray::new(ScalarBuffer::from(std::mem::replace(values, next)), nulls)
         }

@@ -74,10 +74,19 @@ async fn open(settings: &Settings, request: ReadRequest) -> Result<Extract> {
     for session in sessions {
         let output = match request.raw {
             Some(_) => Output::raw(),
-            None => Output::Arrow(Box::new(Decoder::new(&request.columns, window.overlap.is_some(), request.batch_bytes)?)),
+            None => {
+                Output::Arrow(Box::new(Decoder::new(&request.columns, window.overlap.is_some(), request.batch_bytes)?))
+            }
         };
         let place = format!("stream {}", request.stream.name);
-        readers.push(Box::new(CopyReader::new(session, queue.clone(), selected.clone(), window.condition.clone(), output, place)));
+        readers.push(Box::new(CopyReader::new(
+            session,
+            queue.clone(),
+            selected.clone(),
+            window.condition.clone(),
+            output,
+            place,
+        )));
     }
     Ok(Extract { readers, position: window.position, warnings: window.warnings })
 }
@@ -108,12 +117,16 @@ fn find<'a>(columns: &'a [Column], name: &str) -> Result<&'a Column> {
 fn check_columns(request: &ReadRequest, columns: &[Column]) -> Result<()> {
     for wanted in request.columns.fields() {
         let column = find(columns, wanted.name())?;
-        if native_of(wanted, SYSTEM) != native_of(&column.field, SYSTEM) || wanted.data_type() != column.field.data_type() {
+        if native_of(wanted, SYSTEM) != native_of(&column.field, SYSTEM)
+            || wanted.data_type() != column.field.data_type()
+        {
             return Err(Error::new(ErrorKind::Busy, format!("column `{}` changed its type just now", wanted.name()))
                 .advise("Run again: the new type is then taken into account."));
         }
     }
-    if request.raw.is_some() && (catalog::raw_format(columns).is_none() || columns.len() != request.columns.fields().len()) {
+    if request.raw.is_some()
+        && (catalog::raw_format(columns).is_none() || columns.len() != request.columns.fields().len())
+    {
         return Err(Error::new(ErrorKind::Busy, "the table's columns changed just now").advise("Run again."));
     }
     Ok(())

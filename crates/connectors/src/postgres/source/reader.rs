@@ -90,7 +90,8 @@ impl CopyReader {
     /// Starts on the next range; false if there is none.
     async fn start(&mut self) -> Result<bool> {
         let Some(session) = &self.session else { return Ok(false) };
-        let range = self.queue.lock().map_err(|_| Error::new(ErrorKind::Internal, "another reader failed"))?.pop_front();
+        let range =
+            self.queue.lock().map_err(|_| Error::new(ErrorKind::Internal, "another reader failed"))?.pop_front();
         let Some(range) = range else { return Ok(false) };
         let conditions: Vec<String> = range.condition().into_iter().chain(self.condition.clone()).collect();
         let filter = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
@@ -197,7 +198,9 @@ impl Tuples {
     fn emit(&self, data: &[u8], start: usize, end: usize, output: &mut Output) -> Result<()> {
         match output {
             Output::Arrow(decoder) if self.places.len() == decoder.width() => decoder.push(data, &self.places),
-            Output::Arrow(_) => Err(Error::new(ErrorKind::Data, "the server sent a row with another number of columns")),
+            Output::Arrow(_) => {
+                Err(Error::new(ErrorKind::Data, "the server sent a row with another number of columns"))
+            }
             Output::Raw { rows, chunk } => {
                 if chunk.capacity() == 0 {
                     chunk.reserve(CHUNK + (64 << 10));
