@@ -24,13 +24,16 @@ pub(in crate::files) struct Parquet;
 
 impl SelfDescribing for Parquet {
     fn describe(&self, file: &Arc<dyn RandomRead>) -> Result<FileInfo> {
-        let layout = Layout::load(file).at(file.name())?;
-        let metadata = layout.metadata.metadata();
-        Ok(FileInfo {
-            schema: layout.schema,
-            rows: u64::try_from(metadata.file_metadata().num_rows()).ok(),
-            parts: metadata.num_row_groups().max(1),
-        })
+        let info = guarded(|| {
+            let layout = Layout::load(file)?;
+            let metadata = layout.metadata.metadata();
+            Ok(FileInfo {
+                schema: layout.schema,
+                rows: u64::try_from(metadata.file_metadata().num_rows()).ok(),
+                parts: metadata.num_row_groups().max(1),
+            })
+        });
+        info.at(file.name())
     }
 
     fn open(
@@ -40,15 +43,19 @@ impl SelfDescribing for Parquet {
         columns: SchemaRef,
         batch_bytes: usize,
     ) -> Result<Box<dyn FileReader>> {
-        let layout = Layout::load(&file).at(file.name())?;
-        Ok(Box::new(read::Rows::new(file, layout, parts, columns, batch_bytes)?))
+        let name = file.name().to_owned();
+        let rows = guarded(|| {
+            let layout = Layout::load(&file)?;
+            read::Rows::new(file, layout, parts, columns, batch_bytes)
+        });
+        Ok(Box::new(rows.at(name)?))
     }
 }
 
 /// Calls the library on outside bytes: where it panics on a malformed file, that is an error of the file.
-fn guarded<T>(call: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
-    catch_unwind(AssertUnwindSafe(call))
-        .unwrap_or_else(|_| Err(ParquetError::General("its pages contradict its footer".to_owned())))
+fn guarded<T>(call: impl FnOnce() -> Result<T>) -> Result<T> {
+    let contradicts = || malformed(ParquetError::General("its parts contradict each other".to_owned()));
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| Err(contradicts()))
 }
 
 /// What the library says of a file, in our words.

@@ -176,18 +176,17 @@ impl Rows {
 
 impl FileReader for Rows {
     fn next(&mut self) -> Result<Option<Batch>> {
-        self.step().at(self.name.clone())
+        guarded(|| self.step()).at(self.name.clone())
     }
 }
 
 fn next_of(rows: &mut ParquetRecordBatchReader, chunks: &Chunks) -> Result<Option<RecordBatch>> {
-    guarded(|| {
-        rows.next().transpose().map_err(|error| match error {
+    rows.next().transpose().map_err(|error| {
+        chunks.explain(match error {
             ArrowError::ParquetError(text) => ParquetError::General(text),
             other => ParquetError::General(other.to_string()),
         })
     })
-    .map_err(|error| chunks.explain(error))
 }
 
 /// How many rows make a batch of about the bytes asked for, judged by the row group's sizes.

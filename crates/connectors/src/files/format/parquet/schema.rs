@@ -14,7 +14,7 @@ use parquet::schema::types::{SchemaDescriptor, Type};
 use super::super::RandomRead;
 use super::super::columns::{canonical_type, meaning_fits};
 use super::chunks::Chunks;
-use super::{guarded, malformed};
+use super::malformed;
 
 /// What a column is beyond the Arrow type the library reads it as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl Layout {
         }
         let chunks = Chunks::new(file.clone());
         let mut options = ArrowReaderOptions::new();
-        let load = |options: &ArrowReaderOptions| guarded(|| ArrowReaderMetadata::load(&chunks, options.clone()));
+        let load = |options: &ArrowReaderOptions| ArrowReaderMetadata::load(&chunks, options.clone());
         let mut loaded = match load(&options) {
             Ok(loaded) => loaded,
             Err(first) => {

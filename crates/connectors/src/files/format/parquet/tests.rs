@@ -324,10 +324,12 @@ fn broken_files_are_named_and_never_believed() {
     assert_eq!(describe(huge_footer).unwrap_err().kind(), ErrorKind::Data);
     let good = Memory::new(whole.clone());
     let wanted = schema(&good);
-    for at in (4..whole.len() - 8).step_by(97) {
+    for at in (4..whole.len() - 8).step_by(31) {
         let mut bent = whole.clone();
         bent[at] ^= 0x5A;
         let file = Memory::new(bent);
+        let shared: Arc<dyn RandomRead> = file.clone();
+        let _ = Parquet.describe(&shared);
         if let Ok(mut reader) = Parquet.open(file, 0..1, wanted.clone(), 1 << 20) {
             while let Ok(Some(_)) = reader.next() {}
         }
@@ -380,4 +382,20 @@ fn an_error_of_the_store_keeps_its_kind() {
     for error in reads {
         assert_eq!((error.kind(), error.message()), (ErrorKind::Connect, "the connection broke"));
     }
+}
+
+#[test]
+fn wide_tables_are_cut_into_row_groups_by_their_bytes() {
+    let row = |column: usize| StringArray::from_iter_values((0..200).map(|row| format!("{column} {row}")));
+    let columns = (0..1600).map(|column| (format!("c{column}"), Arc::new(row(column)) as ArrayRef));
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let file = written(&[batch.clone(), batch.clone()], Options::default());
+    let found = schema(&file);
+    let batches = read(&file, found);
+    assert_eq!(batches.iter().map(Batch::rows).sum::<u64>(), 400);
+    assert_eq!(texts(columns_of(&batches[0], 1599))[0].as_deref(), Some("1599 0"));
+}
+
+fn columns_of(batch: &Batch, column: usize) -> &dyn Array {
+    columns(batch).column(column).as_ref()
 }

@@ -22,11 +22,14 @@ const ROW_GROUP_ROWS: usize = 1 << 20;
 /// Shared by the columns of a file: what their unfinished pages may take together.
 const PAGES_BYTES: usize = 16 << 20;
 
+/// The library keeps one Zstandard context per column, of some 150 KiB each; wider tables are compressed with Snappy.
+const ZSTD_COLUMNS_MAX: usize = 200;
+
 /// How pages are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(in crate::files) enum Compression {
-    /// Zstandard, level 1.
+    /// Zstandard, level 1; Snappy for more than 200 columns, for the sake of memory.
     #[default]
     Zstd,
     /// Snappy.
@@ -93,6 +96,7 @@ fn own_metadata(field: &Field) -> Field {
 fn properties(schema: &Schema, options: Options) -> Result<WriterProperties> {
     let page_bytes = (PAGES_BYTES / schema.fields().len()).clamp(8 << 10, 1 << 20);
     let codec = match options.compression {
+        Compression::Zstd if schema.fields().len() > ZSTD_COLUMNS_MAX => Codec::SNAPPY,
         Compression::Zstd => Codec::ZSTD(ZstdLevel::try_new(1).map_err(failed)?),
         Compression::Snappy => Codec::SNAPPY,
         Compression::None => Codec::UNCOMPRESSED,
