@@ -93,7 +93,7 @@ impl Table {
     /// A table with these headings.
     pub fn new(headings: &[&str]) -> Self {
         let mut table = Self::default();
-        table.row(headings.iter().map(|heading| Cell::text(heading)));
+        table.row(headings.iter().map(Cell::text));
         table
     }
 

@@ -2,11 +2,11 @@
 
 use levada_core::config::amount::{BytesText, parse_bytes};
 use levada_core::config::{Columns, Parallel, Problem, Retry, StreamDocument, Streams, Sync, SyncDocument};
-use levada_core::error::{Error, ErrorKind};
+use levada_core::error::{Error, ErrorKind, Result};
 use levada_engine::report::StreamReport;
 
 use super::sync::{Work, carry_out, show_proof, show_report, stop_on_interrupt};
-use super::{Context, Errors, Outcome, block_on, one, plan};
+use super::{Context, Errors, Outcome, one, plan};
 use crate::cli::CopyArgs;
 use crate::project::Opened;
 use crate::wiring;
@@ -15,8 +15,21 @@ use crate::wiring;
 pub fn execute(context: &Context, args: &CopyArgs) -> Outcome {
     let project = context.project()?;
     let (source, destination) = (project.open(&args.source)?, project.open(&args.destination)?);
+    let runtime = wiring::runtime().map_err(one)?;
+    // connections live in one runtime: choosing the stream, planning and running share it
+    let outcome = runtime.block_on(copy(context, args, source, destination));
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn copy(context: &Context, args: &CopyArgs, source: Opened, destination: Opened) -> Outcome {
+    let output = context.output;
+    let stop = stop_on_interrupt(output);
     let streams = match args.streams.as_slice() {
-        [] => vec![only_stream(&source)?],
+        [] => tokio::select! {
+            name = only_stream(&source) => vec![name.map_err(|error| one(error.at(&source.name)))?],
+            () = stop.cancelled() => return Err(one(Error::new(ErrorKind::Interrupted, "stopped"))),
+        },
         streams => streams.to_vec(),
     };
     let work = Work {
@@ -30,16 +43,14 @@ pub fn execute(context: &Context, args: &CopyArgs) -> Outcome {
         timeout: None,
     };
     if args.dry_run {
-        return plan::show(context, vec![(None, work)]);
+        let plans = tokio::select! {
+            plans = plan::plans(vec![(None, work)]) => plans?,
+            () = stop.cancelled() => return Err(one(Error::new(ErrorKind::Interrupted, "stopped"))),
+        };
+        plan::show(output, &plans);
+        return Ok(0);
     }
-    let output = context.output;
-    let runtime = wiring::runtime().map_err(one)?;
-    let report = runtime.block_on(async {
-        let stop = stop_on_interrupt(output);
-        carry_out(work, &stop, output).await
-    });
-    runtime.shutdown_background();
-    let report = report.map_err(one)?;
+    let report = carry_out(work, &stop, output).await.map_err(one)?;
     if output.is_json() {
         output.json(&report);
     } else {
@@ -51,13 +62,8 @@ pub fn execute(context: &Context, args: &CopyArgs) -> Outcome {
 }
 
 /// The name of the one stream there is, where none was named.
-fn only_stream(source: &Opened) -> Result<String, Errors> {
-    let connection = source.connection.clone();
-    let mut streams = block_on(async {
-        let source = connection.source().map_err(one)?;
-        source.discover(None).await.map_err(one)
-    })
-    .map_err(|errors| errors.into_iter().map(|error| error.at(&source.name)).collect::<Errors>())?;
+async fn only_stream(source: &Opened) -> Result<String> {
+    let mut streams = source.connection.clone().source()?.discover(None).await?;
     if streams.len() == 1 {
         return Ok(streams.remove(0).name);
     }
@@ -68,7 +74,7 @@ fn only_stream(source: &Opened) -> Result<String, Errors> {
         let message = format!("there are {} streams to choose from", streams.len());
         (ErrorKind::Usage, message, format!("Give `--stream NAME`, or `--stream '*'` for all: {}.", names.join(", ")))
     };
-    Err(one(Error::new(kind, message).at(&source.name).advise(advice)))
+    Err(Error::new(kind, message).advise(advice))
 }
 
 /// The sync that a document with the same options would give.

@@ -9,13 +9,13 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::sync::Work;
-use super::{Context, Outcome, block_on, one, run};
+use super::{Context, Errors, Outcome, block_on, one, run};
 use crate::cli::RunArgs;
 use crate::output::{Cell, Output, Table, bytes};
 
 /// One stream of a plan.
 #[derive(Serialize)]
-struct StreamPlan {
+pub struct StreamPlan {
     #[serde(skip_serializing_if = "Option::is_none")]
     task: Option<String>,
     stream: String,
@@ -54,33 +54,35 @@ pub fn execute(context: &Context, args: &RunArgs) -> Outcome {
     for task in run::chosen(&pipeline, args)? {
         work.push((Some(task.name.clone()), run::work(&project, &pipeline, task, args)?));
     }
-    show(context, work)
+    let plans = block_on(plans(work))?;
+    show(context.output, &plans);
+    Ok(0)
 }
 
-/// Plans the work, and shows it.
-pub fn show(context: &Context, work: Vec<(Option<String>, Work)>) -> Outcome {
-    let plans = block_on(async {
-        let mut plans = Vec::new();
-        for (task, work) in work {
-            let place = task.as_ref().map(|task| format!("task `{task}`"));
-            let planned = levada_engine::run::plan_all(&work.job(&CancellationToken::new())).await;
-            let planned = match place {
-                Some(place) => planned.at(place),
-                None => planned,
-            };
-            plans.extend(planned.map_err(one)?.into_iter().map(|planned| StreamPlan::new(task.clone(), planned)));
-        }
-        Ok(plans)
-    })?;
-    if context.output.is_json() {
-        context.output.json(&serde_json::json!({ "streams": plans }));
-    } else {
-        for plan in &plans {
-            plan.show(context.output);
-        }
-        overview(context.output, &plans);
+/// Plans the work.
+pub async fn plans(work: Vec<(Option<String>, Work)>) -> Result<Vec<StreamPlan>, Errors> {
+    let mut plans = Vec::new();
+    for (task, work) in work {
+        let planned = levada_engine::run::plan_all(&work.job(&CancellationToken::new())).await;
+        let planned = match &task {
+            Some(task) => planned.at(format!("task `{task}`")),
+            None => planned,
+        };
+        plans.extend(planned.map_err(one)?.into_iter().map(|planned| StreamPlan::new(task.clone(), planned)));
     }
-    Ok(0)
+    Ok(plans)
+}
+
+/// Shows plans.
+pub fn show(output: Output, plans: &[StreamPlan]) {
+    if output.is_json() {
+        output.json(&serde_json::json!({ "streams": plans }));
+        return;
+    }
+    for plan in plans {
+        plan.show(output);
+    }
+    overview(output, plans);
 }
 
 impl StreamPlan {
