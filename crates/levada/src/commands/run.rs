@@ -74,7 +74,18 @@ pub fn chosen<'a>(pipeline: &'a Pipeline, args: &RunArgs) -> Result<Vec<&'a Task
         return Err(one(Error::new(ErrorKind::Usage, format!("the pipeline has no task `{unknown}`"))
             .advise(format!("{near}Tasks: {}.", known.join(", ")))));
     }
-    Ok(pipeline.tasks.iter().filter(|task| args.tasks.is_empty() || args.tasks.contains(&task.name)).collect())
+    let mut tasks: Vec<&Task> = pipeline.tasks.iter().collect();
+    tasks.retain(|task| args.tasks.is_empty() || args.tasks.contains(&task.name));
+    let Some(stream) = &args.stream else { return Ok(tasks) };
+    let streams: Vec<String> = tasks.iter().flat_map(|task| &task.sync.streams).map(|(name, _)| name.clone()).collect();
+    tasks.retain(|task| task.sync.entry_for(stream).is_some());
+    if tasks.is_empty() {
+        let known: Vec<&str> = streams.iter().map(String::as_str).collect();
+        let near = did_you_mean(nearest(stream, &known));
+        return Err(one(Error::new(ErrorKind::Usage, format!("no task has a stream `{stream}`"))
+            .advise(format!("{near}Streams: {}.", known.join(", ")))));
+    }
+    Ok(tasks)
 }
 
 /// A task with its connections opened.

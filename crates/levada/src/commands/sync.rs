@@ -12,7 +12,7 @@ use levada_engine::run::SyncJob;
 use tokio_util::sync::CancellationToken;
 
 use super::interrupted;
-use crate::output::{Cell, Output, Table, bytes, grouped, printable, seconds};
+use crate::output::{Cell, Output, Table, grouped, printable, seconds};
 use crate::progress;
 use crate::project::Opened;
 
@@ -104,35 +104,46 @@ async fn sleep(timeout: Option<Duration>) {
     }
 }
 
+/// A heading, and what stands below it.
+type Column = (&'static str, fn(&StreamReport) -> Cell);
+
 /// The final table: per stream, the counts of both sides.
 pub fn show_report(output: Output, streams: &[&StreamReport]) {
     if streams.is_empty() {
         return;
     }
-    let headings = [
-        "stream", "target", "read", "repeated", "written", "rejected", "changes", "verified", "time", "rows/s", "size",
-        "bound by", "result",
-    ];
-    let mut table = Table::new(&headings);
+    // a column that says the same of every stream is left out, but for the proof
+    let renamed = streams.iter().any(|stream| stream.target != stream.stream);
+    let repeated = streams.iter().any(|stream| stream.proof.repeated > 0);
+    let verified = streams.iter().any(|stream| stream.proof.verified.is_some());
+    let columns: Vec<Column> = [
+        (true, ("stream", (|s| Cell::text(&s.stream)) as fn(&StreamReport) -> Cell)),
+        (renamed, ("target", |s| Cell::text(&s.target))),
+        (true, ("read", |s| Cell::count(s.proof.read))),
+        (repeated, ("repeated", |s| Cell::count(s.proof.repeated))),
+        (true, ("written", |s| Cell::count(s.proof.written))),
+        (true, ("rejected", |s| Cell::count(s.proof.rejected))),
+        (true, ("changes", |s| Cell::text(changes(s)))),
+        (verified, ("verified", |s| s.proof.verified.map_or(Cell::right("-"), Cell::count))),
+        (true, ("time", |s| Cell::right(seconds(s.seconds)))),
+        (true, ("rows/s", |s| Cell::count(rate(s.proof.read, s.seconds)))),
+        (true, ("MB/s", |s| Cell::right(format!("{:.1}", rate(s.bytes, s.seconds) as f64 / 1e6)))),
+        (true, ("bound by", |s| Cell::text(s.bound.map_or("-", bound_word)))),
+        (true, ("result", |s| Cell::text(if s.error.is_none() { "proved" } else { "FAILED" }))),
+    ]
+    .into_iter()
+    .filter_map(|(shown, column)| shown.then_some(column))
+    .collect();
+    let mut table = Table::new(&columns.iter().map(|(heading, _)| *heading).collect::<Vec<_>>());
     for stream in streams {
-        let proof = stream.proof;
-        table.row([
-            Cell::text(&stream.stream),
-            Cell::text(&stream.target),
-            Cell::count(proof.read),
-            Cell::count(proof.repeated),
-            Cell::count(proof.written),
-            Cell::count(proof.rejected),
-            Cell::text(changes(stream)),
-            proof.verified.map_or(Cell::right("-"), Cell::count),
-            Cell::right(seconds(stream.seconds)),
-            Cell::count(rate(proof.read, stream.seconds)),
-            Cell::right(bytes(stream.bytes as f64)),
-            Cell::text(stream.bound.map_or("-", bound_word)),
-            Cell::text(if stream.error.is_none() { "proved" } else { "FAILED" }),
-        ]);
+        table.row(columns.iter().map(|(_, cell)| cell(stream)));
     }
     output.table(&table);
+    show_notes(output, streams);
+}
+
+/// Warnings, and why streams failed.
+fn show_notes(output: Output, streams: &[&StreamReport]) {
     for stream in streams {
         for warning in &stream.warnings {
             output.note(&format!("warning: {}: {}", stream.stream, printable(warning)));
@@ -157,6 +168,9 @@ pub fn show_report(output: Output, streams: &[&StreamReport]) {
 
 /// The proof in one line.
 pub fn show_proof(output: Output, streams: &[&StreamReport]) {
+    if streams.is_empty() {
+        return;
+    }
     let done: Vec<_> = streams.iter().filter(|stream| stream.error.is_none()).collect();
     let sum = |count: fn(&StreamReport) -> u64| grouped(done.iter().map(|stream| count(stream)).sum());
     output.line(&format!(
