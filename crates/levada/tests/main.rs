@@ -3,4 +3,5 @@
 
 mod commands;
 mod kill;
+mod runs;
 mod support;

@@ -1,0 +1,208 @@
+//! The commands that touch systems, end to end against a real server: what they print, and how they exit.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::{Database, LEVADA, psql};
+
+/// A server with two databases, and a project that leads from one to the other.
+struct Shop {
+    folder: TempDir,
+    source: Database,
+    target: Database,
+}
+
+impl Shop {
+    fn new(name: &str) -> Self {
+        let shop = Self {
+            folder: TempDir::new().unwrap(),
+            source: Database::postgres(&format!("levada_{name}_a")),
+            target: Database::postgres(&format!("levada_{name}_b")),
+        };
+        psql(
+            &shop.source,
+            "CREATE TABLE customers(id int PRIMARY KEY, name text NOT NULL, email text);
+             CREATE TABLE orders(id int PRIMARY KEY, at timestamp NOT NULL, amount numeric(10,2));
+             INSERT INTO customers SELECT i, 'customer ' || i, NULL FROM generate_series(1, 500) i;
+             INSERT INTO orders SELECT i, timestamp '2026-01-01' + i * interval '1 minute', i * 0.5
+               FROM generate_series(1, 1000) i;",
+        );
+        let (a, b) = (shop.source.connection(), shop.target.connection());
+        shop.write("levada.yaml", &format!("version: 1\nconnections:\n  shop: {a}\n  dw: {b}\n"));
+        shop
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.folder.path().join(name), text).unwrap();
+    }
+
+    fn levada(&self, arguments: &[&str]) -> Output {
+        levada(self.folder.path(), arguments)
+    }
+
+    fn count(&self, table: &str) -> String {
+        psql(&self.target, &format!("SELECT count(*) FROM {table}"))
+    }
+}
+
+fn levada(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(LEVADA).args(arguments).current_dir(folder).output().unwrap()
+}
+
+/// Standard output of a command that must exit with this code.
+fn told(output: &Output, code: i32) -> String {
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "stdout: {out}\nstderr: {err}");
+    out.into_owned()
+}
+
+fn json(output: &Output, code: i32) -> Value {
+    serde_json::from_str(&told(output, code)).unwrap()
+}
+
+const PIPELINE: &str = "
+version: 1
+name: p
+params: { cursor: { default: at } }
+tasks:
+  all:
+    sync:
+      from: shop
+      to: dw
+      streams:
+        public.customers: { verify: checksum }
+  new:
+    after: [all]
+    sync: { from: shop, to: dw, streams: { public.orders: { read: incremental, cursor: \"${param.cursor}\" } } }
+";
+
+#[test]
+fn a_pipeline_runs_again_and_again_and_proves_what_it_did() {
+    let shop = Shop::new("again");
+    shop.write("p.yaml", PIPELINE);
+    let first = json(&shop.levada(&["run", "p.yaml", "--output", "json"]), 0);
+    assert_eq!(first["succeeded"], true);
+    assert_eq!(first["tasks"][0]["streams"][0]["proof"]["verified"], 500);
+    assert_eq!(first["tasks"][1]["streams"][0]["proof"]["written"], 1000);
+
+    psql(&shop.source, "INSERT INTO orders VALUES (1001, '2026-06-01', 1)");
+    let second = shop.levada(&["run", "p.yaml", "--stream", "public.orders"]);
+    let table = told(&second, 0);
+    assert!(table.contains("1 of 1 streams proved: 2 rows read = 1 written + 0 rejected + 1 repeated"), "{table}");
+    assert_eq!((shop.count("customers"), shop.count("orders")), ("500".into(), "1001".into()));
+
+    let plan = told(&shop.levada(&["plan", "p.yaml", "--task", "new"]), 0);
+    assert!(plan.contains("read incremental after") && plan.contains("exactly once"), "{plan}");
+    let positions = json(&shop.levada(&["positions", "show", "dw", "--output", "json"]), 0);
+    assert_eq!(positions["positions"][1]["key"]["pipeline"], "p/new");
+}
+
+#[test]
+fn a_failed_task_stops_what_waits_for_it_and_tells_why() {
+    let shop = Shop::new("failed");
+    shop.write("p.yaml", &PIPELINE.replace("public.customers", "public.custmers"));
+    let output = shop.levada(&["run", "p.yaml"]);
+    told(&output, 1);
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(err.contains("task `all`") && err.contains("public.customers"), "{err}");
+    assert!(err.contains("task `new` is skipped"), "{err}");
+
+    shop.write("p.yaml", PIPELINE);
+    let output = shop.levada(&["run", "p.yaml", "--param", "cursor=att"]);
+    told(&output, 1);
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(err.contains("`att`"), "{err}");
+    assert_eq!(shop.count("customers"), "500", "the first task stays done");
+}
+
+#[test]
+fn a_run_that_would_load_everything_twice_is_refused() {
+    let shop = Shop::new("refused");
+    shop.write("p.yaml", PIPELINE);
+    told(&shop.levada(&["run", "p.yaml"]), 0);
+    told(&shop.levada(&["positions", "reset", "dw", "--stream", "public.orders"]), 0);
+    let output = shop.levada(&["run", "p.yaml", "--task", "new"]);
+    told(&output, 3);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--full-refresh"));
+    assert_eq!(shop.count("orders"), "1000");
+    told(&shop.levada(&["run", "p.yaml", "--task", "new", "--full-refresh"]), 0);
+    assert_eq!(shop.count("orders"), "1000");
+    told(&shop.levada(&["positions", "reset", "dw", "--stream", "public.ordesr"]), 1);
+}
+
+#[test]
+fn copy_needs_no_document() {
+    let shop = Shop::new("copy");
+    let (a, b) = (shop.source.url(), shop.target.url());
+    let elsewhere = TempDir::new().unwrap();
+    let copy = |extra: &[&str]| levada(elsewhere.path(), &[&["copy", &a, &b], extra].concat());
+    let plan = json(&copy(&["--stream", "public.*", "--dry-run", "--output", "json"]), 0);
+    assert_eq!(plan["streams"].as_array().unwrap().len(), 2);
+    assert_eq!(psql(&shop.target, "SELECT count(*) FROM pg_tables WHERE tablename = 'customers'"), "0");
+
+    let options =
+        ["--stream", "public.customers", "--rename", "people", "--hash", "name", "--exclude", "email", "--key", "id"];
+    told(&copy(&options), 0);
+    assert_eq!(psql(&shop.target, "SELECT length(name) FROM people WHERE id = 1"), "64");
+    let output = copy(&[]);
+    told(&output, 2);
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(err.contains("there are 2 streams to choose from") && err.contains("public.orders"), "{err}");
+    told(&copy(&["--stream", "public.orders", "--read", "incremental", "--write", "replace"]), 2);
+    told(&copy(&["--stream", "public.nope"]), 1);
+}
+
+#[test]
+fn what_there_is_can_be_looked_at() {
+    let shop = Shop::new("look");
+    psql(&shop.source, "INSERT INTO customers VALUES (0, E'a\\tb\\033[31m', 'x')");
+    let streams = json(&shop.levada(&["discover", "shop", "--output", "json"]), 0);
+    assert_eq!(streams["streams"][0]["key"][0], "id");
+    told(&shop.levada(&["discover", "shop", "--to", "dw", "-o", "made.yaml"]), 0);
+    told(&shop.levada(&["validate", "made.yaml"]), 0);
+    told(&shop.levada(&["run", "made.yaml"]), 0);
+    assert_eq!(shop.count("orders"), "1000");
+    told(&shop.levada(&["discover", "shop", "--to", "dw", "-o", "made.yaml"]), 2);
+
+    let preview = told(&shop.levada(&["preview", "shop", "--stream", "public.customers", "--limit", "501"]), 0);
+    assert_eq!(preview.lines().count(), 503);
+    assert!(preview.contains(r"a\tb\u{1b}[31m"), "control characters reach the terminal");
+    let rows =
+        json(&shop.levada(&["preview", "shop", "--stream", "public.orders", "--limit", "2", "--output", "json"]), 0);
+    assert_eq!(rows["rows"][0]["amount"], "0.50");
+
+    let checks = json(&shop.levada(&["check", "--output", "json"]), 0);
+    assert!(checks["connections"].as_array().unwrap().iter().all(|connection| connection["ok"] == true));
+    told(&shop.levada(&["check", "postgres://nobody@127.0.0.1:1/x?tls=disable"]), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_copy_ends_soon_and_leaves_nothing_half_done() {
+    let shop = Shop::new("interrupted");
+    psql(
+        &shop.source,
+        "CREATE TABLE big AS SELECT i AS id, md5(i::text) AS a, now() AS at FROM generate_series(1, 3000000) i",
+    );
+    for signal in ["-INT", "-TERM"] {
+        let child = Command::new(LEVADA)
+            .args(["copy", &shop.source.url(), &shop.target.url(), "--stream", "public.big", "--hash", "a"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(1200));
+        let asked = Instant::now();
+        Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(asked.elapsed() < Duration::from_secs(5), "{signal}: took {:?}", asked.elapsed());
+        assert_eq!(output.status.code(), Some(130), "{signal}: {}", String::from_utf8_lossy(&output.stderr));
+        let left = "SELECT string_agg(tablename, ',') FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN \
+                    ('_levada_positions', '_levada_rejects')";
+        assert_eq!(psql(&shop.target, left), "", "{signal}");
+    }
+}
