@@ -1,0 +1,92 @@
+//! Tries a connection step by step, so that the first thing that is wrong has a name.
+
+use std::time::{Duration, Instant};
+
+use levada_core::connector::CheckStep;
+use levada_core::error::{Error, ErrorKind, Result};
+use mysql_async::prelude::Queryable;
+use tokio::net::TcpStream;
+
+use super::config::{Config, Tls};
+use super::error::from_driver;
+use super::session;
+
+const STEP_MAX: Duration = Duration::from_secs(10);
+
+/// Name, TCP, TLS and login, reading, writing; stops at the first that fails.
+pub async fn steps(config: &Config) -> Vec<CheckStep> {
+    let mut steps = Vec::new();
+    let mut start = Instant::now();
+    let mut note = |step: &'static str, outcome: Result<String>| {
+        let failed = outcome.is_err();
+        steps.push(CheckStep { step, took: start.elapsed(), outcome });
+        start = Instant::now();
+        failed
+    };
+    if note("name", resolve(config).await) || note("tcp", reach(config).await) {
+        return steps;
+    }
+    let mut conn = match session::open(config).await {
+        Ok(conn) => conn,
+        Err(error) => {
+            note(if error.kind() == ErrorKind::Tls { "tls" } else { "auth" }, Err(error));
+            return steps;
+        }
+    };
+    let encrypted = match config.tls {
+        Tls::Disable => "not encrypted",
+        Tls::Require => "encrypted, certificate not checked",
+        Tls::VerifyCa => "encrypted, certificate checked for any name",
+        Tls::VerifyFull => "encrypted, certificate and name checked",
+    };
+    note("tls", Ok(encrypted.to_owned()));
+    let server: std::result::Result<Option<(String, String)>, _> =
+        conn.query_first("SELECT VERSION(), CURRENT_USER()").await;
+    let outcome = server.map_err(from_driver).map(|row| {
+        let (version, user) = row.unwrap_or_default();
+        format!("{version} as {user}")
+    });
+    if note("auth", outcome) {
+        return steps;
+    }
+    let tables: std::result::Result<Option<u64>, _> =
+        conn.query_first("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()").await;
+    if note("read", tables.map_err(from_driver).map(|n| format!("{} tables and views", n.unwrap_or(0)))) {
+        return steps;
+    }
+    let local: std::result::Result<Option<(u8, u8)>, _> = conn.query_first("SELECT @@local_infile, @@read_only").await;
+    let outcome = local.map_err(from_driver).and_then(|row| match row {
+        Some((_, 1)) => {
+            Err(Error::new(ErrorKind::Permission, "the server is read-only").advise("Use it as a source only."))
+        }
+        Some((0, _)) => Err(Error::new(ErrorKind::Permission, "the server does not take rows from clients")
+            .advise("Set `local_infile=1` at the server to load into it; reading works without.")),
+        _ => Ok("takes rows by LOAD DATA LOCAL".to_owned()),
+    });
+    note("write", outcome);
+    let _ = conn.disconnect().await;
+    steps
+}
+
+async fn resolve(config: &Config) -> Result<String> {
+    let found = tokio::time::timeout(STEP_MAX, tokio::net::lookup_host((config.host.as_str(), config.port))).await;
+    let unknown = |why: String| {
+        Error::new(ErrorKind::Connect, format!("the name `{}` cannot be resolved: {why}", config.host))
+            .advise("Check `host`.")
+    };
+    let addresses =
+        found.map_err(|_| unknown("no answer in 10 seconds".to_owned()))?.map_err(|e| unknown(e.to_string()))?;
+    let list: Vec<String> = addresses.map(|address| address.ip().to_string()).collect();
+    Ok(list.join(", "))
+}
+
+async fn reach(config: &Config) -> Result<String> {
+    let place = format!("{}:{}", config.host, config.port);
+    let failed = |why: String| {
+        Error::new(ErrorKind::Connect, format!("no connection to {place}: {why}"))
+            .advise("Check `port`, the server and the firewall.")
+    };
+    let stream = tokio::time::timeout(STEP_MAX, TcpStream::connect((config.host.as_str(), config.port))).await;
+    stream.map_err(|_| failed("no answer in 10 seconds".to_owned()))?.map_err(|e| failed(e.to_string()))?;
+    Ok(place)
+}

@@ -1,0 +1,318 @@
+//! Rows of the binary protocol into columns. A value that the closed set cannot hold (a zero date, bytes that are no
+//! text) makes its row a reject; the other rows of the batch go on.
+
+use arrow_array::builder::BooleanBuilder;
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow_buffer::i256;
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use levada_core::batch::{Batch, Data, Reject};
+use levada_core::builder::ColumnBuilder;
+use levada_core::error::{Error, ErrorKind, Result};
+use levada_core::schema::{Logical, native_of};
+use levada_core::source::OVERLAP_COLUMN;
+use levada_core::text;
+use mysql_async::{Row, Value};
+use std::sync::Arc;
+
+use super::native::Native;
+
+/// Collects rows until a batch is full.
+pub struct Decoder {
+    schema: SchemaRef,
+    output: SchemaRef,
+    columns: Vec<(ColumnBuilder, Option<usize>)>,
+    overlap: Option<BooleanBuilder>,
+    bad: Vec<(usize, Reject)>,
+    rows: usize,
+    bytes: usize,
+    bytes_fixed: usize,
+}
+
+impl Decoder {
+    /// A decoder for the requested columns; `overlap` expects one more value in each row.
+    ///
+    /// # Errors
+    /// `Internal` for a type outside the closed set.
+    pub fn new(schema: &SchemaRef, overlap: bool) -> Result<Self> {
+        let mut columns = Vec::with_capacity(schema.fields().len());
+        for field in schema.fields() {
+            columns.push((ColumnBuilder::new(field.data_type())?, bit_width(field)));
+        }
+        let mut fields: Vec<Arc<Field>> = schema.fields().iter().cloned().collect();
+        if overlap {
+            fields.push(Arc::new(Field::new(OVERLAP_COLUMN, DataType::Boolean, false)));
+        }
+        let bytes_fixed = schema.fields().iter().map(|f| f.data_type().primitive_width().unwrap_or(5)).sum();
+        Ok(Self {
+            schema: schema.clone(),
+            output: Arc::new(Schema::new(fields)),
+            columns,
+            overlap: overlap.then(BooleanBuilder::new),
+            bad: Vec::new(),
+            rows: 0,
+            bytes: 0,
+            bytes_fixed,
+        })
+    }
+
+    /// Bytes collected so far.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Takes one row.
+    ///
+    /// # Errors
+    /// `Internal` where the row has another number of values than asked for.
+    pub fn push(&mut self, row: &Row) -> Result<()> {
+        if row.len() != self.columns.len() + usize::from(self.overlap.is_some()) {
+            return Err(Error::new(ErrorKind::Internal, "a row has another number of values than were asked for"));
+        }
+        self.bytes += self.bytes_fixed;
+        for (index, (builder, bits)) in self.columns.iter_mut().enumerate() {
+            let value = row.as_ref(index).unwrap_or(&Value::NULL);
+            match append(builder, *bits, value) {
+                Ok(bytes) => self.bytes += bytes,
+                Err(reason) => {
+                    builder.push_null();
+                    if self.bad.last().is_none_or(|(at, _)| *at != self.rows) {
+                        let column = self.schema.field(index).name().clone();
+                        let reason = format!("`{}` {reason}", value_text(value).unwrap_or_default());
+                        self.bad.push((
+                            self.rows,
+                            Reject { row: row_json(&self.schema, row), column: Some(column), reason },
+                        ));
+                    }
+                }
+            }
+        }
+        if let Some(overlap) = &mut self.overlap {
+            overlap.append_value(matches!(row.as_ref(self.columns.len()), Some(Value::Int(n)) if *n != 0));
+        }
+        self.rows += 1;
+        Ok(())
+    }
+
+    /// Takes one row of no columns.
+    pub fn push_empty(&mut self) {
+        self.rows += 1;
+        self.bytes += 1;
+    }
+
+    /// The rows so far as a batch, if there are any; the decoder starts anew.
+    ///
+    /// # Errors
+    /// `Internal`.
+    pub fn finish(&mut self) -> Result<Option<Batch>> {
+        if self.rows == 0 {
+            return Ok(None);
+        }
+        let internal = |error: arrow_schema::ArrowError| {
+            Error::new(ErrorKind::Internal, format!("a batch could not be built: {error}"))
+        };
+        let mut arrays: Vec<ArrayRef> = self.columns.iter_mut().map(|(builder, _)| builder.finish()).collect();
+        if let Some(overlap) = &mut self.overlap {
+            arrays.push(Arc::new(overlap.finish()));
+        }
+        if !self.bad.is_empty() {
+            let mut keep = vec![true; self.rows];
+            for (row, _) in &self.bad {
+                keep[*row] = false;
+            }
+            let keep = BooleanArray::from(keep);
+            for array in &mut arrays {
+                *array = arrow_select::filter::filter(array, &keep).map_err(internal)?;
+            }
+        }
+        let rejects: Vec<Reject> = std::mem::take(&mut self.bad).into_iter().map(|(_, reject)| reject).collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(self.rows - rejects.len()));
+        (self.rows, self.bytes) = (0, 0);
+        let batch = RecordBatch::try_new_with_options(self.output.clone(), arrays, &options).map_err(internal)?;
+        Ok(Some(Batch { data: Data::Arrow(batch), rejects }))
+    }
+}
+
+/// The width of a BIT column.
+fn bit_width(field: &Field) -> Option<usize> {
+    if Logical::of(field) != Some(Logical::Bits) {
+        return None;
+    }
+    let native = Native::parse(native_of(field, "mysql")?)?;
+    (native.base == "bit").then(|| native.length().unwrap_or(1) as usize)
+}
+
+type Reason = &'static str;
+
+/// Appends a value and tells how many bytes it took beyond the fixed ones. On an error nothing is appended.
+fn append(builder: &mut ColumnBuilder, bits: Option<usize>, value: &Value) -> std::result::Result<usize, Reason> {
+    use ColumnBuilder as B;
+    const RANGE: Reason = "is out of range";
+    macro_rules! integer {
+        ($b:expr) => {
+            match value {
+                Value::Int(n) => $b.append_value((*n).try_into().map_err(|_| RANGE)?),
+                Value::UInt(n) => $b.append_value((*n).try_into().map_err(|_| RANGE)?),
+                _ => return Err("is not a whole number"),
+            }
+        };
+    }
+    match (builder, value) {
+        (builder, Value::NULL) => builder.push_null(),
+        (B::Int32(b), _) => integer!(b),
+        (B::Int64(b), _) => integer!(b),
+        (B::Utf8(b), Value::Bytes(bytes)) if bits.is_none() => {
+            b.append_value(std::str::from_utf8(bytes).map_err(|_| "is not UTF-8 text")?);
+            return Ok(bytes.len());
+        }
+        (B::Decimal128(b, _, scale), Value::Bytes(bytes)) => {
+            b.append_value(unscaled_i128(bytes, *scale).ok_or("is not a decimal of the column's scale")?);
+        }
+        (B::Date32(b), Value::Date(year, month, day, ..)) => b.append_value(days(*year, *month, *day)? as i32),
+        (B::Timestamp(b, _), Value::Date(year, month, day, hour, minute, second, micros)) => {
+            let seconds = days(*year, *month, *day)? * 86_400
+                + i64::from(*hour) * 3600
+                + i64::from(*minute) * 60
+                + i64::from(*second);
+            b.append_value(seconds * 1_000_000 + i64::from(*micros));
+        }
+        (B::Float64(b), Value::Double(n)) => b.append_value(*n),
+        (B::Float32(b), Value::Float(n)) => b.append_value(*n),
+        (B::Binary(b), Value::Bytes(bytes)) => {
+            b.append_value(bytes);
+            return Ok(bytes.len());
+        }
+        (B::Int8(b), _) => integer!(b),
+        (B::Int16(b), _) => integer!(b),
+        (B::UInt8(b), _) => integer!(b),
+        (B::UInt16(b), _) => integer!(b),
+        (B::UInt32(b), _) => integer!(b),
+        (B::UInt64(b), _) => integer!(b),
+        (B::Decimal256(b, _, scale), Value::Bytes(bytes)) => {
+            b.append_value(unscaled_i256(bytes, *scale).ok_or("is not a decimal of the column's scale")?);
+        }
+        (B::Duration(b), Value::Time(negative, days, hours, minutes, seconds, micros)) => {
+            let clock =
+                (i64::from(*days) * 24 + i64::from(*hours)) * 3600 + i64::from(*minutes) * 60 + i64::from(*seconds);
+            let us = clock * 1_000_000 + i64::from(*micros);
+            b.append_value(if *negative { -us } else { us });
+        }
+        (B::Utf8(b), Value::Bytes(bytes)) => b.append_value(bit_text(bytes, bits.unwrap_or(0))),
+        (B::Uuid(b), Value::Bytes(bytes)) => {
+            let uuid = std::str::from_utf8(bytes).ok().and_then(text::parse_uuid).ok_or("is not a UUID")?;
+            b.append_value(uuid).map_err(|_| "is not a UUID")?;
+        }
+        (builder, value) => builder.push_text(&value_text(value).ok_or("is not UTF-8 text")?)?,
+    }
+    Ok(0)
+}
+
+fn days(year: u16, month: u8, day: u8) -> std::result::Result<i64, Reason> {
+    text::days_from_civil(i64::from(year), u32::from(month), u32::from(day)).ok_or("is a zero date, which is no day")
+}
+
+/// The digits of a decimal as the server prints it, always with all digits of its scale.
+fn digits(bytes: &[u8], scale: i8) -> Option<(bool, &[u8], &[u8])> {
+    let (negative, body) = match bytes.split_first()? {
+        (b'-', rest) => (true, rest),
+        _ => (false, bytes),
+    };
+    let (whole, fraction) = match memchr::memchr(b'.', body) {
+        Some(point) => (&body[..point], &body[point + 1..]),
+        None => (body, &[][..]),
+    };
+    (fraction.len() == usize::from(scale.unsigned_abs())).then_some((negative, whole, fraction))
+}
+
+fn unscaled_i128(bytes: &[u8], scale: i8) -> Option<i128> {
+    let (negative, whole, fraction) = digits(bytes, scale)?;
+    let all = whole.iter().chain(fraction);
+    if whole.len() + fraction.len() <= 18 {
+        let mut number = 0_i64;
+        for byte in all {
+            number = number * 10 + i64::from(byte.wrapping_sub(b'0'));
+        }
+        return Some(i128::from(if negative { -number } else { number }));
+    }
+    let mut number = 0_i128;
+    for byte in all {
+        number = number.checked_mul(10)?.checked_add(i128::from(byte.wrapping_sub(b'0')))?;
+    }
+    Some(if negative { -number } else { number })
+}
+
+fn unscaled_i256(bytes: &[u8], scale: i8) -> Option<i256> {
+    let (negative, whole, fraction) = digits(bytes, scale)?;
+    let mut number = String::with_capacity(whole.len() + fraction.len() + 1);
+    if negative {
+        number.push('-');
+    }
+    number.push_str(std::str::from_utf8(whole).ok()?);
+    number.push_str(std::str::from_utf8(fraction).ok()?);
+    i256::from_string(&number)
+}
+
+/// A BIT value, which comes as big-endian bytes, as text of its width.
+fn bit_text(bytes: &[u8], width: usize) -> String {
+    let all: String = bytes.iter().map(|byte| format!("{byte:08b}")).collect();
+    match all.len().checked_sub(width) {
+        Some(cut) => all[cut..].to_owned(),
+        None => format!("{}{all}", "0".repeat(width - all.len())),
+    }
+}
+
+/// A value as text for people; `None` for NULL.
+pub fn value_text(value: &Value) -> Option<String> {
+    Some(match value {
+        Value::NULL => return None,
+        Value::Bytes(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => text.to_owned(),
+            Err(_) => {
+                let mut hex = String::new();
+                text::write_hex(&mut hex, bytes);
+                hex
+            }
+        },
+        Value::Int(n) => n.to_string(),
+        Value::UInt(n) => n.to_string(),
+        Value::Float(n) => n.to_string(),
+        Value::Double(n) => n.to_string(),
+        Value::Date(y, mo, d, 0, 0, 0, 0) => format!("{y:04}-{mo:02}-{d:02}"),
+        Value::Date(y, mo, d, h, mi, s, us) => format!("{y:04}-{mo:02}-{d:02}T{h:02}:{mi:02}:{s:02}.{us:06}"),
+        Value::Time(negative, d, h, mi, s, us) => {
+            let hours = d * 24 + u32::from(*h);
+            format!("{}{hours:02}:{mi:02}:{s:02}.{us:06}", if *negative { "-" } else { "" })
+        }
+    })
+}
+
+fn row_json(schema: &Schema, row: &Row) -> String {
+    let object: serde_json::Map<String, serde_json::Value> = schema
+        .fields()
+        .iter()
+        .enumerate()
+        .map(|(index, field)| (field.name().clone(), row.as_ref(index).and_then(value_text).into()))
+        .collect();
+    serde_json::Value::Object(object).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn decimals_keep_their_digits() {
+        assert_eq!(unscaled_i128(b"-0.50", 2), Some(-50));
+        assert_eq!(unscaled_i128(b"99999999999999999999999999999999999999", 0), Some(10_i128.pow(38) - 1));
+        assert_eq!(unscaled_i128(b"1.5", 2), None);
+        let text = format!("-{}.{}", "9".repeat(35), "9".repeat(30));
+        assert_eq!(unscaled_i256(text.as_bytes(), 30).unwrap().to_string(), format!("-{}", "9".repeat(65)));
+    }
+
+    #[test]
+    fn bits_are_text_of_their_width() {
+        assert_eq!(bit_text(&[1], 1), "1");
+        assert_eq!(bit_text(&[0b1, 0b1000_0001], 9), "110000001");
+        assert_eq!(bit_text(&[0xff; 8], 64), "1".repeat(64));
+    }
+}

@@ -1,0 +1,395 @@
+//! One load from its lock to its commit: staging tables, writers, and the transaction or RENAME that makes the rows
+//! visible together with the stream's row in `_levada_positions`.
+
+use std::sync::{Arc, Mutex};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use levada_core::destination::{Durable, Load, LoadEnd, LoadSpec, Writer};
+use levada_core::error::{Context, Error, ErrorKind, Result};
+use levada_core::position::{Commit, StreamKey};
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+
+use super::config::Config;
+use super::design::{Design, SEQUENCE, Strategy};
+use super::encode::Encoding;
+use super::error::from_driver;
+use super::session::{self, execute, quoted};
+use super::state::{self, Pending};
+use super::writer::{Scope, TableWriter};
+use crate::kit::state::{lock_name, stage_name};
+
+/// How long a load waits for another load of the same stream.
+const LOCK_WAIT_SECONDS: u32 = 20;
+
+/// One load of one stream.
+pub struct TableLoad {
+    config: Arc<Config>,
+    spec: LoadSpec,
+    design: Design,
+    /// Holds the lock; commits.
+    conn: Conn,
+    stage: String,
+    accepted_direct: Arc<Mutex<Option<Conn>>>,
+}
+
+impl TableLoad {
+    /// Takes the lock, settles what a dead load left, changes the target and creates the staging table.
+    ///
+    /// # Errors
+    /// `Busy` where another live load holds the stream.
+    pub async fn begin(config: Arc<Config>, spec: LoadSpec, design: Design) -> Result<Self> {
+        let mut conn = session::open(&config).await?;
+        lock(&mut conn, &config, &spec.key).await?;
+        state::ensure(&mut conn).await?;
+        state::recover(&mut conn, &spec.key).await?;
+        let current = state::committed(&mut conn, &spec.key).await?.map(|commit| commit.load_id);
+        if current != spec.previous {
+            return Err(Error::new(ErrorKind::Refused, "another run committed this stream since this one was planned")
+                .advise("Run again: it starts from what the other run committed."));
+        }
+        let stage = stage_name(&spec.key, &spec.load_id);
+        let mut load = Self { config, spec, design, conn, stage, accepted_direct: Arc::default() };
+        if let Err(error) = load.prepare().await {
+            let _ = state::drop_stages(&mut load.conn, &load.spec.key).await;
+            return Err(error);
+        }
+        Ok(load)
+    }
+
+    async fn prepare(&mut self) -> Result<()> {
+        let (stage, target) = (self.stage.clone(), self.spec.target.clone());
+        match self.design.strategy {
+            Strategy::Create => self.run(&self.design.create_sql(&stage, false)).await?,
+            Strategy::CreateMerged => self.run(&self.design.create_sql(&stage, true)).await?,
+            Strategy::Swap => {
+                self.run(&format!("CREATE TABLE {} LIKE {}", quoted(&stage), quoted(&target))).await?;
+                if let Some(alter) = self.design.alter_sql(&stage) {
+                    self.run(&alter).await?;
+                }
+                0
+            }
+            Strategy::Append | Strategy::Refill | Strategy::Align | Strategy::Merge => {
+                if let Some(alter) = self.design.alter_sql(&target) {
+                    self.run(&alter).await?;
+                }
+                if self.design.strategy == Strategy::Append { 0 } else { self.create_copy_stage().await? }
+            }
+        };
+        Ok(())
+    }
+
+    async fn run(&mut self, sql: &str) -> Result<u64> {
+        execute(&mut self.conn, sql).await
+    }
+
+    /// A staging table with the target's column types and none of its keys.
+    async fn create_copy_stage(&mut self) -> Result<u64> {
+        let sql = format!(
+            "CREATE TABLE {} ({} BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY) ENGINE=InnoDB AS SELECT {} FROM {} WHERE 1 = 0",
+            quoted(&self.stage),
+            quoted(SEQUENCE),
+            self.design.column_list(),
+            quoted(&self.spec.target)
+        );
+        self.run(&sql).await
+    }
+
+    async fn open_writers(&mut self) -> Result<Vec<Box<dyn Writer>>> {
+        let encodings: Arc<[Encoding]> = self.design.columns.iter().map(|c| c.encoding.clone()).collect();
+        let direct = self.design.strategy == Strategy::Append;
+        let table = if direct { self.spec.target.clone() } else { self.stage.clone() };
+        let mut writers: Vec<Box<dyn Writer>> = Vec::with_capacity(self.design.writers);
+        for _ in 0..self.design.writers {
+            let conn = session::open(&self.config).await?;
+            let scope = if direct { Scope::Shared(self.accepted_direct.clone()) } else { Scope::Own };
+            let writer = TableWriter::new(conn, &table, encodings.clone(), self.spec.quarantine, scope).await?;
+            writers.push(Box::new(writer));
+        }
+        Ok(writers)
+    }
+
+    fn commit_row(&self, end: &LoadEnd) -> Commit {
+        Commit {
+            key: self.spec.key.clone(),
+            target: self.spec.target.clone(),
+            load_id: self.spec.load_id.clone(),
+            state: end.state.clone(),
+            rows_written: end.rows_written,
+            rows_rejected: end.rejects.len() as u64,
+            committed_at: String::new(),
+        }
+    }
+
+    async fn commit_load(&mut self, end: LoadEnd) -> Result<Durable> {
+        // A server that lost this connection gave the lock away: nothing may be committed without it.
+        let held: Option<Option<i64>> = self
+            .conn
+            .exec_first("SELECT IS_USED_LOCK(?) = CONNECTION_ID()", (lock_of(&self.config, &self.spec.key),))
+            .await
+            .map_err(from_driver)?;
+        if held.flatten() != Some(1) {
+            return Err(Error::new(ErrorKind::Busy, "the load lost its lock on the stream"));
+        }
+        match self.design.strategy {
+            Strategy::Append => self.commit_direct(&end).await,
+            Strategy::Create | Strategy::Swap => {
+                let stage = self.stage.clone();
+                let inserted = end.rows_written;
+                let deleted = self.commit_rename(&stage, &end).await?;
+                Ok(Durable { inserted, deleted, ..Durable::default() })
+            }
+            Strategy::CreateMerged => {
+                let superseded = self.drop_superseded().await?;
+                let merged = format!("{}_m", self.stage);
+                self.run(&self.design.create_sql(&merged, false)).await?;
+                let list = self.design.column_list();
+                let order = quoted(SEQUENCE);
+                let sql = format!(
+                    "INSERT INTO {} ({list}) SELECT {list} FROM {} ORDER BY {order}",
+                    quoted(&merged),
+                    quoted(&self.stage)
+                );
+                let inserted = self.run(&sql).await?;
+                self.commit_rename(&merged, &end).await?;
+                Ok(Durable { inserted, superseded, ..Durable::default() })
+            }
+            Strategy::Refill | Strategy::Align | Strategy::Merge => self.commit_staged(&end).await,
+        }
+    }
+
+    async fn commit_direct(&mut self, end: &LoadEnd) -> Result<Durable> {
+        let taken = self.accepted_direct.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let mut conn = taken
+            .ok_or_else(|| Error::new(ErrorKind::Internal, "the load was committed before its writer had finished"))?;
+        let commit = self.commit_row(end);
+        state::put(&mut conn, &self.spec, &commit, &end.rejects).await?;
+        execute(&mut conn, "COMMIT").await?;
+        let _ = conn.disconnect().await;
+        Ok(Durable { inserted: end.rows_written, ..Durable::default() })
+    }
+
+    /// Gives the staging table the target's name; see [`state`] for why this is one act.
+    async fn commit_rename(&mut self, stage: &str, end: &LoadEnd) -> Result<u64> {
+        let target = self.spec.target.clone();
+        let old = (self.design.strategy == Strategy::Swap).then(|| format!("{}_o", self.stage));
+        let mut deleted = 0;
+        if old.is_some() {
+            let count: Option<u64> = self
+                .conn
+                .query_first(format!("SELECT COUNT(*) FROM {}", quoted(&target)))
+                .await
+                .map_err(from_driver)?;
+            deleted = count.unwrap_or(0);
+        }
+        let pending = Pending { commit: self.commit_row(end), stage: stage.to_owned(), old: old.clone() };
+        state::announce(&mut self.conn, &self.spec, &pending, &end.rejects).await?;
+        let rename = match &old {
+            Some(old) => {
+                format!("RENAME TABLE {} TO {}, {} TO {}", quoted(&target), quoted(old), quoted(stage), quoted(&target))
+            }
+            None => format!("RENAME TABLE {} TO {}", quoted(stage), quoted(&target)),
+        };
+        if let Err(error) = self.run(&rename).await {
+            return Err(if old.is_none() && error.kind() == ErrorKind::Schema {
+                Error::new(
+                    ErrorKind::Refused,
+                    format!("`{target}` was created by someone else while it was being loaded"),
+                )
+            } else {
+                error
+            });
+        }
+        state::finalise(&mut self.conn, &pending).await?;
+        // The data is durable: what is left over is dropped by the next load if not now.
+        let _ = state::drop_stages(&mut self.conn, &self.spec.key).await;
+        Ok(deleted)
+    }
+
+    async fn commit_staged(&mut self, end: &LoadEnd) -> Result<Durable> {
+        let by_key = self.design.strategy != Strategy::Refill;
+        let superseded = if by_key { self.drop_superseded().await? } else { 0 };
+        self.run("START TRANSACTION").await?;
+        let commit = self.commit_row(end);
+        let sql = Statements::new(&self.design, &self.stage, &self.spec.target);
+        let mut durable = Durable { superseded, ..Durable::default() };
+        match self.design.strategy {
+            Strategy::Refill => {
+                durable.deleted = self.run(&format!("DELETE FROM {}", quoted(&self.spec.target))).await?;
+                durable.inserted = self.run(&sql.insert_all()).await?;
+            }
+            strategy => {
+                durable.updated = match sql.update() {
+                    Some(update) => self.run(&update).await?,
+                    None => self.count(&sql.count_matched()).await?,
+                };
+                durable.inserted = self.run(&sql.insert_missing()).await?;
+                if strategy == Strategy::Align {
+                    durable.deleted = self.run(&sql.delete_missing()).await?;
+                }
+            }
+        }
+        let warnings = self.conn.get_warnings();
+        if warnings > 0 {
+            let said: Vec<(String, u16, String)> =
+                self.conn.query("SHOW WARNINGS LIMIT 1").await.map_err(from_driver)?;
+            let message = said.into_iter().next().map(|(_, _, message)| message).unwrap_or_default();
+            return Err(Error::new(ErrorKind::Data, format!("the target would not keep a row as it is: {message}")));
+        }
+        state::put(&mut self.conn, &self.spec, &commit, &end.rejects).await?;
+        self.run("COMMIT").await?;
+        let _ = state::drop_stages(&mut self.conn, &self.spec.key).await;
+        Ok(durable)
+    }
+
+    async fn count(&mut self, sql: &str) -> Result<u64> {
+        let count: Option<u64> = self.conn.query_first(sql).await.map_err(from_driver)?;
+        Ok(count.unwrap_or(0))
+    }
+
+    /// Leaves only the last row of each key in the staging table.
+    async fn drop_superseded(&mut self) -> Result<u64> {
+        let parts: Vec<String> = self
+            .design
+            .key
+            .iter()
+            .map(|name| {
+                let column = self.design.columns.iter().find(|c| &c.encoding.name == name);
+                let is_long = column.is_some_and(|c| {
+                    ["text", "blob"].iter().any(|word| c.ddl.contains(word)) || c.ddl.starts_with("json")
+                });
+                if is_long { format!("{}(191)", quoted(name)) } else { quoted(name) }
+            })
+            .collect();
+        self.run(&format!("ALTER TABLE {} ADD INDEX _levada_key ({})", quoted(&self.stage), parts.join(", "))).await?;
+        let same = joined(&self.design.key, "s", "l", " AND ");
+        let sequence = quoted(SEQUENCE);
+        let later = match &self.spec.order_column {
+            Some(order) => {
+                let order = quoted(order);
+                format!(
+                    "(l.{order} > s.{order} OR (s.{order} IS NULL AND l.{order} IS NOT NULL) \
+                     OR (l.{order} <=> s.{order} AND l.{sequence} > s.{sequence}))"
+                )
+            }
+            None => format!("l.{sequence} > s.{sequence}"),
+        };
+        let stage = quoted(&self.stage);
+        self.run(&format!("DELETE s FROM {stage} s JOIN {stage} l ON {same} AND {later}")).await
+    }
+}
+
+fn joined(names: &[String], left: &str, right: &str, by: &str) -> String {
+    names.iter().map(|name| format!("{left}.{0} = {right}.{0}", quoted(name))).collect::<Vec<_>>().join(by)
+}
+
+/// The statements that bring staged rows (`s`) into the target (`t`).
+struct Statements {
+    target: String,
+    stage: String,
+    list: String,
+    on: String,
+    set: String,
+    first_key: String,
+}
+
+impl Statements {
+    fn new(design: &Design, stage: &str, target: &str) -> Self {
+        let rest: Vec<String> =
+            design.columns.iter().map(|c| c.encoding.name.clone()).filter(|name| !design.key.contains(name)).collect();
+        Self {
+            target: quoted(target),
+            stage: quoted(stage),
+            list: design.column_list(),
+            on: joined(&design.key, "t", "s", " AND "),
+            set: joined(&rest, "t", "s", ", "),
+            first_key: design.key.first().map(|name| quoted(name)).unwrap_or_default(),
+        }
+    }
+
+    fn staged_list(&self) -> String {
+        self.list.split(", ").map(|name| format!("s.{name}")).collect::<Vec<_>>().join(", ")
+    }
+
+    fn insert_all(&self) -> String {
+        let Self { target, stage, list, .. } = self;
+        format!("INSERT INTO {target} ({list}) SELECT {list} FROM {stage} ORDER BY {}", quoted(SEQUENCE))
+    }
+
+    fn update(&self) -> Option<String> {
+        let Self { target, stage, on, set, .. } = self;
+        (!set.is_empty()).then(|| format!("UPDATE {target} t JOIN {stage} s ON {on} SET {set}"))
+    }
+
+    fn count_matched(&self) -> String {
+        format!("SELECT COUNT(*) FROM {} t JOIN {} s ON {}", self.target, self.stage, self.on)
+    }
+
+    fn insert_missing(&self) -> String {
+        let Self { target, stage, list, on, first_key, .. } = self;
+        format!(
+            "INSERT INTO {target} ({list}) SELECT {} FROM {stage} s LEFT JOIN {target} t ON {on} WHERE t.{first_key} IS NULL \
+             ORDER BY s.{}",
+            self.staged_list(),
+            quoted(SEQUENCE)
+        )
+    }
+
+    fn delete_missing(&self) -> String {
+        let Self { target, stage, on, first_key, .. } = self;
+        format!("DELETE t FROM {target} t LEFT JOIN {stage} s ON {on} WHERE s.{first_key} IS NULL")
+    }
+}
+
+/// The lock's name: locks belong to the server, streams to a database.
+fn lock_of(config: &Config, key: &StreamKey) -> String {
+    lock_name(&StreamKey { pipeline: format!("{}/{}", config.database, key.pipeline), stream: key.stream.clone() })
+}
+
+async fn lock(conn: &mut Conn, config: &Config, key: &StreamKey) -> Result<()> {
+    let sql = "SELECT GET_LOCK(?, ?)";
+    let got: Option<Option<i64>> =
+        conn.exec_first(sql, (lock_of(config, key), LOCK_WAIT_SECONDS)).await.map_err(from_driver)?;
+    if got.flatten() == Some(1) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Busy, format!("another load of `{}` is running", key.stream))
+        .advise("Wait until it has ended, or stop it."))
+}
+
+impl Load for TableLoad {
+    fn writers(&mut self) -> BoxFuture<'_, Result<Vec<Box<dyn Writer>>>> {
+        async move {
+            let target = self.spec.target.clone();
+            self.open_writers().await.at(target)
+        }
+        .boxed()
+    }
+
+    fn commit<'a>(&'a mut self, end: LoadEnd) -> BoxFuture<'a, Result<Durable>> {
+        async move {
+            let target = self.spec.target.clone();
+            self.commit_load(end).await.at(target)
+        }
+        .boxed()
+    }
+
+    fn abort(self: Box<Self>) -> BoxFuture<'static, ()> {
+        async move {
+            let mut this = *self;
+            let direct = this.accepted_direct.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+            if let Some(mut conn) = direct {
+                let _ = execute(&mut conn, "ROLLBACK").await;
+                let _ = conn.disconnect().await;
+            }
+            if execute(&mut this.conn, "ROLLBACK").await.is_err() {
+                // The connection is gone, and the lock with it: the next load cleans up.
+                return;
+            }
+            let _ = state::recover(&mut this.conn, &this.spec.key).await;
+            let _ = this.conn.disconnect().await;
+        }
+        .boxed()
+    }
+}

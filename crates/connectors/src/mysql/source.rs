@@ -1,0 +1,389 @@
+//! Reads tables: one consistent view shared by all readers, ranges of the key as a common queue so that the readers end
+//! together, rows decoded as they arrive. Memory holds a batch or two per reader, whatever the table's size.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use arrow_schema::SchemaRef;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use levada_core::batch::Batch;
+use levada_core::error::{Context, Error, ErrorKind, Result};
+use levada_core::position::Position;
+use levada_core::source::{Extract, ReadMode, ReadRequest, Reader, Source, StreamInfo};
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Params, Value};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::config::Config;
+use super::cursor::Kind;
+use super::decode::Decoder;
+use super::discover::{self, Table};
+use super::error::from_driver;
+use super::session::{self, execute, quoted};
+
+/// Fewer rows than this are not worth a second connection.
+const SPLIT_ROWS_MIN: u64 = 50_000;
+/// Ranges per reader: enough that one slow range does not hold up the end.
+const RANGES_PER_READER: i128 = 12;
+
+/// A connection as a source.
+pub struct MysqlSource {
+    /// How to connect.
+    pub config: Arc<Config>,
+}
+
+impl Source for MysqlSource {
+    fn discover<'a>(&'a self, selector: Option<&'a str>) -> BoxFuture<'a, Result<Vec<StreamInfo>>> {
+        async move {
+            let mut conn = session::open(&self.config).await?;
+            let tables = discover::tables(&mut conn, selector).await.at(self.config.address())?;
+            let _ = conn.disconnect().await;
+            Ok(tables.iter().map(|table| table.stream(true)).collect())
+        }
+        .boxed()
+    }
+
+    fn read<'a>(&'a self, request: ReadRequest) -> BoxFuture<'a, Result<Extract>> {
+        let name = request.stream.name.clone();
+        async move { read(&self.config, request).await.at(name) }.boxed()
+    }
+}
+
+async fn read(config: &Arc<Config>, request: ReadRequest) -> Result<Extract> {
+    let mut lead = session::open(config).await?;
+    let table = discover::table(&mut lead, &request.stream.table).await?.ok_or_else(|| {
+        Error::new(
+            ErrorKind::NotFound,
+            format!("there is no table `{}` in `{}`", request.stream.table, config.database),
+        )
+    })?;
+    if let Some(field) = request.columns.fields().iter().find(|field| table.column(field.name()).is_none()) {
+        return Err(Error::new(ErrorKind::NotFound, format!("the table has no column `{}` any more", field.name())));
+    }
+    let wants_all = match &request.mode {
+        ReadMode::Full => true,
+        ReadMode::Incremental { from, .. } => from.is_none(),
+    };
+    let split = if wants_all { split_column(&table, request.readers) } else { None };
+    let mut warnings = Vec::new();
+    let mut conns = match &split {
+        Some(_) => snapshots(config, lead, &table, request.readers, &mut warnings).await?,
+        None => vec![snapshot(lead).await?],
+    };
+    let window = Window::of(&mut conns[0], &table, &request, &mut warnings).await?;
+    let readers = conns.len();
+    let ranges = match &split {
+        Some(column) if readers > 1 => ranges(&mut conns[0], &table.name, column, readers).await?,
+        _ => VecDeque::from([None]),
+    };
+    conns.truncate(ranges.len().max(1));
+    let job = Arc::new(Job {
+        config: config.clone(),
+        sql: window.sql(&table, &request.columns),
+        range_sql: split.map(|column| format!("{0} >= ? AND {0} <= ?", quoted(&column))),
+        window,
+        columns: request.columns.clone(),
+        batch_bytes: request.batch_bytes.max(1 << 16),
+        ranges: Mutex::new(ranges),
+    });
+    let position = job.window.position.clone();
+    let readers = conns.into_iter().map(|conn| TableReader::start(conn, job.clone())).collect();
+    Ok(Extract { readers, position, warnings })
+}
+
+/// The leading column of the key, if it is a whole number and the table is worth splitting.
+fn split_column(table: &Table, readers: usize) -> Option<String> {
+    if readers < 2 || table.is_view || !table.is_transactional() || table.rows.unwrap_or(0) < SPLIT_ROWS_MIN {
+        return None;
+    }
+    let identity = table.unique.iter().find(|key| key.is_identity)?;
+    let leading = identity.columns.first()?;
+    table.column(leading).filter(|c| c.native.is_integer()).map(|c| c.field.name().clone())
+}
+
+async fn snapshot(mut conn: Conn) -> Result<Conn> {
+    execute(&mut conn, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY").await?;
+    Ok(conn)
+}
+
+/// Several connections that see the same state of the table: while a lock keeps writers out for a moment, each starts
+/// its snapshot. Without the right to lock, or with writers that will not finish, one connection has to do.
+async fn snapshots(
+    config: &Config,
+    lead: Conn,
+    table: &Table,
+    readers: usize,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Conn>> {
+    let mut others = Vec::with_capacity(readers);
+    others.push(lead);
+    while others.len() < readers {
+        others.push(session::open(config).await?);
+    }
+    let mut guard = session::open(config).await?;
+    execute(&mut guard, "SET lock_wait_timeout = 5").await?;
+    if let Err(error) = execute(&mut guard, &format!("LOCK TABLES {} READ", quoted(&table.name))).await {
+        let why = error.message().to_owned();
+        warnings.push(format!(
+            "`{}` is read by one reader: the table could not be locked for a moment ({why})",
+            table.name
+        ));
+        others.truncate(1);
+    }
+    let mut conns = Vec::with_capacity(others.len());
+    for conn in others {
+        conns.push(snapshot(conn).await?);
+    }
+    execute(&mut guard, "UNLOCK TABLES").await?;
+    let _ = guard.disconnect().await;
+    Ok(conns)
+}
+
+/// A range of the key, both ends included; `None` is the whole table.
+type Range = Option<(i128, i128)>;
+
+async fn ranges(conn: &mut Conn, table: &str, column: &str, readers: usize) -> Result<VecDeque<Range>> {
+    let sql = format!("SELECT MIN({0}), MAX({0}) FROM {1}", quoted(column), quoted(table));
+    let found: Option<(Value, Value)> = conn.exec_first(sql, ()).await.map_err(from_driver)?;
+    let whole = |value: &Value| match value {
+        Value::Int(n) => Some(i128::from(*n)),
+        Value::UInt(n) => Some(i128::from(*n)),
+        _ => None,
+    };
+    let Some((first, last)) = found.and_then(|(min, max)| Some((whole(&min)?, whole(&max)?))) else {
+        return Ok(VecDeque::from([None]));
+    };
+    let count = (readers as i128 * RANGES_PER_READER).min(last - first + 1);
+    let step = (last - first) / count + 1;
+    Ok((0..count)
+        .map(|index| (first + index * step, (first + (index + 1) * step - 1).min(last)))
+        .filter(|(low, high)| low <= high)
+        .map(Some)
+        .collect())
+}
+
+/// Which rows an incremental read takes.
+#[derive(Default)]
+struct Window {
+    condition: Option<String>,
+    params: Vec<Value>,
+    overlap: Option<(String, Value)>,
+    position: Option<Position>,
+    is_empty: bool,
+}
+
+impl Window {
+    async fn of(conn: &mut Conn, table: &Table, request: &ReadRequest, warnings: &mut Vec<String>) -> Result<Self> {
+        let ReadMode::Incremental { cursor, from, lag, mark_overlap } = &request.mode else {
+            return Ok(Self::default());
+        };
+        let name = cursor.as_deref().ok_or_else(|| {
+            Error::new(ErrorKind::Config, "an incremental read of a table needs a cursor")
+                .advise("Name a column that only grows: `cursor: updated_at`.")
+        })?;
+        let column = table
+            .column(name)
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("the cursor column `{name}` does not exist")))?;
+        let kind = Kind::of(name, &column.native)?;
+        let quoted_name = quoted(column.field.name());
+        let low =
+            from.as_ref()
+                .map(|position| {
+                    position.0.get("cursor").and_then(|c| c.as_str()).map(str::to_owned).ok_or_else(|| {
+                        Error::new(ErrorKind::Refused, "the stored position is not one of this connector")
+                    })
+                })
+                .transpose()?;
+        let max: Option<Value> = conn
+            .exec_first(format!("SELECT MAX({quoted_name}) FROM {}", quoted(&table.name)), ())
+            .await
+            .map_err(from_driver)?;
+        let high = max.as_ref().and_then(|value| kind.text(value));
+        let mark = kind.placeholder();
+        let mut window = Self { position: from.clone(), ..Self::default() };
+        let Some(high) = high else {
+            // Only NULL or zero dates: they belong to the first read.
+            window.is_empty = from.is_some();
+            window.overlap = mark_overlap.then(|| ("? = 1".to_owned(), Value::Int(0)));
+            return Ok(window);
+        };
+        let floor = kind.minus(&high, lag.as_deref())?;
+        if *mark_overlap {
+            window.overlap = Some((format!("COALESCE({quoted_name} >= {mark}, 0)"), kind.param(&floor)?));
+        }
+        window.params.push(kind.param(&high)?);
+        match &low {
+            None => {
+                window.condition = Some(format!("({quoted_name} <= {mark} OR {quoted_name} IS NULL)"));
+                if column.field.is_nullable() {
+                    warnings.push(format!("rows without a value in `{name}` are read only the first time"));
+                }
+            }
+            Some(low) => {
+                window.condition = Some(format!("({quoted_name} <= {mark} AND {quoted_name} >= {mark})"));
+                window.params.push(kind.param(&kind.minus(low, lag.as_deref())?)?);
+            }
+        }
+        window.position = Some(Position(serde_json::json!({ "cursor": high })));
+        if let Some(low) = low
+            && is_before(conn, kind, &high, &low, &quoted_name, &table.name).await?
+        {
+            window.position = from.clone();
+        }
+        Ok(window)
+    }
+
+    fn sql(&self, table: &Table, columns: &SchemaRef) -> String {
+        let mut list: Vec<String> = columns
+            .fields()
+            .iter()
+            .map(|field| match table.column(field.name()) {
+                Some(column) if column.native.is_spatial() => format!("ST_AsBinary({})", quoted(field.name())),
+                _ => quoted(field.name()),
+            })
+            .collect();
+        list.extend(self.overlap.iter().map(|(sql, _)| sql.clone()));
+        if list.is_empty() {
+            list.push("1".to_owned());
+        }
+        format!("SELECT {} FROM {}", list.join(", "), quoted(&table.name))
+    }
+}
+
+/// Whether the greatest cursor is now smaller than the stored one, because rows were removed: the position then stays.
+async fn is_before(conn: &mut Conn, kind: Kind, high: &str, low: &str, column: &str, table: &str) -> Result<bool> {
+    let mark = kind.placeholder();
+    let sql = match kind {
+        // The column's own collation decides.
+        Kind::Text => format!("SELECT NOT EXISTS (SELECT 1 FROM {} WHERE {column} >= ?)", quoted(table)),
+        _ => format!("SELECT {mark} < {mark}"),
+    };
+    let params = match kind {
+        Kind::Text => vec![kind.param(low)?],
+        _ => vec![kind.param(high)?, kind.param(low)?],
+    };
+    let found: Option<i64> = conn.exec_first(sql, Params::Positional(params)).await.map_err(from_driver)?;
+    Ok(found == Some(1))
+}
+
+/// What all readers of one table share.
+struct Job {
+    config: Arc<Config>,
+    sql: String,
+    range_sql: Option<String>,
+    window: Window,
+    columns: SchemaRef,
+    batch_bytes: usize,
+    ranges: Mutex<VecDeque<Range>>,
+}
+
+impl Job {
+    fn next_range(&self) -> Option<Range> {
+        self.ranges.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop_front()
+    }
+
+    fn query(&self, range: Range) -> (String, Params) {
+        let mut conditions: Vec<&str> = self.window.condition.as_deref().into_iter().collect();
+        let mut params: Vec<Value> = self.window.overlap.iter().map(|(_, value)| value.clone()).collect();
+        params.extend(self.window.params.iter().cloned());
+        if let (Some((low, high)), Some(sql)) = (range, &self.range_sql) {
+            conditions.push(sql);
+            params.extend([low, high].map(|n| i64::try_from(n).map_or(Value::UInt(n as u64), Value::Int)));
+        }
+        if self.window.is_empty {
+            conditions.push("1 = 0");
+        }
+        let filter = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
+        let params = if params.is_empty() { Params::Empty } else { Params::Positional(params) };
+        (format!("{}{filter}", self.sql), params)
+    }
+}
+
+/// One connection that works through the ranges of a table in a task of its own.
+struct TableReader {
+    batches: mpsc::Receiver<Result<Batch>>,
+    task: Option<JoinHandle<()>>,
+}
+
+impl TableReader {
+    fn start(conn: Conn, job: Arc<Job>) -> Box<dyn Reader> {
+        let (sender, batches) = mpsc::channel(1);
+        Box::new(Self { batches, task: Some(tokio::spawn(work(conn, job, sender))) })
+    }
+}
+
+impl Reader for TableReader {
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<Batch>>> {
+        async move {
+            if let Some(batch) = self.batches.recv().await {
+                return batch.map(Some);
+            }
+            let ended = match self.task.take() {
+                Some(task) => task.await.is_ok(),
+                None => true,
+            };
+            ended.then_some(None).ok_or_else(|| Error::new(ErrorKind::Internal, "the reader stopped before its end"))
+        }
+        .boxed()
+    }
+}
+
+/// Reads ranges until none is left. When the receiving side is gone, the query is ended at the server, because the
+/// driver would otherwise read the rest of it.
+async fn work(mut conn: Conn, job: Arc<Job>, sender: mpsc::Sender<Result<Batch>>) {
+    let id = conn.id();
+    let outcome = tokio::select! {
+        outcome = read_ranges(&mut conn, &job, &sender) => outcome,
+        () = sender.closed() => Ok(End::Unwanted),
+    };
+    match outcome {
+        Ok(End::Complete) => {
+            let _ = conn.disconnect().await;
+        }
+        Ok(End::Unwanted) => {
+            if let Ok(mut killer) = session::open(&job.config).await {
+                let _ = execute(&mut killer, &format!("KILL {id}")).await;
+                let _ = killer.disconnect().await;
+            }
+        }
+        Err(error) => {
+            let _ = sender.send(Err(error)).await;
+        }
+    }
+}
+
+enum End {
+    Complete,
+    Unwanted,
+}
+
+async fn read_ranges(conn: &mut Conn, job: &Job, sender: &mpsc::Sender<Result<Batch>>) -> Result<End> {
+    let mut decoder = Decoder::new(&job.columns, job.window.overlap.is_some())?;
+    let counts_only = job.columns.fields().is_empty() && job.window.overlap.is_none();
+    while let Some(range) = job.next_range() {
+        let (sql, params) = job.query(range);
+        let mut rows = conn.exec_iter(sql, params).await.map_err(from_driver)?;
+        while let Some(row) = rows.next().await.map_err(from_driver)? {
+            if counts_only {
+                decoder.push_empty();
+            } else {
+                decoder.push(&row)?;
+            }
+            if decoder.bytes() >= job.batch_bytes
+                && let Some(batch) = decoder.finish()?
+                && sender.send(Ok(batch)).await.is_err()
+            {
+                return Ok(End::Unwanted);
+            }
+        }
+        rows.drop_result().await.map_err(from_driver)?;
+    }
+    if let Some(batch) = decoder.finish()?
+        && sender.send(Ok(batch)).await.is_err()
+    {
+        return Ok(End::Unwanted);
+    }
+    Ok(End::Complete)
+}

@@ -1,0 +1,227 @@
+//! Sends batches with LOAD DATA LOCAL from memory. The server turns what does not fit into warnings: a LOAD with any
+//! warning, or with another count than the rows sent, is undone and halved until the rows at fault stand alone.
+
+use std::sync::{Arc, Mutex};
+
+use arrow_array::RecordBatch;
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt, stream};
+use levada_core::batch::{Batch, Data, Reject};
+use levada_core::destination::{Accepted, Writer};
+use levada_core::error::{Error, ErrorKind, Result};
+use levada_core::text;
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+
+use super::encode::{Encoded, Encoding, encode};
+use super::error::{code, from_driver, from_server};
+use super::session::{execute, quoted};
+
+/// Bytes sent to the server in one piece.
+const CHUNK: usize = 256 << 10;
+/// Tries of a batch that met a deadlock.
+const TRIES: usize = 4;
+
+/// How a load that is undone is undone, and who commits.
+#[derive(Debug, Clone)]
+pub enum Scope {
+    /// Each LOAD is a transaction of its own: the table is not visible yet.
+    Own,
+    /// All LOADs are one transaction, which the load commits; the connection goes there at the end.
+    Shared(Arc<Mutex<Option<Conn>>>),
+}
+
+/// Writes batches into one table over one connection.
+pub struct TableWriter {
+    conn: Conn,
+    statement: String,
+    encodings: Arc<[Encoding]>,
+    quarantine: bool,
+    scope: Scope,
+}
+
+impl TableWriter {
+    /// A writer into `table`.
+    ///
+    /// # Errors
+    /// `Connect`.
+    pub async fn new(
+        mut conn: Conn,
+        table: &str,
+        encodings: Arc<[Encoding]>,
+        quarantine: bool,
+        scope: Scope,
+    ) -> Result<Self> {
+        if matches!(scope, Scope::Shared(_)) {
+            execute(&mut conn, "START TRANSACTION").await?;
+        }
+        Ok(Self { conn, statement: statement(table, &encodings), encodings, quarantine, scope })
+    }
+
+    async fn write_batch(&mut self, batch: &RecordBatch) -> Result<Accepted> {
+        let mut encoded = encode(batch, &self.encodings)?;
+        let mut accepted = Accepted::default();
+        for (row, column, reason) in std::mem::take(&mut encoded.bad) {
+            let value = batch.column_by_name(&column).and_then(|array| text::value(array.as_ref(), row));
+            let reason = match value {
+                Some(value) => format!("{} in column `{column}`: {reason}", levada_core::cast::quoted(&value)),
+                None => format!("column `{column}`: {reason}"),
+            };
+            self.refuse(batch, row, Some(column), reason, &mut accepted)?;
+        }
+        let text = Bytes::from(std::mem::take(&mut encoded.bytes));
+        let mut parts = vec![(0, encoded.ends.len())];
+        while let Some((from, to)) = parts.pop() {
+            if from == to {
+                continue;
+            }
+            match self.load(&text, &encoded, from, to).await? {
+                None => accepted.rows += (to - from) as u64,
+                Some(reason) if to - from == 1 => {
+                    let column = column_in(&reason, &self.encodings);
+                    self.refuse(batch, encoded.rows[from], column, reason, &mut accepted)?;
+                }
+                Some(_) => {
+                    let middle = from + (to - from) / 2;
+                    parts.push((middle, to));
+                    parts.push((from, middle));
+                }
+            }
+        }
+        Ok(accepted)
+    }
+
+    fn refuse(
+        &self,
+        batch: &RecordBatch,
+        row: usize,
+        column: Option<String>,
+        reason: String,
+        accepted: &mut Accepted,
+    ) -> Result<()> {
+        if !self.quarantine {
+            return Err(Error::new(ErrorKind::Data, format!("a row was refused: {reason}")));
+        }
+        accepted.rejects.push(Reject { row: text::row_json(batch, row), column, reason });
+        Ok(())
+    }
+
+    /// Loads some rows as a whole; a reason tells why none of them was kept.
+    async fn load(&mut self, text: &Bytes, encoded: &Encoded, from: usize, to: usize) -> Result<Option<String>> {
+        let start = if from == 0 { 0 } else { encoded.ends[from - 1] };
+        let part = text.slice(start..encoded.ends[to - 1]);
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.load_once(part.clone(), (to - from) as u64).await {
+                Err(error) if error.kind() == ErrorKind::Busy && tries < TRIES && matches!(self.scope, Scope::Own) => {
+                    let wait = 50 * tries as u64 + u64::from(self.conn.id() % 50);
+                    tokio::time::sleep(std::time::Duration::from_millis(wait)).await;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn load_once(&mut self, part: Bytes, rows: u64) -> Result<Option<String>> {
+        let (open, undo) = match self.scope {
+            Scope::Own => ("START TRANSACTION", "ROLLBACK"),
+            Scope::Shared(_) => ("SAVEPOINT levada", "ROLLBACK TO SAVEPOINT levada"),
+        };
+        execute(&mut self.conn, open).await?;
+        let pieces: Vec<std::io::Result<Bytes>> =
+            (0..part.len()).step_by(CHUNK).map(|at| Ok(part.slice(at..part.len().min(at + CHUNK)))).collect();
+        self.conn.set_infile_handler(async move { Ok(stream::iter(pieces).boxed()) });
+        let reason = match self.conn.query_drop(&self.statement).await {
+            Ok(()) if self.conn.get_warnings() == 0 && self.conn.affected_rows() == rows => None,
+            Ok(()) => {
+                let kept = self.conn.affected_rows();
+                Some(self.warning().await?.unwrap_or_else(|| format!("the server kept {kept} of {rows} rows")))
+            }
+            Err(error) => {
+                let number = code(&error);
+                let error = from_driver(error);
+                if error.kind() != ErrorKind::Data || number.is_none() {
+                    let _ = execute(&mut self.conn, undo).await;
+                    return Err(error);
+                }
+                Some(error.message().to_owned())
+            }
+        };
+        match (&reason, &self.scope) {
+            (Some(_), _) => execute(&mut self.conn, undo).await?,
+            (None, Scope::Own) => execute(&mut self.conn, "COMMIT").await?,
+            (None, Scope::Shared(_)) => execute(&mut self.conn, "RELEASE SAVEPOINT levada").await?,
+        };
+        Ok(reason)
+    }
+
+    async fn warning(&mut self) -> Result<Option<String>> {
+        let warnings: Vec<(String, u16, String)> =
+            self.conn.query("SHOW WARNINGS LIMIT 1").await.map_err(from_driver)?;
+        Ok(warnings.into_iter().next().map(|(_, code, message)| from_server(code, "", &message).message().to_owned()))
+    }
+}
+
+/// The column a message of the server names.
+fn column_in(message: &str, encodings: &[Encoding]) -> Option<String> {
+    encodings
+        .iter()
+        .filter(|e| message.contains(&format!("'{}'", e.name)) || message.contains(&format!("`{}`", e.name)))
+        .map(|e| e.name.clone())
+        .next()
+}
+
+/// The LOAD DATA statement; the file's name means nothing, for the driver sends what the writer gives it.
+fn statement(table: &str, encodings: &[Encoding]) -> String {
+    let mut columns = Vec::with_capacity(encodings.len());
+    let mut sets = Vec::new();
+    for (index, encoding) in encodings.iter().enumerate() {
+        let variable = format!("@v{index}");
+        match encoding.form.expression(&variable) {
+            Some(expression) => {
+                sets.push(format!("{} = {expression}", quoted(&encoding.name)));
+                columns.push(variable);
+            }
+            None => columns.push(quoted(&encoding.name)),
+        }
+    }
+    if columns.is_empty() {
+        columns.push("@nothing".to_owned());
+    }
+    let set = if sets.is_empty() { String::new() } else { format!(" SET {}", sets.join(", ")) };
+    format!(
+        "LOAD DATA LOCAL INFILE 'levada' INTO TABLE {} CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' \
+         LINES TERMINATED BY '\\n' ({}){set}",
+        quoted(table),
+        columns.join(", ")
+    )
+}
+
+impl Writer for TableWriter {
+    fn write<'a>(&'a mut self, batch: Batch) -> BoxFuture<'a, Result<Accepted>> {
+        async move {
+            match batch.data {
+                Data::Arrow(batch) => self.write_batch(&batch).await,
+                Data::Raw(_) => Err(Error::new(ErrorKind::Internal, "raw rows were not asked for")),
+            }
+        }
+        .boxed()
+    }
+
+    fn finish(self: Box<Self>) -> BoxFuture<'static, Result<Accepted>> {
+        async move {
+            match self.scope {
+                Scope::Shared(home) => {
+                    *home.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(self.conn);
+                }
+                Scope::Own => {
+                    let _ = self.conn.disconnect().await;
+                }
+            }
+            Ok(Accepted::default())
+        }
+        .boxed()
+    }
+}
