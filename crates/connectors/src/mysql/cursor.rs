@@ -35,7 +35,8 @@ impl Kind {
             "float" | "double" | "real" => Self::Float,
             "date" => Self::Date,
             "datetime" | "timestamp" => Self::Timestamp,
-            "char" | "varchar" | "uuid" | "inet4" | "inet6" => Self::Text,
+            "uuid" | "inet4" | "inet6" => Self::Text,
+            _ if native.is_text() && native.labels.is_empty() => Self::Text,
             _ if native.is_integer() => Self::Integer,
             base => {
                 return Err(Error::new(ErrorKind::Config, format!("`{name}` is {base}, which cannot be a cursor"))

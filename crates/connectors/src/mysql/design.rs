@@ -58,6 +58,8 @@ pub struct Design {
     pub key: Vec<String>,
     /// What is added to `ALTER TABLE` of the target.
     pub changes: Vec<String>,
+    /// What is added to `ALTER TABLE` of a staging table made like the target.
+    pub stage_changes: Vec<String>,
     /// Why the promise is not kept, if so.
     pub caveat: Option<String>,
     /// How many writers.
@@ -121,6 +123,7 @@ impl Design {
             columns: columns.collect(),
             key,
             changes: Vec::new(),
+            stage_changes: Vec::new(),
             caveat: None,
             writers: if merges { 1 } else { spec.writers.clamp(1, 8) },
             collation: flavor.exact_collation(),
@@ -197,6 +200,7 @@ impl Design {
             columns,
             key,
             changes: statements,
+            stage_changes: stage_changes(strategy, existing),
             caveat,
             writers: if parallel { spec.writers.clamp(1, 8) } else { 1 },
             collation: flavor.exact_collation(),
@@ -344,6 +348,42 @@ fn strategy(write: WriteMode, existing: &Existing, key: &[String]) -> Result<Str
     })
 }
 
+fn stage_changes(strategy: Strategy, existing: &Existing) -> Vec<String> {
+    let table = &existing.table;
+    let mut changes = Vec::new();
+    if matches!(strategy, Strategy::Merge | Strategy::Align) {
+        if let Some(column) = table.columns.iter().find(|c| c.is_auto_increment)
+            && let Some(line) = column_line(&existing.create, column)
+        {
+            changes.push(format!(
+                "MODIFY COLUMN {} {}",
+                quoted(column.field.name()),
+                line.replacen(" AUTO_INCREMENT", "", 1)
+            ));
+        }
+        for key in &table.unique {
+            let is_primary = key.name == "PRIMARY";
+            changes.push(if is_primary {
+                "DROP PRIMARY KEY".to_owned()
+            } else {
+                format!("DROP INDEX {}", quoted(&key.name))
+            });
+        }
+        changes.push(format!("ADD COLUMN {} BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY", quoted(SEQUENCE)));
+    }
+    if !table.is_transactional() && strategy != Strategy::Append {
+        changes.push("ENGINE=InnoDB".to_owned());
+    }
+    changes
+}
+
+/// A column's line of `SHOW CREATE TABLE`, from its type on.
+fn column_line<'a>(create: &'a str, column: &Column) -> Option<&'a str> {
+    let name = quoted(column.field.name());
+    let line = create.lines().map(str::trim).find_map(|line| line.strip_prefix(&name)?.strip_prefix(' '))?;
+    Some(line.trim_end_matches(','))
+}
+
 fn wanted_field(incoming: &Field, wanted: &arrow_schema::DataType, nullable: bool, native: &Native) -> Field {
     let mut metadata = incoming.metadata().clone();
     metadata.insert(NATIVE.to_owned(), format!("mysql:{}", native.sql()));
@@ -358,12 +398,7 @@ fn modified(create: &str, column: &Column, native: Option<&str>, drop_not_null: 
         Error::new(ErrorKind::Schema, format!("the definition of column {name} cannot be read"))
             .advise("Change the target by hand.")
     };
-    let line = create
-        .lines()
-        .map(str::trim)
-        .find_map(|line| line.strip_prefix(&name)?.strip_prefix(' '))
-        .ok_or_else(unknown)?
-        .trim_end_matches(',');
+    let line = column_line(create, column).ok_or_else(unknown)?;
     let end = type_end(line).ok_or_else(unknown)?;
     let (own, mut rest) = (&line[..end], line[end..].to_owned());
     if drop_not_null {

@@ -57,6 +57,8 @@ pub struct Column {
 /// A unique key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UniqueKey {
+    /// Its name; `PRIMARY` is the primary key's.
+    pub name: String,
     /// Its columns, in order.
     pub columns: Vec<String>,
     /// Whether it takes whole values of columns that are never NULL.
@@ -239,7 +241,7 @@ async fn unique_keys(conn: &mut Conn, exact: Option<&str>) -> Result<BTreeMap<St
         let whole = number(&mut row, 4).is_none() && nullable != "YES" && column.is_some();
         let of_table = keys.entry(table.clone()).or_default();
         if last != (table.clone(), index.clone()) {
-            of_table.push(UniqueKey { columns: Vec::new(), is_identity: true });
+            of_table.push(UniqueKey { name: index.clone(), columns: Vec::new(), is_identity: true });
             last = (table, index);
         }
         if let Some(key) = of_table.last_mut() {

@@ -74,7 +74,7 @@ impl TableLoad {
                 if let Some(alter) = self.design.alter_sql(&target) {
                     self.run(&alter).await?;
                 }
-                if self.design.strategy == Strategy::Append { 0 } else { self.create_copy_stage().await? }
+                if self.design.strategy == Strategy::Append { 0 } else { self.create_like_stage().await? }
             }
         };
         Ok(())
@@ -84,16 +84,14 @@ impl TableLoad {
         execute(&mut self.conn, sql).await
     }
 
-    /// A staging table with the target's column types and none of its keys.
-    async fn create_copy_stage(&mut self) -> Result<u64> {
-        let sql = format!(
-            "CREATE TABLE {} ({} BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY) ENGINE=InnoDB AS SELECT {} FROM {} WHERE 1 = 0",
-            quoted(&self.stage),
-            quoted(SEQUENCE),
-            self.design.column_list(),
-            quoted(&self.spec.target)
-        );
-        self.run(&sql).await
+    /// A staging table with the target's columns and checks; where rows are brought in by key, without its unique keys
+    /// and with numbered rows, so that rows with one key can meet in it.
+    async fn create_like_stage(&mut self) -> Result<u64> {
+        self.run(&format!("CREATE TABLE {} LIKE {}", quoted(&self.stage), quoted(&self.spec.target))).await?;
+        if self.design.stage_changes.is_empty() {
+            return Ok(0);
+        }
+        self.run(&format!("ALTER TABLE {} {}", quoted(&self.stage), self.design.stage_changes.join(", "))).await
     }
 
     async fn open_writers(&mut self) -> Result<Vec<Box<dyn Writer>>> {
@@ -314,7 +312,7 @@ impl Statements {
 
     fn insert_all(&self) -> String {
         let Self { target, stage, list, .. } = self;
-        format!("INSERT INTO {target} ({list}) SELECT {list} FROM {stage} ORDER BY {}", quoted(SEQUENCE))
+        format!("INSERT INTO {target} ({list}) SELECT {list} FROM {stage}")
     }
 
     fn update(&self) -> Option<String> {

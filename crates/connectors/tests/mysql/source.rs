@@ -1,0 +1,1 @@
+//! What a source must do beyond the conformance suite.

@@ -1,0 +1,1 @@
+//! What a destination must do beyond the conformance suite.
