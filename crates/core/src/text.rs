@@ -251,11 +251,33 @@ pub fn parse_time(text: &str) -> Option<i64> {
     (hours < 24 || ns == DAY_US * 1000).then_some(ns)
 }
 
-/// Microseconds of `[-]H..:MM:SS[.ffffff]`.
+/// Microseconds of `[-]H..:MM:SS[.ffffff]`, or of an ISO 8601 interval of hours, minutes and seconds alone
+/// (`PT838H59M59S`, `PT-1.5S`); days and months have no fixed length.
 pub fn parse_duration(text: &str) -> Option<i64> {
+    if let Some(parts) = text.strip_prefix("PT") {
+        return parse_iso_duration(parts);
+    }
     let (negative, body) = text.strip_prefix('-').map_or((false, text), |body| (true, body));
     let (ns, _) = parse_clock(body)?;
     (ns % 1000 == 0).then_some(if negative { -(ns / 1000) } else { ns / 1000 })
+}
+
+fn parse_iso_duration(text: &str) -> Option<i64> {
+    let mut us = 0_i64;
+    let mut units = [('H', 3_600_000_000_i64), ('M', 60_000_000), ('S', 1_000_000)].into_iter();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let at = rest.find(['H', 'M', 'S'])?;
+        let (number, unit) = (&rest[..at], rest[at..].chars().next()?);
+        let (_, factor) = units.find(|(name, _)| *name == unit)?;
+        let (negative, digits, scale) = parse_decimal(number).filter(|_| !number.contains(['e', 'E', '+']))?;
+        // Only seconds have a fraction.
+        let shift = u32::try_from(scale).ok().filter(|scale| *scale <= if unit == 'S' { 6 } else { 0 })?;
+        let part = digits.parse::<i64>().ok()?.checked_mul(factor / 10_i64.pow(shift))?;
+        us = us.checked_add(if negative { -part } else { part })?;
+        rest = &rest[at + 1..];
+    }
+    (!text.is_empty()).then_some(us)
 }
 
 fn parse_clock(text: &str) -> Option<(i64, u64)> {
