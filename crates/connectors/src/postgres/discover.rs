@@ -31,11 +31,13 @@ pub async fn discover(settings: &Settings, selector: Option<&str>) -> Result<Vec
     let mut columns = catalog::columns(&session.client, &oids).await?;
     let mut keys = catalog::keys(&session.client, &oids).await?;
     session.close().await;
-    Ok(relations
+    let mut streams: Vec<StreamInfo> = relations
         .iter()
         .map(|relation| {
             let columns = columns.remove(&relation.oid).unwrap_or_default();
             catalog::stream_info(relation, &columns, keys.remove(&relation.oid).unwrap_or_default())
         })
-        .collect())
+        .collect();
+    streams.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(streams)
 }

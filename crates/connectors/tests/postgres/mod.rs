@@ -1,5 +1,6 @@
 //! The PostgreSQL connector against a real server, in a database of its own.
 
+mod conformance;
 mod loads;
 mod pump;
 mod reads;

@@ -81,6 +81,10 @@ async fn rename(load: &TableLoad, end: &LoadEnd) -> Result<Durable> {
             .advise("Nothing was changed. Run again: it is then loaded into that table."),
         _ => error,
     })?;
+    if load.spec.quarantine {
+        let (table, key) = (load.target.quoted(), ident(&load.stage_key()));
+        client.batch_execute(&format!("ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {key}")).await.pg()?;
+    }
     let all = Durable { inserted: end.rows_written, ..Durable::default() };
     // Rows that are only ever added may come again with the same key.
     if load.plan.key.is_empty() || load.spec.write == WriteMode::Append {

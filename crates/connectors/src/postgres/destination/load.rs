@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow_schema::Schema;
 use futures_util::future::BoxFuture;
-use levada_core::destination::{Durable, Load, LoadEnd, LoadPlan, LoadSpec, Writer};
+use levada_core::destination::{Durable, Load, LoadEnd, LoadPlan, LoadSpec, WriteMode, Writer};
 use levada_core::error::{Context, Error, ErrorKind, Result};
 use levada_core::schema::Change;
 use tokio::time::sleep;
@@ -112,6 +111,11 @@ impl TableLoad {
         self.plan.load.schema.fields().iter().map(|field| field.name().as_str()).collect()
     }
 
+    /// The name of the key of a stage whose bad rows go into the quarantine.
+    pub fn stage_key(&self) -> String {
+        format!("{}_key", self.stage.table)
+    }
+
     /// The statements that make the stage.
     fn create_stage(&self) -> String {
         let (stage, schema) = (self.stage.quoted(), &self.plan.load.schema);
@@ -135,23 +139,35 @@ impl TableLoad {
         for field in schema.fields().iter().filter(|field| Kind::of_field(field) == Kind::Money) {
             sql = format!("{sql}; ALTER TABLE {stage} ALTER COLUMN {} TYPE numeric", ident(field.name()));
         }
-        if self.spec.quarantine {
-            sql.push_str(&self.not_null(&existing.schema));
-        }
         sql
     }
 
-    /// What the target refuses is better refused by the stage, where the row can still be told.
-    fn not_null(&self, existing: &Schema) -> String {
-        let lifted = |name: &str| {
-            self.plan.changes.iter().any(|c| matches!(c, Change::DropNotNull { column } if column == name))
-        };
-        let columns = self.columns().into_iter();
-        let strict =
-            columns.filter(|name| existing.field_with_name(name).is_ok_and(|old| !old.is_nullable()) && !lifted(name));
-        let each = strict
-            .map(|name| format!("; ALTER TABLE {} ALTER COLUMN {} SET NOT NULL", self.stage.quoted(), ident(name)));
-        each.collect()
+    /// What the target refuses is better refused by the stage, where the row can still be told: NOT NULL, CHECK, and
+    /// the key where every row is to be a new one.
+    async fn constraints(&self) -> Result<String> {
+        let stage = self.stage.quoted();
+        let mut rules = Vec::new();
+        let replaces = self.spec.write == WriteMode::Replace;
+        let mut key = if replaces { self.plan.key.clone() } else { Vec::new() };
+        if let Some(existing) = &self.spec.existing {
+            let lifted = |name: &str| {
+                self.plan.changes.iter().any(|c| matches!(c, Change::DropNotNull { column } if column == name))
+            };
+            let strict = self.columns().into_iter().filter(|name| {
+                existing.schema.field_with_name(name).is_ok_and(|old| !old.is_nullable()) && !lifted(name)
+            });
+            rules.extend(strict.map(|name| format!("ALTER COLUMN {} SET NOT NULL", ident(name))));
+            let checks = self.target.checks(&self.control.client, &self.columns()).await?;
+            rules.extend(checks.into_iter().map(|check| format!("ADD {check}")));
+            if replaces && existing.key.iter().all(|name| self.columns().contains(&name.as_str())) {
+                key.clone_from(&existing.key);
+            }
+        }
+        if !key.is_empty() {
+            rules.extend(key.iter().map(|name| format!("ALTER COLUMN {} SET NOT NULL", ident(name))));
+            rules.push(format!("ADD CONSTRAINT {} UNIQUE ({})", ident(&self.stage_key()), idents(&key)));
+        }
+        Ok(rules.into_iter().map(|rule| format!("; ALTER TABLE {stage} {rule}")).collect())
     }
 
     fn writer(&self, session: Arc<Session>, into: &Target, scope: Scope, freeze: bool) -> Box<dyn Writer> {
@@ -172,6 +188,8 @@ impl TableLoad {
 
     async fn open_writers(&self) -> Result<Vec<Box<dyn Writer>>> {
         let control = &self.control.client;
+        let constraints = if self.spec.quarantine { self.constraints().await? } else { String::new() };
+        let create_stage = format!("{}{constraints}", self.create_stage());
         if self.plan.strategy == Strategy::Append {
             control.batch_execute("BEGIN").await.pg()?;
             return Ok(vec![self.writer(self.control.clone(), &self.target, Scope::Load, false)]);
@@ -181,11 +199,11 @@ impl TableLoad {
             // A table made in the transaction that fills it is filled strictly from front to back: the order of rows in
             // it is the order of their arrival, which tells the later of two with one key.
             let session = Session::open(&self.settings).await?;
-            session.client.batch_execute(&format!("BEGIN; {}", self.create_stage())).await.pg()?;
+            session.client.batch_execute(&format!("BEGIN; {create_stage}")).await.pg()?;
             let freeze = new && !self.spec.quarantine;
             return Ok(vec![self.writer(Arc::new(session), &self.stage, Scope::Own, freeze)]);
         }
-        control.batch_execute(&self.create_stage()).await.pg()?;
+        control.batch_execute(&create_stage).await.pg()?;
         let mut writers = Vec::new();
         for _ in 0..self.plan.load.writers {
             let session = match Session::open(&self.settings).await {

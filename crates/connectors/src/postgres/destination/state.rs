@@ -95,7 +95,9 @@ pub async fn committed(settings: &Settings, key: &StreamKey) -> Result<Option<Co
 
 /// Every commit.
 pub async fn commits(settings: &Settings) -> Result<Vec<Commit>> {
-    let rows = ask(settings, "SELECT COLUMNS FROM POSITIONS ORDER BY pipeline, stream", None).await?;
+    let rows =
+        ask(settings, "SELECT COLUMNS FROM POSITIONS ORDER BY pipeline COLLATE \"C\", stream COLLATE \"C\"", None)
+            .await?;
     rows.iter().map(commit_of).collect()
 }
 

@@ -76,6 +76,18 @@ impl Target {
         Ok(client.query_typed_one(query, parameters).await.pg()?.get(0))
     }
 
+    /// The CHECK constraints over nothing but these columns, as `CHECK (..)`.
+    pub async fn checks(&self, client: &Client, columns: &[&str]) -> Result<Vec<String>> {
+        let query = "SELECT pg_catalog.pg_get_constraintdef(k.oid) FROM pg_catalog.pg_constraint k
+            JOIN pg_catalog.pg_class c ON c.oid = k.conrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+            WHERE k.contype = 'c' AND n.nspname = $1 AND c.relname = $2 AND k.conkey IS NOT NULL
+            AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid
+              AND a.attnum = ANY(k.conkey) AND a.attname::text <> ALL($3))";
+        let parameters: &[(&(dyn tokio_postgres::types::ToSql + Sync), Type)] =
+            &[(&self.schema, Type::TEXT), (&self.table, Type::TEXT), (&columns, Type::TEXT_ARRAY)];
+        Ok(client.query_typed(query, parameters).await.pg()?.iter().map(|row| row.get(0)).collect())
+    }
+
     /// Creates the schema if there is none; true if it did.
     pub async fn create_schema(client: &Client, schema: &str) -> Result<bool> {
         let query = "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)";

@@ -44,8 +44,9 @@ pub async fn window(
     let version = "SELECT current_setting('server_version_num')::int4";
     let version: i32 = client.query_typed_one(version, &[]).await.pg()?.get(0);
     let query = format!(
-        "SELECT {c}::pg_catalog.text FROM {table} WHERE {c} IS NOT NULL{finite} ORDER BY {c} DESC LIMIT 1",
-        c = cursor.column,
+        "SELECT {c}::pg_catalog.text FROM {table} AS t WHERE {c} IS NOT NULL{finite} ORDER BY {c} DESC LIMIT 1",
+        // With its table in front, or ORDER BY would take the name for that of the selected text.
+        c = format!("t.{}", cursor.column),
         table = qualified(&relation.schema, &relation.table),
         finite = cursor.finite(version),
     );
