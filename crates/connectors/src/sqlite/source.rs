@@ -1,0 +1,258 @@
+//! Reading: one thread per read steps the rows of one snapshot straight into Arrow columns.
+
+use std::sync::Arc;
+
+use arrow_array::{Array as _, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use futures_util::future::BoxFuture;
+use levada_core::batch::{Batch, Data, Reject};
+use levada_core::builder::ColumnBuilder;
+use levada_core::error::{Context, Error, ErrorKind, Result};
+use levada_core::position::Position;
+use levada_core::schema::native_of;
+use levada_core::source::{Extract, OVERLAP_COLUMN, ReadMode, ReadRequest, Reader, Source, StreamInfo};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row};
+use tokio::sync::{mpsc, oneshot};
+
+use super::cursor::Cursor;
+use super::{File, decode, discover, error, quote, types};
+
+/// Batches that wait between the reading thread and its reader.
+const BATCHES_AHEAD: usize = 2;
+
+impl Source for File {
+    fn discover<'a>(&'a self, selector: Option<&'a str>) -> BoxFuture<'a, Result<Vec<StreamInfo>>> {
+        Box::pin(async move {
+            let selector = selector.map(str::to_owned);
+            self.blocking(move |file| {
+                let connection = file.open_to_read()?.ok_or_else(|| file.missing())?;
+                connection.execute_batch("BEGIN").map_err(error::of)?;
+                discover::streams(&connection, selector.as_deref()).at(file.place())
+            })
+            .await
+        })
+    }
+
+    fn read<'a>(&'a self, request: ReadRequest) -> BoxFuture<'a, Result<Extract>> {
+        Box::pin(async move {
+            if request.raw.is_some() {
+                return Err(Error::new(ErrorKind::Unsupported, "SQLite has no raw rows"));
+            }
+            let (opened, answer) = oneshot::channel();
+            let (batches, receiver) = mpsc::channel(BATCHES_AHEAD);
+            let file = self.clone();
+            // The thread ends with the rows, at an error, or when the reader that owns `receiver` is dropped.
+            let place = format!("stream `{}`", request.stream.name);
+            std::thread::Builder::new()
+                .name("sqlite-read".to_owned())
+                .spawn(move || Reading { file, request, batches }.run(opened))
+                .map_err(Error::from)?;
+            let position = match answer.await {
+                Ok(position) => position.at(place)?,
+                Err(_) => return Err(Error::new(ErrorKind::Internal, "the thread that reads SQLite ended early")),
+            };
+            let reader = SqliteReader { receiver };
+            Ok(Extract { readers: vec![Box::new(reader)], position, warnings: Vec::new() })
+        })
+    }
+}
+
+struct SqliteReader {
+    receiver: mpsc::Receiver<Result<Batch>>,
+}
+
+impl Reader for SqliteReader {
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<Batch>>> {
+        Box::pin(async { self.receiver.recv().await.transpose() })
+    }
+}
+
+/// One read, on its own thread.
+struct Reading {
+    file: File,
+    request: ReadRequest,
+    batches: mpsc::Sender<Result<Batch>>,
+}
+
+impl Reading {
+    fn run(self, opened: oneshot::Sender<Result<Option<Position>>>) {
+        let (connection, cursor) = match self.open() {
+            Ok(open) => open,
+            Err(error) => {
+                let _ = opened.send(Err(error));
+                return;
+            }
+        };
+        let position = cursor.as_ref().and_then(|cursor| cursor.position.clone());
+        if opened.send(Ok(position)).is_ok()
+            && let Err(error) = self.rows(&connection, cursor.as_ref())
+        {
+            let error = error.at(format!("stream `{}`", self.request.stream.name));
+            let _ = self.batches.blocking_send(Err(error));
+        }
+    }
+
+    /// Takes the snapshot that all of the read is from.
+    fn open(&self) -> Result<(Connection, Option<Cursor>)> {
+        let connection = self.file.open_to_read()?.ok_or_else(|| self.file.missing())?;
+        connection.execute_batch("BEGIN").map_err(error::of)?;
+        let table = &self.request.stream.table;
+        let known: Vec<String> = discover::names(&connection)?;
+        if !known.contains(table) {
+            return Err(Error::new(ErrorKind::NotFound, format!("there is no table `{table}` any more")));
+        }
+        let ReadMode::Incremental { cursor, from, lag, .. } = &self.request.mode else { return Ok((connection, None)) };
+        let name = cursor.as_deref().ok_or_else(|| {
+            Error::new(ErrorKind::Config, "an incremental read of SQLite needs a cursor column").advise("Set `cursor`.")
+        })?;
+        let field = self
+            .request
+            .stream
+            .schema
+            .field_with_name(name)
+            .map_err(|_| Error::new(ErrorKind::NotFound, format!("there is no column `{name}` for the cursor")))?;
+        let cursor = Cursor::open(&connection, table, field, from.as_ref(), lag.as_deref())?;
+        Ok((connection, Some(cursor)))
+    }
+
+    fn rows(&self, connection: &Connection, cursor: Option<&Cursor>) -> Result<()> {
+        let mark = matches!(self.request.mode, ReadMode::Incremental { mark_overlap: true, .. });
+        let mut columns: Vec<String> = self.request.columns.fields().iter().map(|f| quote(f.name())).collect();
+        let cursor_at = columns.len();
+        if let Some(cursor) = cursor {
+            columns.push(quote(cursor.column()));
+        }
+        if columns.is_empty() {
+            columns.push("NULL".to_owned());
+        }
+        let mut sql = format!("SELECT {} FROM {}", columns.join(", "), quote(&self.request.stream.table));
+        let condition = cursor.and_then(Cursor::condition);
+        let parameters: Vec<_> = condition
+            .map(|(condition, value)| {
+                sql.push_str(&format!(" WHERE {condition}"));
+                value
+            })
+            .into_iter()
+            .collect();
+        let mut statement = connection.prepare(&sql).map_err(error::of)?;
+        let mut rows = statement.query(rusqlite::params_from_iter(parameters)).map_err(error::of)?;
+        let mut assembly = Assembly::new(&self.request.columns, mark)?;
+        while let Some(row) = rows.next().map_err(error::of)? {
+            let mut marked = false;
+            if let Some(cursor) = cursor {
+                let value = row.get_ref(cursor_at).map_err(error::of)?;
+                if !cursor.takes(value) {
+                    continue;
+                }
+                marked = mark && cursor.marks(value);
+            }
+            assembly.push(row, marked)?;
+            if assembly.bytes >= self.request.batch_bytes && !self.send(assembly.finish()?) {
+                return Ok(());
+            }
+        }
+        if assembly.rows > 0 {
+            self.send(assembly.finish()?);
+        }
+        Ok(())
+    }
+
+    /// False if nobody wants more.
+    fn send(&self, batch: Batch) -> bool {
+        self.batches.blocking_send(Ok(batch)).is_ok()
+    }
+}
+
+/// A batch under construction.
+struct Assembly {
+    schema: SchemaRef,
+    builders: Vec<ColumnBuilder>,
+    mixed: Vec<bool>,
+    marks: Option<Vec<bool>>,
+    rows: usize,
+    bytes: usize,
+    rejects: Vec<(usize, Reject)>,
+}
+
+impl Assembly {
+    fn new(columns: &SchemaRef, mark: bool) -> Result<Self> {
+        let mut fields: Vec<Field> = columns.fields().iter().map(|field| field.as_ref().clone()).collect();
+        let builders = fields.iter().map(|field| ColumnBuilder::new(field.data_type())).collect::<Result<_>>()?;
+        let mixed = fields.iter().map(|f| native_of(f, "sqlite").is_some_and(|n| types::of_declared(n).is_none()));
+        let mixed = mixed.collect();
+        if mark {
+            fields.push(Field::new(OVERLAP_COLUMN, DataType::Boolean, false));
+        }
+        let schema = Arc::new(Schema::new(fields));
+        let marks = mark.then(Vec::new);
+        Ok(Self { schema, builders, mixed, marks, rows: 0, bytes: 0, rejects: Vec::new() })
+    }
+
+    fn push(&mut self, row: &Row<'_>, marked: bool) -> Result<()> {
+        let mut bad = None;
+        for (index, builder) in self.builders.iter_mut().enumerate() {
+            let value = row.get_ref(index).map_err(error::of)?;
+            self.bytes += match value {
+                ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.len() + 4,
+                _ => 8,
+            };
+            if let Err(reason) = decode::push(builder, value, self.mixed[index]) {
+                builder.push_null();
+                bad.get_or_insert((index, reason));
+            }
+        }
+        if let Some((index, reason)) = bad {
+            let mut object = serde_json::Map::new();
+            for (index, field) in self.schema.fields().iter().take(self.builders.len()).enumerate() {
+                let value = row.get_ref(index).map_err(error::of)?;
+                object.insert(field.name().clone(), decode::shown(value).into());
+            }
+            let reject = Reject {
+                row: serde_json::Value::Object(object).to_string(),
+                column: Some(self.schema.field(index).name().clone()),
+                reason: reason.into_owned(),
+            };
+            self.rejects.push((self.rows, reject));
+        }
+        if let Some(marks) = &mut self.marks {
+            marks.push(marked);
+        }
+        self.rows += 1;
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<Batch> {
+        let mut columns: Vec<ArrayRef> = self.builders.iter_mut().map(ColumnBuilder::finish).collect();
+        if let Some(marks) = &mut self.marks {
+            columns.push(Arc::new(BooleanArray::from(std::mem::take(marks))));
+        }
+        let rejects = std::mem::take(&mut self.rejects);
+        let broken = |error: arrow_schema::ArrowError| Error::new(ErrorKind::Internal, error.to_string());
+        if !rejects.is_empty() {
+            let mut keep = vec![true; self.rows];
+            rejects.iter().for_each(|(row, _)| keep[*row] = false);
+            let keep = BooleanArray::from(keep);
+            for column in &mut columns {
+                *column = arrow_select::filter::filter(column, &keep).map_err(broken)?;
+            }
+        }
+        self.nulls_allowed(&columns)?;
+        let options = RecordBatchOptions::new().with_row_count(Some(self.rows - rejects.len()));
+        let data = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options).map_err(broken)?;
+        (self.rows, self.bytes) = (0, 0);
+        Ok(Batch { data: Data::Arrow(data), rejects: rejects.into_iter().map(|(_, reject)| reject).collect() })
+    }
+
+    /// A file whose schema was edited can hold NULL in a NOT NULL column.
+    fn nulls_allowed(&self, columns: &[ArrayRef]) -> Result<()> {
+        let mut pairs = self.schema.fields().iter().zip(columns);
+        match pairs.find(|(field, column)| !field.is_nullable() && column.null_count() > 0) {
+            None => Ok(()),
+            Some((field, _)) => {
+                Err(Error::new(ErrorKind::Data, format!("column `{}` is NOT NULL but holds NULL", field.name()))
+                    .advise("Run `PRAGMA integrity_check` on the file and repair the rows."))
+            }
+        }
+    }
+}
