@@ -1,7 +1,7 @@
 //! One load: one write transaction on one thread, which owns the connection from `begin` to the commit.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -35,10 +35,10 @@ struct Held {
 }
 
 impl Held {
-    fn take(path: &PathBuf, key: &StreamKey) -> Result<Self> {
+    fn take(path: &Path, key: &StreamKey) -> Result<Self> {
         let mut gates = GATES.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || Arc::new(Gate { turn: Arc::new(Semaphore::new(1)), held: Mutex::default() });
-        let gate = gates.entry(path.clone()).or_insert_with(new).clone();
+        let gate = gates.entry(path.to_owned()).or_insert_with(new).clone();
         if !gate.held.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone()) {
             return Err(Error::new(ErrorKind::Busy, format!("another load of `{}` is running", key.stream)));
         }
@@ -212,7 +212,7 @@ impl Thread {
                     let done = done.at(place);
                     return Some(Box::new(move || drop(reply.send(done))));
                 }
-                Command::Abort(reply) => return Some(Box::new(move || drop(reply.send(())))),
+                Command::Abort(reply) => return Some(Box::new(move || reply.send(()).unwrap_or_default())),
             }
         }
         None

@@ -22,6 +22,9 @@
 //! Where the first values of a column of dates, times, booleans or UUIDs do not have the declared form (epoch seconds in
 //! a `DATETIME`), the column is treated as one without a declared type.
 //!
+//! A negative zero is stored as zero: columns of REAL affinity keep whole numbers as integers. Under another affinity it
+//! would survive, but such columns are taken for blobs by many tools that read SQLite files.
+//!
 //! A decimal of up to 15 digits is stored as a number: SQLite and the shortest text of a double keep all of them. Larger
 //! ones are stored as text under a declared type of TEXT affinity, because NUMERIC affinity would round them.
 

@@ -38,13 +38,19 @@ impl Harness for OneFile {
         levada_connectors::registry().get("sqlite").unwrap().connect(settings).unwrap()
     }
 
+    fn declared_outcome(&self, column: &str, value: &str) -> Option<&'static str> {
+        // A column of REAL affinity keeps whole numbers as integers, and those have no negative zero.
+        (column.starts_with("float") && value == "-0").then_some("0")
+    }
+
     fn execute<'a>(&'a self, statement: &'a str) -> BoxFuture<'a, ()> {
         Box::pin(async move { self.sql(statement) })
     }
 
     fn remains(&self) -> BoxFuture<'_, Vec<String>> {
         Box::pin(async {
-            let all: Option<String> = self.one("SELECT group_concat(name) FROM sqlite_schema WHERE name LIKE '%stage%'");
+            let all: Option<String> =
+                self.one("SELECT group_concat(name) FROM sqlite_schema WHERE name LIKE '%stage%'");
             all.into_iter().collect()
         })
     }

@@ -36,6 +36,12 @@ pub trait Harness: Send + Sync {
         Capabilities::default()
     }
 
+    /// The text that a value of [`values::table`] reads back as, where the connector's type table declares another outcome
+    /// than the same value.
+    fn declared_outcome(&self, _column: &str, _value: &str) -> Option<&'static str> {
+        None
+    }
+
     /// Executes one SQL statement; only called if `capabilities().sql`.
     fn execute<'a>(&'a self, statement: &'a str) -> BoxFuture<'a, ()> {
         Box::pin(async move { panic!("this harness has no SQL: {statement}") })
