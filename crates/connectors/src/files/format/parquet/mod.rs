@@ -67,6 +67,16 @@ fn malformed(error: ParquetError) -> Error {
         | ParquetError::NYI(text) => text,
         other => other.to_string(),
     };
+    // errors of rows arrive as text, with these words in front
+    let text =
+        ["Parquet error: ", "EOF: ", "NYI: "].iter().fold(text.as_str(), |text, word| text.trim_start_matches(word));
+    if let Some(feature) = text.strip_prefix("Disabled feature at compile time: ") {
+        return Error::new(
+            ErrorKind::Unsupported,
+            format!("the file is compressed with {feature}, which is not supported"),
+        )
+        .advise("Write it with Zstandard, Snappy, gzip, LZ4 or without compression.");
+    }
     Error::new(ErrorKind::Data, format!("the file cannot be read as Parquet: {text}"))
         .advise("Check that it was written to its end, or exclude it from the stream.")
 }

@@ -399,3 +399,20 @@ fn wide_tables_are_cut_into_row_groups_by_their_bytes() {
 fn columns_of(batch: &Batch, column: usize) -> &dyn Array {
     columns(batch).column(column).as_ref()
 }
+
+#[test]
+fn long_values_go_without_dictionary_and_names_may_have_points() {
+    let long: ArrayRef = Arc::new(StringArray::from(vec!["x".repeat(5000), "y".repeat(5000)]));
+    let short: ArrayRef = Arc::new(StringArray::from(vec!["x", "y"]));
+    let batch = RecordBatch::try_from_iter([("a.long", long), ("a.short", short)]).unwrap();
+    let file = written(&[batch.slice(0, 0), batch.clone()], Options::default());
+    let layout = super::Layout::load(&(file.clone() as Arc<dyn RandomRead>)).unwrap();
+    let group = layout.metadata.metadata().row_group(0).clone();
+    let has = |leaf: usize| {
+        let column = group.column(leaf);
+        (column.dictionary_page_offset().is_some(), column.statistics().is_some())
+    };
+    assert_eq!((has(0), has(1)), ((false, false), (true, true)));
+    let found = schema(&file);
+    assert_eq!(columns(&read(&file, found)[0]).columns(), batch.columns());
+}

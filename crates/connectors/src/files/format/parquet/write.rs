@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_array::{RecordBatch, RecordBatchOptions};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::schema::{LOGICAL, Logical, NATIVE};
@@ -21,6 +22,8 @@ const ROW_GROUP_BYTES: usize = 16 << 20;
 const ROW_GROUP_ROWS: usize = 1 << 20;
 /// Shared by the columns of a file: what their unfinished pages may take together.
 const PAGES_BYTES: usize = 16 << 20;
+/// A column whose values are longer in the mean gets no dictionary and no statistics.
+const LONG_VALUE_BYTES: usize = 1 << 10;
 
 /// The library keeps one Zstandard context per column, of some 150 KiB each; wider tables are compressed with Snappy.
 const ZSTD_COLUMNS_MAX: usize = 200;
@@ -55,17 +58,38 @@ pub(in crate::files) fn writer(sink: Sink, schema: SchemaRef, options: Options) 
             .advise("Include at least one column, or leave the stream out."));
     }
     let fields: Vec<Field> = schema.fields().iter().map(|field| own_metadata(field)).collect();
-    let schema = Arc::new(Schema::new(fields));
-    let writer_options = ArrowWriterOptions::new()
-        .with_properties(properties(&schema, options)?)
-        .with_parquet_schema(annotated(&schema).map_err(failed)?);
-    let writer = ArrowWriter::try_new_with_options(sink, schema.clone(), writer_options).map_err(failed)?;
-    Ok(Box::new(Rows { schema, writer }))
+    Ok(Box::new(Rows { schema: Arc::new(Schema::new(fields)), options, state: State::Waiting(sink) }))
 }
 
 struct Rows {
     schema: SchemaRef,
-    writer: ArrowWriter<Sink>,
+    options: Options,
+    state: State,
+}
+
+/// The file is started with the first rows: how columns are best encoded shows in them.
+enum State {
+    Waiting(Sink),
+    Started(ArrowWriter<Sink>),
+    Failed,
+}
+
+impl Rows {
+    fn started(&mut self, first: &RecordBatch) -> Result<&mut ArrowWriter<Sink>> {
+        if let State::Waiting(_) = self.state
+            && let State::Waiting(sink) = std::mem::replace(&mut self.state, State::Failed)
+        {
+            let options = ArrowWriterOptions::new()
+                .with_properties(properties(first, self.options)?)
+                .with_parquet_schema(annotated(&self.schema).map_err(failed)?);
+            let writer = ArrowWriter::try_new_with_options(sink, self.schema.clone(), options).map_err(failed)?;
+            self.state = State::Started(writer);
+        }
+        match &mut self.state {
+            State::Started(writer) => Ok(writer),
+            _ => Err(Error::new(ErrorKind::Internal, "the Parquet file could not be started")),
+        }
+    }
 }
 
 impl FileWriter for Rows {
@@ -73,15 +97,25 @@ impl FileWriter for Rows {
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         let batch = RecordBatch::try_new_with_options(self.schema.clone(), batch.columns().to_vec(), &options)
             .map_err(|error| Error::new(ErrorKind::Internal, format!("rows do not fit the file's columns: {error}")))?;
-        self.writer.write(&batch).map_err(failed)
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        self.started(&batch)?.write(&batch).map_err(failed)
     }
 
     fn size(&self) -> u64 {
-        (self.writer.bytes_written() + self.writer.in_progress_size()) as u64
+        match &self.state {
+            State::Started(writer) => (writer.bytes_written() + writer.in_progress_size()) as u64,
+            _ => 0,
+        }
     }
 
-    fn finish(self: Box<Self>) -> Result<()> {
-        let mut sink = self.writer.into_inner().map_err(failed)?;
+    fn finish(mut self: Box<Self>) -> Result<()> {
+        self.started(&RecordBatch::new_empty(self.schema.clone()))?;
+        let State::Started(writer) = self.state else {
+            return Err(Error::new(ErrorKind::Internal, "the Parquet file could not be started"));
+        };
+        let mut sink = writer.into_inner().map_err(failed)?;
         Ok(sink.flush()?)
     }
 }
@@ -93,7 +127,8 @@ fn own_metadata(field: &Field) -> Field {
     Field::new(field.name(), field.data_type().clone(), field.is_nullable()).with_metadata(metadata)
 }
 
-fn properties(schema: &Schema, options: Options) -> Result<WriterProperties> {
+fn properties(first: &RecordBatch, options: Options) -> Result<WriterProperties> {
+    let schema = first.schema();
     let page_bytes = (PAGES_BYTES / schema.fields().len()).clamp(8 << 10, 1 << 20);
     let codec = match options.compression {
         Compression::Zstd if schema.fields().len() > ZSTD_COLUMNS_MAX => Codec::SNAPPY,
@@ -110,13 +145,33 @@ fn properties(schema: &Schema, options: Options) -> Result<WriterProperties> {
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .set_statistics_enabled(EnabledStatistics::Chunk);
-    for field in schema.fields() {
+    for (field, column) in schema.fields().iter().zip(first.columns()) {
+        let path = || ColumnPath::from(vec![field.name().clone()]);
+        let long = value_bytes(column) > LONG_VALUE_BYTES;
         // values that hardly ever repeat
-        if matches!(field.data_type(), DataType::FixedSizeBinary(_)) || Logical::of(field) == Some(Logical::Json) {
-            builder = builder.set_column_dictionary_enabled(ColumnPath::from(field.name().as_str()), false);
+        if long
+            || matches!(field.data_type(), DataType::FixedSizeBinary(_))
+            || Logical::of(field) == Some(Logical::Json)
+        {
+            builder = builder.set_column_dictionary_enabled(path(), false);
+        }
+        // the least and greatest value are kept whole in memory
+        if long {
+            builder = builder.set_column_statistics_enabled(path(), EnabledStatistics::None);
         }
     }
     Ok(builder.build())
+}
+
+/// The mean length of the values of a text or bytes column.
+fn value_bytes(column: &ArrayRef) -> usize {
+    let offsets = match column.data_type() {
+        DataType::Utf8 => column.as_string::<i32>().value_offsets(),
+        DataType::Binary => column.as_binary::<i32>().value_offsets(),
+        _ => return 0,
+    };
+    let total = offsets.last().zip(offsets.first()).map_or(0, |(last, first)| last - first);
+    usize::try_from(total).unwrap_or(0) / column.len().max(1)
 }
 
 /// The file's own schema, in which UUIDs and JSON documents say so.
