@@ -132,7 +132,7 @@ fn errors_are_json_where_that_is_asked_for() {
 #[test]
 fn secrets_never_leave() {
     let document = "version: 1\nconnections:\n  shop: { type: postgress, password: \"${secret:shop}\", prot: 1 }\n  other: { \
-                    type: mysql, password: c4n4ryPassw0rd, nonsense: true }\nsync: { from: shop, to: other, streams: [x] }\n";
+                    type: mysql, password: c4n4ryPassw0rd, nonsense: true }\n  third: { type: mysql, password: 739152 }\nsync: { from: shop, to: other, streams: [x] }\n";
     let folder = folder(&[("p.yaml", document), ("levada.yaml", document)]);
     let url = format!("postgrs://user:{CANARY}@127.0.0.1:1/db");
     let known = format!("postgres://user:{CANARY}@127.0.0.1:1/db?nonsense=1");
@@ -154,7 +154,7 @@ fn secrets_never_leave() {
             let output = levada(folder.path(), &arguments);
             assert_ne!(code(&output), 0, "{arguments:?}");
             let told = format!("{}{}", out(&output), err(&output));
-            assert!(!told.contains(CANARY), "{arguments:?}: {told}");
+            assert!(!told.contains(CANARY) && !told.contains("739152"), "{arguments:?}: {told}");
         }
     }
 }
@@ -167,6 +167,10 @@ fn schemas_and_completions_are_data() {
         let schema: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema", "{document}");
         assert!(schema["properties"]["connections"]["additionalProperties"]["anyOf"].is_array(), "{document}");
+        let text = out(&output);
+        for reference in text.split("\"#").skip(1).filter_map(|rest| rest.split('"').next()) {
+            assert!(schema.pointer(reference).is_some(), "{document}: {reference} leads nowhere");
+        }
     }
     for shell in ["bash", "zsh", "fish"] {
         let output = levada(folder.path(), &["completions", shell]);

@@ -7,6 +7,7 @@ mod interpolate;
 mod json_schema;
 mod pipeline;
 mod project;
+mod settings;
 mod sync;
 mod yaml;
 
@@ -17,7 +18,8 @@ use serde::Deserialize;
 pub use interpolate::{Variables, env_name};
 pub use json_schema::{pipeline_schema, project_schema};
 pub use pipeline::{Backoff, Param, ParamKind, Pipeline, PipelineDocument, Retry, Task};
-pub use project::{Connection, Settings, fit_settings};
+pub use project::{Connection, Settings};
+pub use settings::fit_settings;
 pub use sync::{
     Columns, MEMORY_BYTES_DEFAULT, OnBadRow, Parallel, Problem, ReadKind, StreamDocument, StreamOptions, Streams, Sync,
     SyncDocument, Verify,
