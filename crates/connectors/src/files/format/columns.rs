@@ -28,7 +28,8 @@ pub(super) fn canonical_type(data_type: &DataType) -> (DataType, Option<Logical>
     use DataType as T;
     let zone = |zone: &Option<Arc<str>>| zone.as_ref().map(|_| Arc::from(UTC));
     let plain = match data_type {
-        T::Null | T::Utf8 | T::LargeUtf8 | T::Utf8View => T::Utf8,
+        T::Null => return (T::Utf8, Some(Logical::Untyped)),
+        T::Utf8 | T::LargeUtf8 | T::Utf8View => T::Utf8,
         T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_) => T::Binary,
         T::Float16 => T::Float32,
         T::Dictionary(_, value) => return canonical_type(value),

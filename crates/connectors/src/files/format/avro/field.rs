@@ -86,7 +86,8 @@ fn natural(of: &Type) -> (DataType, Option<Logical>) {
             let unit = if per_second == 1_000_000_000 { TimeUnit::Nanosecond } else { TimeUnit::Microsecond };
             DataType::Timestamp(unit, instant.then(|| Arc::from(UTC)))
         }
-        (Shape::Null | Shape::String, None) => DataType::Utf8,
+        (Shape::Null, None) => return (DataType::Utf8, Some(Logical::Untyped)),
+        (Shape::String, None) => DataType::Utf8,
         (Shape::Boolean, None) => DataType::Boolean,
         (Shape::Int, None) => DataType::Int32,
         (Shape::Long, None) => DataType::Int64,
