@@ -22,8 +22,10 @@ pub struct NameRules {
 pub enum LengthUnit {
     /// UTF-8 bytes (PostgreSQL: 63).
     Bytes,
-    /// Unicode code points (MySQL: 64).
+    /// Unicode code points.
     Chars,
+    /// Unicode code points of the basic plane; others become `_`, and so does a blank at the end (MySQL: 64).
+    BasicChars,
 }
 
 impl NameRules {
@@ -59,7 +61,12 @@ impl NameRules {
     }
 
     fn legal(&self, name: &str) -> String {
-        let clean: String = name.chars().map(|c| if self.forbidden.contains(&c) { '_' } else { c }).collect();
+        let basic = self.unit == LengthUnit::BasicChars;
+        let fits = |c: char| !self.forbidden.contains(&c) && !(basic && c > '\u{ffff}');
+        let mut clean: String = name.chars().map(|c| if fits(c) { c } else { '_' }).collect();
+        if basic && clean.ends_with(' ') {
+            clean.replace_range(clean.len() - 1.., "_");
+        }
         let clean = if clean.is_empty() { "_".to_owned() } else { clean };
         self.shortened(&clean, self.length_max)
     }
@@ -184,6 +191,16 @@ mod tests {
         assert_eq!((mapped["a"].as_str(), mapped["A"].as_str()), ("a_11111111", "A"));
         let known = BTreeMap::from([("A".to_owned(), "A".to_owned())]);
         assert_ne!(SQLITE.map(&["a".to_owned()], &known)["a"].to_lowercase(), "a");
+    }
+
+    #[test]
+    fn names_of_the_basic_plane_lose_what_it_has_not() {
+        let rules = NameRules { length_max: 64, unit: LengthUnit::BasicChars, ..SQLITE };
+        let mapped = map(rules, &["größe", "a😀", "a🙂", "a_", "a "]);
+        assert_eq!(mapped["größe"], "größe");
+        assert!(mapped.values().all(|name| name.chars().all(|c| c <= '\u{ffff}') && !name.ends_with(' ')));
+        let distinct: std::collections::BTreeSet<&String> = mapped.values().collect();
+        assert_eq!(distinct.len(), 5);
     }
 
     #[test]
