@@ -53,7 +53,7 @@ async fn existing(conn: &mut Conn, target: &str) -> Result<Existing> {
 
 impl Destination for MysqlDestination {
     fn name_rules(&self) -> NameRules {
-        NameRules { length_max: 64, unit: LengthUnit::Chars, ignores_case: true, forbidden: &['\0'] }
+        NameRules { length_max: 64, unit: LengthUnit::BasicChars, ignores_case: true, forbidden: &['\0'] }
     }
 
     fn target(&self, _namespace: Option<&str>, table: &str) -> String {
