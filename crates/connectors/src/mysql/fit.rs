@@ -101,7 +101,7 @@ fn arrow_range(data_type: &DataType) -> Option<(i128, i128)> {
 
 fn integer_fit(native: &Native, own: &DataType, incoming: &Field) -> Option<(DataType, Fit)> {
     let from = incoming.data_type();
-    if *from == DataType::Boolean {
+    if *from == DataType::Boolean && native.base != "year" {
         return Some((DataType::Boolean, Fit::Widened(native.sql())));
     }
     if let Some((low, high)) = arrow_range(from) {
@@ -257,6 +257,9 @@ pub fn form(native: &Native, wanted: &DataType, charset: Option<&str>, json: boo
     if native.is_bytes() {
         let bytes_exact = (native.base == "binary").then(|| native.length().unwrap_or(1) as usize);
         return Form::Hex { bytes_max: native.bytes_max(), bytes_exact };
+    }
+    if native.base == "year" && *wanted == DataType::Int16 {
+        return Form::Year;
     }
     if native.base == "bit" {
         return Form::Bits(native.length().unwrap_or(1) as usize);

@@ -130,6 +130,7 @@ impl TableLoad {
         if held.flatten() != Some(1) {
             return Err(Error::new(ErrorKind::Busy, "the load lost its lock on the stream"));
         }
+        state::reserve(&mut self.conn, &self.spec).await?;
         match self.design.strategy {
             Strategy::Append => self.commit_direct(&end).await,
             Strategy::Create | Strategy::Swap => {

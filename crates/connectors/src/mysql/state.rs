@@ -167,6 +167,9 @@ pub async fn recover(conn: &mut Conn, key: &StreamKey) -> Result<()> {
             discard(conn, &pending).await?;
         }
     }
+    let unused =
+        format!("DELETE FROM {} WHERE id = '{}' AND load_id = '' AND pending IS NULL", quoted(POSITIONS), id(key));
+    execute(conn, &unused).await?;
     drop_stages(conn, key).await
 }
 
@@ -183,6 +186,20 @@ pub async fn drop_stages(conn: &mut Conn, key: &StreamKey) -> Result<()> {
         execute(conn, &format!("DROP TABLE IF EXISTS {}", quoted(&name))).await?;
     }
     Ok(())
+}
+
+/// Makes sure that a stream has a row to lock: a lock on a row that is not there locks its neighbours out as well.
+///
+/// # Errors
+/// `Connect`, `Permission`.
+pub async fn reserve(conn: &mut Conn, spec: &LoadSpec) -> Result<()> {
+    let sql = format!(
+        "INSERT IGNORE INTO {} (id, pipeline, stream, target, load_id, state, rows_written, rows_rejected, committed_at) \
+         VALUES (?, ?, ?, ?, '', 'null', 0, 0, UTC_TIMESTAMP(6))",
+        quoted(POSITIONS)
+    );
+    let params = (id(&spec.key), &spec.key.pipeline, &spec.key.stream, &spec.target);
+    conn.exec_drop(sql, params).await.map_err(from_driver)
 }
 
 /// Locks the stream's row and checks that its commit is still the one the load was planned on.
@@ -220,14 +237,8 @@ pub async fn announce(conn: &mut Conn, spec: &LoadSpec, pending: &Pending, rejec
     check_previous(conn, spec).await?;
     put_rejects(conn, &pending.commit, rejects).await?;
     let json = serde_json::to_string(pending).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
-    let sql = format!(
-        "INSERT INTO {} (id, pipeline, stream, target, load_id, state, rows_written, rows_rejected, committed_at, pending) \
-         VALUES (?, ?, ?, ?, '', 'null', 0, 0, UTC_TIMESTAMP(6), ?) ON DUPLICATE KEY UPDATE pending = VALUES(pending)",
-        quoted(POSITIONS)
-    );
-    let commit = &pending.commit;
-    let params = (id(&commit.key), &commit.key.pipeline, &commit.key.stream, &commit.target, json);
-    conn.exec_drop(sql, params).await.map_err(from_driver)?;
+    let sql = format!("UPDATE {} SET pending = ? WHERE id = ?", quoted(POSITIONS));
+    conn.exec_drop(sql, (json, id(&spec.key))).await.map_err(from_driver)?;
     execute(conn, "COMMIT").await?;
     Ok(())
 }
@@ -247,7 +258,6 @@ async fn discard(conn: &mut Conn, pending: &Pending) -> Result<()> {
     let sql = format!("DELETE FROM {} WHERE load_id = ?", quoted(REJECTS));
     conn.exec_drop(sql, (&pending.commit.load_id,)).await.map_err(from_driver)?;
     execute(conn, &format!("UPDATE {} SET pending = NULL WHERE id = '{key}'", quoted(POSITIONS))).await?;
-    execute(conn, &format!("DELETE FROM {} WHERE id = '{key}' AND load_id = ''", quoted(POSITIONS))).await?;
     execute(conn, "COMMIT").await?;
     Ok(())
 }
