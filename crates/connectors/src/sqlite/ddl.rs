@@ -46,7 +46,9 @@ impl Step {
 /// The steps from the target as it is to the target as the load needs it.
 pub fn steps(spec: &LoadSpec) -> Result<Vec<Step>> {
     let Some(existing) = &spec.existing else { return Ok(vec![Step::Sql(create(spec))]) };
-    let changes = evolve(&existing.schema, &spec.incoming, spec.on_schema_change, &fit)?;
+    let mut changes = evolve(&existing.schema, &spec.incoming, spec.on_schema_change, &fit)?;
+    // A key stays as it was created: rows without one never get here.
+    changes.retain(|change| !matches!(change, Change::DropNotNull { column } if spec.key_columns.contains(column)));
     let declared = |column: &str| {
         let field = existing.schema.field_with_name(column).ok();
         field.and_then(|field| field.metadata().get(levada_core::schema::NATIVE)).cloned()
