@@ -68,7 +68,9 @@ impl Batch {
     /// How many bytes of memory its rows take.
     pub fn bytes(&self) -> usize {
         match &self.data {
-            Data::Arrow(batch) => batch.columns().iter().map(|c| c.to_data().get_slice_memory_size().unwrap_or(0)).sum(),
+            Data::Arrow(batch) => {
+                batch.columns().iter().map(|c| c.to_data().get_slice_memory_size().unwrap_or(0)).sum()
+            }
             Data::Raw(raw) => raw.bytes.len(),
         }
     }

@@ -112,26 +112,20 @@ impl ColumnBuilder {
             T::UInt64 => Self::UInt64(UInt64Builder::new()),
             T::Float32 => Self::Float32(Float32Builder::new()),
             T::Float64 => Self::Float64(Float64Builder::new()),
-            T::Decimal128(p, s) => {
-                Self::Decimal128(Decimal128Builder::new().with_data_type(data_type.clone()), *p, *s)
-            }
-            T::Decimal256(p, s) => {
-                Self::Decimal256(Decimal256Builder::new().with_data_type(data_type.clone()), *p, *s)
-            }
+            T::Decimal128(p, s) => Self::Decimal128(Decimal128Builder::new().with_data_type(data_type.clone()), *p, *s),
+            T::Decimal256(p, s) => Self::Decimal256(Decimal256Builder::new().with_data_type(data_type.clone()), *p, *s),
             T::Utf8 => Self::Utf8(StringBuilder::new()),
             T::Binary => Self::Binary(BinaryBuilder::new()),
             T::FixedSizeBinary(16) => Self::Uuid(FixedSizeBinaryBuilder::new(16)),
             T::Date32 => Self::Date32(Date32Builder::new()),
             T::Time64(TimeUnit::Microsecond) => Self::Time(Time64MicrosecondBuilder::new()),
             T::Duration(TimeUnit::Microsecond) => Self::Duration(DurationMicrosecondBuilder::new()),
-            T::Timestamp(TimeUnit::Microsecond, zone) => Self::Timestamp(
-                TimestampMicrosecondBuilder::new().with_data_type(data_type.clone()),
-                instant(zone),
-            ),
-            T::Timestamp(TimeUnit::Nanosecond, zone) => Self::TimestampNs(
-                TimestampNanosecondBuilder::new().with_data_type(data_type.clone()),
-                instant(zone),
-            ),
+            T::Timestamp(TimeUnit::Microsecond, zone) => {
+                Self::Timestamp(TimestampMicrosecondBuilder::new().with_data_type(data_type.clone()), instant(zone))
+            }
+            T::Timestamp(TimeUnit::Nanosecond, zone) => {
+                Self::TimestampNs(TimestampNanosecondBuilder::new().with_data_type(data_type.clone()), instant(zone))
+            }
             other => return Err(Error::new(ErrorKind::Internal, format!("no column of type {other} can be built"))),
         })
     }

@@ -268,7 +268,8 @@ pub fn evolve(
         }
     }
     for old in existing.fields() {
-        if incoming.field_with_name(old.name()).is_ok() || old.is_nullable() || old.metadata().contains_key(HAS_DEFAULT) {
+        if incoming.field_with_name(old.name()).is_ok() || old.is_nullable() || old.metadata().contains_key(HAS_DEFAULT)
+        {
             continue;
         }
         if policy != OnSchemaChange::Evolve {

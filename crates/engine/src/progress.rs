@@ -18,7 +18,7 @@ pub struct StreamProgress {
     name: String,
     rows_estimate: Option<u64>,
     started: Option<Instant>,
-    ended: Mutex<Option<Duration>>,
+    ended: Mutex<(Phase, Option<Duration>)>,
     rows_read: AtomicU64,
     bytes_read: AtomicU64,
     rows_written: AtomicU64,
@@ -27,6 +27,21 @@ pub struct StreamProgress {
     transform_ns: AtomicU64,
     write_ns: AtomicU64,
     starved_ns: AtomicU64,
+}
+
+/// What a stream is about.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Rows are on their way.
+    #[default]
+    Move,
+    /// All rows are with the destination, which makes them visible.
+    Commit,
+    /// The destination is read back.
+    Verify,
+    /// Done, or failed.
+    Ended,
 }
 
 /// What holds a stream back.
@@ -58,8 +73,8 @@ pub struct StreamSnapshot {
     pub rows_rejected: u64,
     /// Seconds since the stream began, until now or its end.
     pub seconds: f64,
-    /// Whether it has ended.
-    pub ended: bool,
+    /// What it is about.
+    pub phase: Phase,
     /// What holds it back.
     pub bound: Bound,
 }
@@ -114,6 +129,7 @@ impl StreamProgress {
 
     /// Starts the figures anew for another attempt.
     pub fn restart(&self) {
+        self.enter(Phase::Move);
         let counters = [&self.rows_read, &self.bytes_read, &self.rows_written, &self.rows_rejected, &self.read_ns];
         for counter in counters.into_iter().chain([&self.transform_ns, &self.write_ns, &self.starved_ns]) {
             counter.store(0, Relaxed);
@@ -123,12 +139,17 @@ impl StreamProgress {
     /// The stream has ended, well or not.
     pub fn end(&self) {
         let took = self.started.map(|started| started.elapsed());
-        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = took;
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = (Phase::Ended, took);
+    }
+
+    /// The stream goes over to another phase.
+    pub fn enter(&self, phase: Phase) {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).0 = phase;
     }
 
     /// The figures now.
     pub fn snapshot(&self) -> StreamSnapshot {
-        let ended = *self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let (phase, ended) = *self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         let elapsed = ended.or_else(|| self.started.map(|started| started.elapsed())).unwrap_or_default();
         StreamSnapshot {
             stream: self.name.clone(),
@@ -138,7 +159,7 @@ impl StreamProgress {
             rows_written: self.rows_written.load(Relaxed),
             rows_rejected: self.rows_rejected.load(Relaxed),
             seconds: elapsed.as_secs_f64(),
-            ended: ended.is_some(),
+            phase,
             bound: self.bound(),
         }
     }

@@ -1,7 +1,7 @@
 //! What a run says when it has ended: per stream, the counts of both sides that prove it, or why it failed.
 
 use levada_core::destination::Durable;
-use levada_core::error::Error;
+use levada_core::error::{Error, ErrorKind};
 use serde::Serialize;
 
 use crate::progress::Bound;
@@ -90,9 +90,14 @@ impl Report {
         self.streams.iter().all(|stream| stream.error.is_none())
     }
 
-    /// 0 if all went well; else the exit code that all failures share, or 1.
+    /// 0 if all went well, 130 if the run was interrupted; else the exit code that all failures share, or 1.
     pub fn exit_code(&self) -> u8 {
-        let mut codes = self.streams.iter().filter_map(|stream| stream.error.as_ref()).map(|error| error.exit_code);
+        let interrupted = ErrorKind::Interrupted.policy();
+        let failures = || self.streams.iter().filter_map(|stream| stream.error.as_ref());
+        if failures().any(|failure| failure.code == interrupted.code) {
+            return interrupted.exit_code;
+        }
+        let mut codes = failures().map(|error| error.exit_code);
         let Some(first) = codes.next() else { return 0 };
         if codes.all(|code| code == first) { first } else { 1 }
     }

@@ -54,12 +54,7 @@ pub fn full() -> StreamOptions {
 
 /// Reads what is new by `seen`, and appends it.
 pub fn append() -> StreamOptions {
-    StreamOptions {
-        read: ReadKind::Incremental,
-        cursor: Some("seen".to_owned()),
-        write: WriteMode::Append,
-        ..full()
-    }
+    StreamOptions { read: ReadKind::Incremental, cursor: Some("seen".to_owned()), write: WriteMode::Append, ..full() }
 }
 
 /// Reads what is new by `seen`, and merges it by `id`.
@@ -83,12 +78,7 @@ pub fn job(source: Arc<dyn Connection>, destination: Arc<dyn Connection>, option
         keep_namespaces: false,
         full_refresh: false,
         only_stream: None,
-        retry: Retry {
-            attempts: 1,
-            backoff: Backoff::Constant,
-            initial: Duration::ZERO,
-            max: Duration::ZERO,
-        },
+        retry: Retry { attempts: 1, backoff: Backoff::Constant, initial: Duration::ZERO, max: Duration::ZERO },
         stop: CancellationToken::new(),
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use levada_engine::progress::{Progress, StreamSnapshot};
+use levada_engine::progress::{Phase, Progress, StreamSnapshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -62,7 +62,7 @@ async fn draw(progress: &Progress, end: &CancellationToken) {
                 continue;
             }
             bar.set_message(line(stream));
-            if stream.ended {
+            if stream.phase == Phase::Ended {
                 bar.finish();
             }
         }
@@ -80,7 +80,8 @@ async fn log(progress: &Progress, output: Output, end: &CancellationToken) {
             () = tokio::time::sleep(LOG_INTERVAL) => {}
             () = end.cancelled() => return,
         }
-        let running: Vec<String> = progress.snapshot().iter().filter(|stream| !stream.ended).map(line).collect();
+        let running: Vec<String> =
+            progress.snapshot().iter().filter(|stream| stream.phase != Phase::Ended).map(line).collect();
         if !running.is_empty() {
             output.note(&running.join("; "));
         }
@@ -106,8 +107,14 @@ fn line(stream: &StreamSnapshot) -> String {
     if stream.rows_rejected > 0 {
         parts.push(format!("{} rejected", grouped(stream.rows_rejected)));
     }
-    if stream.ended {
-        parts.push(format!("done in {}", seconds(stream.seconds)));
+    let other = match stream.phase {
+        Phase::Move => None,
+        Phase::Commit => Some("committing".to_owned()),
+        Phase::Verify => Some("verifying".to_owned()),
+        Phase::Ended => Some(format!("done in {}", seconds(stream.seconds))),
+    };
+    if let Some(other) = other {
+        parts.push(other);
         return parts.join("  ");
     }
     if let Some(left) = stream.rows_estimate.and_then(|estimate| estimate.checked_sub(stream.rows_read))

@@ -58,9 +58,17 @@ pub fn mariadb(database: &Database, sql: &str) -> String {
     let url = &database.url;
     let port = url.port().unwrap_or(3306).to_string();
     let host = url.host_str().unwrap();
-    run(Command::new("mariadb")
-        .args(["--no-defaults", "-N", "-B", "-r", "--default-character-set=utf8mb4"])
-        .args(["-u", url.username(), "-h", host, "-P", &port, "-e", sql, url.path().trim_start_matches('/')]))
+    run(Command::new("mariadb").args(["--no-defaults", "-N", "-B", "-r", "--default-character-set=utf8mb4"]).args([
+        "-u",
+        url.username(),
+        "-h",
+        host,
+        "-P",
+        &port,
+        "-e",
+        sql,
+        url.path().trim_start_matches('/'),
+    ]))
 }
 
 fn run(command: &mut Command) -> String {

@@ -49,8 +49,9 @@ impl State {
     pub fn of(commit: Option<&Commit>) -> Result<Self> {
         let Some(commit) = commit else { return Ok(Self::default()) };
         serde_json::from_value(commit.state.clone()).map_err(|error| {
-            Error::new(ErrorKind::Refused, format!("the stored state of this stream cannot be read: {error}"))
-                .advise("Use the version of Levada that wrote it, or `--full-refresh` to load the stream from the start.")
+            Error::new(ErrorKind::Refused, format!("the stored state of this stream cannot be read: {error}")).advise(
+                "Use the version of Levada that wrote it, or `--full-refresh` to load the stream from the start.",
+            )
         })
     }
 }

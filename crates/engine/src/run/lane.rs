@@ -69,7 +69,9 @@ impl RejectBin {
             let (rows, mib) = (bin.0.len(), REJECT_BYTES_MAX >> 20);
             return Err(Error::new(
                 ErrorKind::Data,
-                format!("{rows} rows were rejected; a load carries at most {REJECTS_MAX} rejects and {mib} MiB of them"),
+                format!(
+                    "{rows} rows were rejected; a load carries at most {REJECTS_MAX} rejects and {mib} MiB of them"
+                ),
             )
             .advise("Look at the first rejects with `on_bad_row: fail`, then cast or exclude the column at fault."));
         }

@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::channel::Channel;
-use crate::progress::{Progress, StreamProgress};
+use crate::progress::{Phase, Progress, StreamProgress};
 use crate::report::{Failure, Proof, Report, StreamReport};
 use checkpoint::{OverlapFilter, State};
 use lane::{Lanes, RejectBin};
@@ -108,10 +108,11 @@ pub async fn plan_all(job: &SyncJob) -> Result<Vec<Planned>> {
     Ok(planned)
 }
 
-/// Carries out a job. A stream that fails does not stop the others; its error stands in the report.
+/// Carries out a job. A stream that fails does not stop the others; its error stands in the report. In a job that is
+/// stopped, the streams that were not done yet report that they were interrupted.
 ///
 /// # Errors
-/// What makes the whole job impossible, found before anything moved; `Interrupted` when stopped.
+/// What makes the whole job impossible, found before anything moved.
 pub async fn run(job: SyncJob, progress: Arc<Progress>) -> Result<Report> {
     let stopped = || Error::new(ErrorKind::Interrupted, "the run was stopped");
     let planned = tokio::select! {
@@ -123,9 +124,6 @@ pub async fn run(job: SyncJob, progress: Arc<Progress>) -> Result<Report> {
     for first in planned {
         let stream = run_stream(&job, first, &progress).await;
         report.streams.push(stream);
-        if job.stop.is_cancelled() {
-            return Err(stopped());
-        }
     }
     Ok(report)
 }
@@ -217,6 +215,7 @@ async fn try_stream(
             rows_written: proof.written,
             rejects: lanes.rejects.take(),
         };
+        figures.enter(Phase::Commit);
         let durable = commit(&ends, &planned, load.as_mut(), end).await?;
         Ok::<_, Error>((proof, durable, lanes))
     };
@@ -235,6 +234,7 @@ async fn try_stream(
     drop(load);
     report.changes = durable.into();
     if let Some(sent) = &lanes.sent {
+        figures.enter(Phase::Verify);
         proof.verified = Some(compare(&ends, &planned, sent).await?);
     }
     report.proof = proof;
@@ -339,8 +339,9 @@ async fn commit(ends: &Ends, planned: &Planned, load: &mut dyn Load, end: LoadEn
             Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
         }
     }
-    Err(Error::new(ErrorKind::Refused, format!("the connection broke during the commit: {}", error.message()))
-        .advise("The destination holds either all of the load or nothing; run again, and it will go on from what is there."))
+    Err(Error::new(ErrorKind::Refused, format!("the connection broke during the commit: {}", error.message())).advise(
+        "The destination holds either all of the load or nothing; run again, and it will go on from what is there.",
+    ))
 }
 
 /// Compares the destination with what was sent.

@@ -13,9 +13,9 @@ use levada_core::position::{Commit, StreamKey};
 use levada_core::schema::{self, Logical, OnSchemaChange};
 use levada_core::source::{ReadMode, ReadRequest, Source, StreamInfo};
 
+use super::SyncJob;
 use super::checkpoint::State;
 use super::transform::ColumnRule;
-use super::SyncJob;
 
 /// A stream with everything decided.
 pub struct Planned {
@@ -280,11 +280,13 @@ fn key_columns(
 
 fn unknown_column(info: &StreamInfo, column: &str, setting: &str) -> Error {
     let names: Vec<&str> = info.schema.fields().iter().map(|field| field.name().as_str()).collect();
-    Error::new(ErrorKind::NotFound, format!("`{setting}` names column `{column}`, which is not loaded")).advise(format!(
-        "{}The stream has: {}.",
-        did_you_mean(nearest(column, &names)),
-        names.iter().take(40).copied().collect::<Vec<_>>().join(", ")
-    ))
+    Error::new(ErrorKind::NotFound, format!("`{setting}` names column `{column}`, which is not loaded")).advise(
+        format!(
+            "{}The stream has: {}.",
+            did_you_mean(nearest(column, &names)),
+            names.iter().take(40).copied().collect::<Vec<_>>().join(", ")
+        ),
+    )
 }
 
 fn is_required(schema: &Schema, column: &str) -> bool {

@@ -94,7 +94,8 @@ impl Transform for Columns {
 
 /// Bad values are NULL until their rows are taken out, so a NOT NULL column may hold some for a moment.
 fn nullable_where_needed(schema: &SchemaRef, columns: &[ArrayRef]) -> SchemaRef {
-    let clash = |(field, column): (&Arc<arrow_schema::Field>, &ArrayRef)| !field.is_nullable() && column.null_count() > 0;
+    let clash =
+        |(field, column): (&Arc<arrow_schema::Field>, &ArrayRef)| !field.is_nullable() && column.null_count() > 0;
     if !schema.fields().iter().zip(columns).any(clash) {
         return schema.clone();
     }

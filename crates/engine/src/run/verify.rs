@@ -119,7 +119,9 @@ impl Sent {
             };
             return match differing {
                 None => Ok(found.iter().map(|group| group[0]).sum()),
-                Some(group) => Err(self.name_difference(&target, &again, &|key| key as usize % GROUPS == group).await?),
+                Some(group) => {
+                    Err(self.name_difference(&target, &again, &|key| key as usize % GROUPS == group).await?)
+                }
             };
         };
         if missing.is_empty() {
@@ -140,8 +142,11 @@ impl Sent {
         let keys = wanted.keys().chain(found.keys());
         let first = keys.filter(|key| wanted.get(*key) != found.get(*key)).min();
         let Some(key) = first else {
-            return Ok(Error::new(ErrorKind::Data, "the destination differs from what was sent, but not from the source now")
-                .advise("The source changed during the load, or someone else writes to the target; run again."));
+            return Ok(Error::new(
+                ErrorKind::Data,
+                "the destination differs from what was sent, but not from the source now",
+            )
+            .advise("The source changed during the load, or someone else writes to the target; run again."));
         };
         let what = match (wanted.get(key), found.get(key)) {
             (Some(_), None) => "is missing in the destination".to_owned(),
