@@ -205,3 +205,32 @@ async fn errors_say_what_where_and_what_to_do() {
     let steps = connect_with(&[("port", "1")]).check().await;
     assert_eq!(steps.last().unwrap().step, "tcp");
 }
+
+#[tokio::test]
+async fn encryption_and_credentials_are_checked() {
+    let place = place("t_reads_tls").await;
+    let ca = std::env::var("LEVADA_TEST_CA").expect("set LEVADA_TEST_CA (scripts/services env prints it)");
+    let url = |host: &str, password: &str, more: &str| {
+        let port = super::url().port().unwrap_or(5432);
+        url::Url::parse(&format!("postgres://levada_tls:{password}@{host}:{port}/levada_pg_test?{more}")).unwrap()
+    };
+    let kind = async |url: url::Url| {
+        let registry = levada_connectors::registry();
+        let connector = registry.get("postgres").unwrap();
+        let connection = connector.connect(connector.settings_from_url(&url).unwrap()).unwrap();
+        connection.source().unwrap().discover(Some("x.y")).await.err().map(|error| {
+            assert!(!error.to_string().contains("levada-tls"), "{error}");
+            error.kind()
+        })
+    };
+    let trusted = format!("tls_ca={ca}");
+    assert_eq!(kind(url("localhost", "levada-tls", &trusted)).await, None);
+    assert_eq!(kind(url("localhost", "levada-tls", "tls=require")).await, None);
+    assert_eq!(kind(url("localhost", "levada-tls", "")).await, Some(ErrorKind::Tls));
+    assert_eq!(kind(url("127.0.0.2", "levada-tls", &trusted)).await, Some(ErrorKind::Tls));
+    assert_eq!(kind(url("localhost", "levada-tls", "tls_ca=/nowhere")).await, Some(ErrorKind::Tls));
+    assert_eq!(kind(url("localhost", "wrong", &trusted)).await, Some(ErrorKind::Auth));
+    assert_eq!(kind(url("localhost", "", &trusted)).await, Some(ErrorKind::Auth));
+    assert_eq!(kind(url("localhost", "levada-tls", "tls=disable")).await, Some(ErrorKind::Auth));
+    drop(place);
+}

@@ -288,3 +288,21 @@ async fn tables_without_columns_rows_or_values_and_with_1600_columns_are_made() 
         }
     }
 }
+
+#[tokio::test]
+async fn bytes_that_are_no_text_are_rejected_row_by_row() {
+    let place = place("t_values_ascii").await;
+    place.run("DROP DATABASE IF EXISTS levada_pg_ascii WITH (FORCE)").await;
+    let create = "CREATE DATABASE levada_pg_ascii ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'";
+    place.run(create).await;
+    let ascii = super::client("levada_pg_ascii").await;
+    let fill = "SET client_encoding = 'SQL_ASCII'; CREATE TABLE a (id int PRIMARY KEY, v text);
+        INSERT INTO a VALUES (1, 'größe'), (2, E'caf\\xe9'), (3, NULL), (4, E'\\xc3'), (5, E'\\xa9')";
+    ascii.batch_execute(fill).await.unwrap();
+    let mut pump = Pump::new(&super::connect_with(&[("database", "levada_pg_ascii")]), "a", &place.name("b"));
+    (pump.to, pump.readers) = (place.connection.clone(), 1);
+    let outcome = pump.run().await.unwrap();
+    assert_eq!((outcome.accepted.rows, outcome.rejects.len()), (2, 3));
+    assert_eq!(outcome.rejects[0].reason, "`\\x636166e9` is not UTF-8");
+    assert_eq!(place.text("SELECT string_agg(v, ',') FROM b").await, "größe");
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use levada_core::destination::{Durable, LoadEnd, WriteMode};
 use levada_core::error::{Error, ErrorKind, Result};
+use levada_core::schema::HAS_DEFAULT;
 use tokio::time::sleep;
 use tokio_postgres::types::Type;
 
@@ -12,7 +13,7 @@ use super::load::TableLoad;
 use super::plan::{Strategy, alter};
 use super::state;
 use crate::postgres::error::Translate;
-use crate::postgres::sql::{ident, idents};
+use crate::postgres::sql::{ident, idents, literal};
 
 /// How often a deadlock, serialisation failure or lock time-out is met by trying again.
 const ATTEMPTS: u32 = 5;
@@ -64,12 +65,41 @@ async fn apply(load: &TableLoad, end: &LoadEnd) -> Result<Durable> {
             Durable { deleted: delete_missing(load).await?, ..merged }
         }
     };
+    advance_sequences(load).await?;
     if !matches!(load.plan.strategy, Strategy::Append | Strategy::New) {
         client.batch_execute(&format!("DROP TABLE {}", load.stage.quoted())).await.pg()?;
     }
     state::store(client, &load.settings, &load.spec, end).await?;
     client.batch_execute("COMMIT").await.pg()?;
     Ok(durable)
+}
+
+/// Moves the sequences of loaded columns past the loaded values, so that the next row of another program finds its
+/// number free.
+async fn advance_sequences(load: &TableLoad) -> Result<()> {
+    let Some(existing) = &load.spec.existing else { return Ok(()) };
+    let client = &load.control.client;
+    let table = load.target.quoted();
+    for name in columns(load) {
+        let filled = existing.schema.field_with_name(name).is_ok_and(|old| old.metadata().contains_key(HAS_DEFAULT));
+        if !filled {
+            continue;
+        }
+        let query = "SELECT s FROM pg_catalog.pg_get_serial_sequence($1, $2) s
+            WHERE pg_catalog.has_sequence_privilege(s, 'UPDATE, SELECT')";
+        let row = client.query_typed_opt(query, &[(&table, Type::TEXT), (&name, Type::TEXT)]).await.pg()?;
+        // Its name comes quoted from the server.
+        if let Some(sequence) = row.and_then(|row| row.get::<_, Option<String>>(0)) {
+            let advance = format!(
+                "SELECT pg_catalog.setval({text}::pg_catalog.regclass, m) FROM (SELECT max({column}) AS m FROM {table}) x
+                 WHERE m > (SELECT last_value FROM {sequence})",
+                text = literal(&sequence),
+                column = ident(name),
+            );
+            client.execute_typed(&advance, &[]).await.pg()?;
+        }
+    }
+    Ok(())
 }
 
 /// Gives the stage the target's name, then its key.

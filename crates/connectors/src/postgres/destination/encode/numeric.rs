@@ -4,6 +4,7 @@ use levada_core::text::parse_decimal;
 
 const NEGATIVE: u16 = 0x4000;
 const DIGITS_MAX: usize = 16_383;
+const POWERS: [u64; 5] = [1, 10, 100, 1_000, 10_000];
 
 /// The length of the value and the value, from an unscaled integer.
 pub fn write_i128(out: &mut Vec<u8>, value: i128, scale: u8) {
@@ -11,21 +12,34 @@ pub fn write_i128(out: &mut Vec<u8>, value: i128, scale: u8) {
     let mut digits = [0_u16; 12];
     let mut count = 0;
     let scale = usize::from(scale);
-    let mut rest = value.unsigned_abs();
+    let magnitude = value.unsigned_abs();
+    // The digits after the point that do not fill their last group are padded on the right.
     let odd = scale % 4;
-    if odd != 0 {
-        // The digits after the point do not fill their last group: it is padded on the right.
-        let power = 10_u128.pow(odd as u32);
-        digits[0] = (rest % power) as u16 * 10_u16.pow(4 - odd as u32);
-        rest /= power;
-        count = 1;
-    }
-    while rest > u128::from(u64::MAX) {
-        digits[count] = (rest % 10_000) as u16;
-        rest /= 10_000;
-        count += 1;
-    }
-    let mut rest = rest as u64;
+    let mut rest = match u64::try_from(magnitude) {
+        // Nearly every value: arithmetic in 64 bits is several times faster.
+        Ok(small) if odd == 0 => small,
+        Ok(small) => {
+            let power = POWERS[odd];
+            digits[0] = (small % power * POWERS[4 - odd]) as u16;
+            count = 1;
+            small / power
+        }
+        Err(_) => {
+            let mut large = magnitude;
+            if odd != 0 {
+                let power = u128::from(POWERS[odd]);
+                digits[0] = (large % power) as u16 * POWERS[4 - odd] as u16;
+                count = 1;
+                large /= power;
+            }
+            while large > u128::from(u64::MAX) {
+                digits[count] = (large % 10_000) as u16;
+                large /= 10_000;
+                count += 1;
+            }
+            large as u64
+        }
+    };
     while rest > 0 {
         digits[count] = (rest % 10_000) as u16;
         rest /= 10_000;
