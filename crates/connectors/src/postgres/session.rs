@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use levada_core::error::{Context, Error, ErrorKind, Result};
+use levada_core::error::{Error, ErrorKind, Result};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
@@ -52,14 +52,14 @@ impl Session {
         config.keepalives_idle(Duration::from_secs(60));
         config.ssl_mode(if settings.tls == Tls::Disable { SslMode::Disable } else { SslMode::Require });
         let session = if settings.tls == Tls::Disable {
-            let (client, driver) = config.connect(NoTls).await.pg().at(settings.address())?;
+            let (client, driver) = config.connect(NoTls).await.pg()?;
             Self { client, driver: Driver(tokio::spawn(async move { drop(driver.await) })) }
         } else {
             let tls = MakeRustlsConnect::new(tls_config(settings)?);
-            let (client, driver) = config.connect(tls).await.pg().at(settings.address())?;
+            let (client, driver) = config.connect(tls).await.pg()?;
             Self { client, driver: Driver(tokio::spawn(async move { drop(driver.await) })) }
         };
-        session.client.batch_execute(SET_UP).await.pg().at(settings.address())?;
+        session.client.batch_execute(SET_UP).await.pg()?;
         Ok(session)
     }
 

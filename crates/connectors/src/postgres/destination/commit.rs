@@ -70,7 +70,11 @@ async fn apply(load: &TableLoad, end: &LoadEnd) -> Result<Durable> {
         client.batch_execute(&format!("DROP TABLE {}", load.stage.quoted())).await.pg()?;
     }
     state::store(client, &load.settings, &load.spec, end).await?;
-    client.batch_execute("COMMIT").await.pg()?;
+    client.batch_execute("COMMIT").await.pg().map_err(|error| match error.kind() {
+        ErrorKind::Connect => Error::new(ErrorKind::Connect, "the connection broke while the commit was under way")
+            .advise("Run again: the run finds out whether the commit took effect, and goes on from there."),
+        _ => error,
+    })?;
     Ok(durable)
 }
 
