@@ -17,6 +17,7 @@ use url::Url;
 pub struct Settings {
     /// `postgres://user:password@host:port/database?tls=..`, in place of the parts.
     #[serde(default)]
+    #[allow(dead_code, reason = "for the schema: it is taken apart before the settings are read")]
     pub url: Option<Secret>,
     /// Host name, address, or the folder of a Unix socket.
     #[serde(default = "default_host")]

@@ -120,8 +120,7 @@ async fn rename(load: &TableLoad, end: &LoadEnd) -> Result<Durable> {
         client.batch_execute(&format!("ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {key}")).await.pg()?;
     }
     let all = Durable { inserted: end.rows_written, ..Durable::default() };
-    // Rows that are only ever added may come again with the same key.
-    if load.plan.key.is_empty() || load.spec.write == WriteMode::Append {
+    if load.plan.key.is_empty() {
         return Ok(all);
     }
     let memory = "SELECT pg_catalog.set_config('maintenance_work_mem', '256MB', true)
@@ -247,18 +246,29 @@ fn assignments(load: &TableLoad, from: &str) -> String {
 }
 
 async fn upsert(load: &TableLoad) -> Result<(u64, u64)> {
-    let sql = format!(
-        "WITH merged AS (INSERT INTO {table} AS t ({columns}) OVERRIDING SYSTEM VALUE {latest}
-         ON CONFLICT ({key}) DO UPDATE SET {set} RETURNING {fresh} AS fresh)
-         SELECT count(*) FILTER (WHERE fresh), count(*) FILTER (WHERE NOT fresh) FROM merged",
+    let client = &load.control.client;
+    let insert = format!(
+        "INSERT INTO {table} AS t ({columns}) OVERRIDING SYSTEM VALUE {latest} ON CONFLICT ({key}) DO UPDATE SET {set}",
         table = load.target.quoted(),
         columns = idents(columns(load)),
         latest = latest(load),
         key = idents(&load.plan.key),
         set = assignments(load, "EXCLUDED"),
-        fresh = "t.xmax = 0",
     );
-    let row = load.control.client.query_typed_one(&sql, &[]).await.pg()?;
+    if load.target.is_partitioned(client).await? {
+        // Partitions do not tell which of their rows are new ones.
+        let (table, latest, same) = (load.target.quoted(), latest(load), same_key(load, "t", "s"));
+        let known = format!("SELECT count(*) FROM {table} t JOIN ({latest}) s ON {same}");
+        let updated = client.query_typed_one(&known, &[]).await.pg()?.get::<_, i64>(0).unsigned_abs();
+        let merged = client.execute_typed(&insert, &[]).await.pg()?;
+        return Ok((merged.saturating_sub(updated), updated));
+    }
+    // A row version that an INSERT made has no transaction that replaced or locked it.
+    let sql = format!(
+        "WITH merged AS ({insert} RETURNING t.xmax = 0 AS fresh)
+         SELECT count(*) FILTER (WHERE fresh), count(*) FILTER (WHERE NOT fresh) FROM merged"
+    );
+    let row = client.query_typed_one(&sql, &[]).await.pg()?;
     Ok((row.get::<_, i64>(0).unsigned_abs(), row.get::<_, i64>(1).unsigned_abs()))
 }
 

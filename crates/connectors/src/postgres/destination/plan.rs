@@ -84,7 +84,10 @@ pub async fn plan_on(client: &Client, settings: &Settings, spec: &LoadSpec) -> R
     };
     let schema = Arc::new(Schema::new(columns.iter().map(|(field, _)| field.clone()).collect::<Vec<_>>()));
     let ddl = match &spec.existing {
-        None => create(&target, &schema, spec),
+        None => {
+            let schema_first = Target::missing_schema(client, &target.schema).await?;
+            schema_first.into_iter().chain([create(&target, &schema, spec)]).collect()
+        }
         Some(_) => changes.iter().map(|change| alter(&target, change, &schema)).collect(),
     };
     let planned = columns
@@ -108,7 +111,11 @@ pub async fn plan_on(client: &Client, settings: &Settings, spec: &LoadSpec) -> R
 }
 
 fn strategy(spec: &LoadSpec, staged: bool, referenced: bool) -> Result<(Strategy, Vec<String>)> {
-    let Some(existing) = &spec.existing else { return Ok((Strategy::New, spec.key_columns.clone())) };
+    let Some(existing) = &spec.existing else {
+        // Rows that are only ever added may come again with the same key.
+        let key = if spec.write == WriteMode::Append { Vec::new() } else { spec.key_columns.clone() };
+        return Ok((Strategy::New, key));
+    };
     match spec.write {
         WriteMode::Append if staged => Ok((Strategy::AppendStaged, Vec::new())),
         WriteMode::Append => Ok((Strategy::Append, Vec::new())),
@@ -258,12 +265,12 @@ pub fn definition(field: &Field) -> String {
     format!("{} {}{not_null}", ident(field.name()), native_of(field, SYSTEM).unwrap_or("text"))
 }
 
-fn create(target: &Target, schema: &Schema, spec: &LoadSpec) -> Vec<String> {
+fn create(target: &Target, schema: &Schema, spec: &LoadSpec) -> String {
     let mut items: Vec<String> = schema.fields().iter().map(|field| definition(field)).collect();
-    if !spec.key_columns.is_empty() {
+    if !spec.key_columns.is_empty() && spec.write != WriteMode::Append {
         items.push(format!("PRIMARY KEY ({})", idents(&spec.key_columns)));
     }
-    vec![format!("CREATE TABLE {} ({})", target.quoted(), items.join(", "))]
+    format!("CREATE TABLE {} ({})", target.quoted(), items.join(", "))
 }
 
 /// One change as it is sent; `schema` holds the columns as planned.

@@ -62,6 +62,14 @@ impl Target {
         self.ask(client, query).await
     }
 
+    /// Whether it is a partitioned table.
+    pub async fn is_partitioned(&self, client: &Client) -> Result<bool> {
+        let query = "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c
+            JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+            WHERE c.relkind = 'p' AND n.nspname = $1 AND c.relname = $2)";
+        self.ask(client, query).await
+    }
+
     /// Whether a unique index on just these columns can arbitrate `ON CONFLICT`.
     pub async fn has_unique(&self, client: &Client, key: &[String]) -> Result<bool> {
         let query = "SELECT EXISTS (SELECT FROM pg_catalog.pg_index i
@@ -88,13 +96,17 @@ impl Target {
         Ok(client.query_typed(query, parameters).await.pg()?.iter().map(|row| row.get(0)).collect())
     }
 
+    /// The statement that creates a schema, if there is none.
+    pub async fn missing_schema(client: &Client, schema: &str) -> Result<Option<String>> {
+        let query = "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)";
+        let there: bool = client.query_typed_one(query, &[(&schema, Type::TEXT)]).await.pg()?.get(0);
+        Ok((!there).then(|| format!("CREATE SCHEMA IF NOT EXISTS {}", sql::ident(schema))))
+    }
+
     /// Creates the schema if there is none; true if it did.
     pub async fn create_schema(client: &Client, schema: &str) -> Result<bool> {
-        let query = "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)";
-        if client.query_typed_one(query, &[(&schema, Type::TEXT)]).await.pg()?.get(0) {
-            return Ok(false);
-        }
-        client.batch_execute(&format!("CREATE SCHEMA IF NOT EXISTS {}", sql::ident(schema))).await.pg()?;
+        let Some(create) = Self::missing_schema(client, schema).await? else { return Ok(false) };
+        client.batch_execute(&create).await.pg()?;
         Ok(true)
     }
 
