@@ -2,12 +2,17 @@
 //! work; where the bytes come from and go to is the business of the caller.
 
 pub(in crate::files) mod avro;
+pub mod cells;
 mod columns;
+pub mod compress;
+pub mod csv;
 mod fit;
+pub mod json;
 mod nested;
 pub(in crate::files) mod parquet;
 #[cfg(test)]
 mod samples;
+pub mod values;
 
 use std::io::Write;
 use std::sync::Arc;
@@ -16,6 +21,58 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use levada_core::batch::Batch;
 use levada_core::error::Result;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use compress::Compression;
+
+/// How the bytes of a file mean rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Comma-separated values, RFC 4180.
+    Csv,
+    /// The same with tabs.
+    Tsv,
+    /// One array of objects, or objects one after the other.
+    Json,
+    /// One object per line.
+    Jsonl,
+    /// Apache Parquet.
+    Parquet,
+    /// Apache Avro object container files.
+    Avro,
+}
+
+impl Format {
+    const ENDINGS: [(Format, &'static str); 8] = [
+        (Format::Csv, "csv"),
+        (Format::Tsv, "tsv"),
+        (Format::Tsv, "tab"),
+        (Format::Json, "json"),
+        (Format::Jsonl, "jsonl"),
+        (Format::Jsonl, "ndjson"),
+        (Format::Parquet, "parquet"),
+        (Format::Avro, "avro"),
+    ];
+
+    /// The format that a file's name tells, endings of compression aside.
+    pub fn of(name: &str) -> Option<Self> {
+        let (_, ending) = Compression::strip(name).rsplit_once('.')?;
+        let known = Self::ENDINGS.iter().find(|(_, known)| known.eq_ignore_ascii_case(ending));
+        known.map(|(format, _)| *format)
+    }
+
+    /// The ending of its files.
+    pub fn ending(self) -> &'static str {
+        Self::ENDINGS.iter().find(|(format, _)| *format == self).map_or("", |(_, ending)| ending)
+    }
+
+    /// Whether its files are text that is parsed into whatever types are asked for.
+    pub fn is_text(self) -> bool {
+        !matches!(self, Self::Parquet | Self::Avro)
+    }
+}
 
 /// A file open for reading at any offset, local or in an object store.
 pub trait RandomRead: Send + Sync {

@@ -1,0 +1,167 @@
+//! Writes JSON: one object per line, or an array of them. Numbers are numbers with all their digits, JSON columns stand
+//! as they are, everything else is a string of its canonical text; NaN and the infinities are strings.
+
+use std::io::Write as _;
+
+use arrow_array::{Array, RecordBatch};
+use arrow_schema::{DataType, SchemaRef};
+use levada_core::error::{Context, Result};
+use levada_core::schema::Logical;
+use serde_json::value::RawValue;
+
+use crate::files::format::compress::{Compression, Finish};
+use crate::files::format::values::TextWriter;
+use crate::files::format::{FileWriter, Format, Sink};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum How {
+    Plain,
+    NumberIfFinite,
+    NumberIfValid,
+    Json,
+    Text,
+}
+
+/// A JSON or JSONL file being written.
+pub struct JsonWriter {
+    out: Box<dyn Finish>,
+    keys: Vec<String>,
+    how: Vec<How>,
+    array: bool,
+    rows: u64,
+    lines: String,
+    value: String,
+    written: u64,
+}
+
+impl JsonWriter {
+    /// Starts a file.
+    pub fn new(sink: Sink, schema: &SchemaRef, format: Format, compression: Compression) -> Result<Self> {
+        use DataType as T;
+        let how = schema.fields().iter().map(|field| match (field.data_type(), Logical::of(field)) {
+            (T::Float32 | T::Float64, _) => How::NumberIfFinite,
+            (T::Utf8, Some(Logical::Number)) => How::NumberIfValid,
+            (T::Utf8, Some(Logical::Json)) => How::Json,
+            (T::Boolean | T::Decimal128(..) | T::Decimal256(..), _) => How::Plain,
+            (other, _) if other.is_integer() => How::Plain,
+            _ => How::Text,
+        });
+        let keys = schema.fields().iter().map(|field| serde_json::Value::from(field.name().as_str()).to_string());
+        Ok(Self {
+            out: compression.writer(sink)?,
+            keys: keys.collect(),
+            how: how.collect(),
+            array: format == Format::Json,
+            rows: 0,
+            lines: String::new(),
+            value: String::new(),
+            written: 0,
+        })
+    }
+
+    fn row(&mut self, batch: &RecordBatch, columns: &[TextWriter<'_>], row: usize) {
+        self.lines.push('{');
+        let mut first = true;
+        for (index, column) in columns.iter().enumerate() {
+            let null = batch.column(index).is_null(row);
+            // A JSON column can hold the document `null`; its NULL is the missing key.
+            if null && self.how[index] == How::Json {
+                continue;
+            }
+            if !std::mem::take(&mut first) {
+                self.lines.push(',');
+            }
+            self.lines.push_str(&self.keys[index]);
+            self.lines.push(':');
+            if null {
+                self.lines.push_str("null");
+                continue;
+            }
+            self.value.clear();
+            column.write(&mut self.value, row);
+            let raw = match self.how[index] {
+                How::Plain => true,
+                How::NumberIfFinite => !self.value.ends_with(['N', 'y']),
+                How::NumberIfValid => {
+                    self.value.starts_with(['-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']) && is_json(&self.value)
+                }
+                How::Json => is_json(&self.value),
+                How::Text => false,
+            };
+            if !raw {
+                write_string(&mut self.lines, &self.value);
+            } else if self.value.contains(['\n', '\r']) {
+                // Line ends in JSON text stand between its parts only.
+                self.lines.extend(self.value.chars().map(|c| if matches!(c, '\n' | '\r') { ' ' } else { c }));
+            } else {
+                self.lines.push_str(&self.value);
+            }
+        }
+        self.lines.push('}');
+    }
+
+    fn send(&mut self) -> Result<()> {
+        self.out.write_all(self.lines.as_bytes()).at("json")?;
+        self.written += self.lines.len() as u64;
+        self.lines.clear();
+        Ok(())
+    }
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<&RawValue>(text).is_ok()
+}
+
+fn write_string(out: &mut String, text: &str) {
+    use std::fmt::Write as _;
+    out.push('"');
+    let mut rest = text;
+    while let Some(found) = rest.bytes().position(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
+        out.push_str(&rest[..found]);
+        let _ = match rest.as_bytes()[found] {
+            b'"' => out.write_str("\\\""),
+            b'\\' => out.write_str("\\\\"),
+            b'\n' => out.write_str("\\n"),
+            b'\r' => out.write_str("\\r"),
+            b'\t' => out.write_str("\\t"),
+            byte => write!(out, "\\u{byte:04x}"),
+        };
+        rest = &rest[found + 1..];
+    }
+    out.push_str(rest);
+    out.push('"');
+}
+
+impl FileWriter for JsonWriter {
+    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        let arrays = batch.columns().to_vec();
+        let columns: Vec<TextWriter<'_>> = arrays.iter().map(|c| TextWriter::new(c.as_ref())).collect();
+        for row in 0..batch.num_rows() {
+            if self.array {
+                self.lines.push_str(if self.rows == 0 { "[\n" } else { ",\n" });
+            }
+            self.row(batch, &columns, row);
+            if !self.array {
+                self.lines.push('\n');
+            }
+            self.rows += 1;
+            if self.lines.len() >= 256 << 10 {
+                self.send()?;
+            }
+        }
+        self.send()
+    }
+
+    fn size(&self) -> u64 {
+        self.written
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<()> {
+        if self.array {
+            self.lines.push_str(if self.rows == 0 { "[]\n" } else { "\n]\n" });
+        }
+        self.send()?;
+        self.out.finish().at("json")
+    }
+}
+

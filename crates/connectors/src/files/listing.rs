@@ -1,0 +1,228 @@
+//! Which files make a stream. A selector is a path or a glob below the root (`*` stays in one folder, `**` does not), or
+//! a folder. Hidden, temporary and empty files are never part of a stream; folders named `key=value` add a text column
+//! to their files; a folder that Levada wrote is what its newest manifest says.
+
+use std::collections::BTreeMap;
+
+use glob::{MatchOptions, Pattern};
+use levada_core::error::{Error, ErrorKind, Result};
+use levada_core::naming::{did_you_mean, nearest};
+
+use super::format::{Compression, Format};
+use super::manifest::{self, Manifest};
+use super::place::{FileMeta, Opened, checked};
+
+/// A stream: its name and its files.
+#[derive(Debug, Clone)]
+pub struct FileSet {
+    /// The name that selects it.
+    pub name: String,
+    /// The name of a table made from it.
+    pub table: String,
+    /// Its files, ordered by path.
+    pub files: Vec<FileMeta>,
+    /// What Levada remembers of the folder, if it wrote it.
+    pub manifest: Option<Manifest>,
+}
+
+/// Endings of files that other tools are still writing.
+const UNFINISHED: [&str; 7] = [".tmp", ".temp", ".part", ".partial", ".inprogress", ".crdownload", "~"];
+
+/// Whether a file is data for sources: no part of its path is hidden, and it is not a temporary or empty one.
+pub fn is_data(file: &FileMeta) -> bool {
+    let hidden = file.path.split('/').any(|part| part.starts_with(['.', '_']));
+    !hidden && file.size > 0 && !UNFINISHED.iter().any(|ending| file.path.to_ascii_lowercase().ends_with(ending))
+}
+
+/// The columns that folders named `key=value` give a file; a value may be NULL.
+pub fn partitions(path: &str) -> Vec<(String, Option<String>)> {
+    let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders);
+    let pairs = folders.split('/').filter_map(|part| part.split_once('=')).filter(|(key, _)| !key.is_empty());
+    pairs
+        .map(|(key, value)| {
+            let known = value != "__HIVE_DEFAULT_PARTITION__";
+            let decoded = url::form_urlencoded::parse(value.replace('+', "%2B").as_bytes()).next();
+            (key.to_owned(), known.then(|| decoded.map_or_else(String::new, |(text, _)| text.into_owned())))
+        })
+        .collect()
+}
+
+/// The format of a file under the settings.
+pub fn format_of(name: &str, wanted: Option<Format>) -> Option<Format> {
+    wanted.or_else(|| Format::of(name))
+}
+
+/// Finds streams: all of them, or what a selector names.
+pub fn find(root: &Opened, selector: Option<&str>, format: Option<Format>) -> Result<Vec<FileSet>> {
+    let place = root.place.as_ref();
+    match (selector, &root.single) {
+        (None, Some(single)) => one_file(root, single),
+        (Some(name), Some(single)) => {
+            let pattern = Pattern::new(name).ok();
+            let hit = name == single || pattern.is_some_and(|p| p.matches(single));
+            if hit { one_file(root, single) } else { Ok(Vec::new()) }
+        }
+        (None, None) => all(place.list("")?, root, format),
+        (Some(selector), None) => {
+            let selector = checked(selector)?;
+            if !selector.contains(['*', '?', '[']) {
+                let found = one_file(root, selector)?;
+                return if found.is_empty() { folder(root, selector, format) } else { Ok(found) };
+            }
+            glob(root, selector, format)
+        }
+    }
+}
+
+fn one_file(root: &Opened, path: &str) -> Result<Vec<FileSet>> {
+    let Some(file) = root.place.look(path)? else { return Ok(Vec::new()) };
+    let manifest = manifest::newest(root.place.as_ref(), &manifest::home(path, true))?;
+    // A file that somebody else has written since is no longer the one the manifest describes.
+    let manifest = manifest.map(|(_, m)| m).filter(|m| m.files.iter().any(|f| f.path == path && f.bytes == file.size));
+    Ok(vec![FileSet { name: path.to_owned(), table: table_of(path), files: vec![file], manifest }])
+}
+
+fn folder(root: &Opened, path: &str, format: Option<Format>) -> Result<Vec<FileSet>> {
+    let listed = root.place.list(path)?;
+    let base = if path.is_empty() { 0 } else { path.len() + 1 };
+    let relative = |file: &FileMeta| FileMeta { path: file.path[base..].to_owned(), ..file.clone() };
+    if let Some((_, manifest)) = manifest::newest(root.place.as_ref(), &manifest::home(path, false))? {
+        return Ok(vec![levada_folder(root, path, manifest, listed)?]);
+    }
+    let files: Vec<FileMeta> =
+        listed.into_iter().filter(|f| is_data(&relative(f)) && format_of(&f.path, format).is_some()).collect();
+    if files.is_empty() {
+        return Ok(Vec::new());
+    }
+    let table = if path.is_empty() { root_name(root) } else { table_of(path) };
+    Ok(vec![FileSet { name: path.to_owned(), table, files, manifest: None }])
+}
+
+fn levada_folder(root: &Opened, path: &str, manifest: Manifest, listed: Vec<FileMeta>) -> Result<FileSet> {
+    let mut by_path: BTreeMap<String, FileMeta> = listed.into_iter().map(|f| (f.path.clone(), f)).collect();
+    let files = manifest.files.iter().map(|entry| {
+        by_path.remove(&entry.path).filter(|file| file.size == entry.bytes).ok_or_else(|| {
+            Error::new(ErrorKind::Data, format!("`{}` is in the folder's manifest, but is missing or changed", entry.path))
+                .at(root.place.address())
+                .advise("Restore the file, or load the folder anew.")
+        })
+    });
+    let files = files.collect::<Result<Vec<_>>>()?;
+    let table = if path.is_empty() { root_name(root) } else { table_of(path) };
+    Ok(FileSet { name: if path.is_empty() { "*".to_owned() } else { path.to_owned() }, table, files, manifest: Some(manifest) })
+}
+
+fn glob(root: &Opened, selector: &str, format: Option<Format>) -> Result<Vec<FileSet>> {
+    let pattern = Pattern::new(selector).map_err(|error| {
+        Error::new(ErrorKind::Config, format!("`{selector}` is not a pattern of paths: {}", error.msg))
+    })?;
+    // Only what lies below the folders without wildcards can match.
+    let fixed = selector.split('/').take_while(|part| !part.contains(['*', '?', '['])).collect::<Vec<_>>().join("/");
+    if selector == "*"
+        && let Some((_, manifest)) = manifest::newest(root.place.as_ref(), &manifest::home("", false))?
+    {
+        let listed = root.place.list("")?;
+        return Ok(vec![levada_folder(root, "", manifest, listed)?]);
+    }
+    let options = MatchOptions { require_literal_separator: true, ..MatchOptions::new() };
+    let listed = root.place.list(&fixed)?;
+    let live = live_files(root, &listed)?;
+    let files: Vec<FileMeta> = listed
+        .into_iter()
+        .filter(|f| is_data(f) && pattern.matches_with(&f.path, options) && format_of(&f.path, format).is_some())
+        .filter(|f| live.iter().all(|(folder, names)| !f.path.starts_with(folder) || names.contains(&f.path)))
+        .collect();
+    if files.is_empty() {
+        return Ok(Vec::new());
+    }
+    let before = selector.split(['*', '?', '[']).next().unwrap_or_default();
+    let stem = before.rsplit('/').next().unwrap_or_default().trim_end_matches(['-', '_', '.']);
+    let parent = before.rsplit_once('/').map_or("", |(folder, _)| folder).rsplit('/').next().unwrap_or_default();
+    let table = match (stem, parent) {
+        ("" | "part", "") => root_name(root),
+        ("" | "part", folder) => folder.to_owned(),
+        (stem, _) => stem.to_owned(),
+    };
+    Ok(vec![FileSet { name: selector.to_owned(), table, files, manifest: None }])
+}
+
+/// The folders among the listed ones that Levada wrote (with a `/` at their end), and the files that count there.
+fn live_files(root: &Opened, listed: &[FileMeta]) -> Result<Vec<(String, Vec<String>)>> {
+    let mut homes: Vec<&str> = listed.iter().filter_map(|f| manifest::folder_home(&f.path)).collect();
+    homes.dedup();
+    let live = homes.into_iter().filter_map(|home| match manifest::newest(root.place.as_ref(), home) {
+        Ok(Some((_, manifest))) => {
+            let folder = home.strip_suffix(manifest::FOLDER).unwrap_or_default().to_owned();
+            Some(Ok((folder, manifest.files.into_iter().map(|f| f.path).collect())))
+        }
+        Ok(None) => None,
+        Err(error) => Some(Err(error)),
+    });
+    live.collect()
+}
+
+/// Every stream below the root. Files are one stream where they are parts of one thing: below `key=value` folders, or in
+/// one folder with one ending and a digit in every name; any other file is a stream of its own.
+fn all(listed: Vec<FileMeta>, root: &Opened, format: Option<Format>) -> Result<Vec<FileSet>> {
+    let mut sets = Vec::new();
+    let live = live_files(root, &listed)?;
+    for (folder, _) in &live {
+        let path = folder.trim_end_matches('/');
+        if let Some((_, manifest)) = manifest::newest(root.place.as_ref(), &manifest::home(path, false))? {
+            sets.push(levada_folder(root, path, manifest, listed.clone())?);
+        }
+    }
+    let mut groups: BTreeMap<(String, bool, String), Vec<FileMeta>> = BTreeMap::new();
+    for file in listed {
+        let known = format_of(&file.path, format).is_some() && is_data(&file);
+        if !known || live.iter().any(|(folder, _)| file.path.starts_with(folder)) {
+            continue;
+        }
+        let (folders, name) = file.path.rsplit_once('/').unwrap_or(("", &file.path));
+        let above: Vec<&str> = folders.split('/').take_while(|part| !part.contains('=')).collect();
+        let partitioned = folders.contains('=');
+        let stem = Compression::strip(name);
+        let ending = name.strip_prefix(stem.rsplit_once('.').map_or(stem, |(s, _)| s)).unwrap_or_default();
+        groups.entry((above.join("/"), partitioned, ending.to_owned())).or_default().push(file);
+    }
+    for ((folder, partitioned, ending), files) in groups {
+        let name_of = |file: &FileMeta| file.path.rsplit('/').next().unwrap_or_default().to_owned();
+        let numbered = files.len() > 1 && files.iter().all(|f| name_of(f).contains(|c: char| c.is_ascii_digit()));
+        if !partitioned && !numbered {
+            for file in files {
+                sets.extend(one_file(root, &file.path)?);
+            }
+            continue;
+        }
+        let pattern = format!("{}*{ending}", if partitioned { "**/" } else { "" });
+        let table = if folder.is_empty() { root_name(root) } else { table_of(&folder) };
+        sets.push(FileSet { name: super::place::join(&folder, &pattern), table, files, manifest: None });
+    }
+    sets.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(sets)
+}
+
+/// A file's or folder's name without its endings.
+pub fn table_of(path: &str) -> String {
+    let name = path.trim_end_matches('/').rsplit('/').next().unwrap_or(path);
+    let plain = Compression::strip(name);
+    match (Format::of(name), plain.rsplit_once('.')) {
+        (Some(_), Some((stem, _))) if !stem.is_empty() => stem.to_owned(),
+        _ => plain.to_owned(),
+    }
+}
+
+fn root_name(root: &Opened) -> String {
+    let name = root.place.address();
+    let name = name.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
+    if name.is_empty() { "files".to_owned() } else { name }
+}
+
+/// The error of a stream that has no files, with the nearest one that has.
+pub fn missing(root: &Opened, name: &str) -> Error {
+    let files = root.place.list("").unwrap_or_default();
+    let known: Vec<&str> = files.iter().filter(|f| is_data(f)).map(|f| f.path.as_str()).collect();
+    Error::new(ErrorKind::NotFound, format!("no file matches `{name}`"))
+        .at(root.place.address())
+        .advise(format!("{}List what exists with `levada discover`.", did_you_mean(nearest(name, &known))))
+}

@@ -1,0 +1,285 @@
+//! A local folder. Files are written under a hidden temporary name, flushed to the disk and renamed; symbolic links are
+//! followed only where they stay inside the root.
+
+use std::fs::{self, File, Metadata, TryLockError};
+use std::io::{BufWriter, Read, Write};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use levada_core::error::{Context, Error, ErrorKind, Result};
+
+use super::{FileMeta, Guard, Opened, Place, Sink, Upload, changed};
+use crate::files::format::RandomRead;
+
+pub(super) fn open(path: &Path) -> Result<Opened> {
+    let absolute = std::path::absolute(path).at(path.display().to_string())?;
+    if absolute.is_file() {
+        let name = absolute.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
+        let folder = absolute.parent().unwrap_or(Path::new("/"));
+        return Ok(Opened { place: Arc::new(Local { root: real(folder)? }), single: Some(name) });
+    }
+    // A root that does not exist yet is a target to be; an ending of a known format makes it a file.
+    let named = absolute.file_name().and_then(|n| n.to_str()).filter(|n| !absolute.exists() && has_format(n));
+    let (root, single) = match (named, absolute.parent()) {
+        (Some(name), Some(folder)) => (folder, Some(name.to_owned())),
+        _ => (absolute.as_path(), None),
+    };
+    Ok(Opened { place: Arc::new(Local { root: real(root)? }), single })
+}
+
+fn has_format(name: &str) -> bool {
+    crate::files::format::Format::of(name).is_some()
+}
+
+fn real(folder: &Path) -> Result<PathBuf> {
+    if folder.exists() { folder.canonicalize().at(folder.display().to_string()) } else { Ok(folder.to_owned()) }
+}
+
+struct Local {
+    root: PathBuf,
+}
+
+impl Local {
+    /// The absolute path of a relative one, refused if links lead it out of the root.
+    fn path(&self, relative: &str) -> Result<PathBuf> {
+        let path = if relative.is_empty() { self.root.clone() } else { self.root.join(relative) };
+        let mut known = path.as_path();
+        let real = loop {
+            match known.canonicalize() {
+                Ok(real) => break real,
+                Err(_) => match known.parent() {
+                    Some(parent) => known = parent,
+                    None => return Ok(path),
+                },
+            }
+        };
+        // While the root itself does not exist yet, the nearest existing folder above it is all there is to look at.
+        if real.starts_with(&self.root) || (!self.root.exists() && self.root.starts_with(&real)) {
+            return Ok(path);
+        }
+        Err(Error::new(ErrorKind::Permission, format!("`{relative}` is a link that leads out of the connection's root"))
+            .advise("Copy the file below the root, or give the connection another root."))
+    }
+
+    fn walk(&self, folder: &Path, relative: &str, found: &mut Vec<FileMeta>) -> Result<()> {
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(Error::from(error).at(folder.display().to_string())),
+        };
+        for entry in entries {
+            let entry = entry.at(folder.display().to_string())?;
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else { continue };
+            let inner = super::join(relative, name);
+            let kind = entry.file_type().at(inner.clone())?;
+            if kind.is_dir() {
+                self.walk(&entry.path(), &inner, found)?;
+            } else if kind.is_file() || self.path(&inner).is_ok() {
+                match fs::metadata(entry.path()) {
+                    Ok(metadata) if metadata.is_file() => found.push(meta(inner, &metadata)),
+                    Ok(_) => {}
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(Error::from(error).at(inner)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn opened(&self, file: &FileMeta) -> Result<(File, PathBuf)> {
+        let path = self.path(&file.path)?;
+        let handle = File::open(&path).at(file.path.clone())?;
+        if meta(file.path.clone(), &handle.metadata().at(file.path.clone())?) != *file {
+            return Err(changed(&file.path));
+        }
+        Ok((handle, path))
+    }
+}
+
+fn meta(path: String, metadata: &Metadata) -> FileMeta {
+    let modified_us = metadata.mtime() * 1_000_000 + metadata.mtime_nsec() / 1000;
+    FileMeta { path, size: metadata.len(), modified_us, etag: None }
+}
+
+impl Place for Local {
+    fn address(&self) -> String {
+        self.root.display().to_string()
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<FileMeta>> {
+        let mut found = Vec::new();
+        self.walk(&self.path(folder)?, folder, &mut found)?;
+        found.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(found)
+    }
+
+    fn look(&self, path: &str) -> Result<Option<FileMeta>> {
+        match fs::metadata(self.path(path)?) {
+            Ok(metadata) if metadata.is_file() => Ok(Some(meta(path.to_owned(), &metadata))),
+            Ok(_) => Ok(None),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::from(error).at(path)),
+        }
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>> {
+        fs::read(self.path(path)?).at(path)
+    }
+
+    fn stream(&self, file: &FileMeta) -> Result<Box<dyn Read + Send>> {
+        let (handle, _) = self.opened(file)?;
+        Ok(Box::new(LocalStream { handle, file: file.clone(), read: 0 }))
+    }
+
+    fn random(&self, file: &FileMeta) -> Result<Arc<dyn RandomRead>> {
+        let (handle, _) = self.opened(file)?;
+        Ok(Arc::new(LocalRandom { handle, file: file.clone() }))
+    }
+
+    fn put_new(&self, path: &str, bytes: &[u8]) -> Result<bool> {
+        let target = self.path(path)?;
+        let temporary = temporary(&target);
+        create_folders(&target).at(path)?;
+        let linked = (|| {
+            let mut file = File::create_new(&temporary)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            fs::hard_link(&temporary, &target)
+        })();
+        let _ = fs::remove_file(&temporary);
+        match linked {
+            Ok(()) => sync_folder(&target).at(path).map(|()| true),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(Error::from(error).at(path)),
+        }
+    }
+
+    fn create(&self, path: &str) -> Result<Box<dyn Upload>> {
+        let target = self.path(path)?;
+        create_folders(&target).at(path)?;
+        Ok(Box::new(LocalUpload { temporary: temporary(&target), target, relative: path.to_owned() }))
+    }
+
+    fn delete(&self, path: &str) -> Result<()> {
+        match fs::remove_file(self.path(path)?) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::from(error).at(path)),
+            _ => Ok(()),
+        }
+    }
+
+    fn lock(&self, folder: &str) -> Result<Option<Box<dyn Guard>>> {
+        let path = self.path(&super::join(folder, "lock"))?;
+        create_folders(&path).at(folder)?;
+        let file = File::options().create(true).truncate(false).read(true).write(true).open(&path).at(folder)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let holder = fs::read_to_string(&path).unwrap_or_default();
+                return Err(Error::new(ErrorKind::Busy, format!("another load is writing here ({})", holder.trim()))
+                    .at(self.root.join(folder).display().to_string())
+                    .advise("Wait until it has ended and run again."));
+            }
+            Err(TryLockError::Error(error)) => return Err(Error::from(error).at(folder)),
+        }
+        let holder = format!("process {} since {}\n", std::process::id(), chrono::Utc::now().to_rfc3339());
+        file.set_len(0).at(folder)?;
+        file.write_all_at(holder.as_bytes(), 0).at(folder)?;
+        Ok(Some(Box::new(LocalLock { _file: file })))
+    }
+
+    fn shows_unfinished(&self) -> bool {
+        true
+    }
+}
+
+/// Released when the file is closed, also by the death of the process.
+struct LocalLock {
+    _file: File,
+}
+
+impl Guard for LocalLock {}
+
+fn create_folders(path: &Path) -> std::io::Result<()> {
+    path.parent().map_or(Ok(()), fs::create_dir_all)
+}
+
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+fn temporary(target: &Path) -> PathBuf {
+    let name = target.file_name().and_then(|n| n.to_str()).unwrap_or("file");
+    let random = uuid::Uuid::new_v4().simple().to_string();
+    target.with_file_name(format!(".{name}.{}.tmp", &random[..8]))
+}
+
+struct LocalStream {
+    handle: File,
+    file: FileMeta,
+    read: u64,
+}
+
+impl Read for LocalStream {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.handle.read(buffer)?;
+        self.read += read as u64;
+        if read == 0 && !buffer.is_empty() {
+            let now = meta(self.file.path.clone(), &self.handle.metadata()?);
+            if now != self.file || self.read != self.file.size {
+                return Err(std::io::Error::other(format!("`{}` changed while it was read", self.file.path)));
+            }
+        }
+        Ok(read)
+    }
+}
+
+struct LocalRandom {
+    handle: File,
+    file: FileMeta,
+}
+
+impl RandomRead for LocalRandom {
+    fn name(&self) -> &str {
+        &self.file.path
+    }
+
+    fn len(&self) -> u64 {
+        self.file.size
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        self.handle.read_exact_at(buffer, offset).map_err(|_| changed(&self.file.path))?;
+        let now = meta(self.file.path.clone(), &self.handle.metadata().at(self.file.path.clone())?);
+        if now == self.file { Ok(()) } else { Err(changed(&self.file.path)) }
+    }
+}
+
+struct LocalUpload {
+    temporary: PathBuf,
+    target: PathBuf,
+    relative: String,
+}
+
+impl Upload for LocalUpload {
+    fn sink(&mut self) -> Result<Sink> {
+        let file = File::create_new(&self.temporary).at(self.relative.clone())?;
+        Ok(Box::new(BufWriter::with_capacity(256 << 10, file)))
+    }
+
+    fn publish(self: Box<Self>) -> Result<u64> {
+        let publish = || {
+            let file = File::open(&self.temporary)?;
+            file.sync_all()?;
+            fs::rename(&self.temporary, &self.target)?;
+            sync_folder(&self.target)?;
+            Ok::<u64, std::io::Error>(file.metadata()?.len())
+        };
+        publish().inspect_err(|_| drop(fs::remove_file(&self.temporary))).at(self.relative.clone())
+    }
+
+    fn discard(self: Box<Self>) {
+        let _ = fs::remove_file(&self.temporary);
+    }
+}
