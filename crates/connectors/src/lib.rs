@@ -10,5 +10,5 @@ use levada_core::connector::Registry;
 
 /// Every connector of this build.
 pub fn registry() -> Registry {
-    Registry::default().with(mysql::Mysql).with(postgres::Postgres).with(sqlite::Sqlite)
+    Registry::default().with(files::FilesConnector).with(mysql::Mysql).with(postgres::Postgres).with(sqlite::Sqlite)
 }

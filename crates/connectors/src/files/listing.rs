@@ -11,6 +11,7 @@ use levada_core::naming::{did_you_mean, nearest};
 use super::format::{Compression, Format};
 use super::manifest::{self, Manifest};
 use super::place::{FileMeta, Opened, checked};
+use super::settings::decoded;
 
 /// A stream: its name and its files.
 #[derive(Debug, Clone)]
@@ -41,8 +42,7 @@ pub fn partitions(path: &str) -> Vec<(String, Option<String>)> {
     pairs
         .map(|(key, value)| {
             let known = value != "__HIVE_DEFAULT_PARTITION__";
-            let decoded = url::form_urlencoded::parse(value.replace('+', "%2B").as_bytes()).next();
-            (key.to_owned(), known.then(|| decoded.map_or_else(String::new, |(text, _)| text.into_owned())))
+            (key.to_owned(), known.then(|| decoded(value)))
         })
         .collect()
 }

@@ -1,3 +1,88 @@
 //! Files as streams: CSV, JSON, Parquet and Avro, on local disks and in object stores.
 
+mod check;
+mod chunks;
+mod columnar;
+mod destination;
+mod discover;
 mod format;
+mod listing;
+mod load;
+mod manifest;
+mod open;
+mod place;
+mod position;
+mod settings;
+mod source;
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use levada_core::connector::{CheckStep, Connection, Connector, Descriptor};
+use levada_core::destination::Destination;
+use levada_core::error::{Error, ErrorKind, Result};
+use levada_core::source::Source;
+use serde_json::Value;
+use url::Url;
+
+use settings::{Root, Settings};
+
+/// The connector for files.
+pub struct FilesConnector;
+
+impl Connector for FilesConnector {
+    fn descriptor(&self) -> Descriptor {
+        Descriptor {
+            name: "files",
+            title: "Files",
+            summary: "CSV, JSON, Parquet and Avro files in a local folder or an S3-compatible bucket.",
+            schemes: &["file", "s3"],
+            settings: settings::schema(),
+            namespaces: false,
+        }
+    }
+
+    fn settings_from_url(&self, url: &Url) -> Result<Value> {
+        settings::from_url(url)
+    }
+
+    fn connect(&self, settings: Value) -> Result<Arc<dyn Connection>> {
+        Ok(Arc::new(Files { settings: Arc::new(Settings::parse(settings)?) }))
+    }
+}
+
+/// A configured root; it is opened anew by every operation, as it may appear or move in between.
+pub struct Files {
+    settings: Arc<Settings>,
+}
+
+impl Connection for Files {
+    fn address(&self) -> String {
+        match self.settings.place() {
+            Ok(Root::Local(path)) => std::path::absolute(&path).unwrap_or(path).display().to_string(),
+            _ => self.settings.root.clone(),
+        }
+    }
+
+    fn source(self: Arc<Self>) -> Result<Arc<dyn Source>> {
+        Ok(self)
+    }
+
+    fn destination(self: Arc<Self>) -> Result<Arc<dyn Destination>> {
+        Ok(self)
+    }
+
+    fn check(&self) -> BoxFuture<'_, Vec<CheckStep>> {
+        check::check(self.settings.clone())
+    }
+}
+
+/// Runs blocking work on a thread for it.
+fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> BoxFuture<'static, Result<T>> {
+    Box::pin(async move {
+        match tokio::task::spawn_blocking(work).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(Error::new(ErrorKind::Internal, "a thread that worked on files died")),
+        }
+    })
+}

@@ -264,12 +264,12 @@ pub fn from_url(url: &Url) -> Result<Value> {
         };
         let text = Value::from(value.as_ref());
         match key.as_ref() {
-            "delimiter" if value == "\\t" => csv.insert(key.into_owned(), "\t".into()),
-            "delimiter" | "quote" | "null" | "encoding" => csv.insert(key.into_owned(), text),
-            "header" => csv.insert(key.into_owned(), switch()?),
-            "allow_http" => settings.insert(key.into_owned(), switch()?),
-            "settle_ms" => settings.insert(key.into_owned(), value.parse::<u64>().map_or(text, Value::from)),
-            _ => settings.insert(key.into_owned(), text),
+            "delimiter" if value == "\\t" => csv.insert(key.to_string(), "\t".into()),
+            "delimiter" | "quote" | "null" | "encoding" => csv.insert(key.to_string(), text),
+            "header" => csv.insert(key.to_string(), switch()?),
+            "allow_http" => settings.insert(key.to_string(), switch()?),
+            "settle_ms" => settings.insert(key.to_string(), value.parse::<u64>().map_or(text, Value::from)),
+            _ => settings.insert(key.to_string(), text),
         };
     }
     if !csv.is_empty() {
@@ -279,7 +279,8 @@ pub fn from_url(url: &Url) -> Result<Value> {
     Ok(Value::Object(settings))
 }
 
-fn decoded(path: &str) -> String {
+/// A text with its `%41` escapes undone.
+pub fn decoded(path: &str) -> String {
     let bytes = path.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use levada_core::batch::Batch;
-use levada_core::error::Result;
+use levada_core::error::{Error, ErrorKind, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -126,3 +126,29 @@ pub trait FileWriter: Send {
 
 /// Where a [`FileWriter`] puts its bytes, in order.
 pub type Sink = Box<dyn Write + Send>;
+
+/// The reader of a format that describes itself.
+pub fn self_describing(format: Format) -> Result<Box<dyn SelfDescribing>> {
+    match format {
+        Format::Parquet => Ok(Box::new(parquet::Parquet)),
+        other => Err(Error::new(ErrorKind::Unsupported, format!("{} files cannot be read yet", other.ending()))),
+    }
+}
+
+/// Starts a file of a format.
+pub fn writer(
+    format: Format,
+    sink: Sink,
+    schema: &SchemaRef,
+    dialect: &csv::Dialect,
+    compression: Compression,
+) -> Result<Box<dyn FileWriter>> {
+    Ok(match format {
+        Format::Csv | Format::Tsv => Box::new(csv::CsvWriter::new(sink, schema, dialect.clone(), compression)?),
+        Format::Json | Format::Jsonl => Box::new(json::JsonWriter::new(sink, schema, format, compression)?),
+        Format::Parquet => parquet::writer(sink, schema.clone(), parquet::Options::default())?,
+        other => {
+            return Err(Error::new(ErrorKind::Unsupported, format!("{} files cannot be written yet", other.ending())));
+        }
+    })
+}

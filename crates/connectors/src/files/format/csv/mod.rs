@@ -6,8 +6,8 @@ mod infer;
 mod parse;
 mod write;
 
-pub use infer::Guess;
-pub use parse::{FileColumns, Parser};
+pub use infer::{GUESSED, Guess};
+pub use parse::{FileColumns, Parser, assemble, constant_column};
 pub use write::CsvWriter;
 
 use levada_core::error::{Error, ErrorKind, Result};
