@@ -131,7 +131,8 @@ pub type Sink = Box<dyn Write + Send>;
 pub fn self_describing(format: Format) -> Result<Box<dyn SelfDescribing>> {
     match format {
         Format::Parquet => Ok(Box::new(parquet::Parquet)),
-        other => Err(Error::new(ErrorKind::Unsupported, format!("{} files cannot be read yet", other.ending()))),
+        Format::Avro => Ok(Box::new(avro::Avro)),
+        text => Err(Error::new(ErrorKind::Internal, format!("{} files do not describe themselves", text.ending()))),
     }
 }
 
@@ -147,8 +148,6 @@ pub fn writer(
         Format::Csv | Format::Tsv => Box::new(csv::CsvWriter::new(sink, schema, dialect.clone(), compression)?),
         Format::Json | Format::Jsonl => Box::new(json::JsonWriter::new(sink, schema, format, compression)?),
         Format::Parquet => parquet::writer(sink, schema.clone(), parquet::Options::default())?,
-        other => {
-            return Err(Error::new(ErrorKind::Unsupported, format!("{} files cannot be written yet", other.ending())));
-        }
+        Format::Avro => avro::writer(sink, schema.clone(), avro::Options::default())?,
     })
 }
