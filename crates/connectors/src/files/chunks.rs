@@ -53,6 +53,7 @@ pub struct Chunker {
     buffer: Vec<u8>,
     line: u64,
     at_end: bool,
+    done: bool,
     skipped: Option<(u64, Vec<u8>)>,
 }
 
@@ -67,6 +68,7 @@ impl Chunker {
             buffer: Vec::new(),
             line: 1,
             at_end: false,
+            done: false,
             skipped: None,
         };
         while chunker.buffer.len() < 3 && !chunker.at_end {
@@ -129,7 +131,7 @@ impl Chunker {
 
     /// The next records, or `None` at the end of the file.
     pub fn next(&mut self) -> Result<Option<Piece>> {
-        loop {
+        while !self.done {
             let missing = self.limits.chunk_bytes.saturating_sub(self.buffer.len());
             if !self.at_end && (missing > 0 || self.cutter.ends().is_none()) {
                 self.fill(missing.max(self.limits.chunk_bytes / 4))?;
@@ -143,6 +145,7 @@ impl Chunker {
             }
             if self.at_end {
                 self.check_end()?;
+                self.done = true;
                 let whole = self.buffer.len();
                 return Ok((whole > 0).then(|| Piece::Chunk(self.take(whole))));
             }
@@ -153,6 +156,7 @@ impl Chunker {
                 self.skipped = Some((self.line, self.buffer[..200].to_vec()));
             }
         }
+        Ok(None)
     }
 
     /// Goes on skipping a record; its end makes a piece.

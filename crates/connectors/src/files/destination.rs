@@ -125,13 +125,7 @@ fn single_name(settings: &Settings) -> Option<String> {
 /// The files of a target, if it exists.
 fn existing(root: &Opened, target: &str, settings: &Settings) -> Result<Option<FileSet>> {
     let shape = Shape::of(target, settings, root);
-    let inner = Opened { place: root.place.clone(), single: None };
-    let mut sets = if shape.single || manifest::newest(root.place.as_ref(), &manifest::home(target, false))?.is_some() {
-        listing::find(&inner, Some(target), settings.format)?
-    } else {
-        listing::find(&inner, Some(target), None)?
-    };
-    Ok(if sets.is_empty() { None } else { Some(sets.remove(0)) })
+    if shape.single { listing::one_file(root, target) } else { listing::folder(root, target, None) }
 }
 
 fn plan(settings: &Arc<Settings>, spec: &LoadSpec) -> Result<LoadPlan> {
@@ -290,7 +284,7 @@ fn homes(place: &dyn Place) -> Result<Vec<String>> {
 }
 
 /// Every stream's last commit, ordered by key.
-fn all_commits(place: &dyn Place) -> Result<Vec<Commit>> {
+pub fn all_commits(place: &dyn Place) -> Result<Vec<Commit>> {
     let mut commits: Vec<Commit> = Vec::new();
     for home in homes(place)? {
         commits.extend(manifest::newest(place, &home)?.map(|(_, manifest)| manifest.commits).unwrap_or_default());
@@ -318,7 +312,7 @@ fn forget(place: &dyn Place, key: &StreamKey) -> Result<bool> {
             }
             found = true;
         }
-        drop(guard);
+        guard.release();
     }
     Ok(found)
 }

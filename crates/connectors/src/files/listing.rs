@@ -26,6 +26,9 @@ pub struct FileSet {
     pub manifest: Option<Manifest>,
 }
 
+/// What makes a selector a pattern.
+const WILDCARDS: [char; 3] = ['*', '?', '['];
+
 /// Endings of files that other tools are still writing.
 const UNFINISHED: [&str; 7] = [".tmp", ".temp", ".part", ".partial", ".inprogress", ".crdownload", "~"];
 
@@ -54,128 +57,145 @@ pub fn format_of(name: &str, wanted: Option<Format>) -> Option<Format> {
 
 /// Finds streams: all of them, or what a selector names.
 pub fn find(root: &Opened, selector: Option<&str>, format: Option<Format>) -> Result<Vec<FileSet>> {
-    let place = root.place.as_ref();
     match (selector, &root.single) {
-        (None, Some(single)) => one_file(root, single),
+        (None, Some(single)) => Ok(one_file(root, single)?.into_iter().collect()),
         (Some(name), Some(single)) => {
             let pattern = Pattern::new(name).ok();
             let hit = name == single || pattern.is_some_and(|p| p.matches(single));
-            if hit { one_file(root, single) } else { Ok(Vec::new()) }
+            Ok(if hit { one_file(root, single)?.into_iter().collect() } else { Vec::new() })
         }
-        (None, None) => all(place.list("")?, root, format),
+        (None, None) => all(root.place.list("")?, root, format),
         (Some(selector), None) => {
             let selector = checked(selector)?;
-            if !selector.contains(['*', '?', '[']) {
-                let found = one_file(root, selector)?;
-                return if found.is_empty() { folder(root, selector, format) } else { Ok(found) };
+            // A name may hold characters that mean something in patterns.
+            let found = match folder(root, selector, format)? {
+                Some(set) if selector != "*" => Some(set),
+                _ if selector.is_empty() || selector.ends_with('*') => None,
+                _ => one_file(root, selector)?,
+            };
+            if found.is_some() || !selector.contains(WILDCARDS) {
+                return Ok(found.into_iter().collect());
             }
             glob(root, selector, format)
         }
     }
 }
 
-fn one_file(root: &Opened, path: &str) -> Result<Vec<FileSet>> {
-    let Some(file) = root.place.look(path)? else { return Ok(Vec::new()) };
+/// The stream of one file.
+pub fn one_file(root: &Opened, path: &str) -> Result<Option<FileSet>> {
+    let Some(file) = root.place.look(path)? else { return Ok(None) };
     let manifest = manifest::newest(root.place.as_ref(), &manifest::home(path, true))?;
     // A file that somebody else has written since is no longer the one the manifest describes.
     let manifest = manifest.map(|(_, m)| m).filter(|m| m.files.iter().any(|f| f.path == path && f.bytes == file.size));
-    Ok(vec![FileSet { name: path.to_owned(), table: table_of(path), files: vec![file], manifest }])
+    Ok(Some(FileSet { name: path.to_owned(), table: table_of(path), files: vec![file], manifest }))
 }
 
-fn folder(root: &Opened, path: &str, format: Option<Format>) -> Result<Vec<FileSet>> {
+/// The stream of a folder.
+pub fn folder(root: &Opened, path: &str, format: Option<Format>) -> Result<Option<FileSet>> {
     let listed = root.place.list(path)?;
+    if listed.is_empty() {
+        return Ok(None);
+    }
+    if let Some((_, manifest)) = manifest::newest(root.place.as_ref(), &manifest::home(path, false))? {
+        return levada_folder(root, path, manifest, &listed).map(Some);
+    }
     let base = if path.is_empty() { 0 } else { path.len() + 1 };
     let relative = |file: &FileMeta| FileMeta { path: file.path[base..].to_owned(), ..file.clone() };
-    if let Some((_, manifest)) = manifest::newest(root.place.as_ref(), &manifest::home(path, false))? {
-        return Ok(vec![levada_folder(root, path, manifest, listed)?]);
-    }
     let files: Vec<FileMeta> =
         listed.into_iter().filter(|f| is_data(&relative(f)) && format_of(&f.path, format).is_some()).collect();
-    if files.is_empty() {
-        return Ok(Vec::new());
-    }
     let table = if path.is_empty() { root_name(root) } else { table_of(path) };
-    Ok(vec![FileSet { name: path.to_owned(), table, files, manifest: None }])
+    Ok((!files.is_empty()).then(|| FileSet { name: path.to_owned(), table, files, manifest: None }))
 }
 
-fn levada_folder(root: &Opened, path: &str, manifest: Manifest, listed: Vec<FileMeta>) -> Result<FileSet> {
-    let mut by_path: BTreeMap<String, FileMeta> = listed.into_iter().map(|f| (f.path.clone(), f)).collect();
+fn levada_folder(root: &Opened, path: &str, manifest: Manifest, listed: &[FileMeta]) -> Result<FileSet> {
+    let by_path: BTreeMap<&str, &FileMeta> = listed.iter().map(|f| (f.path.as_str(), f)).collect();
     let files = manifest.files.iter().map(|entry| {
-        by_path.remove(&entry.path).filter(|file| file.size == entry.bytes).ok_or_else(|| {
+        let file = by_path.get(entry.path.as_str()).filter(|file| file.size == entry.bytes);
+        file.map(|file| (*file).clone()).ok_or_else(|| {
             Error::new(ErrorKind::Data, format!("`{}` is in the folder's manifest, but is missing or changed", entry.path))
                 .at(root.place.address())
                 .advise("Restore the file, or load the folder anew.")
         })
     });
     let files = files.collect::<Result<Vec<_>>>()?;
-    let table = if path.is_empty() { root_name(root) } else { table_of(path) };
-    Ok(FileSet { name: if path.is_empty() { "*".to_owned() } else { path.to_owned() }, table, files, manifest: Some(manifest) })
+    let (name, table) = match path {
+        "" => ("*".to_owned(), root_name(root)),
+        path => (path.to_owned(), table_of(path)),
+    };
+    Ok(FileSet { name, table, files, manifest: Some(manifest) })
 }
 
+/// The folders that Levada wrote are streams of their own; all other files that match are one stream.
 fn glob(root: &Opened, selector: &str, format: Option<Format>) -> Result<Vec<FileSet>> {
     let pattern = Pattern::new(selector).map_err(|error| {
         Error::new(ErrorKind::Config, format!("`{selector}` is not a pattern of paths: {}", error.msg))
     })?;
     // Only what lies below the folders without wildcards can match.
-    let fixed = selector.split('/').take_while(|part| !part.contains(['*', '?', '['])).collect::<Vec<_>>().join("/");
-    if selector == "*"
-        && let Some((_, manifest)) = manifest::newest(root.place.as_ref(), &manifest::home("", false))?
-    {
-        let listed = root.place.list("")?;
-        return Ok(vec![levada_folder(root, "", manifest, listed)?]);
-    }
+    let fixed = selector.split('/').take_while(|part| !part.contains(WILDCARDS)).collect::<Vec<_>>().join("/");
     let options = MatchOptions { require_literal_separator: true, ..MatchOptions::new() };
     let listed = root.place.list(&fixed)?;
-    let live = live_files(root, &listed)?;
-    let files: Vec<FileMeta> = listed
-        .into_iter()
-        .filter(|f| is_data(f) && pattern.matches_with(&f.path, options) && format_of(&f.path, format).is_some())
-        .filter(|f| live.iter().all(|(folder, names)| !f.path.starts_with(folder) || names.contains(&f.path)))
-        .collect();
-    if files.is_empty() {
-        return Ok(Vec::new());
+    let live = levada_folders(root, &listed)?;
+    let mut sets = Vec::new();
+    let mut files: Vec<FileMeta> = Vec::new();
+    for (path, manifest) in &live {
+        if pattern.matches_with(path, options) || (path.is_empty() && selector == "*") {
+            sets.push(levada_folder(root, path, manifest.clone(), &listed)?);
+        } else {
+            let matching = |f: &&FileMeta| pattern.matches_with(&f.path, options);
+            files.extend(levada_folder(root, path, manifest.clone(), &listed)?.files.iter().filter(matching).cloned());
+        }
     }
-    let before = selector.split(['*', '?', '[']).next().unwrap_or_default();
+    let free = |f: &FileMeta| live.iter().all(|(path, _)| !lies_in(&f.path, path));
+    let known = |f: &FileMeta| is_data(f) && format_of(&f.path, format).is_some();
+    files.extend(listed.into_iter().filter(|f| known(f) && pattern.matches_with(&f.path, options) && free(f)));
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    if !files.is_empty() {
+        sets.push(FileSet { name: selector.to_owned(), table: table_of_glob(root, selector), files, manifest: None });
+    }
+    Ok(sets)
+}
+
+fn table_of_glob(root: &Opened, selector: &str) -> String {
+    let before = selector.split(WILDCARDS).next().unwrap_or_default();
     let stem = before.rsplit('/').next().unwrap_or_default().trim_end_matches(['-', '_', '.']);
     let parent = before.rsplit_once('/').map_or("", |(folder, _)| folder).rsplit('/').next().unwrap_or_default();
-    let table = match (stem, parent) {
+    match (stem, parent) {
         ("" | "part", "") => root_name(root),
         ("" | "part", folder) => folder.to_owned(),
         (stem, _) => stem.to_owned(),
-    };
-    Ok(vec![FileSet { name: selector.to_owned(), table, files, manifest: None }])
+    }
 }
 
-/// The folders among the listed ones that Levada wrote (with a `/` at their end), and the files that count there.
-fn live_files(root: &Opened, listed: &[FileMeta]) -> Result<Vec<(String, Vec<String>)>> {
+fn lies_in(path: &str, folder: &str) -> bool {
+    folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// The folders among the listed files that Levada wrote.
+fn levada_folders(root: &Opened, listed: &[FileMeta]) -> Result<Vec<(String, Manifest)>> {
     let mut homes: Vec<&str> = listed.iter().filter_map(|f| manifest::folder_home(&f.path)).collect();
     homes.dedup();
-    let live = homes.into_iter().filter_map(|home| match manifest::newest(root.place.as_ref(), home) {
-        Ok(Some((_, manifest))) => {
-            let folder = home.strip_suffix(manifest::FOLDER).unwrap_or_default().to_owned();
-            Some(Ok((folder, manifest.files.into_iter().map(|f| f.path).collect())))
+    let mut folders = Vec::new();
+    for home in homes {
+        if let Some((_, manifest)) = manifest::newest(root.place.as_ref(), home)? {
+            let folder = home.strip_suffix(manifest::FOLDER).unwrap_or_default().trim_end_matches('/');
+            folders.push((folder.to_owned(), manifest));
         }
-        Ok(None) => None,
-        Err(error) => Some(Err(error)),
-    });
-    live.collect()
+    }
+    Ok(folders)
 }
 
 /// Every stream below the root. Files are one stream where they are parts of one thing: below `key=value` folders, or in
 /// one folder with one ending and a digit in every name; any other file is a stream of its own.
 fn all(listed: Vec<FileMeta>, root: &Opened, format: Option<Format>) -> Result<Vec<FileSet>> {
     let mut sets = Vec::new();
-    let live = live_files(root, &listed)?;
-    for (folder, _) in &live {
-        let path = folder.trim_end_matches('/');
-        if let Some((_, manifest)) = manifest::newest(root.place.as_ref(), &manifest::home(path, false))? {
-            sets.push(levada_folder(root, path, manifest, listed.clone())?);
-        }
+    let live = levada_folders(root, &listed)?;
+    for (path, manifest) in &live {
+        sets.push(levada_folder(root, path, manifest.clone(), &listed)?);
     }
     let mut groups: BTreeMap<(String, bool, String), Vec<FileMeta>> = BTreeMap::new();
     for file in listed {
         let known = format_of(&file.path, format).is_some() && is_data(&file);
-        if !known || live.iter().any(|(folder, _)| file.path.starts_with(folder)) {
+        if !known || live.iter().any(|(folder, _)| lies_in(&file.path, folder)) {
             continue;
         }
         let (folders, name) = file.path.rsplit_once('/').unwrap_or(("", &file.path));

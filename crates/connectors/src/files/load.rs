@@ -14,7 +14,7 @@ use levada_core::position::Commit;
 use levada_core::schema::OnSchemaChange;
 
 use super::blocking;
-use super::destination::Shape;
+use super::destination::{Shape, all_commits};
 use super::format::csv::Dialect;
 use super::format::{self, FileWriter};
 use super::manifest::{self, Entry, Manifest};
@@ -40,7 +40,7 @@ struct Work {
     before: Option<(u64, Manifest)>,
     started: AtomicUsize,
     files: Mutex<BTreeMap<String, Pending>>,
-    _guard: Option<Box<dyn Guard>>,
+    guard: Mutex<Option<Box<dyn Guard>>>,
 }
 
 /// A file not published yet.
@@ -68,11 +68,11 @@ impl FilesLoad {
             before,
             started: AtomicUsize::new(0),
             files: Mutex::default(),
-            _guard: guard,
+            guard: Mutex::new(Some(guard)),
         };
         work.check_previous(work.before.as_ref().map(|(_, manifest)| manifest))?;
-        // Only a lock tells that no other load is alive; without one the garbage waits for the next commit.
-        if work._guard.is_some() {
+        // Where a lock can be lost, another load may be alive after all: its garbage waits for the next commit.
+        if work.place.locks_for_good() {
             work.remove(&work.garbage(work.before.as_ref().map(|(_, m)| m.files.as_slice()).unwrap_or_default())?);
         }
         Ok(Self { work: Arc::new(work), writers: plan.writers })
@@ -88,7 +88,11 @@ impl Load for FilesLoad {
 
     fn commit<'a>(&'a mut self, end: LoadEnd) -> BoxFuture<'a, Result<Durable>> {
         let work = self.work.clone();
-        blocking(move || work.commit(&end))
+        blocking(move || {
+            let durable = work.commit(&end)?;
+            work.release();
+            Ok(durable)
+        })
     }
 
     fn abort(self: Box<Self>) -> BoxFuture<'static, ()> {
@@ -96,6 +100,7 @@ impl Load for FilesLoad {
         Box::pin(async move {
             let _ = blocking(move || {
                 work.discard();
+                work.release();
                 Ok(())
             })
             .await;
@@ -143,12 +148,16 @@ impl Work {
 
     fn check_previous(&self, manifest: Option<&Manifest>) -> Result<()> {
         let stored = manifest.and_then(|m| m.commits.iter().find(|commit| commit.key == self.spec.key));
-        // A commit of this stream in another target does not count here.
-        let expected = self.spec.previous.as_deref();
-        match stored {
-            Some(commit) if expected != Some(commit.load_id.as_str()) => Err(Self::lost_place().at(self.spec.target.clone())),
-            _ => Ok(()),
-        }
+        let stored = match stored {
+            Some(commit) => Some(commit.load_id.clone()),
+            // The stream may have been loaded into another target before.
+            None if self.spec.previous.is_some() => {
+                let all = all_commits(self.place.as_ref())?;
+                all.into_iter().find(|commit| commit.key == self.spec.key).map(|commit| commit.load_id)
+            }
+            None => None,
+        };
+        if stored == self.spec.previous { Ok(()) } else { Err(Self::lost_place().at(self.spec.target.clone())) }
     }
 
     /// Files in the target that look like Levada's and do not count.
@@ -174,6 +183,13 @@ impl Work {
     fn remove(&self, files: &[FileMeta]) {
         for file in files {
             let _ = self.place.delete(&file.path);
+        }
+    }
+
+    fn release(&self) {
+        let guard = self.guard.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(guard) = guard {
+            guard.release();
         }
     }
 

@@ -65,7 +65,9 @@ impl Local {
     fn walk(&self, folder: &Path, relative: &str, found: &mut Vec<FileMeta>) -> Result<()> {
         let entries = match fs::read_dir(folder) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+                return Ok(());
+            }
             Err(error) => return Err(Error::from(error).at(folder.display().to_string())),
         };
         for entry in entries {
@@ -169,7 +171,7 @@ impl Place for Local {
         }
     }
 
-    fn lock(&self, folder: &str) -> Result<Option<Box<dyn Guard>>> {
+    fn lock(&self, folder: &str) -> Result<Box<dyn Guard>> {
         let path = self.path(&super::join(folder, "lock"))?;
         create_folders(&path).at(folder)?;
         let file = File::options().create(true).truncate(false).read(true).write(true).open(&path).at(folder)?;
@@ -186,7 +188,11 @@ impl Place for Local {
         let holder = format!("process {} since {}\n", std::process::id(), chrono::Utc::now().to_rfc3339());
         file.set_len(0).at(folder)?;
         file.write_all_at(holder.as_bytes(), 0).at(folder)?;
-        Ok(Some(Box::new(LocalLock { _file: file })))
+        Ok(Box::new(LocalLock { _file: file }))
+    }
+
+    fn locks_for_good(&self) -> bool {
+        true
     }
 
     fn shows_unfinished(&self) -> bool {
@@ -199,7 +205,9 @@ struct LocalLock {
     _file: File,
 }
 
-impl Guard for LocalLock {}
+impl Guard for LocalLock {
+    fn release(self: Box<Self>) {}
+}
 
 fn create_folders(path: &Path) -> std::io::Result<()> {
     path.parent().map_or(Ok(()), fs::create_dir_all)

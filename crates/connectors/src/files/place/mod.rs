@@ -1,6 +1,7 @@
 //! Where files live: a local folder or an S3 bucket, behind one blocking interface. Every path given here is relative to
 //! the root and has been checked by [`checked`]; nothing outside the root is ever touched.
 
+mod lease;
 mod local;
 mod s3;
 
@@ -36,7 +37,10 @@ pub trait Upload: Send {
 }
 
 /// Keeps other processes out of a folder while it is held.
-pub trait Guard: Send + Sync {}
+pub trait Guard: Send + Sync {
+    /// Lets others in at once; being dropped lets them in soon.
+    fn release(self: Box<Self>);
+}
 
 /// A store of files. Every method blocks and is called on threads for blocking work.
 pub trait Place: Send + Sync {
@@ -58,8 +62,13 @@ pub trait Place: Send + Sync {
     fn create(&self, path: &str) -> Result<Box<dyn Upload>>;
     /// Removes a file; one that is gone already is no error.
     fn delete(&self, path: &str) -> Result<()>;
-    /// Keeps other writers out of a folder, where the place can.
-    fn lock(&self, folder: &str) -> Result<Option<Box<dyn Guard>>>;
+    /// Keeps other writers out of a folder.
+    ///
+    /// # Errors
+    /// `Busy` where another one is in.
+    fn lock(&self, folder: &str) -> Result<Box<dyn Guard>>;
+    /// Whether a lock can never be lost while its holder lives.
+    fn locks_for_good(&self) -> bool;
     /// Whether files can be seen half written, and so have to be left alone until they are at rest.
     fn shows_unfinished(&self) -> bool;
 }

@@ -18,6 +18,7 @@ use object_store::{
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
+use super::lease::{self, LeaseError};
 use super::{FileMeta, Guard, Opened, Place, Sink, Upload, changed};
 use crate::files::format::{Format, RandomRead};
 use crate::files::settings::Settings;
@@ -155,6 +156,14 @@ impl Place for S3 {
 
     fn look(&self, path: &str) -> Result<Option<FileMeta>> {
         let location = self.path(path)?;
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        if !name.contains('.') {
+            // Most likely a folder, which some services refuse to be asked about.
+            let folder = self.path(folder)?;
+            let prefix = (!folder.as_ref().is_empty()).then_some(folder);
+            let listed = self.wait(path, self.store.list_with_delimiter(prefix.as_ref()))?;
+            return Ok(listed.objects.into_iter().find(|o| o.location == location).and_then(|o| self.meta(o)));
+        }
         match self.runtime.block_on(self.store.head(&location)) {
             Ok(object) => Ok(self.meta(object)),
             Err(StoreError::NotFound { .. }) => Ok(None),
@@ -233,8 +242,17 @@ impl Place for S3 {
         }
     }
 
-    fn lock(&self, _folder: &str) -> Result<Option<Box<dyn Guard>>> {
-        Ok(None)
+    fn lock(&self, folder: &str) -> Result<Box<dyn Guard>> {
+        let path = super::join(folder, "lock");
+        match lease::take(self.store.clone(), self.path(&path)?, &self.runtime) {
+            Ok(lease) => Ok(Box::new(lease)),
+            Err(LeaseError::Held) => Err(LeaseError::held(&super::join(&self.address(), folder))),
+            Err(LeaseError::Store(error)) => Err(self.error(&path, &error)),
+        }
+    }
+
+    fn locks_for_good(&self) -> bool {
+        false
     }
 
     fn shows_unfinished(&self) -> bool {
