@@ -153,7 +153,7 @@ async fn foreign_types_are_remembered_for_the_way_back() {
     let given = row(&[Some("10.0.0.1"), Some("007"), Some("1.10"), Some("{1}")]);
     let batch = rows::batch(&schema, std::slice::from_ref(&given));
     let job = Job::new(None, "t").write(WriteMode::Append);
-    pump::load(destination.as_ref(), &job, &schema, &[batch.clone()]).await.unwrap();
+    pump::load(destination.as_ref(), &job, &schema, std::slice::from_ref(&batch)).await.unwrap();
     pump::load(destination.as_ref(), &job, &schema, &[batch]).await.unwrap();
     let found = stream(&file, "t").await;
     for (field, native) in found.schema.fields().iter().zip(natives) {

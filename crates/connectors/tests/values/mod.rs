@@ -123,7 +123,7 @@ async fn check(from: &System, others: &[System], column: &Column) -> Vec<String>
         Err(error) => return vec![format!("{} <- {}: {error}", from.name, column.name)],
     };
     let expected: BTreeMap<_, _> = given.into_iter().filter_map(|(n, v)| Some((n, after(from, column, v)?))).collect();
-    let mut wrong = compare(&format!("{}", from.name), column, &expected, &from.values(&first.target, column).await);
+    let mut wrong = compare(from.name, column, &expected, &from.values(&first.target, column).await);
     if !wrong.is_empty() {
         return wrong;
     }
