@@ -127,8 +127,8 @@ fn by_type(field: &Field, key_chars: Option<u32>) -> NewColumn {
         T::UInt16 => exact(Native::unsigned("smallint")),
         T::UInt32 => exact(Native::unsigned("int")),
         T::UInt64 => exact(Native::unsigned("bigint")),
-        T::Float32 => checked(Native::plain("float"), "NaN and infinities are rejected"),
-        T::Float64 => checked(Native::plain("double"), "NaN and infinities are rejected"),
+        T::Float32 => checked(Native::plain("float"), "NaN and infinities are rejected, a negative zero becomes zero"),
+        T::Float64 => checked(Native::plain("double"), "NaN and infinities are rejected, a negative zero becomes zero"),
         T::Decimal128(p, s) | T::Decimal256(p, s) => {
             decimal(*p, *s).unwrap_or_else(|| text("a decimal of too many digits as text"))
         }

@@ -186,7 +186,9 @@ fn float_fit(native: &Native, own: &DataType, from: &DataType) -> Option<(DataTy
     let fit = match from {
         T::Float32 | T::Float64 if rounds => return None,
         T::Float64 if single => Fit::NeedsWidening("double".to_owned()),
-        T::Float32 | T::Float64 => Fit::Checked("NaN and infinities are rejected".to_owned()),
+        T::Float32 | T::Float64 => {
+            Fit::Checked("NaN and infinities are rejected, a negative zero becomes zero".to_owned())
+        }
         T::Int8 | T::Int16 | T::UInt8 | T::UInt16 => Fit::Widened(native.sql()),
         T::Int32 | T::UInt32 if !single => Fit::Widened(native.sql()),
         T::Int32 | T::UInt32 => Fit::NeedsWidening("double".to_owned()),

@@ -248,3 +248,81 @@ async fn text_keys_are_exact() {
     let twice = load(&database, &Job::new(None, "r"), &schema, &given).await;
     twice.unwrap();
 }
+
+/// Edge values of every canonical type come back, but for the floats that the server does not have: NaN and infinities
+/// are refused, and a negative zero is stored as zero.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_canonical_type_comes_back() {
+    use levada_testkit::conformance::values;
+    let database = Database::new().await;
+    let source = database.connection().source().unwrap();
+    let mut wrong = Vec::new();
+    for column in values::table() {
+        let schema = column.schema();
+        let is_float = matches!(column.data_type, DataType::Float32 | DataType::Float64);
+        let is_absent = |value: &Option<String>| {
+            is_float && value.as_deref().is_some_and(|v| matches!(v, "NaN" | "Infinity" | "-Infinity"))
+        };
+        let mut job = Job::new(None, column.name);
+        job.quarantine = true;
+        let given = column.rows();
+        let outcome = match load(&database, &job, &schema, &given).await {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                wrong.push(format!("{}: {error}", column.name));
+                continue;
+            }
+        };
+        let absent = given.iter().filter(|row| is_absent(&row[1])).count();
+        if outcome.rejects.len() != absent {
+            wrong.push(format!("{}: rejects {:?}", column.name, outcome.rejects));
+        }
+        let info = source.discover(Some(&outcome.target)).await.unwrap().remove(0);
+        let (batches, _) = pump::read(source.as_ref(), &info, info.schema.clone(), &job).await.unwrap();
+        let found = rows::sorted(&batches, &schema);
+        let given = rows::sorted(&[levada_core::batch::Batch::arrow(rows::batch(&schema, &given))], &schema);
+        for (given, found) in given.iter().filter(|row| !is_absent(&row[1])).zip(found) {
+            let is_negative_zero = is_float && given[1].as_deref() == Some("-0");
+            let wanted = if is_negative_zero { Some("0".to_owned()) } else { given[1].clone() };
+            if !values::equal(column.logical, &wanted, &found[1]) {
+                wrong.push(format!("{}: gave {:?}, found {:?}", column.name, given[1], found[1]));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A user who may only read is told so before anything is written, and can read all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_with_few_rights_reads_and_is_told_what_is_missing() {
+    let database = Database::new().await;
+    let user = format!("u{}", database.name.trim_start_matches("levada_mysql_"));
+    database.run("CREATE TABLE big (id BIGINT PRIMARY KEY, v LONGTEXT)").await;
+    database.run("INSERT INTO big SELECT seq, 'x' FROM seq_1_to_60000").await;
+    database.run("ANALYZE TABLE big").await;
+    database.run(&format!("CREATE USER {user} IDENTIFIED BY 'se cret'")).await;
+    database.run(&format!("GRANT SELECT ON {}.* TO {user}", database.name)).await;
+    let mut url = url::Url::parse(&database.url()).unwrap();
+    url.set_username(&user).unwrap();
+    url.set_password(Some("se cret")).unwrap();
+    let registry = levada_connectors::registry();
+    let connect = |url: &str| registry.get("mysql").unwrap().connect(serde_json::json!({ "url": url })).unwrap();
+    let connection = connect(url.as_str());
+    let source = connection.clone().source().unwrap();
+    let info = source.discover(Some("big")).await.unwrap().remove(0);
+    let job = Job::new(None, "big").parallel(3);
+    let (batches, _) = pump::read(source.as_ref(), &info, info.schema.clone(), &job).await.unwrap();
+    assert_eq!(batches.iter().map(levada_core::batch::Batch::rows).sum::<u64>(), 60_000);
+    let target = connection.destination().unwrap();
+    let job = Job::new(None, "fresh");
+    let error = pump::load(target.as_ref(), &job, &pairs(), &[rows::batch(&pairs(), &numbered(0..3, "a"))]).await;
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Permission, "{error}");
+    url.set_password(Some("wr ong")).unwrap();
+    let error = connect(url.as_str()).source().unwrap().discover(None).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Auth, "{error}");
+    assert!(!format!("{error} {error:?}").contains("wr"), "{error}");
+    let steps = connect(url.as_str()).check().await;
+    assert!(steps.last().is_some_and(|step| step.step == "auth" && step.outcome.is_err()));
+    database.run(&format!("DROP USER {user}")).await;
+}
