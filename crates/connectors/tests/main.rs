@@ -1,6 +1,6 @@
 //! Conformance of every connector against the real system.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::type_complexity)]
 
 mod files;
 mod mysql;

@@ -62,7 +62,7 @@ impl NameRules {
 
     fn legal(&self, name: &str) -> String {
         let basic = self.unit == LengthUnit::BasicChars;
-        let fits = |c: char| !self.forbidden.contains(&c) && !(basic && c > '\u{ffff}');
+        let fits = |c: char| !(self.forbidden.contains(&c) || basic && c > '\u{ffff}');
         let mut clean: String = name.chars().map(|c| if fits(c) { c } else { '_' }).collect();
         if basic && clean.ends_with(' ') {
             clean.replace_range(clean.len() - 1.., "_");

@@ -129,3 +129,12 @@ async fn a_stopped_run_leaves_nothing() {
     assert_eq!((error.kind(), error.kind().policy().exit_code), (ErrorKind::Interrupted, 130));
     assert_eq!((target.rows("t"), target.live_loads()), (None, 0));
 }
+
+#[tokio::test]
+async fn a_stream_is_not_loaded_into_itself() {
+    let both = Memory::new();
+    both.put("t", &schema(), rows(0, 5));
+    let job = job(Arc::new(both.clone()), Arc::new(both.clone()), full());
+    assert_eq!(carry_out(job).await.unwrap_err().kind(), ErrorKind::Config);
+    assert_eq!(both.rows("t").unwrap().len(), 5);
+}

@@ -11,8 +11,20 @@ pub fn registry() -> Registry {
 
 /// The runtime that connections need.
 pub fn runtime() -> Result<Runtime> {
+    quiet_tasks();
     // fails only where a provider is there already
     let _ = rustls::crypto::ring::default_provider().install_default();
     let built = Builder::new_multi_thread().enable_all().build();
     built.map_err(|error| Error::new(ErrorKind::Internal, format!("the runtime does not start: {error}")))
+}
+
+/// A panic in a task ends that task, which is reported as an error; printed as well, it would be told twice and in words
+/// for nobody.
+fn quiet_tasks() {
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if std::thread::current().name() == Some("main") {
+            print(panic);
+        }
+    }));
 }

@@ -205,8 +205,11 @@ impl Chunker {
     fn fill(&mut self, bytes: usize) -> Result<()> {
         let read = (&mut self.input).take(bytes as u64).read_to_end(&mut self.buffer).map_err(|error| {
             let kind = match error.kind() {
-                std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::InvalidData | std::io::ErrorKind::InvalidInput => {
-                    return Error::new(ErrorKind::Data, format!("the compressed data is broken: {error}")).at(&*self.name);
+                std::io::ErrorKind::UnexpectedEof
+                | std::io::ErrorKind::InvalidData
+                | std::io::ErrorKind::InvalidInput => {
+                    return Error::new(ErrorKind::Data, format!("the compressed data is broken: {error}"))
+                        .at(&*self.name);
                 }
                 std::io::ErrorKind::ConnectionReset => ErrorKind::Connect,
                 _ => ErrorKind::Io,

@@ -90,7 +90,8 @@ impl ColumnarShared {
             .filter(|(key, _)| own.field_with_name(key).is_err())
             .filter_map(|(key, value)| Some((self.wanted.index_of(&key).ok()?, value)))
             .collect();
-        let from_file = self.wanted.fields().iter().enumerate().filter(|(at, _)| constants.iter().all(|(c, _)| c != at));
+        let from_file =
+            self.wanted.fields().iter().enumerate().filter(|(at, _)| constants.iter().all(|(c, _)| c != at));
         let columns: SchemaRef = Arc::new(Schema::new(from_file.map(|(_, field)| field.clone()).collect::<Vec<_>>()));
         let reader = self.format.open(file, parts, columns, self.batch_bytes)?;
         Ok(OpenPart { reader, constants })
@@ -110,7 +111,9 @@ impl OpenPart {
             let mut all: Vec<ArrayRef> = Vec::new();
             for (at, field) in wanted.fields().iter().enumerate() {
                 match self.constants.iter().find(|(constant, _)| *constant == at) {
-                    Some((_, value)) => all.push(constant_column(field.data_type(), value.as_deref(), rows.num_rows())?),
+                    Some((_, value)) => {
+                        all.push(constant_column(field.data_type(), value.as_deref(), rows.num_rows())?)
+                    }
                     None => all.extend(columns.next().cloned()),
                 }
             }

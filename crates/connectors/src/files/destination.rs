@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use futures_util::future::BoxFuture;
-use levada_core::destination::{
-    Destination, Load, LoadPlan, LoadSpec, PlannedColumn, Promise, WriteMode,
-};
+use levada_core::destination::{Destination, Load, LoadPlan, LoadSpec, PlannedColumn, Promise, WriteMode};
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::naming::{LengthUnit, NameRules};
 use levada_core::position::{Commit, StreamKey};
@@ -267,7 +265,9 @@ fn contains(outer: &DataType, inner: &DataType) -> bool {
             s >= r && i16::from(*p) - i16::from(*s) >= i16::from(*q) - i16::from(*r)
         }
         _ => match (bits(outer), bits(inner)) {
-            (Some((outer_signed, outer)), Some((inner_signed, inner))) if outer_signed == inner_signed => outer >= inner,
+            (Some((outer_signed, outer)), Some((inner_signed, inner))) if outer_signed == inner_signed => {
+                outer >= inner
+            }
             (Some((true, outer)), Some((false, inner))) => outer > inner,
             _ => false,
         },
@@ -308,7 +308,9 @@ fn forget(place: &dyn Place, key: &StreamKey) -> Result<bool> {
             let bytes = serde_json::to_vec_pretty(&manifest)
                 .map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
             if !place.put_new(&manifest::path(&home, number + 1), &bytes)? {
-                return Err(Error::new(ErrorKind::Busy, "another run is writing here").at(join(&place.address(), &home)));
+                return Err(
+                    Error::new(ErrorKind::Busy, "another run is writing here").at(join(&place.address(), &home))
+                );
             }
             found = true;
         }

@@ -34,8 +34,10 @@ pub fn format(set: &FileSet, settings: &Settings) -> Result<Format> {
     };
     match formats.find(|(format, _)| *format != Some(first)) {
         None => Ok(first),
-        Some((_, other)) => Err(Error::new(ErrorKind::Config, format!("`{}` mixes formats: `{path}` and `{other}`", set.name))
-            .advise("Name one kind of file, for instance `folder/*.csv`.")),
+        Some((_, other)) => {
+            Err(Error::new(ErrorKind::Config, format!("`{}` mixes formats: `{path}` and `{other}`", set.name))
+                .advise("Name one kind of file, for instance `folder/*.csv`."))
+        }
     }
 }
 

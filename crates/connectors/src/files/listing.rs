@@ -112,9 +112,12 @@ fn levada_folder(root: &Opened, path: &str, manifest: Manifest, listed: &[FileMe
     let files = manifest.files.iter().map(|entry| {
         let file = by_path.get(entry.path.as_str()).filter(|file| file.size == entry.bytes);
         file.map(|file| (*file).clone()).ok_or_else(|| {
-            Error::new(ErrorKind::Data, format!("`{}` is in the folder's manifest, but is missing or changed", entry.path))
-                .at(root.place.address())
-                .advise("Restore the file, or load the folder anew.")
+            Error::new(
+                ErrorKind::Data,
+                format!("`{}` is in the folder's manifest, but is missing or changed", entry.path),
+            )
+            .at(root.place.address())
+            .advise("Restore the file, or load the folder anew.")
         })
     });
     let files = files.collect::<Result<Vec<_>>>()?;

@@ -150,7 +150,10 @@ pub fn newest(place: &dyn Place, home: &str) -> Result<Option<(u64, Manifest)>> 
             .advise("It may be of a newer version of Levada; else load the folder anew into an empty one.")
     })?;
     if manifest.version != 1 {
-        return Err(Error::new(ErrorKind::Unsupported, format!("the manifest `{path}` is of a newer version of Levada")));
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("the manifest `{path}` is of a newer version of Levada"),
+        ));
     }
     Ok(Some((newest, manifest)))
 }

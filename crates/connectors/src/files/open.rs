@@ -85,7 +85,9 @@ pub fn file_columns(names: Vec<String>, path: &str, wanted: &SchemaRef, stream: 
     if let Some(stranger) = names.iter().find(|name| stream.field_with_name(name).is_err()) {
         return Err(Error::new(ErrorKind::Schema, format!("the column `{stranger}` is not one of the stream's"))
             .at(path)
-            .advise("The file may have changed since its columns were read; run again, or read it as a stream of its own."));
+            .advise(
+                "The file may have changed since its columns were read; run again, or read it as a stream of its own.",
+            ));
     }
     let constants = partitions(path).into_iter().filter(|(key, _)| !names.contains(key));
     let constants = constants.filter_map(|(key, value)| Some((place_of(&key)?, value))).collect();
@@ -129,7 +131,11 @@ pub enum TextParser {
 
 impl TextParser {
     /// Parses a chunk.
-    pub fn parse(&mut self, file: &Arc<FileColumns>, chunk: &super::chunks::Chunk) -> Result<levada_core::batch::Batch> {
+    pub fn parse(
+        &mut self,
+        file: &Arc<FileColumns>,
+        chunk: &super::chunks::Chunk,
+    ) -> Result<levada_core::batch::Batch> {
         match self {
             Self::Csv(parser) => parser.parse(file, chunk),
             Self::Json(parser) => parser.parse(file, chunk),

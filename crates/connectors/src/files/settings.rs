@@ -161,7 +161,8 @@ impl Settings {
         };
         if let Some(url) = object.remove("url") {
             let text = url.as_str().unwrap_or_default();
-            let url = Url::parse(text).map_err(|e| Error::new(ErrorKind::Config, format!("`url` is not a URL: {e}")))?;
+            let url =
+                Url::parse(text).map_err(|e| Error::new(ErrorKind::Config, format!("`url` is not a URL: {e}")))?;
             if let Value::Object(parts) = from_url(&url)? {
                 for (key, value) in parts {
                     object.entry(key).or_insert(value);

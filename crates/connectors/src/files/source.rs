@@ -16,9 +16,9 @@ use levada_core::source::{Extract, OVERLAP_COLUMN, ReadMode, ReadRequest, Reader
 use super::chunks::{Chunk, Chunker, Piece};
 use super::columnar::ColumnarShared;
 use super::discover::{describe, format};
+use super::format::Format;
 use super::format::csv::{self, FileColumns, GUESSED};
 use super::format::json;
-use super::format::Format;
 use super::listing::{self, FileSet};
 use super::open::{TextOptions, TextParser, file_columns, open_text};
 use super::place::{self, FileMeta, Opened, Place};
@@ -103,7 +103,11 @@ fn at_rest(
                 .at(root.place.address())
                 .advise("Run again when the file is complete."));
         }
-        warnings.push(format!("{} still being written, left for the next run: {}", unfinished.len(), unfinished.join(", ")));
+        warnings.push(format!(
+            "{} still being written, left for the next run: {}",
+            unfinished.len(),
+            unfinished.join(", ")
+        ));
         set.files.retain(|file| !unfinished.contains(&file.path));
     }
     Ok(())
@@ -222,7 +226,10 @@ impl TextWork {
                 batch.rejects.push(Reject {
                     row: serde_json::json!({ "record": String::from_utf8_lossy(&start) }).to_string(),
                     column: None,
-                    reason: format!("{} line {line}: the record is longer than {limit} bytes (`record_max`)", columns.file),
+                    reason: format!(
+                        "{} line {line}: the record is longer than {limit} bytes (`record_max`)",
+                        columns.file
+                    ),
                 });
                 batch
             }

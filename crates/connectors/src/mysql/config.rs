@@ -18,6 +18,7 @@ const KNOWN: [&str; 8] = ["url", "host", "port", "database", "user", "password",
 pub struct Settings {
     /// `mysql://user:password@host:port/database?tls=verify-full`, in place of the parts.
     #[serde(default)]
+    #[allow(dead_code, reason = "for the schema: it is taken apart before the settings are read")]
     pub url: Option<Secret>,
     /// Name or address of the server.
     #[serde(default)]
@@ -85,7 +86,7 @@ impl Config {
         let Value::Object(given) = settings else {
             return Err(bad("the settings of a mysql connection are a list of `name: value`"));
         };
-        for name in given.keys().filter(|name| !KNOWN.contains(&name.as_str()) && *name != "type") {
+        if let Some(name) = given.keys().find(|name| !KNOWN.contains(&name.as_str()) && *name != "type") {
             return Err(bad(format!("a mysql connection has no setting `{name}`")).advise(format!(
                 "{}Settings: {}.",
                 did_you_mean(nearest(name, &KNOWN)),

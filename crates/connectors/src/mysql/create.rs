@@ -77,10 +77,8 @@ fn restored(field: &Field, key_chars: Option<u32>, flavor: Flavor) -> Option<New
         "decimal" | "numeric" if native.numbers.get(1).is_some_and(|scale| *scale > 30) && !flavor.mariadb => {
             return None;
         }
-        "int" | "integer" | "tinyint" | "smallint" | "mediumint" | "bigint" => {
-            if native.numbers != [1] {
-                native.numbers.clear();
-            }
+        "int" | "integer" | "tinyint" | "smallint" | "mediumint" | "bigint" if native.numbers != [1] => {
+            native.numbers.clear();
         }
         _ => {}
     }

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::{Field, Schema};
 use levada_core::error::Result;
 use levada_core::naming::{is_wildcard, matches};
-use levada_core::schema::{HAS_DEFAULT, Logical, field};
+use levada_core::schema::{HAS_DEFAULT, field};
 use levada_core::source::StreamInfo;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Params, Row};
@@ -44,8 +44,6 @@ pub struct Column {
     pub native: Native,
     /// Its character set, if it holds text.
     pub charset: Option<String>,
-    /// Its collation, if it holds text.
-    pub collation: Option<String>,
     /// Whether the server computes it.
     pub is_generated: bool,
     /// Whether it numbers rows by itself.
@@ -181,7 +179,7 @@ async fn column_rows(
     exact: Option<&str>,
     json: &HashSet<(String, String)>,
 ) -> Result<BTreeMap<String, Vec<Column>>> {
-    let sql = "SELECT t.TABLE_NAME, t.COLUMN_NAME, t.COLUMN_TYPE, t.CHARACTER_SET_NAME, t.COLLATION_NAME, t.IS_NULLABLE, \
+    let sql = "SELECT t.TABLE_NAME, t.COLUMN_NAME, t.COLUMN_TYPE, t.CHARACTER_SET_NAME, t.IS_NULLABLE, \
                t.EXTRA, t.COLUMN_DEFAULT FROM information_schema.COLUMNS t WHERE t.TABLE_SCHEMA = DATABASE(){table} \
                ORDER BY t.TABLE_NAME, t.ORDINAL_POSITION";
     let mut columns: BTreeMap<String, Vec<Column>> = BTreeMap::new();
@@ -189,10 +187,10 @@ async fn column_rows(
         let table = text(&mut row, 0).unwrap_or_default();
         let name = text(&mut row, 1).unwrap_or_default();
         let column_type = text(&mut row, 2).unwrap_or_default();
-        let (charset, collation) = (text(&mut row, 3), text(&mut row, 4));
-        let nullable = text(&mut row, 5).as_deref() == Some("YES");
-        let extra = text(&mut row, 6).unwrap_or_default().to_ascii_uppercase();
-        let default = text(&mut row, 7).filter(|default| !default.eq_ignore_ascii_case("NULL"));
+        let charset = text(&mut row, 3);
+        let nullable = text(&mut row, 4).as_deref() == Some("YES");
+        let extra = text(&mut row, 5).unwrap_or_default().to_ascii_uppercase();
+        let default = text(&mut row, 6).filter(|default| !default.eq_ignore_ascii_case("NULL"));
         let native = Native::parse(&column_type).unwrap_or_else(|| Native::plain("unknown"));
         let (data_type, logical) = native.canonical(json.contains(&(table.clone(), name.clone())));
         let mut described = field(&name, data_type, nullable, &format!("mysql:{column_type}"), logical);
@@ -205,7 +203,6 @@ async fn column_rows(
         columns.entry(table).or_default().push(Column {
             native,
             charset,
-            collation,
             is_generated: extra.contains("VIRTUAL") || extra.contains("STORED") || extra.contains("PERSISTENT"),
             is_auto_increment,
             field: described,
@@ -280,9 +277,4 @@ impl Attachments {
         let (incoming, outgoing, triggers) = found.unwrap_or_default();
         Ok(Self { is_referenced: incoming > 0, refers: outgoing > 0, has_triggers: triggers > 0 })
     }
-}
-
-/// Whether a column's values are texts that stand for themselves (not JSON, labels or foreign types).
-pub fn is_free_text(field: &Field) -> bool {
-    field.data_type() == &DataType::Utf8 && Logical::of(field).is_none()
 }

@@ -107,15 +107,6 @@ pub struct Encoded {
     pub bad: Vec<(usize, String, Reason)>,
 }
 
-impl Encoded {
-    /// The text of some rows.
-    pub fn slice(&self, from: usize, to: usize) -> &[u8] {
-        let start = if from == 0 { 0 } else { self.ends[from - 1] };
-        let end = if to == 0 { 0 } else { self.ends[to - 1] };
-        &self.bytes[start..end]
-    }
-}
-
 /// Writes a batch whose columns are those of `encodings`.
 ///
 /// # Errors

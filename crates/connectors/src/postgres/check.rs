@@ -15,12 +15,11 @@ use super::session::Session;
 /// Every step up to the first that fails.
 pub async fn check(settings: &Settings) -> Vec<CheckStep> {
     let mut steps = Vec::new();
-    if !settings.host.starts_with('/') {
-        if !add(&mut steps, "name", Instant::now(), name(settings).await)
-            || !add(&mut steps, "tcp", Instant::now(), tcp(settings).await)
-        {
-            return steps;
-        }
+    if !settings.host.starts_with('/')
+        && (!add(&mut steps, "name", Instant::now(), name(settings).await)
+            || !add(&mut steps, "tcp", Instant::now(), tcp(settings).await))
+    {
+        return steps;
     }
     let start = Instant::now();
     let session = match Session::open(settings).await {

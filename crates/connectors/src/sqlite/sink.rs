@@ -306,6 +306,10 @@ fn bind(
             }
             _ => {
                 text::write_value(scratch, column, row);
+                if let (T::Timestamp(..), Some(at)) = (column.data_type(), scratch.find('T')) {
+                    // as SQLite's own functions print it, so that texts compare
+                    scratch.replace_range(at..=at, " ");
+                }
                 if matches!(store, Store::Numeric) && !survives(scratch) {
                     let what = "would be changed into another number by the affinity of its column";
                     return Err(Refusal::Row(format!("{} {what}", quoted(scratch))));

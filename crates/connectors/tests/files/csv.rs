@@ -17,7 +17,8 @@ use super::{connect, drain, folder, open, read_all, source, stream, types};
 
 #[tokio::test]
 async fn quotes_mean_data_and_bare_empty_means_null() {
-    let text = "\u{feff}a,b,\"c \"\"x\"\"\"\r\n\"\",,\"NULL\"\r\n\"1,2\",\"line\r\nend\",\"\"\"\"\r\n=cmd(),\"\\N\",5\" pipe";
+    let text =
+        "\u{feff}a,b,\"c \"\"x\"\"\"\r\n\"\",,\"NULL\"\r\n\"1,2\",\"line\r\nend\",\"\"\"\"\r\n=cmd(),\"\\N\",5\" pipe";
     let folder = folder(&[("t.csv", text.as_bytes())]);
     let (stream, rows, rejects) = read_all(source(&folder, json!({})).as_ref(), "t.csv").await;
     let names: Vec<_> = stream.schema.fields().iter().map(|f| f.name().as_str()).collect();
@@ -44,9 +45,8 @@ async fn types_are_told_only_where_the_text_comes_back() {
                 -2,1,-0.25,2,2024-03-01,2024-01-01,2024-01-01 10:00:00.5,2024-01-01T00:00:00.000001Z,false,1,\n";
     let folder = folder(&[("t.csv", text.as_bytes())]);
     let (stream, rows, rejects) = read_all(source(&folder, json!({})).as_ref(), "t.csv").await;
-    let expected = [
-        "int64", "text", "decimal(38,2)", "text", "date", "text", "timestamp", "timestamptz", "bool", "text", "text",
-    ];
+    let expected =
+        ["int64", "text", "decimal(38,2)", "text", "date", "text", "timestamp", "timestamptz", "bool", "text", "text"];
     assert_eq!(types(&stream), expected);
     assert_eq!((rows.len(), rejects), (2, vec![]));
     assert_eq!(rows[1][1].as_deref(), Some("007"));
@@ -141,8 +141,7 @@ async fn any_type_can_be_asked_for() {
         Field::new("c", DataType::Date32, true),
         Field::new("a", DataType::Int32, true),
     ]));
-    let request =
-        ReadRequest { stream, columns, mode: ReadMode::Full, raw: None, readers: 1, batch_bytes: 1 << 20 };
+    let request = ReadRequest { stream, columns, mode: ReadMode::Full, raw: None, readers: 1, batch_bytes: 1 << 20 };
     let (rows, rejects) = drain(source.read(request).await.unwrap()).await.unwrap();
     assert_eq!(rows, [row(&[Some("100"), None, Some("7")]), row(&[Some("2.5"), Some("2024-01-01"), Some("1")])]);
     assert!(rejects.is_empty());

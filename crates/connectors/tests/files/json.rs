@@ -39,13 +39,16 @@ async fn numbers_keep_every_digit_and_nested_values_their_text() {
 
 #[tokio::test]
 async fn broken_lines_are_rejected_with_their_number() {
-    let lines = "{\"a\":1}\n{\"a\":\n\n[1]\n{\"a\":2,\"a\":3}\n{\"s\":\"x\\u0000y\"}\n{\"s\":\"\\ud800\"}\n{\"a\":4} x\n";
+    let lines =
+        "{\"a\":1}\n{\"a\":\n\n[1]\n{\"a\":2,\"a\":3}\n{\"s\":\"x\\u0000y\"}\n{\"s\":\"\\ud800\"}\n{\"a\":4} x\n";
     let folder = folder(&[("t.jsonl", lines.as_bytes())]);
     let (_, rows, rejects) = read_all(source(&folder, json!({})).as_ref(), "t.jsonl").await;
     assert_eq!(rows, [row(&[Some("1"), None]), row(&[Some("3"), None])], "the last of two equal keys counts");
     let reasons: Vec<_> = rejects.iter().map(|r| r.reason.as_str()).collect();
     assert_eq!(reasons.len(), 5, "{reasons:?}");
-    for (line, what) in [(2, "not a JSON object"), (4, "not a JSON object"), (6, "u0000"), (7, "escape"), (8, "not a JSON")] {
+    for (line, what) in
+        [(2, "not a JSON object"), (4, "not a JSON object"), (6, "u0000"), (7, "escape"), (8, "not a JSON")]
+    {
         assert!(reasons.iter().any(|r| r.contains(&format!("line {line}:")) && r.contains(what)), "{line} {reasons:?}");
     }
 }

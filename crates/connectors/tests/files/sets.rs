@@ -151,7 +151,8 @@ async fn settings_are_checked_by_name_and_urls_become_settings() {
     assert!(connect(json!({ "root": "x", "target_size": "12 apples" })).is_err());
     let registry = levada_connectors::registry();
     let connector = registry.for_scheme("s3").unwrap();
-    let url = "s3://bucket/a/b?endpoint=http://127.0.0.1:1&access_key=AK&secret_key=S%2FK&allow_http=true&delimiter=%3B";
+    let url =
+        "s3://bucket/a/b?endpoint=http://127.0.0.1:1&access_key=AK&secret_key=S%2FK&allow_http=true&delimiter=%3B";
     let settings = connector.settings_from_url(&url::Url::parse(url).unwrap()).unwrap();
     assert_eq!(
         settings,

@@ -8,7 +8,7 @@ use levada_core::batch::{Batch, Data, RawFormat, Reject};
 use levada_core::connector::Connection;
 use levada_core::destination::{Accepted, Durable, LoadEnd, LoadPlan, LoadSpec, WriteMode};
 use levada_core::error::Result;
-use levada_core::position::{Position, StreamKey};
+use levada_core::position::StreamKey;
 use levada_core::schema::OnSchemaChange;
 use levada_core::source::{ReadMode, ReadRequest, StreamInfo};
 use serde_json::{Value, json};
@@ -37,7 +37,6 @@ pub struct Outcome {
     pub accepted: Accepted,
     pub rejects: Vec<Reject>,
     pub read: u64,
-    pub position: Option<Position>,
     pub plan: LoadPlan,
 }
 
@@ -165,7 +164,7 @@ impl Pump {
             assert_eq!(read, accepted.rows + all.len() as u64, "read = written + rejected");
             let end = LoadEnd { state, rows_written: accepted.rows, rejects: all };
             let durable = load.commit(end).await?;
-            Ok(Outcome { durable, accepted, rejects, read, position: extract.position, plan })
+            Ok(Outcome { durable, accepted, rejects, read, plan })
         }
         .await;
         if result.is_err() {

@@ -104,6 +104,10 @@ pub async fn plan(job: &SyncJob, ends: &Ends, info: StreamInfo, options: StreamO
     let namespace = info.namespace.as_deref().filter(|_| job.keep_namespaces);
     let (namespace, table) = options.target(namespace, &info.table);
     let target = ends.destination.target(namespace.as_deref(), &table);
+    if target == info.name && job.source.address() == job.destination.address() {
+        return Err(Error::new(ErrorKind::Config, format!("`{target}` would be loaded into itself"))
+            .advise("Give the target another name with `rename`, or another connection."));
+    }
     let key = StreamKey { pipeline: job.pipeline.clone(), stream: info.name.clone() };
     let previous = ends.destination.committed(&key).await?;
     let mut existing = ends.destination.describe(&target).await?;

@@ -62,8 +62,10 @@ pub fn push(column: &mut ColumnBuilder, value: &str, exact: bool) -> Result<(), 
         _ => {}
     }
     if exact {
-        return Err("does not have the form of the first rows, from which the column's type was told; cast the column to \
-                    `text` or to the type it should have");
+        return Err(
+            "does not have the form of the first rows, from which the column's type was told; cast the column to \
+                    `text` or to the type it should have",
+        );
     }
     column.push_text(value)
 }

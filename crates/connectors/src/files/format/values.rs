@@ -58,7 +58,8 @@ impl<'a> TextWriter<'a> {
                 if value < 0 {
                     out.push('-');
                 }
-                let (whole, fraction) = (value.unsigned_abs() / one.unsigned_abs(), value.unsigned_abs() % one.unsigned_abs());
+                let (whole, fraction) =
+                    (value.unsigned_abs() / one.unsigned_abs(), value.unsigned_abs() % one.unsigned_abs());
                 out.push_str(itoa::Buffer::new().format(whole));
                 out.push('.');
                 let mut digits = itoa::Buffer::new();

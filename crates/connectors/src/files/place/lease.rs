@@ -40,7 +40,9 @@ pub(super) enum LeaseError {
 
 impl LeaseError {
     pub(super) fn held(place: &str) -> Error {
-        Error::new(ErrorKind::Busy, "another load is writing here").at(place).advise("Wait until it has ended and run again.")
+        Error::new(ErrorKind::Busy, "another load is writing here")
+            .at(place)
+            .advise("Wait until it has ended and run again.")
     }
 }
 

@@ -46,9 +46,9 @@ pub(super) fn open(settings: &Settings, bucket: &str, prefix: &str) -> Result<Op
     if let (Some(key), Some(secret)) = (&settings.access_key, &settings.secret_key) {
         builder = builder.with_access_key_id(key).with_secret_access_key(secret.expose());
     }
-    let store = builder.build().map_err(|error| {
-        Error::new(ErrorKind::Config, format!("the S3 settings are not usable: {}", cause(&error)))
-    })?;
+    let store = builder
+        .build()
+        .map_err(|error| Error::new(ErrorKind::Config, format!("the S3 settings are not usable: {}", cause(&error))))?;
     // A prefix with the ending of a file stands for that one file.
     let (folder, single) = match prefix.rsplit_once('/').unwrap_or(("", prefix)) {
         (folder, name) if Format::of(name).is_some() => (folder, Some(name.to_owned())),
@@ -74,9 +74,8 @@ struct S3 {
 impl S3 {
     fn path(&self, relative: &str) -> Result<Path> {
         let full = super::join(&self.prefix, relative);
-        Path::parse(full.trim_matches('/')).map_err(|_| {
-            Error::new(ErrorKind::NotFound, format!("`{relative}` is not a possible name in a bucket"))
-        })
+        Path::parse(full.trim_matches('/'))
+            .map_err(|_| Error::new(ErrorKind::NotFound, format!("`{relative}` is not a possible name in a bucket")))
     }
 
     fn wait<T>(&self, path: &str, work: impl Future<Output = object_store::Result<T>>) -> Result<T> {
@@ -100,7 +99,9 @@ impl S3 {
             _ => ErrorKind::Connect,
         };
         let message = match error {
-            StoreError::NotFound { .. } if text.contains("NoSuchBucket") => format!("there is no bucket `{}`", self.bucket),
+            StoreError::NotFound { .. } if text.contains("NoSuchBucket") => {
+                format!("there is no bucket `{}`", self.bucket)
+            }
             StoreError::NotFound { .. } => format!("there is no object `{path}`"),
             _ => format!("S3 answered: {text}"),
         };
@@ -109,11 +110,7 @@ impl S3 {
 
     fn meta(&self, object: ObjectMeta) -> Option<FileMeta> {
         let full = object.location.as_ref();
-        let path = if self.prefix.is_empty() {
-            full
-        } else {
-            full.strip_prefix(&self.prefix)?.strip_prefix('/')?
-        };
+        let path = if self.prefix.is_empty() { full } else { full.strip_prefix(&self.prefix)?.strip_prefix('/')? };
         Some(FileMeta {
             path: path.to_owned(),
             size: object.size,
@@ -273,7 +270,9 @@ impl Read for S3Stream {
         while self.rest.is_empty() {
             match self.runtime.block_on(self.stream.next()) {
                 Some(Ok(bytes)) => self.rest = bytes,
-                Some(Err(error)) => return Err(std::io::Error::new(std::io::ErrorKind::ConnectionReset, cause(&error))),
+                Some(Err(error)) => {
+                    return Err(std::io::Error::new(std::io::ErrorKind::ConnectionReset, cause(&error)));
+                }
                 None if self.left == 0 => return Ok(0),
                 None => return Err(std::io::Error::other(format!("`{}` ended before its length", self.path))),
             }
@@ -306,8 +305,7 @@ impl RandomRead for S3Random {
             return Ok(());
         }
         let range = GetRange::Bounded(offset..offset + buffer.len() as u64);
-        let options =
-            GetOptions { if_match: self.file.etag.clone(), range: Some(range), ..GetOptions::default() };
+        let options = GetOptions { if_match: self.file.etag.clone(), range: Some(range), ..GetOptions::default() };
         let got = self
             .place
             .wait(&self.file.path, async { self.store.get_opts(&self.location, options).await?.bytes().await })?;
@@ -389,7 +387,9 @@ impl Upload for S3Upload {
         };
         if let Err(failure) = sent {
             let _ = self.place.runtime.block_on(state.upload.abort());
-            return Err(Error::new(ErrorKind::Connect, format!("S3 did not take a part: {failure}")).at(self.path.clone()));
+            return Err(
+                Error::new(ErrorKind::Connect, format!("S3 did not take a part: {failure}")).at(self.path.clone())
+            );
         }
         self.place.wait(&self.path, state.upload.complete())?;
         Ok(state.bytes)

@@ -126,7 +126,7 @@ impl CopyWriter {
     /// Writes the good rows of a batch, and finds the bad ones by halving.
     async fn sift(&mut self, batch: &RecordBatch) -> Result<Accepted> {
         let mut accepted = Accepted::default();
-        let mut left = vec![0..batch.num_rows()];
+        let mut left: Vec<_> = std::iter::once(0..batch.num_rows()).collect();
         while let Some(rows) = left.pop() {
             if rows.is_empty() {
                 continue;

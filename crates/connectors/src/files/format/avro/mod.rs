@@ -19,7 +19,7 @@ use levada_core::error::{Context, Error, ErrorKind, Result};
 
 use super::{FileInfo, FileReader, RandomRead, SelfDescribing};
 use read::Header;
-pub(in crate::files) use write::{Compression, Options, writer};
+pub(in crate::files) use write::{Options, writer};
 
 /// A file is read in parts of about this many bytes.
 const PART_BYTES: u64 = 16 << 20;

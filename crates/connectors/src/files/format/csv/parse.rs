@@ -47,7 +47,16 @@ impl Parser {
     /// `exact` says for each wanted column whether its type was only guessed.
     pub fn new(wanted: SchemaRef, exact: Vec<bool>, dialect: Dialect) -> Result<Self> {
         let columns = wanted.fields().iter().map(|f| ColumnBuilder::new(f.data_type())).collect::<Result<_>>()?;
-        Ok(Self { wanted, exact, dialect, columns, scratch: String::new(), rows: 0, bad: Vec::new(), rejects: Vec::new() })
+        Ok(Self {
+            wanted,
+            exact,
+            dialect,
+            columns,
+            scratch: String::new(),
+            rows: 0,
+            bad: Vec::new(),
+            rejects: Vec::new(),
+        })
     }
 
     /// Parses a chunk of a file.

@@ -48,7 +48,7 @@ impl CsvWriter {
 /// Whether a text would not read back as itself without quotes.
 fn needs_quotes(text: &str, dialect: &Dialect) -> bool {
     let special = |byte: &u8| *byte == dialect.delimiter || *byte == dialect.quote || matches!(byte, b'\n' | b'\r');
-    text.is_empty() || text == dialect.null || text == "\\." || text.as_bytes().iter().any(|byte| special(byte))
+    text.is_empty() || text == dialect.null || text == "\\." || text.as_bytes().iter().any(special)
 }
 
 fn quote_if_needed(out: &mut Vec<u8>, text: &str, dialect: &Dialect) {

@@ -105,7 +105,8 @@ impl Parser {
                 .at(file.file.clone())
                 .advise("Repair the file: what follows the fault cannot be told apart.")
         };
-        let text = std::str::from_utf8(&chunk.bytes).map_err(|_| broken(chunk.line, "this part is not UTF-8".into()))?;
+        let text =
+            std::str::from_utf8(&chunk.bytes).map_err(|_| broken(chunk.line, "this part is not UTF-8".into()))?;
         let mut values = Vec::new();
         let (mut at, mut line, mut counted) = (0, chunk.line, 0);
         loop {

@@ -83,7 +83,8 @@ impl JsonWriter {
                 How::Plain => true,
                 How::NumberIfFinite => !self.value.ends_with(['N', 'y']),
                 How::NumberIfValid => {
-                    self.value.starts_with(['-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']) && is_json(&self.value)
+                    self.value.starts_with(['-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
+                        && is_json(&self.value)
                 }
                 How::Json => is_json(&self.value),
                 How::Text => false,
@@ -164,4 +165,3 @@ impl FileWriter for JsonWriter {
         self.out.finish().at("json")
     }
 }
-

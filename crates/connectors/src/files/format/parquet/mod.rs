@@ -17,7 +17,7 @@ use parquet::errors::ParquetError;
 
 use super::{FileInfo, FileReader, RandomRead, SelfDescribing};
 use schema::Layout;
-pub(in crate::files) use write::{Compression, Options, writer};
+pub(in crate::files) use write::{Options, writer};
 
 /// The format.
 pub(in crate::files) struct Parquet;

@@ -70,7 +70,7 @@ struct Rows {
 /// The file is started with the first rows: how columns are best encoded shows in them.
 enum State {
     Waiting(Sink),
-    Started(ArrowWriter<Sink>),
+    Started(Box<ArrowWriter<Sink>>),
     Failed,
 }
 
@@ -83,7 +83,7 @@ impl Rows {
                 .with_properties(properties(first, self.options)?)
                 .with_parquet_schema(annotated(&self.schema).map_err(failed)?);
             let writer = ArrowWriter::try_new_with_options(sink, self.schema.clone(), options).map_err(failed)?;
-            self.state = State::Started(writer);
+            self.state = State::Started(Box::new(writer));
         }
         match &mut self.state {
             State::Started(writer) => Ok(writer),
