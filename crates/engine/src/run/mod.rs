@@ -6,6 +6,7 @@ mod extract;
 mod lane;
 mod load;
 pub mod plan;
+mod targets;
 mod transform;
 mod verify;
 
@@ -93,9 +94,14 @@ fn cores() -> usize {
 pub async fn plan_all(job: &SyncJob) -> Result<Vec<Planned>> {
     let ends = Ends::open(job)?;
     let mut planned: Vec<Planned> = Vec::new();
-    for (info, options) in plan::select(job, &ends).await? {
+    let selected = plan::select(job, &ends).await?;
+    let targets = targets::names(job, ends.destination.as_ref(), &selected).await?;
+    for ((info, options), target) in selected.into_iter().zip(targets) {
         let name = info.name.clone();
-        let next = plan::plan(job, &ends, info, options).await.at(format!("stream `{name}`"))?;
+        if job.only_stream.as_ref().is_some_and(|only| *only != name) {
+            continue;
+        }
+        let next = plan::plan(job, &ends, info, options, target).await.at(format!("stream `{name}`"))?;
         if let Some(twin) = planned.iter().find(|other| other.spec.target == next.spec.target) {
             return Err(Error::new(
                 ErrorKind::Config,
@@ -131,7 +137,7 @@ pub async fn run(job: SyncJob, progress: Arc<Progress>) -> Result<Report> {
 /// Tries one stream until it succeeds, fails for good, or the attempts are used up.
 async fn run_stream(job: &SyncJob, planned: Planned, progress: &Progress) -> StreamReport {
     let figures = progress.start(&planned.info.name, planned.info.rows_estimate);
-    let (info, options) = (planned.info.clone(), planned.options.clone());
+    let (info, options, target) = (planned.info.clone(), planned.options.clone(), planned.spec.target.clone());
     let mut report = StreamReport {
         stream: planned.info.name.clone(),
         target: planned.spec.target.clone(),
@@ -151,7 +157,7 @@ async fn run_stream(job: &SyncJob, planned: Planned, progress: &Progress) -> Str
         report.attempts += 1;
         let tried = match planned.take() {
             Some(planned) => try_stream(job, planned, &figures, &mut report).await,
-            None => again(job, &info, &options, &figures, &mut report).await,
+            None => again(job, &info, &options, &target, &figures, &mut report).await,
         };
         let Err(error) = tried else { break None };
         let retry = error.kind().policy().retry && report.attempts < job.retry.attempts && !job.stop.is_cancelled();
@@ -179,13 +185,14 @@ async fn again(
     job: &SyncJob,
     info: &StreamInfo,
     options: &StreamOptions,
+    target: &str,
     figures: &Arc<StreamProgress>,
     report: &mut StreamReport,
 ) -> Result<()> {
     let ends = Ends::open(job)?;
     let found = ends.source.discover(Some(&info.name)).await?;
     let fresh = found.into_iter().find(|other| other.name == info.name).unwrap_or_else(|| info.clone());
-    let planned = plan::plan(job, &ends, fresh, options.clone()).await?;
+    let planned = plan::plan(job, &ends, fresh, options.clone(), target.to_owned()).await?;
     try_stream(job, planned, figures, report).await
 }
 

@@ -60,7 +60,7 @@ impl Ends {
     }
 }
 
-/// The streams a job selects, with their options; a stream named in full goes before a wildcard that matches it too.
+/// The streams a sync selects, with their options, also where the job is about one of them only; a stream named in full goes before a wildcard that matches it too.
 ///
 /// # Errors
 /// `NotFound` for a name or wildcard that selects nothing.
@@ -78,11 +78,10 @@ pub async fn select(job: &SyncJob, ends: &Ends) -> Result<Vec<(StreamInfo, Strea
             }
         }
     }
-    if let Some(only) = &job.only_stream {
-        selected.retain(|(info, _)| info.name == *only);
-        if selected.is_empty() {
-            return Err(Error::new(ErrorKind::NotFound, format!("the sync has no stream `{only}`")));
-        }
+    if let Some(only) = &job.only_stream
+        && selected.iter().all(|(info, _)| info.name != *only)
+    {
+        return Err(Error::new(ErrorKind::NotFound, format!("the sync has no stream `{only}`")));
     }
     Ok(selected)
 }
@@ -95,15 +94,18 @@ async fn unknown_stream(job: &SyncJob, ends: &Ends, name: &str) -> Error {
         .advise(format!("{}List what exists with `levada discover`.", did_you_mean(nearest(name, &names))))
 }
 
-/// Decides everything about one stream.
+/// Decides everything about one stream, which goes into `target`.
 ///
 /// # Errors
 /// `Config` for options that do not fit the stream, `NotFound` for unknown columns, `Refused` where going on would
 /// double or lose rows, `Schema` as the destination says.
-pub async fn plan(job: &SyncJob, ends: &Ends, info: StreamInfo, options: StreamOptions) -> Result<Planned> {
-    let namespace = info.namespace.as_deref().filter(|_| job.keep_namespaces);
-    let (namespace, table) = options.target(namespace, &info.table);
-    let target = ends.destination.target(namespace.as_deref(), &table);
+pub async fn plan(
+    job: &SyncJob,
+    ends: &Ends,
+    info: StreamInfo,
+    options: StreamOptions,
+    target: String,
+) -> Result<Planned> {
     if target == info.name && job.source.address() == job.destination.address() {
         return Err(Error::new(ErrorKind::Config, format!("`{target}` would be loaded into itself"))
             .advise("Give the target another name with `rename`, or another connection."));
