@@ -130,11 +130,15 @@ pub async fn plan(
         incoming = without_new_columns(&incoming, &existing.schema);
     }
     if let Some(existing) = &mut existing {
+        if options.on_schema_change != OnSchemaChange::Evolve {
+            refuse_gone_columns(&state, &incoming, &existing.schema)?;
+        }
         existing.name.clone_from(&target);
     }
     let mode = read_mode(&options, &state);
     let overlap_columns = overlap_columns(&info, &options, &mode);
-    let raw = info.raw.filter(|_| selection.is_whole_row(&info) && options.verify == Verify::Counts);
+    let whole = selection.is_whole_row(&info) && incoming.fields().len() == info.schema.fields().len();
+    let raw = info.raw.filter(|_| whole && options.verify == Verify::Counts);
     let raw = raw.filter(|_| options.on_bad_row == OnBadRow::Fail && overlap_columns.is_empty());
     let raw = raw.filter(|_| write != WriteMode::Merge || key_columns.iter().all(|k| is_required(&incoming, k)));
     let spec = LoadSpec {
@@ -302,6 +306,17 @@ fn is_required(schema: &Schema, column: &str) -> bool {
 fn without_new_columns(incoming: &SchemaRef, existing: &SchemaRef) -> SchemaRef {
     let known = incoming.fields().iter().filter(|field| existing.field_with_name(field.name()).is_ok());
     Arc::new(Schema::new(known.cloned().collect::<Vec<_>>()))
+}
+
+/// A column that earlier loads brought and this one does not; a column that only the target ever had is its own affair.
+fn refuse_gone_columns(state: &State, incoming: &Schema, existing: &Schema) -> Result<()> {
+    let gone = |name: &&String| incoming.field_with_name(name).is_err() && existing.field_with_name(name).is_ok();
+    let Some(column) = state.names.values().find(gone) else { return Ok(()) };
+    Err(Error::new(
+        ErrorKind::Schema,
+        format!("column `{column}` was loaded before and is gone from the source, and `on_schema_change` is not `evolve`"),
+    )
+    .advise("Set `on_schema_change: evolve` to fill it with NULL from now on, or drop the column in the target."))
 }
 
 /// The columns a stream's options choose, and what they do to them.
