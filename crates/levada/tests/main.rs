@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod commands;
+mod cursors;
 mod kill;
+mod names;
 mod runs;
+mod shapes;
 mod support;
