@@ -314,7 +314,9 @@ fn refuse_gone_columns(state: &State, incoming: &Schema, existing: &Schema) -> R
     let Some(column) = state.names.values().find(gone) else { return Ok(()) };
     Err(Error::new(
         ErrorKind::Schema,
-        format!("column `{column}` was loaded before and is gone from the source, and `on_schema_change` is not `evolve`"),
+        format!(
+            "column `{column}` was loaded before and is gone from the source, and `on_schema_change` is not `evolve`"
+        ),
     )
     .advise("Set `on_schema_change: evolve` to fill it with NULL from now on, or drop the column in the target."))
 }
