@@ -4,6 +4,7 @@
 
 mod files;
 mod mysql;
+mod pages;
 mod postgres;
 mod sqlite;
 mod values;

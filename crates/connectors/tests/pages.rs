@@ -61,7 +61,11 @@ fn the_defaults_in_the_tables_are_those_of_the_settings() {
                 _ => continue,
             };
             let row = rows.iter().find(|(known, _)| *known == name).map(|(_, rest)| rest.clone()).unwrap_or_default();
-            assert!(row.contains(&format!("`{default}`")), "{}: the default of `{name}` is `{default}`", descriptor.name);
+            assert!(
+                row.contains(&format!("`{default}`")),
+                "{}: the default of `{name}` is `{default}`",
+                descriptor.name
+            );
         }
     }
 }
