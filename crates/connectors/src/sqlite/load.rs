@@ -223,6 +223,7 @@ impl Thread {
         connection.execute_batch("BEGIN IMMEDIATE").map_err(error::of)?;
         connection.execute_batch(&state_tables()).map_err(error::of)?;
         let spec = &self.spec;
+        as_planned(connection, spec)?;
         let table = spec.existing.as_ref().map_or(&spec.target, |existing| &existing.table);
         if spec.existing.is_some() && discover::is_view(connection, table)? {
             return Err(Error::new(ErrorKind::Schema, format!("`{table}` is a view and takes no rows")));
@@ -280,15 +281,28 @@ fn now() -> String {
     stamp
 }
 
-fn commit(connection: &Connection, spec: &LoadSpec, end: LoadEnd) -> Result<()> {
-    let stored = committed(connection, &spec.key)?.map(|commit| commit.load_id);
-    if stored != spec.previous {
-        return Err(Error::new(
-            ErrorKind::Refused,
-            format!("another run committed `{}` in the meantime", spec.key.stream),
-        )
-        .advise("Run again: the next run goes on from what the other one committed."));
+/// Whether all still is as it was when the load was planned, before the write lock kept others out.
+fn as_planned(connection: &Connection, spec: &LoadSpec) -> Result<()> {
+    compare(connection, spec)?;
+    let found = discover::target(connection, &spec.target)?;
+    if found.map(|found| found.schema) == spec.existing.as_ref().map(|existing| existing.schema.clone()) {
+        return Ok(());
     }
+    Err(Error::new(ErrorKind::Busy, "the target changed after the load was planned").advise("Run again."))
+}
+
+/// Refuses if another run has committed since this load was planned.
+fn compare(connection: &Connection, spec: &LoadSpec) -> Result<()> {
+    let stored = committed(connection, &spec.key)?.map(|commit| commit.load_id);
+    if stored == spec.previous {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Refused, format!("another run committed `{}` in the meantime", spec.key.stream))
+        .advise("Run again: the next run goes on from what the other one committed."))
+}
+
+fn commit(connection: &Connection, spec: &LoadSpec, end: LoadEnd) -> Result<()> {
+    compare(connection, spec)?;
     let (pipeline, stream, at) = (&spec.key.pipeline, &spec.key.stream, now());
     let write = || -> rusqlite::Result<()> {
         let sql = format!("INSERT INTO {} VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)", quote(REJECTS));
