@@ -8,8 +8,10 @@ use mysql_async::{DriverError, IoError};
 pub fn from_driver(error: mysql_async::Error) -> Error {
     match error {
         mysql_async::Error::Server(server) => from_server(server.code, &server.state, &server.message),
-        mysql_async::Error::Io(IoError::Tls(error)) => {
-            Error::new(ErrorKind::Tls, format!("the TLS connection to the server failed: {error}"))
+        mysql_async::Error::Io(IoError::Tls(error)) => tls(&error.to_string()),
+        // The handshake itself reports as a reader of bytes that are not valid.
+        mysql_async::Error::Io(IoError::Io(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
+            tls(&error.to_string())
         }
         mysql_async::Error::Io(IoError::Io(error)) => {
             let kind = match Error::from(std::io::Error::from(error.kind())).kind() {
@@ -37,6 +39,13 @@ pub fn from_driver(error: mysql_async::Error) -> Error {
         }
         other => Error::new(ErrorKind::Connect, format!("the connection to the server failed: {other}")),
     }
+}
+
+fn tls(detail: &str) -> Error {
+    Error::new(ErrorKind::Tls, format!("the TLS connection to the server failed: {detail}")).advise(
+        "Set `tls_ca` to the file of the authority that signed the server's certificate, or choose `tls: require` \
+         (encrypted, server not verified) or `tls: disable`.",
+    )
 }
 
 /// Turns an error or warning of the server into one for people.
