@@ -209,7 +209,7 @@ async fn try_stream(
     let mut load = tokio::select! {
         biased;
         () = job.stop.cancelled() => return Err(Error::new(ErrorKind::Interrupted, "the run was stopped")),
-        load = ends.destination.begin(planned.spec.clone(), planned.plan.clone()) => load?,
+        load = ends.destination.begin(planned.spec.clone(), planned.plan.clone()) => load.at(format!("connection `{}`", job.sync.to))?,
     };
     let attempt = async {
         let extract = ends.source.read(planned.request.clone()).await.at(format!("connection `{}`", job.sync.from))?;

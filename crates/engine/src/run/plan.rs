@@ -111,8 +111,9 @@ pub async fn plan(
             .advise("Give the target another name with `rename`, or another connection."));
     }
     let key = StreamKey { pipeline: job.pipeline.clone(), stream: info.name.clone() };
-    let previous = ends.destination.committed(&key).await?;
-    let mut existing = ends.destination.describe(&target).await?;
+    let place = || format!("connection `{}`", job.sync.to);
+    let previous = ends.destination.committed(&key).await.at(place())?;
+    let mut existing = ends.destination.describe(&target).await.at(place())?;
     let state = usable_state(job, &options, previous.as_ref(), &target, existing.is_some())?;
     let first_load = state.position.is_none();
     let write = if job.full_refresh { WriteMode::Replace } else { options.write };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use levada_core::config::StreamOptions;
 use levada_core::destination::Destination;
-use levada_core::error::Result;
+use levada_core::error::{Context, Result};
 use levada_core::naming::NameRules;
 use levada_core::position::StreamKey;
 use levada_core::source::StreamInfo;
@@ -36,7 +36,11 @@ pub async fn names(
     for stream in &wanted {
         tables.entry(stream.namespace.clone()).or_default().push(stream.table.clone());
     }
-    let commits = if rules.ignores_case { destination.commits().await? } else { Vec::new() };
+    let commits = if rules.ignores_case {
+        destination.commits().await.at(format!("connection `{}`", job.sync.to))?
+    } else {
+        Vec::new()
+    };
     let mut known: BTreeMap<Option<String>, BTreeMap<String, String>> = BTreeMap::new();
     for stream in &wanted {
         let Some(commit) = commits.iter().find(|commit| commit.key == stream.key) else { continue };
