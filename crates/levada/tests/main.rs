@@ -1,9 +1,11 @@
 //! Tests of the real binary.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
+mod bad_input;
 mod commands;
 mod cursors;
 mod kill;
+mod loads;
 mod names;
 mod runs;
 mod shapes;
