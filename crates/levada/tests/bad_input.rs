@@ -9,6 +9,11 @@ use tempfile::TempDir;
 use crate::loads::paragraph;
 use crate::support::{Database, LEVADA, Pipeline, System};
 
+/// What is wrong, the source's URL, the stream, further options, the exit code, and words that must be told.
+type WrongSource<'a> = (&'a str, String, &'a str, &'a [&'a str], i32, &'a [&'a str]);
+/// What is wrong, the target's URL, further options, the exit code, and words that must be told.
+type WrongTarget<'a> = (&'a str, String, &'a [&'a str], i32, &'a [&'a str]);
+
 const CANARY: &str = "c4n4ryPassw0rd";
 
 fn levada(folder: &Path, arguments: &[&str]) -> Output {
@@ -54,7 +59,7 @@ fn wrong_addresses_and_names_are_told() {
     let out = folder.path().join("out.db");
     let out = format!("sqlite://{}", out.display());
     let pg_stream = "public.orders";
-    let cases: Vec<(&str, String, &str, &[&str], i32, &[&str])> = vec![
+    let cases: Vec<WrongSource> = vec![
         ("a scheme nobody has", at(&pg, "postgres:", "postgers:"), pg_stream, &[], 2, &["postgers", "postgres"]),
         ("a closed port", at(&pg, "25432", "1"), pg_stream, &[], 1, &["127.0.0.1:1", "levada check"]),
         ("a closed port", at(&maria, "23306", "1"), "orders", &[], 1, &["127.0.0.1:1", "levada check"]),
@@ -166,8 +171,12 @@ fn wrong_addresses_and_names_are_told() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+    // A load that failed after it had begun leaves the file it made, and nothing in it.
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert!(left.is_empty(), "left behind: {left:?}");
+    assert!(left.iter().all(|name| name == "out.db"), "left behind: {left:?}");
+    let file = rusqlite::Connection::open(folder.path().join("out.db")).unwrap();
+    let tables: i64 = file.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
+    assert_eq!(tables, 0);
 }
 
 #[test]
@@ -186,7 +195,7 @@ fn wrong_targets_are_told_and_change_nothing() {
     .unwrap();
     let text = format!("sqlite://{}/notes.txt", folder.path().display());
     let nowhere = format!("sqlite://{}/no/such/folder/x.db", folder.path().display());
-    let cases: Vec<(&str, String, &[&str], i32, &[&str])> = vec![
+    let cases: Vec<WrongTarget> = vec![
         ("a view", target.url(), &[], 2, &["view"]),
         ("a view", maria.url(), &[], 2, &["view"]),
         ("a column of another type", target.url(), &["--rename", "other"], 1, &["`id`", "UUID"]),
