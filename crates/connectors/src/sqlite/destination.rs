@@ -90,6 +90,13 @@ fn plan(file: &File, spec: &LoadSpec) -> Result<LoadPlan> {
         let message = format!("the name `{table}` is kept for tables of SQLite and of Levada");
         return Err(Error::new(ErrorKind::Schema, message).advise("Rename the target."));
     }
+    if spec.incoming.fields().is_empty() {
+        return Err(Error::new(
+            ErrorKind::Schema,
+            format!("`{table}` would have no columns, and SQLite has no such tables"),
+        )
+        .advise("Leave the stream out."));
+    }
     let mut ddl: Vec<String> = ddl::steps(spec)?.iter().map(ddl::Step::shown).collect();
     if spec.write == WriteMode::Merge
         && let Some(connection) = file.open_to_read()?
