@@ -48,6 +48,59 @@ fn tables_of_every_shape_arrive() {
     }
 }
 
+/// A table without columns has rows all the same; a system that has no such tables says so.
+#[test]
+fn a_table_without_columns_arrives_or_is_refused() {
+    for system in ALL {
+        let (source, target) = both("nothing", System::Postgres, system);
+        source.sql("CREATE TABLE nothing(); INSERT INTO nothing DEFAULT VALUES; INSERT INTO nothing DEFAULT VALUES");
+        let pipeline = Pipeline::new(&source, &target, "  public.nothing: {}");
+        for _ in 0..2 {
+            if system == System::Postgres {
+                assert_eq!(pipeline.done(), [2]);
+                assert_eq!(target.sql("SELECT count(*) FROM nothing"), "2");
+            } else {
+                let ran = pipeline.run();
+                assert!(ran.code != 0, "{system:?} took a table without columns");
+                let told = ran.failures().join("");
+                assert!(told.contains("column"), "{system:?}: {told} {}", ran.err);
+                assert_eq!(target.stages(), "", "{system:?}");
+            }
+        }
+    }
+}
+
+/// A source that changes its columns while it is read: the load ends well or changes nothing, and the next one is equal.
+#[test]
+fn columns_change_during_a_run() {
+    for system in ALL {
+        let (source, target) = both("during", System::Postgres, system);
+        source.sql("CREATE TABLE t(id int PRIMARY KEY, v text); INSERT INTO t SELECT i, md5(i::text) FROM generate_series(1, 60000) i");
+        let pipeline = Pipeline::new(&source, &target, "  public.t: {}");
+        pipeline.done();
+        for (at, change) in ["ADD COLUMN w int DEFAULT 5", "ALTER v TYPE varchar(64)", "DROP COLUMN w", "RENAME v TO x"]
+            .iter()
+            .enumerate()
+        {
+            let run = pipeline.start();
+            std::thread::sleep(std::time::Duration::from_millis(60 * at as u64));
+            source.sql(&format!("ALTER TABLE t {change}"));
+            let ran = crate::support::Ran::of(run);
+            if ran.code != 0 {
+                crate::loads::paragraph(&ran.failed(1));
+            }
+            assert_eq!(target.sql("SELECT count(*), sum(id) FROM t"), "60000\t1800030000", "{system:?}: {change}");
+            pipeline.done();
+            assert_eq!(target.stages(), "", "{system:?}: {change}");
+        }
+        assert_eq!(
+            target.sql("SELECT x FROM t WHERE id = 7"),
+            source.sql("SELECT x FROM t WHERE id = 7"),
+            "{system:?}"
+        );
+    }
+}
+
 /// Sources other than PostgreSQL, with what is special about their tables.
 #[test]
 fn special_tables_of_mariadb_and_sqlite_arrive() {
