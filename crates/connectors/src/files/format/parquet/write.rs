@@ -20,6 +20,8 @@ use super::super::{FileWriter, Sink};
 
 const ROW_GROUP_BYTES: usize = 16 << 20;
 const ROW_GROUP_ROWS: usize = 1 << 20;
+/// Rows in a page at most.
+const PAGE_ROWS: usize = 32 << 10;
 /// Shared by the columns of a file: what their unfinished pages may take together.
 const PAGES_BYTES: usize = 16 << 20;
 /// A column whose values are longer in the mean gets no dictionary and no statistics.
@@ -140,7 +142,8 @@ fn properties(first: &RecordBatch, options: Options) -> Result<WriterProperties>
         .set_created_by(format!("levada {}", env!("CARGO_PKG_VERSION")))
         .set_compression(codec)
         .set_data_page_size_limit(page_bytes)
-        .set_data_page_row_count_limit(ROW_GROUP_ROWS)
+        // until its page is full, each value of a dictionary column takes eight bytes of memory
+        .set_data_page_row_count_limit(PAGE_ROWS)
         .set_dictionary_page_size_limit(page_bytes.min(256 << 10))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
