@@ -2,7 +2,7 @@
 
 use super::psql_copy_of_csv;
 use crate::job::{Check, Job, Side, Step};
-use crate::lineitem::{COLUMNS, FINGERPRINT};
+use crate::lineitem::FINGERPRINT;
 use crate::measure::Invocation;
 use crate::places::{LEVADA, Places, SOURCE};
 
@@ -40,7 +40,8 @@ fn from_csv(places: &Places) -> Job {
     let name = csv.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let from = format!("file://{}?settle_ms=0", places.cache.display());
     let to = places.postgres_url(LEVADA);
-    let mut arguments = vec!["copy", &from, &to, "--stream", &name, "--rename", "public.lineitem", "--write", "replace"];
+    let mut arguments =
+        vec!["copy", &from, &to, "--stream", &name, "--rename", "public.lineitem", "--write", "replace"];
     let money = ["l_quantity", "l_extendedprice", "l_discount", "l_tax"].map(|c| format!("{c}=decimal(15,2)"));
     arguments.extend(money.iter().flat_map(|cast| ["--cast", cast.as_str()]));
     arguments.extend(["--cast", "l_linenumber=int32"]);
