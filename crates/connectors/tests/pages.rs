@@ -1,4 +1,5 @@
 //! Every connector has a page in `docs/connectors`, and the page's table of settings is that of the connector.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
