@@ -43,6 +43,46 @@ impl Step {
     }
 }
 
+/// Refuses a table with a constraint that deletes other rows for a new one: SQLite counts those rows nowhere.
+///
+/// # Errors
+/// `Schema` for such a table.
+pub fn refuse_replacing(connection: &Connection, table: &str) -> Result<()> {
+    let sql = "SELECT sql FROM sqlite_schema WHERE type = 'table' AND lower(name) = lower(?1)";
+    let definition: Option<Option<String>> =
+        connection.query_row(sql, [table], |row| row.get(0)).optional().map_err(error::of)?;
+    if !replaces_on_conflict(&definition.flatten().unwrap_or_default()) {
+        return Ok(());
+    }
+    let message = format!("a constraint of `{table}` says ON CONFLICT REPLACE: rows would be deleted in silence");
+    Err(Error::new(ErrorKind::Schema, message)
+        .advise("Make the table without ON CONFLICT REPLACE; a load with `write: merge` updates rows by key."))
+}
+
+/// Whether a definition says ON CONFLICT REPLACE outside of names, texts and comments.
+fn replaces_on_conflict(definition: &str) -> bool {
+    let (mut words, mut rest) = (String::new(), definition);
+    while let Some(first) = rest.chars().next() {
+        let end = match first {
+            '\'' | '"' | '`' => Some(first.to_string()),
+            '[' => Some("]".to_owned()),
+            '-' if rest.starts_with("--") => Some("\n".to_owned()),
+            '/' if rest.starts_with("/*") => Some("*/".to_owned()),
+            _ => None,
+        };
+        let Some(end) = end else {
+            words.push(first.to_ascii_uppercase());
+            rest = &rest[first.len_utf8()..];
+            continue;
+        };
+        let opened = if first == '/' { 2 } else { 1 };
+        rest = rest[opened..].split_once(end.as_str()).map_or("", |(_, after)| after);
+        // A name between the words parts them, a comment does not.
+        words.push_str(if matches!(first, '-' | '/') { " " } else { " _ " });
+    }
+    words.split_whitespace().collect::<Vec<_>>().join(" ").contains("ON CONFLICT REPLACE")
+}
+
 /// The steps from the target as it is to the target as the load needs it.
 pub fn steps(spec: &LoadSpec) -> Result<Vec<Step>> {
     let Some(existing) = &spec.existing else { return Ok(vec![Step::Sql(create(spec))]) };

@@ -98,10 +98,11 @@ fn plan(file: &File, spec: &LoadSpec) -> Result<LoadPlan> {
         .advise("Leave the stream out."));
     }
     let mut ddl: Vec<String> = ddl::steps(spec)?.iter().map(ddl::Step::shown).collect();
-    if spec.write == WriteMode::Merge
-        && let Some(connection) = file.open_to_read()?
-    {
-        ddl.extend(key_index(&connection, spec)?);
+    if let Some(connection) = file.open_to_read()? {
+        ddl::refuse_replacing(&connection, table)?;
+        if spec.write == WriteMode::Merge {
+            ddl.extend(key_index(&connection, spec)?);
+        }
     }
     let fields = ddl::columns(spec);
     let existing = spec.existing.as_ref().map(|existing| &existing.schema);

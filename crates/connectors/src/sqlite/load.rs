@@ -228,6 +228,7 @@ impl Thread {
         if spec.existing.is_some() && discover::is_view(connection, table)? {
             return Err(Error::new(ErrorKind::Schema, format!("`{table}` is a view and takes no rows")));
         }
+        ddl::refuse_replacing(connection, table)?;
         ddl::apply(connection, &ddl::steps(spec)?)?;
         let mut deleted = 0;
         if spec.write == WriteMode::Replace && spec.existing.is_some() {

@@ -185,7 +185,10 @@ impl<'c> Sink<'c> {
         for (at, column) in batch.columns().iter().enumerate() {
             bind(&mut self.insert, at, column, row, self.stores[at], &mut self.scratch)?;
         }
-        self.insert.raw_execute()?;
+        if self.insert.raw_execute()? != 1 {
+            let reason = "the table dropped it: a constraint with ON CONFLICT IGNORE or a trigger with RAISE(IGNORE)";
+            return Err(Refusal::Row(reason.to_owned()));
+        }
         self.durable.inserted += 1;
         Ok(())
     }

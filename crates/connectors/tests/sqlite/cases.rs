@@ -140,6 +140,50 @@ async fn a_trigger_that_ends_the_transaction_ends_the_load() {
 }
 
 #[tokio::test]
+async fn a_row_that_the_table_drops_in_silence_is_not_counted_as_written() {
+    let file = OneFile::new();
+    file.sql(
+        "CREATE TABLE u (id INTEGER UNIQUE ON CONFLICT IGNORE); INSERT INTO u VALUES (2);
+         CREATE TABLE g (id INTEGER);
+         CREATE TRIGGER no BEFORE INSERT ON g WHEN new.id = 2 BEGIN SELECT RAISE(IGNORE); END;",
+    );
+    let destination = file.connection().destination().unwrap();
+    let schema = Arc::new(Schema::new(vec![Field::new("id", DataType::Int64, true)]));
+    let all: Vec<Row> = (1..4).map(|id| vec![Some(id.to_string())]).collect();
+    for (table, rows) in [("u", 3), ("g", 2)] {
+        let batch = rows::batch(&schema, &all);
+        let job = Job::new(None, table).write(WriteMode::Append);
+        let strict = pump::load(destination.as_ref(), &job, &schema, std::slice::from_ref(&batch)).await;
+        let error = strict.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Data, "{error}");
+        let job = Job { quarantine: true, ..job };
+        let outcome = pump::load(destination.as_ref(), &job, &schema, &[batch]).await.unwrap();
+        assert_eq!((outcome.written, outcome.durable.inserted, outcome.rejects.len()), (2, 2, 1), "{table}");
+        assert!(outcome.rejects[0].reason.contains("IGNORE"), "{:?}", outcome.rejects);
+        assert_eq!(file.one::<i64>(&format!("SELECT count(*) FROM {table}")), rows);
+    }
+}
+
+#[tokio::test]
+async fn a_table_that_deletes_rows_for_new_ones_is_refused_by_the_plan() {
+    let file = OneFile::new();
+    file.sql(
+        "CREATE TABLE r (id INTEGER, v TEXT UNIQUE on /* so */ conflict\n -- it says\n Replace);
+         CREATE TABLE fine (id INTEGER, v TEXT DEFAULT 'ON CONFLICT REPLACE');",
+    );
+    let destination = file.connection().destination().unwrap();
+    let schema = Arc::new(Schema::new(vec![Field::new("id", DataType::Int64, true)]));
+    let job = Job::new(None, "R").write(WriteMode::Append);
+    let spec = pump::spec(destination.as_ref(), &job, &schema).await.unwrap();
+    let error = destination.plan(&spec).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Schema && error.to_string().contains("ON CONFLICT REPLACE"), "{error}");
+    let batch = rows::batch(&schema, &[row(&[Some("1")])]);
+    pump::load(destination.as_ref(), &Job::new(None, "fine").write(WriteMode::Append), &schema, &[batch])
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
 async fn foreign_types_are_remembered_for_the_way_back() {
     let file = OneFile::new();
     let natives = ["postgres:inet", "postgres:int4range", "postgres:my \"odd\" type", "postgres:numeric[]"];
