@@ -87,7 +87,8 @@ impl Cursor {
     fn last(&self, from: &Position) -> Result<Key> {
         let refused = |reason: &str| Error::new(ErrorKind::Refused, format!("the stored position {reason}"));
         if from.0.get("column").and_then(|c| c.as_str()).is_some_and(|column| column != self.column) {
-            return Err(refused(&format!("is of another cursor column than `{}`", self.column)));
+            return Err(refused(&format!("is of another cursor column than `{}`", self.column))
+                .advise("Read everything once with `--full-refresh`, or name the old cursor again."));
         }
         let text = from.0.get("cursor").and_then(|c| c.as_str()).ok_or_else(|| refused("has no cursor value"))?;
         key_of_text(&self.data_type, text).ok_or_else(|| {
@@ -189,9 +190,6 @@ impl Cursor {
             DataType::Utf8 => return Err(wrong("possible: texts have no distance")),
             DataType::Float64 | DataType::Float32 => {
                 lag.parse().ok().filter(|lag: &f64| *lag >= 0.0).map(Key::Float).ok_or_else(|| wrong("a number"))?
-            }
-            DataType::Date32 if lag.bytes().all(|b| b.is_ascii_digit()) => {
-                duration_ns(&format!("{lag}d")).map(Key::Exact).ok_or_else(|| wrong("a number of days"))?
             }
             t if t.is_temporal() => {
                 duration_ns(lag).map(Key::Exact).ok_or_else(|| wrong("a duration such as `5m`, `2h` or `1d`"))?

@@ -7,7 +7,7 @@ use levada_core::batch::{Data, Reject};
 use levada_core::destination::WriteMode;
 use levada_core::error::ErrorKind;
 use levada_core::schema::{Logical, NATIVE, field, type_name};
-use levada_core::source::{Source, StreamInfo};
+use levada_core::source::{ReadMode, ReadRequest, Source, StreamInfo};
 use levada_testkit::conformance::Harness;
 use levada_testkit::pump::{self, Job};
 use levada_testkit::rows::{self, Row, row};
@@ -321,4 +321,31 @@ fn urls_name_files() {
     }
     assert!(connector.settings_from_url(&url::Url::parse("sqlite:x.db?jurnal=keep").unwrap()).is_err());
     assert!(connector.connect(json!({ "url": "sqlite:./x.db" })).unwrap().address().ends_with("/x.db"));
+}
+
+#[tokio::test]
+async fn a_lag_in_time_needs_its_unit() {
+    let file = OneFile::new();
+    file.sql("CREATE TABLE t (id INTEGER, day DATE, at TIMESTAMP); INSERT INTO t VALUES (1, '2024-01-02', '2024-01-02 03:04:05')");
+    let info = stream(&file, "t").await;
+    let source = file.connection().source().unwrap();
+    let read = |cursor: &str, lag: &str| ReadRequest {
+        stream: info.clone(),
+        columns: info.schema.clone(),
+        mode: ReadMode::Incremental {
+            cursor: Some(cursor.into()),
+            from: None,
+            lag: Some(lag.into()),
+            mark_overlap: false,
+        },
+        raw: None,
+        readers: 1,
+        batch_bytes: 1 << 20,
+    };
+    for cursor in ["day", "at"] {
+        let error = source.clone().read(read(cursor, "5")).await.err().expect("refused");
+        assert!(error.kind() == ErrorKind::Config && error.to_string().contains("`5m`"), "{error}");
+        source.clone().read(read(cursor, "1d")).await.unwrap();
+    }
+    source.clone().read(read("id", "5")).await.unwrap();
 }
