@@ -1,6 +1,7 @@
 //! The cursor of an incremental read: its exact text, the way back to a value the server compares, and the lag.
 
 use levada_core::error::{Error, ErrorKind, Result};
+use levada_core::position::Position;
 use levada_core::text;
 use mysql_async::Value;
 
@@ -21,6 +22,24 @@ pub enum Kind {
     Timestamp,
     /// Anything else the server can order.
     Text,
+}
+
+/// The bound that a stored position holds for a column.
+///
+/// # Errors
+/// `Refused` for a position of another column, whose values say nothing about this one.
+pub fn bound(position: &Position, column: &str) -> Result<String> {
+    let part = |name: &str| position.0.get(name).and_then(serde_json::Value::as_str);
+    match (part("column"), part("cursor")) {
+        (Some(stored), Some(cursor)) if stored == column => Ok(cursor.to_owned()),
+        (Some(stored), Some(_)) => Err(Error::new(
+            ErrorKind::Refused,
+            format!("the stored position is one of column `{stored}`, but the cursor is now `{column}`"),
+        )
+        .advise("Read everything once with `--full-refresh`, or name the old cursor again.")),
+        _ => Err(Error::new(ErrorKind::Refused, "the stored position is not one of this connector")
+            .advise("Read everything once with `--full-refresh`.")),
+    }
 }
 
 impl Kind {
@@ -109,7 +128,7 @@ impl Kind {
     /// # Errors
     /// `Config` for a lag that the column has no unit for.
     pub fn minus(self, cursor: &str, lag: Option<&str>) -> Result<String> {
-        let Some(lag) = lag.map(str::trim).filter(|lag| !lag.is_empty() && *lag != "0") else {
+        let Some(lag) = lag.map(str::trim).filter(|lag| !lag.is_empty()) else {
             return Ok(cursor.to_owned());
         };
         let bad = |what: &str| {
@@ -134,7 +153,7 @@ impl Kind {
                 Ok((back - cursor.abs().max(back.abs()) * 2.0 * f64::EPSILON).to_string())
             }
             Self::Date | Self::Timestamp => {
-                let us = duration_us(lag).ok_or_else(|| bad("is not a duration"))?;
+                let us = duration_us(lag).ok_or_else(|| bad("is not a duration with its unit"))?;
                 let at = match text::parse_timestamp(cursor) {
                     Some((seconds, nanos, _)) => seconds * 1_000_000 + i64::from(nanos / 1000),
                     None => {
@@ -153,14 +172,14 @@ impl Kind {
 /// 0001-01-01 in microseconds before 1970.
 const FIRST_US: i64 = -62_135_596_800_000_000;
 
-/// Microseconds of `90s`, `5m`, `2h`, `1d`, `250ms`, `1w`; a bare number is seconds.
+/// Microseconds of `90s`, `5m`, `2h`, `1d`, `250ms`, `1w`.
 fn duration_us(text: &str) -> Option<i64> {
     let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
     let number: f64 = text[..end].parse().ok()?;
     let unit = match text[end..].trim() {
         "us" => 1.0,
         "ms" => 1e3,
-        "" | "s" | "sec" | "second" | "seconds" => 1e6,
+        "s" | "sec" | "second" | "seconds" => 1e6,
         "m" | "min" | "minute" | "minutes" => 60e6,
         "h" | "hour" | "hours" => 3600e6,
         "d" | "day" | "days" => 86_400e6,
@@ -182,6 +201,12 @@ mod tests {
         assert_eq!(Kind::Timestamp.minus("2024-03-01 00:00:00.500000", Some("1d")).unwrap(), "2024-02-29 00:00:00.5");
         assert_eq!(Kind::Date.minus("2024-03-01", Some("2d")).unwrap(), "2024-02-28 00:00:00");
         assert!(Kind::Text.minus("a", Some("1")).is_err() && Kind::Timestamp.minus("2024-01-01", Some("x")).is_err());
+        // A number without a unit could mean anything.
+        assert!(
+            Kind::Timestamp.minus("2024-01-01", Some("5")).is_err()
+                && Kind::Date.minus("2024-01-01", Some("0")).is_err()
+        );
+        assert_eq!(Kind::Integer.minus("7", Some("0")).unwrap(), "7");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::config::Config;
-use super::cursor::Kind;
+use super::cursor::{self, Kind};
 use super::decode::Decoder;
 use super::discover::{self, Table};
 use super::error::from_driver;
@@ -176,10 +176,10 @@ struct Window {
 
 impl Window {
     async fn of(conn: &mut Conn, table: &Table, request: &ReadRequest, warnings: &mut Vec<String>) -> Result<Self> {
-        let ReadMode::Incremental { cursor, from, lag, mark_overlap } = &request.mode else {
+        let ReadMode::Incremental { cursor: wanted, from, lag, mark_overlap } = &request.mode else {
             return Ok(Self::default());
         };
-        let name = cursor.as_deref().ok_or_else(|| {
+        let name = wanted.as_deref().ok_or_else(|| {
             Error::new(ErrorKind::Config, "an incremental read of a table needs a cursor")
                 .advise("Name a column that only grows: `cursor: updated_at`.")
         })?;
@@ -188,14 +188,7 @@ impl Window {
             .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("the cursor column `{name}` does not exist")))?;
         let kind = Kind::of(name, &column.native)?;
         let quoted_name = quoted(column.field.name());
-        let low =
-            from.as_ref()
-                .map(|position| {
-                    position.0.get("cursor").and_then(|c| c.as_str()).map(str::to_owned).ok_or_else(|| {
-                        Error::new(ErrorKind::Refused, "the stored position is not one of this connector")
-                    })
-                })
-                .transpose()?;
+        let low = from.as_ref().map(|position| cursor::bound(position, column.field.name())).transpose()?;
         let max: Option<Value> = conn
             .exec_first(format!("SELECT MAX({quoted_name}) FROM {}", quoted(&table.name)), ())
             .await
@@ -226,7 +219,7 @@ impl Window {
                 window.params.push(kind.param(&kind.minus(low, lag.as_deref())?)?);
             }
         }
-        window.position = Some(Position(serde_json::json!({ "cursor": high })));
+        window.position = Some(Position(serde_json::json!({ "column": column.field.name(), "cursor": high })));
         if let Some(low) = low
             && is_before(conn, kind, &high, &low, &quoted_name, &table.name).await?
         {

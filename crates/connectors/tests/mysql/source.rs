@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use levada_core::batch::{Batch, Reject};
+use levada_core::error::ErrorKind;
 use levada_core::source::{ReadMode, ReadRequest, StreamInfo};
 use levada_testkit::conformance::Harness;
 use levada_testkit::pump::{self, Job};
@@ -332,4 +333,37 @@ async fn views_generated_columns_and_odd_names_are_found() {
     let described = database.connection().destination().unwrap().describe("a*b").await.unwrap().unwrap();
     assert_eq!(described.schema.fields().len(), 1);
     assert_eq!(Arc::clone(&described.schema).field(0).name(), "x y");
+}
+
+/// A bound of one column says nothing about another, and a lag without its unit nothing about time.
+#[tokio::test]
+async fn a_changed_cursor_and_a_lag_without_a_unit_are_refused() {
+    let database = Database::new().await;
+    database.run("CREATE TABLE t (id INT PRIMARY KEY, other INT, at DATETIME, day DATE)").await;
+    database.run("INSERT INTO t VALUES (100, 1, '2024-01-01 00:00:00', '2024-01-01')").await;
+    let info = stream(&database, "t").await;
+    let source = database.connection().source().unwrap();
+    let request = |cursor: &str, from, lag: Option<&str>| ReadRequest {
+        stream: info.clone(),
+        columns: info.schema.clone(),
+        mode: ReadMode::Incremental {
+            cursor: Some(cursor.into()),
+            from,
+            lag: lag.map(Into::into),
+            mark_overlap: false,
+        },
+        raw: None,
+        readers: 1,
+        batch_bytes: 1 << 20,
+    };
+    let position = source.read(request("id", None, None)).await.unwrap().position;
+    source.read(request("id", position.clone(), Some("5"))).await.unwrap();
+    let error = source.read(request("other", position, None)).await.err().expect("refused");
+    assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+    assert!(error.advice().contains("--full-refresh"), "{error}");
+    for (cursor, lag) in [("at", "5"), ("day", "1")] {
+        let error = source.read(request(cursor, None, Some(lag))).await.err().expect("refused");
+        assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+        assert!(error.advice().contains("`5m`"), "{error}");
+    }
 }

@@ -326,3 +326,20 @@ async fn a_user_with_few_rights_reads_and_is_told_what_is_missing() {
     assert!(steps.last().is_some_and(|step| step.step == "auth" && step.outcome.is_err()));
     database.run(&format!("DROP USER {user}")).await;
 }
+
+/// What the server says about an update is heard although an insert comes after it.
+#[tokio::test]
+async fn a_value_that_an_update_would_bend_ends_the_merge() {
+    let database = Database::new().await;
+    database
+        .run(
+            "CREATE TABLE t (id BIGINT PRIMARY KEY, v VARCHAR(20), g DECIMAL(5,1) AS (CAST(v AS DECIMAL(5,2))) STORED)",
+        )
+        .await;
+    database.run("INSERT INTO t (id, v) VALUES (1, '0')").await;
+    let job = Job::new(None, "t").merge(&["id"]);
+    let given = [row(&[Some("1"), Some("1.25")]), row(&[Some("2"), Some("1.5")])];
+    let error = load(&database, &job, &pairs(), &given).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Data, "{error}");
+    assert_eq!(values(&database, "t").await, ["1 0"]);
+}

@@ -138,7 +138,8 @@ impl<'a> Cursor<'a> {
             (Some(column), Some(_)) => Err(Error::new(
                 ErrorKind::Refused,
                 format!("the stored position is one of column `{column}`, but the cursor is now `{}`", self.name),
-            )),
+            )
+            .advise("Read everything once with `--full-refresh`, or name the old cursor again.")),
             _ => Err(Error::new(ErrorKind::Refused, "the stored position is not one of this connector")),
         }
     }
