@@ -4,6 +4,7 @@ mod conformance;
 mod loads;
 mod pump;
 mod reads;
+mod truth;
 mod values;
 
 use std::sync::Arc;

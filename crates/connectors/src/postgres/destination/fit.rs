@@ -51,6 +51,7 @@ pub fn fit(old: &Field, new: &Field) -> Fit {
             DataType::Utf8 => Fit::Checked("must be `\\x` and hex digits".to_owned()),
             _ => never(new, old_native),
         },
+        Kind::Interval | Kind::Foreign if let Some(whole) = unrestricted(old_native) => Fit::NeedsWidening(whole),
         Kind::Interval => match new.data_type() {
             DataType::Duration(_) => Fit::Widened("a duration becomes an interval".to_owned()),
             _ => checked_by_server(old_native),
@@ -59,10 +60,48 @@ pub fn fit(old: &Field, new: &Field) -> Fit {
             Fit::Widened(format!("another spelling of the same document may be kept by {old_native}"))
         }
         Kind::Money => {
-            Fit::Checked("must be an amount; money has the digits that the server's locale gives it".to_owned())
+            Fit::Checked("must be an amount with no more digits than the server's locale gives money".to_owned())
         }
+        Kind::Foreign if let Some(element) = old_native.strip_suffix("[]") => array(element, new_native, old_native),
         Kind::Json | Kind::Jsonb | Kind::Enum | Kind::Bits | Kind::Foreign => checked_by_server(old_native),
     }
+}
+
+/// The type without its precision, length or fields, where the server would fit values to those by rounding or cutting.
+fn unrestricted(native: &str) -> Option<String> {
+    let (element, array) = native.strip_suffix("[]").map_or((native, ""), |element| (element, "[]"));
+    let is_interval = element.starts_with("interval") && element != "interval";
+    if !is_interval && !element.contains('(') {
+        return None;
+    }
+    let base = element.split('(').next().unwrap_or(element);
+    let whole = match base {
+        _ if is_interval => "interval",
+        "numeric" | "character varying" | "bit varying" => base,
+        "bit" => "bit varying",
+        "character" => "text",
+        "time" | "timestamp" if element.ends_with("with time zone") => {
+            return Some(format!("{base} with time zone{array}"));
+        }
+        "time" | "timestamp" => return Some(format!("{base} without time zone{array}")),
+        // Others, as `geometry(Point,4326)`, refuse what does not fit.
+        _ => return None,
+    };
+    Some(format!("{whole}{array}"))
+}
+
+/// An array, of whose elements only the server knows where they end; some it would round or cut in silence.
+fn array(element: &str, new_native: Option<&str>, native: &str) -> Fit {
+    let exact: &[&str] = match element {
+        "name" | "\"char\"" | "date" | "time without time zone" | "money" | "character" => &[],
+        "real" => &["smallint[]"],
+        "double precision" => &["real[]", "smallint[]", "integer[]"],
+        _ => return checked_by_server(native),
+    };
+    if new_native.is_some_and(|new| exact.contains(&new)) {
+        return checked_by_server(native);
+    }
+    Fit::Impossible(format!("{native} would round or cut elements in silence"))
 }
 
 fn checked_by_server(native: &str) -> Fit {
@@ -212,7 +251,7 @@ fn moment(kind: Kind, digits: u8, native: &str, new: &Field) -> Fit {
     match (kind, new.data_type()) {
         (Kind::Time(_), T::Time64(_)) if fine > digits => wider(),
         (Kind::Time(_), T::Time64(_)) => Fit::Exact,
-        (Kind::Time(_), T::Utf8 | T::Duration(_)) => Fit::Checked("must be a time of day".to_owned()),
+        (Kind::Time(_), T::Utf8 | T::Duration(_)) if digits == 6 => Fit::Checked("must be a time of day".to_owned()),
         (Kind::Timestamp(_) | Kind::TimestampTz(_), T::Date32) => Fit::Widened("midnight of the day".to_owned()),
         (Kind::Timestamp(_) | Kind::TimestampTz(_), T::Timestamp(unit, zone)) => {
             let instant = matches!(kind, Kind::TimestampTz(_));
@@ -229,7 +268,7 @@ fn moment(kind: Kind, digits: u8, native: &str, new: &Field) -> Fit {
         (Kind::Timestamp(_) | Kind::TimestampTz(_), T::Utf8) if digits == 6 => {
             Fit::Checked("must be a timestamp".to_owned())
         }
-        (_, T::Utf8) => wider(),
+        (_, T::Utf8) | (Kind::Time(_), T::Duration(_)) => wider(),
         _ => never(new, native),
     }
 }
@@ -265,5 +304,23 @@ mod tests {
         assert!(matches!(fit(&pg("bigint"), &pg("smallint")), Fit::Widened(_)));
         assert!(matches!(fit(&pg("text"), &pg("integer")), Fit::Text(_)));
         assert_eq!(fit(&pg("jsonb"), &pg("jsonb")), Fit::Exact);
+        let text = Field::new("c", DataType::Utf8, true);
+        for (old, wide) in [
+            ("time(0) without time zone", "time without time zone"),
+            ("time(3) with time zone", "time with time zone"),
+            ("interval(0)", "interval"),
+            ("interval day to second(3)", "interval"),
+            ("interval year to month", "interval"),
+            ("numeric(10,2)[]", "numeric[]"),
+            ("timestamp(0) without time zone[]", "timestamp without time zone[]"),
+            ("character varying(3)[]", "character varying[]"),
+            ("character(3)[]", "text[]"),
+        ] {
+            assert_eq!(fit(&pg(old), &text), Fit::NeedsWidening(wide.to_owned()), "{old}");
+            assert_eq!(fit(&pg(old), &pg(old)), Fit::Exact, "{old}");
+        }
+        assert!(matches!(fit(&pg("real[]"), &pg("double precision[]")), Fit::Impossible(_)));
+        assert!(matches!(fit(&pg("text[]"), &text), Fit::Checked(_)));
+        assert!(matches!(fit(&pg("geometry(Point,4326)"), &text), Fit::Checked(_)));
     }
 }

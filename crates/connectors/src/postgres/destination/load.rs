@@ -137,7 +137,12 @@ impl TableLoad {
             }
         }
         for field in schema.fields().iter().filter(|field| Kind::of_field(field) == Kind::Money) {
-            sql = format!("{sql}; ALTER TABLE {stage} ALTER COLUMN {} TYPE numeric", ident(field.name()));
+            let column = ident(field.name());
+            // Money rounds what a number has beyond its digits.
+            sql = format!(
+                "{sql}; ALTER TABLE {stage} ALTER COLUMN {column} TYPE numeric, \
+                 ADD CHECK ({column} = {column}::pg_catalog.money::pg_catalog.numeric)"
+            );
         }
         sql
     }

@@ -15,7 +15,7 @@ use levada_core::error::{Context, Error, ErrorKind, Result};
 use levada_core::text;
 use tokio_postgres::CopyInSink;
 
-use super::encode::{CHUNK, Format, HEADER, TRAILER};
+use super::encode::{CHUNK, Format, HEADER, TRAILER, Unwritable, check};
 use crate::postgres::error::{Translate, translate};
 use crate::postgres::session::Session;
 
@@ -68,6 +68,12 @@ struct Refusal {
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         Self { error, column: None }
+    }
+}
+
+impl From<Unwritable> for Refusal {
+    fn from(bad: Unwritable) -> Self {
+        Self { column: Some(bad.column.clone()), error: bad.into() }
     }
 }
 
@@ -194,12 +200,13 @@ impl Copy {
         batch: &RecordBatch,
         rows: Range<usize>,
     ) -> std::result::Result<(), Refusal> {
+        check(batch, rows.clone())?;
         let mut at = rows.start;
         while at < rows.end {
             let mut out = Vec::with_capacity(CHUNK + (16 << 10));
             at = match format.encode(batch, at..rows.end, &mut out) {
                 Ok(next) => next,
-                Err(bad) => return Err(Refusal { column: Some(bad.column.clone()), error: bad.into() }),
+                Err(bad) => return Err(bad.into()),
             };
             self.send(Bytes::from(out)).await?;
         }

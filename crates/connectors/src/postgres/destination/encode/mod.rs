@@ -2,6 +2,7 @@
 //! depend on the server's own type numbers, else the text format.
 
 mod binary;
+mod exact;
 mod numeric;
 mod text;
 
@@ -12,6 +13,8 @@ use arrow_schema::{DataType, Field, Schema};
 use levada_core::error::{Error, ErrorKind};
 
 use crate::postgres::types::Kind;
+
+pub use self::exact::check;
 
 /// The two formats of COPY in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
