@@ -105,6 +105,10 @@ fn advice(code: &str, db: &DbError) -> Option<String> {
             "The replica removed rows that this read still needed. Set `hot_standby_feedback = on` or raise \
              `max_standby_streaming_delay` on the replica, or read from the primary; then run again."
         }
+        "42501" if db.message().contains("row-level security") => {
+            "Policies hide rows of this table from the user, so not all of it could be moved: connect as its owner or \
+             as a user with BYPASSRLS, or read a view of the rows that are meant."
+        }
         "0A000" if db.message().contains("used by a view") => {
             "A view uses the column: drop and create the view around the change, or cast the column."
         }

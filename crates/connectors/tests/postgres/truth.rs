@@ -5,7 +5,7 @@ use levada_core::error::ErrorKind;
 use levada_core::schema::OnSchemaChange;
 
 use super::pump::Pump;
-use super::{Place, place};
+use super::{Place, connect_with, place};
 
 /// Loads texts into a column of a type; returns what the column then holds, and the rows refused.
 async fn loaded(place: &Place, from: &str, to: &str, values: &[&str]) -> (Vec<String>, usize) {
@@ -90,4 +90,32 @@ async fn columns_that_would_round_are_refused_where_the_target_may_not_change() 
         let error = pump.run().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Schema, "{from} into {to}: {error}");
     }
+}
+
+#[tokio::test]
+async fn rows_hidden_by_a_policy_make_a_read_and_a_replace_fail() {
+    let place = place("t_truth_rls").await;
+    place
+        .run(
+            "DO $$ BEGIN CREATE ROLE levada_truth_rls LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+             GRANT ALL ON SCHEMA t_truth_rls TO levada_truth_rls;
+             CREATE TABLE a (id int); INSERT INTO a VALUES (1), (2); CREATE TABLE b (LIKE a); INSERT INTO b VALUES (7), (8);
+             ALTER TABLE b ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON b USING (id = 7) WITH CHECK (true);
+             GRANT ALL ON a, b TO levada_truth_rls",
+        )
+        .await;
+    let limited = connect_with(&[("schema", "t_truth_rls"), ("user", "levada_truth_rls")]);
+    let hidden = Pump::new(&limited, &place.name("b"), &place.name("c"));
+    let error = hidden.run().await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Permission && error.to_string().contains("row-level security"), "{error}");
+    for write in [WriteMode::Replace, WriteMode::Merge] {
+        let mut pump = Pump::new(&limited, &place.name("a"), &place.name("b"));
+        (pump.write, pump.key) = (write, Some(vec!["id".to_owned()]));
+        let error = pump.run().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Permission, "{error}");
+    }
+    assert_eq!(place.number("SELECT sum(id) FROM b").await, 15);
+    // Who sees every row is not kept from them.
+    Pump::new(&place.connection, &place.name("b"), &place.name("d")).run().await.unwrap();
+    assert_eq!(place.number("SELECT count(*) FROM d").await, 2);
 }
