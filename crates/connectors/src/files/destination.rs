@@ -19,7 +19,7 @@ use super::listing::{self, FileSet};
 use super::load::FilesLoad;
 use super::manifest::{self, Manifest};
 use super::place::{self, Opened, Place, join};
-use super::settings::{Root, Settings};
+use super::settings::{Root, Settings, own_compression};
 use super::{Files, blocking, discover};
 
 /// Below as many rows one writer makes one file.
@@ -129,6 +129,9 @@ fn existing(root: &Opened, target: &str, settings: &Settings) -> Result<Option<F
 fn plan(settings: &Arc<Settings>, spec: &LoadSpec) -> Result<LoadPlan> {
     let root = place::open(settings)?;
     let shape = Shape::of(&spec.target, settings, &root);
+    if settings.compression.is_some() && !shape.format.is_text() {
+        return Err(own_compression(shape.format));
+    }
     check_mode(spec, &shape, &root)?;
     let (schema, columns) = match &spec.existing {
         None => {

@@ -190,6 +190,14 @@ impl Settings {
         if self.csv.null.contains([delimiter, quote, '\r', '\n']) {
             return wrong("`csv.null` contains a delimiter, a quote or a line end");
         }
+        if self.access_key.is_some() != self.secret_key.is_some() {
+            return wrong("`access_key` and `secret_key` belong together; one of them is missing");
+        }
+        if self.compression.is_some()
+            && let Some(format) = self.format.or_else(|| Format::of(&self.root)).filter(|format| !format.is_text())
+        {
+            return Err(own_compression(format));
+        }
         if let Root::S3 { bucket, .. } = self.place()?
             && bucket.is_empty()
         {
@@ -216,6 +224,13 @@ impl Settings {
             _ => Ok(Root::Local(PathBuf::from(&self.root))),
         }
     }
+}
+
+/// The error for a `compression` of files that hold their own.
+pub fn own_compression(format: Format) -> Error {
+    let name = format.ending().trim_start_matches('.');
+    Error::new(ErrorKind::Config, format!("`compression` does not apply to {name} files, which compress by themselves"))
+        .advise("Remove `compression`, or set `format` to csv, tsv, json or jsonl.")
 }
 
 /// The JSON schema of the settings.

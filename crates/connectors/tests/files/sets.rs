@@ -2,10 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, Schema};
 use levada_core::destination::WriteMode;
 use levada_core::error::ErrorKind;
 use levada_core::position::Position;
 use levada_core::source::{ReadMode, Source};
+use levada_testkit::pump::{self, Job};
 use levada_testkit::rows::row;
 use serde_json::json;
 
@@ -163,4 +167,24 @@ async fn settings_are_checked_by_name_and_urls_become_settings() {
     assert_eq!(connection.address(), "s3://bucket/a/b");
     let url = url::Url::parse("file:///tmp/a%20b?format=csv").unwrap();
     assert_eq!(connector.settings_from_url(&url).unwrap(), json!({ "root": "/tmp/a b", "format": "csv" }));
+}
+
+#[tokio::test]
+async fn settings_that_would_be_ignored_are_refused() {
+    for (settings, said) in [
+        (json!({ "root": "s3://b/x", "access_key": "AK" }), "secret_key"),
+        (json!({ "root": "s3://b/x", "secret_key": "SK" }), "access_key"),
+        (json!({ "root": "/tmp/x", "format": "parquet", "compression": "gzip" }), "compression"),
+        (json!({ "root": "/tmp/x.avro", "compression": "none" }), "compression"),
+    ] {
+        let error = connect(settings).err().expect("refused");
+        assert!(error.kind() == ErrorKind::Config && error.to_string().contains(said), "{error}");
+    }
+    // Only the plan knows that new files would be Parquet.
+    let folder = tempfile::tempdir().unwrap();
+    let connection = connect(json!({ "root": folder.path().to_str().unwrap(), "compression": "gzip" })).unwrap();
+    let destination = connection.destination().unwrap();
+    let schema = Arc::new(Schema::new(vec![Field::new("id", DataType::Int64, true)]));
+    let error = pump::load(destination.as_ref(), &Job::new(None, "t"), &schema, &[]).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Config && error.to_string().contains("compression"), "{error}");
 }
