@@ -152,7 +152,7 @@ pub struct Task {
 }
 
 /// What happens when a task fails for a reason that may pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Retry {
     /// How often it is tried in all, at least once.
     pub attempts: u32,
