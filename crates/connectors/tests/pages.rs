@@ -70,3 +70,14 @@ fn the_defaults_in_the_tables_are_those_of_the_settings() {
         }
     }
 }
+
+#[test]
+fn the_settings_of_every_connector_tell_of_the_url_that_can_stand_for_them() {
+    for connector in levada_connectors::registry().iter() {
+        let descriptor = connector.descriptor();
+        let url = &descriptor.settings["properties"]["url"];
+        assert!(url.is_object(), "{}: `url` is not in the schema", descriptor.name);
+        let required = descriptor.settings["required"].as_array().cloned().unwrap_or_default();
+        assert!(required.is_empty(), "{}: {required:?} can come from `url`", descriptor.name);
+    }
+}

@@ -11,7 +11,7 @@ use levada_core::naming::{did_you_mean, nearest};
 use super::format::{Compression, Format};
 use super::manifest::{self, Manifest};
 use super::place::{FileMeta, Opened, checked};
-use super::settings::decoded;
+use crate::kit::url::decoded;
 
 /// A stream: its name and its files.
 #[derive(Debug, Clone)]
@@ -45,7 +45,7 @@ pub fn partitions(path: &str) -> Vec<(String, Option<String>)> {
     pairs
         .map(|(key, value)| {
             let known = value != "__HIVE_DEFAULT_PARTITION__";
-            (key.to_owned(), known.then(|| decoded(value)))
+            (key.to_owned(), known.then(|| decoded(value).unwrap_or_else(|| value.to_owned())))
         })
         .collect()
 }

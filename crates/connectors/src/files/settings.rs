@@ -11,12 +11,18 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::format::{Compression, Format};
+use crate::kit::url::decoded;
 
 /// Settings of a `files` connection.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
+    /// `file:///folder?format=csv` or `s3://bucket/prefix?region=..`, in place of the root and other settings.
+    #[serde(default)]
+    #[allow(dead_code, reason = "for the schema: it is taken apart before the settings are read")]
+    pub url: Option<Secret>,
     /// A local folder or file, or `s3://bucket/prefix`.
+    #[serde(default)]
     pub root: String,
     /// The address of an S3-compatible service; Amazon's own if absent.
     #[serde(default)]
@@ -261,9 +267,11 @@ fn known_keys(object: &Map<String, Value>, place: &str, schema: &Value) -> Resul
 /// `Config`, naming the part of the URL at fault.
 pub fn from_url(url: &Url) -> Result<Value> {
     let mut settings = Map::new();
+    let path = decoded(url.path())
+        .ok_or_else(|| Error::new(ErrorKind::Config, "the path in the URL is not UTF-8 once decoded"))?;
     let root = match url.scheme() {
-        "s3" => format!("s3://{}{}", url.host_str().unwrap_or_default(), decoded(url.path())),
-        "file" if url.host_str().is_none_or(str::is_empty) => decoded(url.path()),
+        "s3" => format!("s3://{}{path}", url.host_str().unwrap_or_default()),
+        "file" if url.host_str().is_none_or(str::is_empty) => path,
         "file" => {
             return Err(Error::new(ErrorKind::Config, "a `file:` URL names a host")
                 .advise("Write `file:///absolute/path` or the path alone."));
@@ -280,6 +288,7 @@ pub fn from_url(url: &Url) -> Result<Value> {
         };
         let text = Value::from(value.as_ref());
         match key.as_ref() {
+            "url" => return Err(Error::new(ErrorKind::Config, "a URL has no parameter `url`")),
             "delimiter" if value == "\\t" => csv.insert(key.to_string(), "\t".into()),
             "delimiter" | "quote" | "null" | "encoding" => csv.insert(key.to_string(), text),
             "header" => csv.insert(key.to_string(), switch()?),
@@ -293,25 +302,4 @@ pub fn from_url(url: &Url) -> Result<Value> {
     }
     known_keys(&settings, "", &schema())?;
     Ok(Value::Object(settings))
-}
-
-/// A text with its `%41` escapes undone.
-pub fn decoded(path: &str) -> String {
-    let bytes = path.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let hex = bytes.get(at + 1..at + 3).and_then(|pair| std::str::from_utf8(pair).ok());
-        match hex.and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
-            Some(byte) if bytes[at] == b'%' => {
-                out.push(byte);
-                at += 3;
-            }
-            _ => {
-                out.push(bytes[at]);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }

@@ -1,3 +1,5 @@
 //! What connectors share.
 
 pub mod state;
+pub mod tls;
+pub mod url;

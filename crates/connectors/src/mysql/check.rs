@@ -7,7 +7,7 @@ use levada_core::error::{Error, ErrorKind, Result};
 use mysql_async::prelude::Queryable;
 use tokio::net::TcpStream;
 
-use super::config::{Config, Tls};
+use super::config::Config;
 use super::error::from_driver;
 use super::session;
 
@@ -33,12 +33,7 @@ pub async fn steps(config: &Config) -> Vec<CheckStep> {
             return steps;
         }
     };
-    let encrypted = match config.tls {
-        Tls::Disable => "not encrypted",
-        Tls::Require => "encrypted, certificate not checked",
-        Tls::VerifyCa => "encrypted, certificate checked for any name",
-        Tls::VerifyFull => "encrypted, certificate and name checked",
-    };
+    let encrypted = config.tls.in_words();
     note("tls", Ok(encrypted.to_owned()));
     let server: std::result::Result<Option<(String, String)>, _> =
         conn.query_first("SELECT VERSION(), CURRENT_USER()").await;

@@ -1,6 +1,8 @@
 //! The settings of a MySQL or MariaDB connection: from a document or a URL, checked, and turned into driver options.
 //! No setting reaches the driver by name, so none can switch on local files, plain-text passwords or set-up commands.
 
+use std::path::PathBuf;
+
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::naming::{did_you_mean, nearest};
 use levada_core::secret::Secret;
@@ -9,6 +11,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use url::Url;
+
+use crate::kit::tls::{Tls, authorities};
+use crate::kit::url::server_settings;
 
 const KNOWN: [&str; 8] = ["url", "host", "port", "database", "user", "password", "tls", "tls_ca"];
 
@@ -35,27 +40,12 @@ pub struct Settings {
     /// Password.
     #[serde(default)]
     pub password: Option<Secret>,
-    /// How the server's identity is checked.
+    /// How the connection is encrypted.
     #[serde(default)]
-    pub tls: Option<Tls>,
-    /// A file with the certificates (PEM) of the authorities that are trusted besides the system's.
+    pub tls: Tls,
+    /// PEM file with certificate authorities to trust besides the system's.
     #[serde(default)]
-    pub tls_ca: Option<String>,
-}
-
-/// How the connection is encrypted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Tls {
-    /// Encrypted; the certificate must be valid and name the host.
-    #[default]
-    VerifyFull,
-    /// Encrypted; the certificate must be valid for any name.
-    VerifyCa,
-    /// Encrypted; any certificate.
-    Require,
-    /// Not encrypted.
-    Disable,
+    pub tls_ca: Option<PathBuf>,
 }
 
 /// Checked settings.
@@ -74,7 +64,7 @@ pub struct Config {
     /// How the connection is encrypted.
     pub tls: Tls,
     /// Certificates trusted besides the system's.
-    pub tls_ca: Option<String>,
+    pub tls_ca: Option<PathBuf>,
 }
 
 impl Config {
@@ -112,7 +102,7 @@ impl Config {
             database: need(settings.database, "database")?,
             user: need(settings.user, "user")?,
             password: settings.password.unwrap_or_default(),
-            tls: settings.tls.unwrap_or_default(),
+            tls: settings.tls,
             tls_ca: settings.tls_ca,
         })
     }
@@ -125,7 +115,7 @@ impl Config {
     /// What the driver is told.
     ///
     /// # Errors
-    /// `Io` or `NotFound` where `tls_ca` cannot be read.
+    /// As for [`authorities`].
     pub fn options(&self) -> Result<Opts> {
         let password = Some(self.password.expose()).filter(|p| !p.is_empty());
         let builder = OptsBuilder::default()
@@ -151,18 +141,11 @@ impl Config {
         }
         // Fails only where a provider is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut roots: Vec<Vec<u8>> = Vec::new();
-        if self.tls != Tls::Require {
-            let system = rustls_native_certs::load_native_certs();
-            roots.extend(system.certs.into_iter().map(|cert| cert.as_ref().to_vec()));
-        }
-        if let Some(path) = &self.tls_ca {
-            let pem = std::fs::read(path).map_err(|error| Error::from(error).at(format!("tls_ca {path}")))?;
-            roots.push(pem);
-        }
+        let trusted = if self.tls == Tls::Require { Vec::new() } else { authorities(self.tls_ca.as_deref())? };
         Ok(Some(
             SslOpts::default()
-                .with_root_certs(roots.into_iter().map(Into::into).collect())
+                .with_disable_built_in_roots(true)
+                .with_root_certs(trusted.iter().map(|certificate| certificate.to_vec().into()).collect())
                 .with_danger_skip_domain_validation(matches!(self.tls, Tls::VerifyCa | Tls::Require))
                 .with_danger_accept_invalid_certs(self.tls == Tls::Require),
         ))
@@ -178,51 +161,15 @@ pub fn from_url(url: &Url) -> Result<Value> {
         return Err(bad(format!("`{}:` is not a scheme of MySQL or MariaDB", url.scheme()))
             .advise("Write `mysql://user:password@host:port/database`."));
     }
-    let mut settings = Map::new();
-    let mut put = |name: &str, value: Value| settings.insert(name.to_owned(), value);
-    if let Some(host) = url.host_str().filter(|h| !h.is_empty()) {
-        put("host", host.trim_start_matches('[').trim_end_matches(']').into());
-    }
-    if let Some(port) = url.port() {
-        put("port", port.into());
-    }
-    if !url.username().is_empty() {
-        put("user", decoded(url.username())?.into());
-    }
-    if let Some(password) = url.password() {
-        put("password", decoded(password)?.into());
-    }
-    let database = url.path().trim_start_matches('/');
-    if database.contains('/') {
-        return Err(bad("the path of a mysql URL is one database name"));
-    }
-    if !database.is_empty() {
-        put("database", decoded(database)?.into());
-    }
+    let mut settings = server_settings(url)?;
     for (name, value) in url.query_pairs() {
         if !matches!(name.as_ref(), "tls" | "tls_ca") {
             return Err(bad(format!("a mysql URL has no parameter `{name}`"))
                 .advise(format!("{}Parameters: tls, tls_ca.", did_you_mean(nearest(&name, &["tls", "tls_ca"])))));
         }
-        put(&name, value.into_owned().into());
+        settings.insert(name.into_owned(), value.into_owned().into());
     }
     Ok(Value::Object(settings))
-}
-
-fn decoded(text: &str) -> Result<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, tail)) = rest.split_first() {
-        let hex = (*first == b'%').then(|| tail.get(..2).and_then(|two| std::str::from_utf8(two).ok())).flatten();
-        if let Some(byte) = hex.and_then(|two| u8::from_str_radix(two, 16).ok()) {
-            bytes.push(byte);
-            rest = &tail[2..];
-        } else {
-            bytes.push(*first);
-            rest = tail;
-        }
-    }
-    String::from_utf8(bytes).map_err(|_| bad("the URL holds a name that is not UTF-8"))
 }
 
 fn bad(message: impl Into<String>) -> Error {

@@ -8,9 +8,10 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_postgres::types::Type;
 
-use super::config::{Settings, Tls};
+use super::config::Settings;
 use super::error::Translate;
 use super::session::Session;
+use crate::kit::tls::Tls;
 
 /// Every step up to the first that fails.
 pub async fn check(settings: &Settings) -> Vec<CheckStep> {
@@ -27,13 +28,13 @@ pub async fn check(settings: &Settings) -> Vec<CheckStep> {
         Err(error) => {
             let step = if error.kind() == ErrorKind::Tls { "tls" } else { "auth" };
             if step == "auth" && settings.tls != Tls::Disable {
-                add(&mut steps, "tls", start, Ok(encryption(settings)));
+                add(&mut steps, "tls", start, Ok(settings.tls.in_words().to_owned()));
             }
             add(&mut steps, step, start, Err(error));
             return steps;
         }
     };
-    add(&mut steps, "tls", start, Ok(encryption(settings)));
+    add(&mut steps, "tls", start, Ok(settings.tls.in_words().to_owned()));
     if add(&mut steps, "auth", start, auth(&session).await)
         && add(&mut steps, "read", Instant::now(), read(&session).await)
     {
@@ -71,15 +72,6 @@ async fn tcp(settings: &Settings) -> Result<String> {
         Err(_) => Err(failed(format!("port {} does not answer within {} s", settings.port, wait.as_secs()))
             .advise("Check `host` and `port`, and whether a firewall drops the packets.")),
     }
-}
-
-fn encryption(settings: &Settings) -> String {
-    match settings.tls {
-        Tls::VerifyFull => "encrypted, server verified",
-        Tls::Require => "encrypted, server not verified",
-        Tls::Disable => "not encrypted, as set",
-    }
-    .to_owned()
 }
 
 async fn auth(session: &Session) -> Result<String> {

@@ -7,8 +7,11 @@ use levada_core::naming;
 use levada_core::secret::Secret;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use url::Url;
+
+use crate::kit::tls::Tls;
+use crate::kit::url::server_settings;
 
 /// Settings of a PostgreSQL connection. `url` may hold host, port, user, password and database; each can also be set by
 /// itself, and then wins.
@@ -34,10 +37,10 @@ pub struct Settings {
     /// Password.
     #[serde(default)]
     pub password: Option<Secret>,
-    /// How the connection is secured.
+    /// How the connection is encrypted.
     #[serde(default)]
     pub tls: Tls,
-    /// PEM file with the certificate authorities to trust, in place of the system's.
+    /// PEM file with certificate authorities to trust besides the system's.
     #[serde(default)]
     pub tls_ca: Option<PathBuf>,
     /// Where new tables go, and where Levada keeps its own.
@@ -46,19 +49,6 @@ pub struct Settings {
     /// Seconds to wait for a connection.
     #[serde(default = "default_timeout")]
     pub connect_timeout_s: u64,
-}
-
-/// How a connection is secured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Tls {
-    /// Encrypted; the certificate must be trusted and name the host.
-    #[default]
-    VerifyFull,
-    /// Encrypted; the server could be anyone.
-    Require,
-    /// Not encrypted.
-    Disable,
 }
 
 fn default_host() -> String {
@@ -127,54 +117,32 @@ impl Settings {
 /// # Errors
 /// `Config`, naming the part at fault.
 pub fn from_url(url: &Url) -> Result<Value> {
-    let mut map = Map::new();
-    let mut put = |name: &str, value: &str| map.insert(name.to_owned(), Value::String(value.to_owned()));
-    let decoded = |part: &str, name: &str| {
-        percent_decode(part).ok_or_else(|| config(format!("the {name} in the URL is not UTF-8 once decoded")))
-    };
-    if let Some(host) = url.host_str().filter(|host| !host.is_empty()) {
-        let host = decoded(host, "host")?;
-        put("host", host.trim_start_matches('[').trim_end_matches(']'));
-    }
-    if !url.username().is_empty() {
-        put("user", &decoded(url.username(), "user")?);
-    }
-    if let Some(password) = url.password() {
-        put("password", &decoded(password, "password")?);
-    }
-    let database = decoded(url.path().trim_start_matches('/'), "database")?;
-    if !database.is_empty() {
-        put("database", &database);
-    }
-    let mut numbers = Map::new();
-    if let Some(port) = url.port() {
-        numbers.insert("port".to_owned(), port.into());
-    }
+    let mut settings = server_settings(url)?;
     for (name, value) in url.query_pairs() {
-        match name.as_ref() {
-            "sslmode" => put("tls", sslmode(&value)?),
-            "sslrootcert" => put("tls_ca", &value),
+        let (name, value) = match name.as_ref() {
+            "sslmode" => ("tls", sslmode(&value)?.into()),
+            "sslrootcert" => ("tls_ca", value.into()),
             "port" | "connect_timeout_s" => {
-                let number: u64 =
-                    value.parse().map_err(|_| config(format!("`{name}` in the URL is not a whole number")))?;
-                numbers.insert(name.into_owned(), number.into());
-                continue;
+                let number: std::result::Result<u64, _> = value.parse();
+                let wrong = |_| config(format!("`{name}` in the URL is not a whole number"));
+                (name.as_ref(), number.map_err(wrong)?.into())
             }
-            name if name != "url" && NAMES.contains(&name) => put(name, &value),
+            name if name != "url" && NAMES.contains(&name) => (name, value.into()),
             name => return Err(unknown_name(name)),
         };
+        settings.insert(name.to_owned(), value);
     }
-    map.append(&mut numbers);
-    Ok(Value::Object(map))
+    Ok(Value::Object(settings))
 }
 
 fn sslmode(value: &str) -> Result<&'static str> {
     match value {
         "disable" => Ok("disable"),
         "require" => Ok("require"),
-        "verify-full" | "verify-ca" => Ok("verify-full"),
+        "verify-ca" => Ok("verify-ca"),
+        "verify-full" => Ok("verify-full"),
         other => Err(config(format!("`sslmode={other}` leaves open whether the connection is secured"))
-            .advise("Write `tls=verify-full`, `tls=require` or `tls=disable`.")),
+            .advise("Write `tls=verify-full`, `tls=verify-ca`, `tls=require` or `tls=disable`.")),
     }
 }
 
@@ -193,25 +161,6 @@ fn unknown_name(name: &str) -> Error {
 /// The first part of a message of the parser, without its position in a text that the user never wrote.
 fn plain(message: &str) -> &str {
     message.split(" at line ").next().unwrap_or(message)
-}
-
-fn percent_decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let hex = |b: &u8| char::from(*b).to_digit(16);
-        match (first, after) {
-            (b'%', [high, low, after @ ..]) => {
-                bytes.push((hex(high)? * 16 + hex(low)?) as u8);
-                rest = after;
-            }
-            _ => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

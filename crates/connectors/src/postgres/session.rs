@@ -1,21 +1,16 @@
 //! One connection to the server, set up so that every value has one text form, and closed when it is dropped.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use levada_core::error::{Error, ErrorKind, Result};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use levada_core::error::Result;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::config::{Settings, Tls};
+use super::config::Settings;
 use super::error::Translate;
+use crate::kit::tls::{Tls, client_config};
 
 /// A connection. Dropping it closes the socket at once, so that the server stops what it is doing.
 pub struct Session {
@@ -56,7 +51,7 @@ impl Session {
             let (client, driver) = config.connect(NoTls).await.pg()?;
             Self { client, driver: Driver(tokio::spawn(async move { drop(driver.await) })) }
         } else {
-            let tls = MakeRustlsConnect::new(tls_config(settings)?);
+            let tls = MakeRustlsConnect::new(client_config(settings.tls, settings.tls_ca.as_deref())?);
             let (client, driver) = config.connect(tls).await.pg()?;
             Self { client, driver: Driver(tokio::spawn(async move { drop(driver.await) })) }
         };
@@ -75,81 +70,5 @@ impl Session {
 impl Drop for Driver {
     fn drop(&mut self) {
         self.0.abort();
-    }
-}
-
-fn tls_config(settings: &Settings) -> Result<ClientConfig> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let wrong = |what: String| Error::new(ErrorKind::Tls, what);
-    let builder = ClientConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-        .map_err(|error| wrong(error.to_string()))?;
-    if settings.tls == Tls::Require {
-        let verifier = Arc::new(TrustAnyone(provider));
-        return Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth());
-    }
-    let mut roots = RootCertStore::empty();
-    if let Some(path) = &settings.tls_ca {
-        let place = format!("`tls_ca` {}", path.display());
-        let certificates = CertificateDer::pem_file_iter(path).map_err(|error| wrong(error.to_string()).at(&place))?;
-        for certificate in certificates {
-            let certificate = certificate.map_err(|error| wrong(error.to_string()).at(&place))?;
-            roots.add(certificate).map_err(|error| wrong(error.to_string()).at(&place))?;
-        }
-        if roots.is_empty() {
-            return Err(wrong("the file holds no certificate".to_owned()).at(place));
-        }
-    } else {
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    }
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
-/// Encrypts without asking who the server is: `tls: require`.
-#[derive(Debug)]
-struct TrustAnyone(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for TrustAnyone {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(
-            message,
-            certificate,
-            signature,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(
-            message,
-            certificate,
-            signature,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -10,11 +10,18 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use url::Url;
 
+use crate::kit::url::decoded;
+
 /// Settings of a `sqlite` connection.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
+    /// `sqlite:./shop.db` or `sqlite:///var/lib/shop.db`, in place of the path.
+    #[serde(default)]
+    #[allow(dead_code, reason = "for the schema: it is taken apart before the settings are read")]
+    pub url: Option<String>,
     /// The database file. The first load makes it if it is missing; its folder must exist.
+    #[serde(default)]
     pub path: String,
     /// What a load does about the journal: `wal` switches the file to write-ahead logging, so that readers and the load
     /// do not wait for each other; `keep` leaves the file's journal mode as it is.
@@ -106,23 +113,4 @@ pub fn from_url(url: &Url) -> Result<Map<String, Value>> {
 fn bad_url(reason: &str) -> Error {
     Error::new(ErrorKind::Config, format!("the URL of the sqlite connection can not be used: {reason}"))
         .advise("Write `sqlite:./shop.db` or `sqlite:///var/lib/shop.db`.")
-}
-
-fn decoded(path: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path.as_bytes();
-    while let Some((&byte, tail)) = rest.split_first() {
-        let hex = (byte == b'%').then(|| tail.get(..2)).flatten().and_then(|h| std::str::from_utf8(h).ok());
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(value) => {
-                bytes.push(value);
-                rest = &tail[2..];
-            }
-            None => {
-                bytes.push(byte);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8(bytes).ok()
 }

@@ -228,7 +228,11 @@ async fn encryption_and_credentials_are_checked() {
     assert_eq!(kind(url("localhost", "levada-tls", "tls=require")).await, None);
     assert_eq!(kind(url("localhost", "levada-tls", "")).await, Some(ErrorKind::Tls));
     assert_eq!(kind(url("127.0.0.2", "levada-tls", &trusted)).await, Some(ErrorKind::Tls));
+    assert_eq!(kind(url("127.0.0.2", "levada-tls", &format!("tls=verify-ca&{trusted}"))).await, None);
+    assert_eq!(kind(url("127.0.0.2", "levada-tls", &format!("sslmode=verify-ca&sslrootcert={ca}"))).await, None);
+    assert_eq!(kind(url("localhost", "levada-tls", "tls=verify-ca")).await, Some(ErrorKind::Tls));
     assert_eq!(kind(url("localhost", "levada-tls", "tls_ca=/nowhere")).await, Some(ErrorKind::Tls));
+    assert_eq!(kind(url("localhost", "levada-tls", "tls_ca=/dev/null")).await, Some(ErrorKind::Tls));
     assert_eq!(kind(url("localhost", "wrong", &trusted)).await, Some(ErrorKind::Auth));
     assert_eq!(kind(url("localhost", "", &trusted)).await, Some(ErrorKind::Auth));
     assert_eq!(kind(url("localhost", "levada-tls", "tls=disable")).await, Some(ErrorKind::Auth));
