@@ -9,6 +9,7 @@ mod pipeline;
 mod project;
 mod settings;
 mod sync;
+mod task;
 mod yaml;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,10 @@ pub use settings::fit_settings;
 pub use sync::{
     Columns, MEMORY_BYTES_DEFAULT, OnBadRow, Parallel, Problem, ReadKind, StreamDocument, StreamOptions, Streams, Sync,
     SyncDocument, Verify,
+};
+pub use task::{
+    Channel, Command, Dates, Email, EmailTls, FilePattern, ForEachDocument, Http, HttpAuth, Notify, Query,
+    StartPipeline, Step, WaitDocument,
 };
 
 use crate::error::{Error, ErrorKind};
