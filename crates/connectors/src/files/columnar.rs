@@ -6,60 +6,51 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{Schema, SchemaRef};
-use futures_util::future::BoxFuture;
 use levada_core::batch::{Batch, Data};
 use levada_core::error::{Error, ErrorKind, Result};
-use levada_core::source::{ReadRequest, Reader};
+use levada_core::source::ReadRequest;
 
-use super::blocking;
 use super::format::csv::constant_column;
-use super::format::{FileReader, Format, RandomRead, SelfDescribing, self_describing};
+use super::format::{FileReader, Format, SelfDescribing, self_describing};
 use super::listing::partitions;
 use super::place::{FileMeta, Place};
-use super::source::marked;
 
 enum Unit {
     Whole(FileMeta),
-    Part(Arc<dyn RandomRead>, Range<usize>, FileMeta),
+    Part(Arc<dyn SelfDescribing>, Range<usize>, FileMeta),
 }
 
 /// What the readers of one stream share.
-pub struct ColumnarShared {
+struct ColumnarShared {
     place: Arc<dyn Place>,
-    format: Box<dyn SelfDescribing>,
+    format: Format,
     wanted: SchemaRef,
     batch_bytes: usize,
     readers: usize,
-    overlap: bool,
     queue: Mutex<VecDeque<Unit>>,
 }
 
-impl ColumnarShared {
-    /// The readers of a stream.
-    pub fn readers(
-        place: Arc<dyn Place>,
-        files: Vec<FileMeta>,
-        request: &ReadRequest,
-        format: Format,
-        overlap: bool,
-    ) -> Result<Vec<Box<dyn Reader>>> {
-        let readers = request.readers.max(1);
-        let shared = Arc::new(Self {
-            place,
-            format: self_describing(format)?,
-            wanted: request.columns.clone(),
-            batch_bytes: request.batch_bytes,
-            readers,
-            overlap,
-            queue: Mutex::new(files.into_iter().map(Unit::Whole).collect()),
-        });
-        let reader = |_| {
-            let work = Work { shared: shared.clone(), open: None };
-            Box::new(ColumnarReader { work: Some(work) }) as Box<dyn Reader>
-        };
-        Ok((0..readers).map(reader).collect())
-    }
+/// The readers of a stream of files that describe themselves.
+pub fn readers(
+    place: Arc<dyn Place>,
+    files: Vec<FileMeta>,
+    request: &ReadRequest,
+    format: Format,
+) -> Vec<Box<dyn FileReader>> {
+    let readers = request.readers.max(1);
+    let shared = Arc::new(ColumnarShared {
+        place,
+        format,
+        wanted: request.columns.clone(),
+        batch_bytes: request.batch_bytes,
+        readers,
+        queue: Mutex::new(files.into_iter().map(Unit::Whole).collect()),
+    });
+    let reader = |_| Box::new(ColumnarReader { shared: shared.clone(), open: None }) as Box<dyn FileReader>;
+    (0..readers).map(reader).collect()
+}
 
+impl ColumnarShared {
     fn next_part(&self) -> Result<Option<OpenPart>> {
         // The queue stays locked while a file is described, so that nobody takes it for exhausted meanwhile.
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
@@ -68,11 +59,11 @@ impl ColumnarShared {
                 None => return Ok(None),
                 Some(Unit::Part(file, parts, meta)) => {
                     drop(queue);
-                    return self.open(file, parts, &meta).map(Some);
+                    return self.open(file.as_ref(), parts, &meta).map(Some);
                 }
                 Some(Unit::Whole(meta)) => {
-                    let file = self.place.random(&meta)?;
-                    let parts = self.format.describe(&file)?.parts;
+                    let file = self_describing(self.format, self.place.random(&meta)?)?;
+                    let parts = file.info().parts;
                     let step = parts.div_ceil(self.readers * 4).max(1);
                     for start in (0..parts).step_by(step).rev() {
                         let range = start..(start + step).min(parts);
@@ -83,8 +74,8 @@ impl ColumnarShared {
         }
     }
 
-    fn open(&self, file: Arc<dyn RandomRead>, parts: Range<usize>, meta: &FileMeta) -> Result<OpenPart> {
-        let own = self.format.describe(&file)?.schema;
+    fn open(&self, file: &dyn SelfDescribing, parts: Range<usize>, meta: &FileMeta) -> Result<OpenPart> {
+        let own = &file.info().schema;
         let constants: Vec<(usize, Option<String>)> = partitions(&meta.path)
             .into_iter()
             .filter(|(key, _)| own.field_with_name(key).is_err())
@@ -93,7 +84,7 @@ impl ColumnarShared {
         let from_file =
             self.wanted.fields().iter().enumerate().filter(|(at, _)| constants.iter().all(|(c, _)| c != at));
         let columns: SchemaRef = Arc::new(Schema::new(from_file.map(|(_, field)| field.clone()).collect::<Vec<_>>()));
-        let reader = self.format.open(file, parts, columns, self.batch_bytes)?;
+        let reader = file.open(parts, columns, self.batch_bytes)?;
         Ok(OpenPart { reader, constants })
     }
 }
@@ -126,17 +117,17 @@ impl OpenPart {
     }
 }
 
-struct Work {
+struct ColumnarReader {
     shared: Arc<ColumnarShared>,
     open: Option<OpenPart>,
 }
 
-impl Work {
+impl FileReader for ColumnarReader {
     fn next(&mut self) -> Result<Option<Batch>> {
         loop {
             if let Some(open) = &mut self.open {
                 if let Some(batch) = open.next(&self.shared.wanted)? {
-                    return Ok(Some(if self.shared.overlap { marked(batch)? } else { batch }));
+                    return Ok(Some(batch));
                 }
                 self.open = None;
             }
@@ -145,27 +136,5 @@ impl Work {
                 return Ok(None);
             }
         }
-    }
-}
-
-struct ColumnarReader {
-    work: Option<Work>,
-}
-
-impl Reader for ColumnarReader {
-    fn next(&mut self) -> BoxFuture<'_, Result<Option<Batch>>> {
-        Box::pin(async move {
-            let Some(mut work) = self.work.take() else { return Ok(None) };
-            let (work, batch) = blocking(move || {
-                let batch = work.next();
-                Ok((work, batch))
-            })
-            .await?;
-            let batch = batch?;
-            if batch.is_some() {
-                self.work = Some(work);
-            }
-            Ok(batch)
-        })
     }
 }

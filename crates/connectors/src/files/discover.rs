@@ -74,11 +74,11 @@ fn with_partitions(schema: &SchemaRef, set: &FileSet) -> SchemaRef {
 }
 
 fn described_schema(place: &dyn Place, set: &FileSet, format: Format) -> Result<(SchemaRef, Option<u64>)> {
-    let reader = self_describing(format)?;
     let mut fields: Vec<Field> = Vec::new();
     let mut rows = Some(0);
     for (number, file) in set.files.iter().enumerate() {
-        let info = reader.describe(&place.random(file)?)?;
+        let described = self_describing(format, place.random(file)?)?;
+        let info = described.info();
         rows = rows.zip(info.rows).map(|(a, b)| a + b);
         for known in &mut fields {
             if info.schema.field_with_name(known.name()).is_err() {

@@ -14,6 +14,7 @@ mod place;
 mod position;
 mod settings;
 mod source;
+mod text;
 
 use std::sync::Arc;
 

@@ -1,30 +1,23 @@
-//! Reads streams of files. Every reader takes the next file of the stream while there are any, and then helps with the
-//! files that others have open: a big file is parsed by all readers, many small ones are read side by side.
+//! Reads streams of files: which files are read, and from which position on. How their bytes become rows is the business
+//! of `text` and `columnar`.
 
-use std::collections::{HashSet, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, Schema};
 use futures_util::future::BoxFuture;
-use levada_core::batch::{Batch, Data, Reject};
+use levada_core::batch::{Batch, Data};
 use levada_core::error::{Error, ErrorKind, Result};
-use levada_core::schema::NATIVE;
 use levada_core::source::{Extract, OVERLAP_COLUMN, ReadMode, ReadRequest, Reader, Source, StreamInfo};
 
-use super::chunks::{Chunk, Chunker, Piece};
-use super::columnar::ColumnarShared;
 use super::discover::{describe, format};
-use super::format::Format;
-use super::format::csv::{self, FileColumns, GUESSED};
-use super::format::json;
+use super::format::FileReader;
 use super::listing::{self, FileSet};
-use super::open::{TextOptions, TextParser, file_columns, open_text};
-use super::place::{self, FileMeta, Opened, Place};
+use super::place::{self, FileMeta, Opened};
 use super::position::Seen;
 use super::settings::Settings;
-use super::{Files, blocking};
+use super::{Files, blocking, columnar, text};
 
 impl Source for Files {
     fn discover<'a>(&'a self, selector: Option<&'a str>) -> BoxFuture<'a, Result<Vec<StreamInfo>>> {
@@ -69,11 +62,13 @@ fn read(settings: &Arc<Settings>, request: &ReadRequest) -> Result<Extract> {
         files.retain(|file| !seen.has(file));
     }
     let readers = if format.is_text() {
-        text_readers(settings, &root, &set, files, request, format, overlap)?
+        text::readers(settings, &root, &set, files, request, format)?
     } else {
-        ColumnarShared::readers(root.place, files, request, format, overlap)?
+        columnar::readers(root.place, files, request, format)
     };
-    Ok(Extract { readers, position, warnings })
+    let readers =
+        readers.into_iter().map(|rows| Box::new(FilesReader { rows: Some(rows), overlap }) as Box<dyn Reader>);
+    Ok(Extract { readers: readers.collect(), position, warnings })
 }
 
 /// Leaves out files that are still being written: young ones are looked at again once they should be at rest.
@@ -113,133 +108,30 @@ fn at_rest(
     Ok(())
 }
 
-fn text_readers(
-    settings: &Arc<Settings>,
-    root: &Opened,
-    set: &FileSet,
-    files: Vec<FileMeta>,
-    request: &ReadRequest,
-    format: Format,
+/// Drives one of the readers on threads that may block, until its rows end or fail.
+struct FilesReader {
+    rows: Option<Box<dyn FileReader>>,
     overlap: bool,
-) -> Result<Vec<Box<dyn Reader>>> {
-    let stream = &request.stream.schema;
-    let guessed = |field: &Field| {
-        let known = stream.field_with_name(field.name()).ok();
-        known.is_some_and(|known| {
-            known.data_type() == field.data_type() && known.metadata().get(NATIVE).is_some_and(|n| n == GUESSED)
+}
+
+impl Reader for FilesReader {
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<Batch>>> {
+        Box::pin(async move {
+            let Some(mut rows) = self.rows.take() else { return Ok(None) };
+            let (rows, batch) = blocking(move || {
+                let batch = rows.next();
+                Ok((rows, batch))
+            })
+            .await?;
+            let Some(batch) = batch? else { return Ok(None) };
+            self.rows = Some(rows);
+            Ok(Some(if self.overlap { marked(batch)? } else { batch }))
         })
-    };
-    let exact: Vec<bool> = request.columns.fields().iter().map(|field| guessed(field)).collect();
-    let known: HashSet<String> = stream.fields().iter().map(|field| field.name().clone()).collect();
-    let bytes: u64 = files.iter().map(|file| file.size).sum();
-    // More readers than there are chunks would only wait.
-    let chunk_bytes = request.batch_bytes.clamp(64 << 10, 16 << 20);
-    let useful = usize::try_from(bytes / chunk_bytes as u64 + 1).unwrap_or(usize::MAX).max(files.len().min(16));
-    let count = request.readers.clamp(1, useful.max(1));
-    let options = TextOptions::new(settings, format, chunk_bytes);
-    let shared = Arc::new(TextShared {
-        place: root.place.clone(),
-        options,
-        wanted: request.columns.clone(),
-        stream: stream.clone(),
-        queue: Mutex::new(files.into()),
-        open: (0..count).map(|_| Mutex::new(None)).collect(),
-    });
-    let readers = (0..count).map(|number| {
-        let wanted = request.columns.clone();
-        let parser = match format {
-            Format::Csv | Format::Tsv => {
-                TextParser::Csv(csv::Parser::new(wanted, exact.clone(), shared.options.dialect.clone())?)
-            }
-            _ => {
-                let layout = if format == Format::Json { json::Objects::Documents } else { json::Objects::Lines };
-                TextParser::Json(json::Parser::new(wanted, known.clone(), layout, set.manifest.is_some())?)
-            }
-        };
-        let work = TextWork { shared: shared.clone(), number, parser, overlap };
-        Ok(Box::new(TextReader { work: Some(work) }) as Box<dyn Reader>)
-    });
-    readers.collect()
-}
-
-/// A text file that readers share.
-struct SharedFile {
-    chunker: Chunker,
-    columns: Arc<FileColumns>,
-}
-
-struct TextShared {
-    place: Arc<dyn Place>,
-    options: TextOptions,
-    wanted: SchemaRef,
-    stream: SchemaRef,
-    queue: Mutex<VecDeque<FileMeta>>,
-    /// One place per reader for the file it opened.
-    open: Vec<Mutex<Option<SharedFile>>>,
-}
-
-impl TextShared {
-    /// The next piece for a reader: of its own file, of a new file, or of another reader's file.
-    fn next(&self, number: usize) -> Result<Option<(Arc<FileColumns>, Piece)>> {
-        let count = self.open.len();
-        for other in 0..count {
-            let mut open = self.open[(number + other) % count].lock().unwrap_or_else(PoisonError::into_inner);
-            loop {
-                if let Some(file) = open.as_mut() {
-                    if let Some(piece) = file.chunker.next()? {
-                        return Ok(Some((file.columns.clone(), piece)));
-                    }
-                    *open = None;
-                }
-                let next = self.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-                match next {
-                    Some(file) => *open = Some(self.open_file(&file)?),
-                    None => break,
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    fn open_file(&self, file: &FileMeta) -> Result<SharedFile> {
-        let text = open_text(self.place.as_ref(), file, &self.options)?;
-        let columns = file_columns(text.names, &file.path, &self.wanted, &self.stream)?;
-        Ok(SharedFile { chunker: text.chunker, columns: Arc::new(columns) })
-    }
-}
-
-struct TextWork {
-    shared: Arc<TextShared>,
-    number: usize,
-    parser: TextParser,
-    overlap: bool,
-}
-
-impl TextWork {
-    fn next(&mut self) -> Result<Option<Batch>> {
-        let Some((columns, piece)) = self.shared.next(self.number)? else { return Ok(None) };
-        let batch = match piece {
-            Piece::Chunk(chunk) => self.parser.parse(&columns, &chunk)?,
-            Piece::TooLong(line, start) => {
-                let mut batch = self.parser.parse(&columns, &Chunk { bytes: Vec::new(), line })?;
-                let limit = self.shared.options.limits.record_bytes_max;
-                batch.rejects.push(Reject {
-                    row: serde_json::json!({ "record": String::from_utf8_lossy(&start) }).to_string(),
-                    column: None,
-                    reason: format!(
-                        "{} line {line}: the record is longer than {limit} bytes (`record_max`)",
-                        columns.file
-                    ),
-                });
-                batch
-            }
-        };
-        Ok(Some(if self.overlap { marked(batch)? } else { batch }))
     }
 }
 
 /// Files have no overlap: what was read once is not read again.
-pub fn marked(mut batch: Batch) -> Result<Batch> {
+fn marked(mut batch: Batch) -> Result<Batch> {
     if let Data::Arrow(rows) = &batch.data {
         let mut fields: Vec<Field> = rows.schema().fields().iter().map(|f| f.as_ref().clone()).collect();
         fields.push(Field::new(OVERLAP_COLUMN, DataType::Boolean, false));
@@ -250,26 +142,4 @@ pub fn marked(mut batch: Batch) -> Result<Batch> {
         batch.data = Data::Arrow(rows);
     }
     Ok(batch)
-}
-
-struct TextReader {
-    work: Option<TextWork>,
-}
-
-impl Reader for TextReader {
-    fn next(&mut self) -> BoxFuture<'_, Result<Option<Batch>>> {
-        Box::pin(async move {
-            let Some(mut work) = self.work.take() else { return Ok(None) };
-            let (work, batch) = blocking(move || {
-                let batch = work.next();
-                Ok((work, batch))
-            })
-            .await?;
-            let batch = batch?;
-            if batch.is_some() {
-                self.work = Some(work);
-            }
-            Ok(batch)
-        })
-    }
 }

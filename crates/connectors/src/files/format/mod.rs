@@ -94,20 +94,20 @@ pub struct FileInfo {
     pub parts: usize,
 }
 
-/// Rows of one file, or of one part of it.
+/// Rows of one file, of one part of it, or of what one reader takes of many files.
 pub trait FileReader: Send {
     /// The next rows with exactly the columns asked for, or `None` at the end.
     fn next(&mut self) -> Result<Option<Batch>>;
 }
 
-/// A format that describes itself and is read at random offsets (Parquet, Avro).
+/// A file that describes itself and is read at random offsets (Parquet, Avro). What stands in its footer or header has been
+/// read once; all of its parts are opened from that.
 pub trait SelfDescribing: Send + Sync {
     /// The file's schema and extent.
-    fn describe(&self, file: &Arc<dyn RandomRead>) -> Result<FileInfo>;
-    /// Opens some parts of a file. A wanted column that the file does not have is NULL in every row.
+    fn info(&self) -> &FileInfo;
+    /// Opens some parts. A wanted column that the file does not have is NULL in every row.
     fn open(
         &self,
-        file: Arc<dyn RandomRead>,
         parts: std::ops::Range<usize>,
         columns: SchemaRef,
         batch_bytes: usize,
@@ -127,11 +127,11 @@ pub trait FileWriter: Send {
 /// Where a [`FileWriter`] puts its bytes, in order.
 pub type Sink = Box<dyn Write + Send>;
 
-/// The reader of a format that describes itself.
-pub fn self_describing(format: Format) -> Result<Box<dyn SelfDescribing>> {
+/// Reads what a file says of itself.
+pub fn self_describing(format: Format, file: Arc<dyn RandomRead>) -> Result<Arc<dyn SelfDescribing>> {
     match format {
-        Format::Parquet => Ok(Box::new(parquet::Parquet)),
-        Format::Avro => Ok(Box::new(avro::Avro)),
+        Format::Parquet => Ok(Arc::new(parquet::Parquet::load(file)?)),
+        Format::Avro => Ok(Arc::new(avro::Avro::load(file)?)),
         text => Err(Error::new(ErrorKind::Internal, format!("{} files do not describe themselves", text.ending()))),
     }
 }

@@ -32,28 +32,33 @@ const TEXT_BYTES_MAX: usize = if cfg!(test) { 1 << 20 } else { 256 << 20 };
 /// How deep values may nest.
 const DEPTH_MAX: usize = 64;
 
-/// The format.
-pub(in crate::files) struct Avro;
+/// A file whose header has been read.
+pub(in crate::files) struct Avro {
+    file: Arc<dyn RandomRead>,
+    header: Arc<Header>,
+    info: FileInfo,
+}
+
+impl Avro {
+    /// Reads the header.
+    pub(in crate::files) fn load(file: Arc<dyn RandomRead>) -> Result<Self> {
+        let header = Header::load(&file).at(file.name())?;
+        let info = FileInfo {
+            rows: header.rows_estimate(&file).at(file.name())?,
+            schema: header.schema.clone(),
+            parts: usize::try_from(file.len().div_ceil(PART_BYTES)).unwrap_or(usize::MAX).max(1),
+        };
+        Ok(Self { file, header: Arc::new(header), info })
+    }
+}
 
 impl SelfDescribing for Avro {
-    fn describe(&self, file: &Arc<dyn RandomRead>) -> Result<FileInfo> {
-        let header = Header::load(file).at(file.name())?;
-        Ok(FileInfo {
-            rows: header.rows_estimate(file).at(file.name())?,
-            schema: header.schema,
-            parts: usize::try_from(file.len().div_ceil(PART_BYTES)).unwrap_or(usize::MAX).max(1),
-        })
+    fn info(&self) -> &FileInfo {
+        &self.info
     }
 
-    fn open(
-        &self,
-        file: Arc<dyn RandomRead>,
-        parts: Range<usize>,
-        columns: SchemaRef,
-        batch_bytes: usize,
-    ) -> Result<Box<dyn FileReader>> {
-        let header = Header::load(&file).at(file.name())?;
-        Ok(Box::new(read::Rows::new(file, header, parts, columns, batch_bytes)?))
+    fn open(&self, parts: Range<usize>, columns: SchemaRef, batch_bytes: usize) -> Result<Box<dyn FileReader>> {
+        Ok(Box::new(read::Rows::new(self.file.clone(), self.header.clone(), parts, columns, batch_bytes)))
     }
 }
 

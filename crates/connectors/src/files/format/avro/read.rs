@@ -132,7 +132,7 @@ struct Block {
 
 /// Rows of some parts.
 pub(super) struct Rows {
-    header: Header,
+    header: Arc<Header>,
     wanted: SchemaRef,
     /// For each wanted column, its index among the file's columns.
     sources: Vec<Option<usize>>,
@@ -149,11 +149,11 @@ pub(super) struct Rows {
 impl Rows {
     pub(super) fn new(
         file: Arc<dyn RandomRead>,
-        header: Header,
+        header: Arc<Header>,
         parts: Range<usize>,
         wanted: SchemaRef,
         batch_bytes: usize,
-    ) -> Result<Self> {
+    ) -> Self {
         let mut by_name = BTreeMap::new();
         for (index, field) in header.schema.fields().iter().enumerate() {
             by_name.entry(field.name().as_str()).or_insert(index);
@@ -165,7 +165,7 @@ impl Rows {
         let range = place(parts.start)..place(parts.end);
         let next_block = (range.start <= header.end).then_some(header.end);
         let input = Input { file, start: 0, buffer: Vec::new() };
-        Ok(Self { header, wanted, sources, used, batch_bytes, input, next_block, range, block: None })
+        Self { header, wanted, sources, used, batch_bytes, input, next_block, range, block: None }
     }
 
     /// The start of the first block of the range: behind the first sync marker whose block is whole.

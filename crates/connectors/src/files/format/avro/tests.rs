@@ -12,7 +12,7 @@ use levada_core::schema::{Logical, NATIVE, timestamp, timestamp_utc};
 use serde_json::json;
 
 use super::super::samples::{Kept, Memory, arrow, columns, drain, everything, only, texts};
-use super::super::{FileReader, RandomRead, SelfDescribing};
+use super::super::{RandomRead, SelfDescribing};
 use super::codec::Codec;
 use super::cursor::{put_bytes, put_long};
 use super::field::{encoded_name, file_schema};
@@ -54,21 +54,19 @@ fn foreign(schema: &serde_json::Value, codec: &str, blocks: &[(i64, &[u8])]) -> 
 }
 
 fn schema(file: &Arc<Memory>) -> SchemaRef {
-    let file: Arc<dyn RandomRead> = file.clone();
-    Avro.describe(&file).unwrap().schema
+    Avro::load(file.clone()).unwrap().info().schema.clone()
 }
 
 fn read(file: &Arc<Memory>, wanted: SchemaRef) -> Vec<Batch> {
-    drain(Avro.open(file.clone(), 0..usize::MAX, wanted, 4 << 20).unwrap())
+    drain(Avro::load(file.clone()).unwrap().open(0..usize::MAX, wanted, 4 << 20).unwrap())
 }
 
 fn failure(file: Arc<Memory>) -> Error {
-    let shared: Arc<dyn RandomRead> = file.clone();
-    let wanted = match Avro.describe(&shared) {
-        Ok(info) => info.schema,
+    let file = match Avro::load(file) {
+        Ok(file) => file,
         Err(error) => return error,
     };
-    let mut reader: Box<dyn FileReader> = Avro.open(file, 0..usize::MAX, wanted, 4 << 20).unwrap();
+    let mut reader = file.open(0..usize::MAX, file.info().schema.clone(), 4 << 20).unwrap();
     loop {
         match reader.next() {
             Ok(Some(_)) => {}
@@ -293,12 +291,13 @@ fn parts_together_give_every_row_once() {
     };
     let batches: Vec<RecordBatch> = (0..rows).step_by(100_000).map(batch).collect();
     let file: Arc<dyn RandomRead> = written(&batches, Compression::None);
-    let info = Avro.describe(&file).unwrap();
+    let described = Avro::load(file.clone()).unwrap();
+    let info = described.info();
     assert!(info.parts > 2 && info.parts as u64 == file.len().div_ceil(PART_BYTES));
     assert!(info.rows.unwrap().abs_diff(rows as u64) < 50_000, "{:?}", info.rows);
     let mut next = 0;
     for part in 0..info.parts {
-        for batch in drain(Avro.open(file.clone(), part..part + 1, only(&info.schema, &["n"]), 1 << 20).unwrap()) {
+        for batch in drain(described.open(part..part + 1, only(&info.schema, &["n"]), 1 << 20).unwrap()) {
             assert!(batch.bytes() < 4 << 20);
             let numbers = columns(&batch).column(0).clone();
             let expected = Int64Array::from_iter_values(next..next + numbers.len() as i64);
@@ -371,7 +370,8 @@ fn bent_files_never_break_the_process() {
     for at in (0..whole.len()).step_by(3) {
         let mut bent = whole.clone();
         bent[at] ^= 0x5A;
-        if let Ok(mut reader) = Avro.open(Memory::new(bent), 0..1, wanted.clone(), 1 << 20) {
+        let rows = Avro::load(Memory::new(bent)).and_then(|file| file.open(0..1, wanted.clone(), 1 << 20));
+        if let Ok(mut reader) = rows {
             while let Ok(Some(_)) = reader.next() {}
         }
     }

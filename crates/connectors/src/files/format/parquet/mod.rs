@@ -19,36 +19,35 @@ use super::{FileInfo, FileReader, RandomRead, SelfDescribing};
 use schema::Layout;
 pub(in crate::files) use write::{Options, writer};
 
-/// The format.
-pub(in crate::files) struct Parquet;
+/// A file whose footer has been read.
+pub(in crate::files) struct Parquet {
+    file: Arc<dyn RandomRead>,
+    layout: Arc<Layout>,
+    info: FileInfo,
+}
+
+impl Parquet {
+    /// Reads the footer.
+    pub(in crate::files) fn load(file: Arc<dyn RandomRead>) -> Result<Self> {
+        let layout = guarded(|| Layout::load(&file)).at(file.name())?;
+        let metadata = layout.metadata.metadata();
+        let info = FileInfo {
+            schema: layout.schema.clone(),
+            rows: u64::try_from(metadata.file_metadata().num_rows()).ok(),
+            parts: metadata.num_row_groups().max(1),
+        };
+        Ok(Self { file, layout: Arc::new(layout), info })
+    }
+}
 
 impl SelfDescribing for Parquet {
-    fn describe(&self, file: &Arc<dyn RandomRead>) -> Result<FileInfo> {
-        let info = guarded(|| {
-            let layout = Layout::load(file)?;
-            let metadata = layout.metadata.metadata();
-            Ok(FileInfo {
-                schema: layout.schema,
-                rows: u64::try_from(metadata.file_metadata().num_rows()).ok(),
-                parts: metadata.num_row_groups().max(1),
-            })
-        });
-        info.at(file.name())
+    fn info(&self) -> &FileInfo {
+        &self.info
     }
 
-    fn open(
-        &self,
-        file: Arc<dyn RandomRead>,
-        parts: Range<usize>,
-        columns: SchemaRef,
-        batch_bytes: usize,
-    ) -> Result<Box<dyn FileReader>> {
-        let name = file.name().to_owned();
-        let rows = guarded(|| {
-            let layout = Layout::load(&file)?;
-            read::Rows::new(file, layout, parts, columns, batch_bytes)
-        });
-        Ok(Box::new(rows.at(name)?))
+    fn open(&self, parts: Range<usize>, columns: SchemaRef, batch_bytes: usize) -> Result<Box<dyn FileReader>> {
+        let rows = || read::Rows::new(self.file.clone(), self.layout.clone(), parts, columns, batch_bytes);
+        Ok(Box::new(guarded(rows).at(self.file.name())?))
     }
 }
 

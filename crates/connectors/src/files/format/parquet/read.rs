@@ -35,7 +35,7 @@ const UNFOLDED_MAX: usize = 512 << 20;
 pub(super) struct Rows {
     name: String,
     chunks: Chunks,
-    layout: Layout,
+    layout: Arc<Layout>,
     groups: Range<usize>,
     wanted: SchemaRef,
     /// For each wanted column, its index among the file's columns.
@@ -57,7 +57,7 @@ struct Group {
 impl Rows {
     pub(super) fn new(
         file: Arc<dyn RandomRead>,
-        layout: Layout,
+        layout: Arc<Layout>,
         parts: Range<usize>,
         wanted: SchemaRef,
         batch_bytes: usize,

@@ -46,12 +46,11 @@ fn foreign(columns: Vec<(&str, ArrayRef)>, embed: bool) -> Arc<Memory> {
 }
 
 fn schema(file: &Arc<Memory>) -> SchemaRef {
-    let file: Arc<dyn RandomRead> = file.clone();
-    Parquet.describe(&file).unwrap().schema
+    Parquet::load(file.clone()).unwrap().info().schema.clone()
 }
 
 fn read(file: &Arc<Memory>, wanted: SchemaRef) -> Vec<Batch> {
-    drain(Parquet.open(file.clone(), 0..usize::MAX, wanted, 4 << 20).unwrap())
+    drain(Parquet::load(file.clone()).unwrap().open(0..usize::MAX, wanted, 4 << 20).unwrap())
 }
 
 #[test]
@@ -258,7 +257,7 @@ fn one_huge_row_group_is_read_in_bounded_pieces() {
     let found = schema(&file);
     file.reads.store(0, Ordering::Relaxed);
     file.read_bytes.store(0, Ordering::Relaxed);
-    let batches = drain(Parquet.open(file.clone(), 0..1000, found.clone(), 1 << 20).unwrap());
+    let batches = drain(Parquet::load(file.clone()).unwrap().open(0..1000, found.clone(), 1 << 20).unwrap());
     assert!(batches.iter().all(|batch| batch.bytes() < 3 << 20), "{:?}", batches.iter().map(Batch::bytes).max());
     let mut row = 0;
     for found in &batches {
@@ -283,12 +282,16 @@ fn row_groups_are_parts_and_an_empty_file_has_its_schema() {
     let properties = WriterProperties::builder().set_max_row_group_row_count(Some(300)).build();
     let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).unwrap();
     writer.write(&batch).unwrap();
-    let file: Arc<dyn RandomRead> = Memory::new(writer.into_inner().unwrap());
-    let info = Parquet.describe(&file).unwrap();
+    let memory = Memory::new(writer.into_inner().unwrap());
+    let file = Parquet::load(memory.clone()).unwrap();
+    let info = file.info();
     assert_eq!((info.parts, info.rows), (4, Some(1000)));
     let counts: Vec<u64> = (0..4)
         .map(|part| {
-            let batches = drain(Parquet.open(file.clone(), part..part + 1, info.schema.clone(), 1 << 20).unwrap());
+            let reads = memory.reads.load(Ordering::Relaxed);
+            let rows = file.open(part..part + 1, info.schema.clone(), 1 << 20).unwrap();
+            assert_eq!(memory.reads.load(Ordering::Relaxed), reads, "the footer is read once for all parts");
+            let batches = drain(rows);
             batches.iter().map(Batch::rows).sum()
         })
         .collect();
@@ -312,7 +315,7 @@ fn writer_of(kept: &Kept, batch: &RecordBatch) -> Box<dyn super::super::FileWrit
 #[test]
 fn broken_files_are_named_and_never_believed() {
     let whole = written(&[everything()], Options::default()).bytes.clone();
-    let describe = |bytes: Vec<u8>| Parquet.describe(&(Memory::new(bytes) as Arc<dyn RandomRead>)).map(|_| ());
+    let describe = |bytes: Vec<u8>| Parquet::load(Memory::new(bytes)).map(|_| ());
     for bytes in [Vec::new(), b"PAR1".to_vec(), whole[..whole.len() / 2].to_vec(), vec![b'x'; 5000]] {
         let error = describe(bytes).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Data, "{error}");
@@ -327,10 +330,8 @@ fn broken_files_are_named_and_never_believed() {
     for at in (4..whole.len() - 8).step_by(31) {
         let mut bent = whole.clone();
         bent[at] ^= 0x5A;
-        let file = Memory::new(bent);
-        let shared: Arc<dyn RandomRead> = file.clone();
-        let _ = Parquet.describe(&shared);
-        if let Ok(mut reader) = Parquet.open(file, 0..1, wanted.clone(), 1 << 20) {
+        let rows = Parquet::load(Memory::new(bent)).and_then(|file| file.open(0..1, wanted.clone(), 1 << 20));
+        if let Ok(mut reader) = rows {
             while let Ok(Some(_)) = reader.next() {}
         }
     }
@@ -369,7 +370,7 @@ fn an_error_of_the_store_keeps_its_kind() {
     let reads = [0, 1].map(|reads| {
         file.reads.store(0, Ordering::Relaxed);
         let failing: Arc<dyn RandomRead> = Arc::new(Failing(file.clone(), reads));
-        match Parquet.open(failing, 0..1, wanted.clone(), 1 << 20) {
+        match Parquet::load(failing).and_then(|file| file.open(0..1, wanted.clone(), 1 << 20)) {
             Err(error) => error,
             Ok(mut reader) => loop {
                 match reader.next() {
