@@ -1,0 +1,197 @@
+//! From a sync as written to a sync as meant: defaults are filled in, and every rule that a document breaks is told.
+
+use std::collections::BTreeMap;
+
+use super::{Columns, ReadKind, StreamDocument, StreamOptions, Sync, SyncDocument};
+use crate::config::amount::parse_duration;
+use crate::destination::WriteMode;
+use crate::schema::parse_type;
+
+/// A rule that a document breaks, and the keys that lead to the place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Keys from the sync down to the option at fault.
+    pub path: Vec<String>,
+    /// What is wrong, as one sentence.
+    pub message: String,
+    /// What to do.
+    pub advice: String,
+}
+
+/// The memory that batches on their way may take where the document says nothing.
+pub const MEMORY_BYTES_DEFAULT: u64 = 64 << 20;
+const MEMORY_BYTES_MIN: u64 = 8 << 20;
+
+impl SyncDocument {
+    /// Applies defaults and rules.
+    ///
+    /// # Errors
+    /// Every rule that is broken.
+    pub fn resolve(&self) -> Result<Sync, Vec<Problem>> {
+        let mut problems = Problems::default();
+        if self.streams.0.is_empty() {
+            problems.add(&["streams"], "there are no streams", "Name at least one stream, or `\"*\"` for all.");
+        }
+        if self.defaults.columns.is_some() {
+            let advice = "Move them to the streams that have these columns.";
+            problems.add(&["defaults", "columns"], "`columns` belong to a stream", advice);
+        }
+        let memory_bytes = self.memory.map_or(MEMORY_BYTES_DEFAULT, |bytes| bytes.0);
+        if memory_bytes < MEMORY_BYTES_MIN {
+            problems.add(&["memory"], "that is too little memory to work with", "Give at least 8MiB.");
+        }
+        let parallel = self.parallel.unwrap_or_default();
+        if parallel.readers == Some(0) || parallel.writers == Some(0) {
+            problems.add(&["parallel"], "there has to be a reader and a writer", "Give at least 1.");
+        }
+        let streams =
+            self.streams.0.iter().map(|(name, own)| (name.clone(), self.stream(name, own, &mut problems))).collect();
+        if !problems.0.is_empty() {
+            return Err(problems.0);
+        }
+        Ok(Sync { from: self.from.clone(), to: self.to.clone(), streams, parallel, memory_bytes })
+    }
+
+    fn stream(&self, name: &str, own: &StreamDocument, problems: &mut Problems) -> StreamOptions {
+        let all = &self.defaults;
+        let read = own.read.or(all.read).unwrap_or_default();
+        let incremental = read == ReadKind::Incremental;
+        let key = own.key.clone().or_else(|| all.key.clone()).unwrap_or_default();
+        let write = own.write.or(all.write).unwrap_or(match read {
+            ReadKind::Full => WriteMode::Replace,
+            ReadKind::Incremental if key.is_empty() => WriteMode::Append,
+            ReadKind::Incremental => WriteMode::Merge,
+        });
+        let cursor = own.cursor.clone().or_else(|| all.cursor.clone()).filter(|_| incremental);
+        let lag = own.lag.clone().or_else(|| all.lag.clone()).filter(|_| incremental);
+        let rename = own.rename.clone().or_else(|| all.rename.clone());
+        let columns = own.columns.clone().unwrap_or_default();
+
+        let place = |option: &'static str, in_own: bool| -> Vec<String> {
+            let path: &[&str] = if in_own { &["streams", name, option] } else { &["defaults", option] };
+            path.iter().map(|key| (*key).to_owned()).collect()
+        };
+        if incremental && write == WriteMode::Replace {
+            let message = "`write: replace` would leave only the newest rows of an incremental read".to_owned();
+            let advice = "Use `write: merge` (with a key) or `write: append`, or `read: full`.";
+            problems.push(place("write", own.write.is_some()), message, advice);
+        }
+        for (option, given) in [("cursor", own.cursor.is_some()), ("lag", own.lag.is_some())] {
+            if given && !incremental {
+                let message = format!("`{option}` has no meaning with `read: full`");
+                problems.add(&["streams", name, option], &message, "Add `read: incremental`, or remove it.");
+            }
+        }
+        if let Some(lag) = &lag {
+            check_lag(lag, cursor.as_deref(), &place("lag", own.lag.is_some()), problems);
+        }
+        if let Some(rename) = &rename {
+            check_rename(rename, &place("rename", own.rename.is_some()), problems);
+        }
+        check_columns(name, &columns, &key, cursor.as_deref(), problems);
+        StreamOptions {
+            read,
+            cursor,
+            lag,
+            key,
+            write,
+            rename,
+            columns,
+            on_bad_row: own.on_bad_row.or(all.on_bad_row).unwrap_or_default(),
+            on_schema_change: own.on_schema_change.or(all.on_schema_change).unwrap_or_default(),
+            verify: own.verify.or(all.verify).unwrap_or_default(),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Problems(Vec<Problem>);
+
+impl Problems {
+    fn add(&mut self, path: &[&str], message: &str, advice: &str) {
+        let path = path.iter().map(|key| (*key).to_owned()).collect();
+        self.push(path, message.to_owned(), advice);
+    }
+
+    fn push(&mut self, path: Vec<String>, message: String, advice: &str) {
+        let problem = Problem { path, message, advice: advice.to_owned() };
+        if !self.0.contains(&problem) {
+            self.0.push(problem);
+        }
+    }
+}
+
+fn check_lag(lag: &str, cursor: Option<&str>, path: &[String], problems: &mut Problems) {
+    if lag.parse::<f64>().is_err() && parse_duration(lag).is_err() || lag.starts_with('-') {
+        let message = format!("`{lag}` is neither a number nor a duration");
+        problems.push(path.to_vec(), message, "Write for instance `1000` for a number, or `5m` for a time.");
+    }
+    if cursor.is_none() {
+        problems.push(path.to_vec(), "`lag` needs a `cursor`".to_owned(), "Add `cursor: column`.");
+    }
+}
+
+fn check_rename(rename: &str, path: &[String], problems: &mut Problems) {
+    let bare = rename.replace("{table}", "").replace("{namespace}", "");
+    if bare.contains(['{', '}']) {
+        let message = format!("`{rename}` has a placeholder that does not exist");
+        problems.push(path.to_vec(), message, "Placeholders: {table} and {namespace}.");
+    }
+    let (in_namespace, table) = rename.split_once('.').map_or((false, rename), |(_, table)| (true, table));
+    if table.is_empty() || in_namespace && rename.starts_with('.') {
+        problems.push(path.to_vec(), "the new name is empty".to_owned(), "Write a name such as `dim_{table}`.");
+    }
+}
+
+fn check_columns(stream: &str, columns: &Columns, key: &[String], cursor: Option<&str>, problems: &mut Problems) {
+    let at = |leaf: &'static str, rest: Option<&str>| -> Vec<String> {
+        ["streams", stream, "columns", leaf].into_iter().chain(rest).map(str::to_owned).collect()
+    };
+    let out = |name: &str| {
+        columns.exclude.iter().any(|c| c == name)
+            || !columns.include.is_empty() && !columns.include.iter().any(|c| c == name)
+    };
+    for name in &columns.include {
+        if columns.exclude.contains(name) {
+            let message = format!("the column `{name}` is both included and excluded");
+            problems.push(at("exclude", None), message, "Remove it from one of the lists.");
+        }
+    }
+    for (name, data_type) in &columns.cast {
+        if let Err(error) = parse_type(data_type) {
+            problems.push(at("cast", Some(name)), error.message().to_owned(), error.advice());
+        }
+        if columns.hash.contains(name) {
+            let message = format!("the column `{name}` is both cast and hashed");
+            problems.push(at("cast", Some(name)), message, "A hash is always text; remove the cast.");
+        }
+    }
+    for (leaf, names) in [
+        ("rename", columns.rename.keys().collect::<Vec<_>>()),
+        ("cast", columns.cast.keys().collect()),
+        ("hash", columns.hash.iter().collect()),
+    ] {
+        for name in names.into_iter().filter(|name| out(name)) {
+            let message = format!("the column `{name}` is not loaded");
+            problems.push(at(leaf, Some(name)), message, "Include the column, or remove it here.");
+        }
+    }
+    for name in key.iter().filter(|name| out(name)) {
+        let message = format!("the key column `{name}` is not loaded");
+        problems.push(at("exclude", None), message, "Include the column, or choose another key.");
+    }
+    if let Some(cursor) = cursor.filter(|name| columns.hash.iter().any(|hashed| hashed == name)) {
+        let message = format!("the cursor column `{cursor}` is hashed");
+        problems.push(at("hash", None), message, "Choose another cursor, or load the column as it is.");
+    }
+    let mut seen = BTreeMap::new();
+    for (from, to) in &columns.rename {
+        if let Some(other) = seen.insert(to, from) {
+            let message = format!("the columns `{other}` and `{from}` would both be called `{to}`");
+            problems.push(at("rename", Some(from)), message, "Give one of them another name.");
+        }
+        if to.is_empty() {
+            problems.push(at("rename", Some(from)), "the new name is empty".to_owned(), "Write a name.");
+        }
+    }
+}
