@@ -1,9 +1,9 @@
-//! Pulls the plug: the real binary between real systems, killed at random moments. After every kill the target must be a
-//! state that some commit left, and after one more run it must equal the source.
+//! Pulls the plug: the real binary between real systems, killed at random moments. After every kill each table of the
+//! target must be what one of two commits left, that of this round or that of the round before; after one more run it must
+//! equal the source. Equal means: the target's own server finds no row in `EXCEPT ALL`, both ways.
 //!
 //! `LEVADA_KILL_ROUNDS` sets the number of rounds (20), `LEVADA_KILL_SEED` the moments.
 
-use std::cell::Cell;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
@@ -11,7 +11,7 @@ use std::time::Instant;
 use levada_testkit::services;
 use object_store::ObjectStoreExt;
 
-use crate::support::{Database, LEVADA, mariadb, psql};
+use crate::support::{Database, LEVADA, System, psql};
 
 /// Shop tables with one table per write mode.
 const SHOP: &str = "
@@ -37,35 +37,46 @@ const SHOP_STREAMS: &str = "
         public.events: { read: incremental, cursor: id, write: append }
         public.customers: { read: incremental, cursor: updated_at, key: [id] }
         public.products: {}";
-/// The columns of each table as texts that both servers print alike.
-const SHOP_COLUMNS: [(&str, &str, &str); 3] = [
-    (
-        "events",
-        "id, to_char(at, 'YYYY-MM-DD HH24:MI:SS.US'), what, coalesce(amount::text, '-')",
-        "id, date_format(at, '%Y-%m-%d %H:%i:%s.%f'), what, coalesce(cast(amount AS char), '-')",
-    ),
-    (
-        "customers",
-        "id, name, to_char(updated_at, 'YYYY-MM-DD HH24:MI:SS.US')",
-        "id, name, date_format(updated_at, '%Y-%m-%d %H:%i:%s.%f')",
-    ),
-    ("products", "id, title, price::text", "id, title, cast(price AS char)"),
+const SHOP_TABLES: [Table; 3] = [
+    Table { name: "events", columns: &[("id", "bigint"), ("at", TIME), ("what", TEXT), ("amount", "numeric(12,2)")] },
+    Table { name: "customers", columns: &[("id", "int"), ("name", TEXT), ("updated_at", TIME)] },
+    Table { name: "products", columns: &[("id", "int"), ("title", TEXT), ("price", "numeric(10,2)")] },
 ];
+const TEXT: &str = "varchar(60)";
+const TIME: &str = "timestamp(6)";
 
 #[test]
 fn postgres_to_postgres() {
     let source = Database::postgres("levada_kill_src");
     let target = Database::postgres("levada_kill_dst");
     psql(&source, SHOP);
-    let change = |n: u64| drop(psql(&source, &SHOP_CHANGES.replace("{n}", &n.to_string())));
-    let check = |finished: bool| {
-        for (table, columns, _) in SHOP_COLUMNS {
-            let query = format!("SELECT {columns} FROM {table} ORDER BY id");
-            let found = exists(&target, table).then(|| psql(&target, &query));
-            compare(finished, table, &psql(&source, &query), found.as_deref());
+    // The target's server reads the source's tables itself.
+    let at = url::Url::parse(&source.url()).unwrap();
+    psql(
+        &target,
+        &format!(
+            "CREATE EXTENSION postgres_fdw; CREATE SCHEMA source;
+             CREATE SERVER source FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '{}', port '{}', dbname 'levada_kill_src');
+             CREATE USER MAPPING FOR CURRENT_USER SERVER source OPTIONS (user '{}', password_required 'false');
+             IMPORT FOREIGN SCHEMA public FROM SERVER source INTO source",
+            at.host_str().unwrap(),
+            at.port().unwrap(),
+            at.username()
+        ),
+    );
+    let truth = Truth { target: &target, tables: &SHOP_TABLES };
+    let see = || {
+        truth.renew();
+        for table in truth.tables {
+            psql(&target, &format!("INSERT INTO wanted_{0} SELECT * FROM source.{0}", table.name));
         }
     };
-    torture("pg-pg", &document(&source.connection(), &target.connection(), SHOP_STREAMS), &change, &check);
+    let change = |n: u64| {
+        psql(&source, &SHOP_CHANGES.replace("{n}", &n.to_string()));
+        see();
+    };
+    see();
+    torture("pg-pg", &document(&source.connection(), &target.connection(), SHOP_STREAMS), &change, &truth);
 }
 
 #[test]
@@ -73,16 +84,23 @@ fn postgres_to_mariadb() {
     let source = Database::postgres("levada_kill_src_maria");
     let target = Database::mariadb("levada_kill_dst");
     psql(&source, SHOP);
-    let change = |n: u64| drop(psql(&source, &SHOP_CHANGES.replace("{n}", &n.to_string())));
-    let check = |finished: bool| {
-        for (table, columns, target_columns) in SHOP_COLUMNS {
-            let there = !mariadb(&target, &format!("SHOW TABLES LIKE '{table}'")).is_empty();
-            let found = || mariadb(&target, &format!("SELECT {target_columns} FROM {table} ORDER BY id"));
-            let wanted = psql(&source, &format!("SELECT {columns} FROM {table} ORDER BY id")).replace('|', "\t");
-            compare(finished, table, &wanted, there.then(found).as_deref());
+    let truth = Truth { target: &target, tables: &SHOP_TABLES };
+    let folder = tempfile::tempdir().unwrap();
+    let see = || {
+        truth.renew();
+        for Table { name, .. } in truth.tables {
+            // Both servers have one text format for files.
+            let file = folder.path().join(name).display().to_string();
+            psql(&source, &format!("\\copy {name} TO '{file}'"));
+            target.sql(&format!("LOAD DATA LOCAL INFILE '{file}' INTO TABLE wanted_{name} CHARACTER SET utf8mb4"));
         }
     };
-    torture("pg-maria", &document(&source.connection(), &target.connection(), SHOP_STREAMS), &change, &check);
+    let change = |n: u64| {
+        psql(&source, &SHOP_CHANGES.replace("{n}", &n.to_string()));
+        see();
+    };
+    see();
+    torture("pg-maria", &document(&source.connection(), &target.connection(), SHOP_STREAMS), &change, &truth);
 }
 
 #[test]
@@ -107,24 +125,26 @@ fn files_on_s3_to_postgres() {
         let path = object_store::path::Path::from(format!("{prefix}/{name}"));
         runtime.block_on(store.put(&path, body.into())).unwrap();
     };
-    let events = |n: u64| -> Vec<String> {
+    let events = |n: u64| -> String {
         let rows = if n == 0 { 40_000 } else { 3_000 };
-        (0..rows).map(|i| format!("{},\"event, {i}\",{}.25", n * 100_000 + i, i * 3)).collect()
+        (0..rows).map(|i| format!("{},\"event, {i}\",{}.25\n", n * 100_000 + i, i * 3)).collect()
     };
-    let products = |n: u64| -> Vec<String> { (0..5_000 + n * 10).map(|i| format!("{i},product {i} of {n}")).collect() };
-    let round = Cell::new(0);
+    let products = |n: u64| -> String { (0..5_000 + n * 10).map(|i| format!("{i},product {i} of {n}\n")).collect() };
+    let tables = [
+        Table { name: "events", columns: &[("id", "bigint"), ("what", TEXT), ("amount", "numeric")] },
+        Table { name: "products", columns: &[("id", "bigint"), ("title", TEXT)] },
+    ];
+    let truth = Truth { target: &target, tables: &tables };
+    let folder = tempfile::tempdir().unwrap();
     let change = |n: u64| {
-        round.set(n);
-        put(format!("events/{n:04}.csv"), format!("id,what,amount\n{}\n", events(n).join("\n")));
-        put("products.csv".to_owned(), format!("id,title\n{}\n", products(n).join("\n")));
-    };
-    let check = |finished: bool| {
-        let wanted = (0..=round.get()).flat_map(events).collect::<Vec<_>>().join("\n");
-        let found = || psql(&target, "SELECT id || ',\"' || what || '\",' || amount FROM events ORDER BY id");
-        compare(finished, "events", &wanted, exists(&target, "events").then(found).as_deref());
-        let found = || psql(&target, "SELECT id || ',' || title FROM products ORDER BY id");
-        let wanted = products(round.get()).join("\n");
-        compare(finished, "products", &wanted, exists(&target, "products").then(found).as_deref());
+        put(format!("events/{n:04}.csv"), format!("id,what,amount\n{}", events(n)));
+        put("products.csv".to_owned(), format!("id,title\n{}", products(n)));
+        truth.renew();
+        for (name, rows) in [("events", (0..=n).map(events).collect()), ("products", products(n))] {
+            let file = folder.path().join(name);
+            std::fs::write(&file, rows).unwrap();
+            psql(&target, &format!("\\copy wanted_{name} FROM '{}' WITH (FORMAT csv)", file.display()));
+        }
     };
     let source = format!(
         "{{ type: files, root: 's3://{bucket}/{prefix}', endpoint: '{endpoint}', access_key: '{access}', \
@@ -134,11 +154,7 @@ fn files_on_s3_to_postgres() {
         'events/*.csv': { read: incremental, write: append, rename: events }
         products.csv: {}";
     change(0);
-    torture("s3-pg", &document(&source, &target.connection(), streams), &change, &check);
-}
-
-fn exists(database: &Database, table: &str) -> bool {
-    !psql(database, &format!("SELECT to_regclass('public.{table}')")).is_empty()
+    torture("s3-pg", &document(&source, &target.connection(), streams), &change, &truth);
 }
 
 fn document(source: &str, target: &str, streams: &str) -> String {
@@ -148,23 +164,63 @@ fn document(source: &str, target: &str, streams: &str) -> String {
     )
 }
 
-/// Rows as lines in the order of their keys: equal after a finished run; after a killed one without a row twice.
-fn compare(finished: bool, table: &str, source: &str, target: Option<&str>) {
-    let Some(target) = target else {
-        assert!(!finished, "{table} is missing after a finished run");
-        return;
-    };
-    let keys: Vec<&str> = target.lines().map(|line| line.split(['|', '\t', ',']).next().unwrap()).collect();
-    let repeated = keys.windows(2).find(|pair| pair[0] == pair[1]);
-    assert!(repeated.is_none(), "{table} has a row twice: {repeated:?}");
-    if finished && source != target {
-        let differs = source.lines().zip(target.lines()).find(|(a, b)| a != b);
-        panic!("{table} differs: {} and {} lines, first {differs:?}", source.lines().count(), target.lines().count());
+/// A table under test: its columns with the types they have in the source.
+struct Table {
+    name: &'static str,
+    columns: &'static [(&'static str, &'static str)],
+}
+
+/// What the target has to hold, in tables of the same server: `wanted_..` has the source's rows, `before_..` those of the
+/// round before.
+struct Truth<'a> {
+    target: &'a Database,
+    tables: &'a [Table],
+}
+
+impl Truth<'_> {
+    /// What was wanted is from before, and nothing is wanted yet.
+    fn renew(&self) {
+        for Table { name, columns } in self.tables {
+            let typed = |(column, native): &(&str, &str)| match self.target.system() {
+                System::MariaDb => format!("{column} {}", native.replace("timestamp", "datetime")),
+                _ => format!("{column} {native}"),
+            };
+            let columns = columns.iter().map(typed).collect::<Vec<_>>().join(", ");
+            self.target.sql(&format!(
+                "DROP TABLE IF EXISTS before_{name}; CREATE TABLE IF NOT EXISTS wanted_{name} ({columns});
+                 ALTER TABLE wanted_{name} RENAME TO before_{name}; CREATE TABLE wanted_{name} ({columns})"
+            ));
+        }
+    }
+
+    /// Some of the rows that are only in one of two tables, or more often in one of them.
+    fn difference(&self, table: &Table, kept: &str) -> String {
+        let column = |(column, native): &(&str, &str)| match self.target.system() {
+            // Its texts are compared by their bytes, whatever the collation of the column.
+            System::MariaDb if native.starts_with("varchar") => format!("CAST({column} AS BINARY)"),
+            _ => (*column).to_owned(),
+        };
+        let columns = table.columns.iter().map(column).collect::<Vec<_>>().join(", ");
+        let only =
+            |one: &str, other: &str| format!("(SELECT {columns} FROM {one} EXCEPT ALL SELECT {columns} FROM {other})");
+        let (found, wanted) = (table.name, format!("{kept}_{}", table.name));
+        let both = format!("{} UNION ALL {}", only(found, &wanted), only(&wanted, found));
+        self.target.sql(&format!("SELECT * FROM ({both}) AS differs LIMIT 5"))
+    }
+
+    /// The target equals the source after a finished run; after a killed one each table may still be the one before.
+    fn check(&self, finished: bool) {
+        for table in self.tables {
+            let differs = self.difference(table, "wanted");
+            if !differs.is_empty() && (finished || !self.difference(table, "before").is_empty()) {
+                panic!("{} is not what a commit left (finished: {finished}); some rows of it:\n{differs}", table.name);
+            }
+        }
     }
 }
 
 /// Changes the source, starts a run and kills it, checks, runs to the end, checks; for as many rounds as wanted.
-fn torture(name: &str, document: &str, change: &dyn Fn(u64), check: &dyn Fn(bool)) {
+fn torture(name: &str, document: &str, change: &dyn Fn(u64), truth: &Truth<'_>) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pipeline.yaml");
     std::fs::write(&file, document).unwrap();
@@ -174,7 +230,7 @@ fn torture(name: &str, document: &str, change: &dyn Fn(u64), check: &dyn Fn(bool
     println!("{name}: {rounds} rounds, LEVADA_KILL_SEED={seed}");
 
     finish(start(&file));
-    check(true);
+    truth.check(true);
     let started = Instant::now();
     finish(start(&file));
     let typical = started.elapsed().mul_f64(1.2);
@@ -186,9 +242,9 @@ fn torture(name: &str, document: &str, change: &dyn Fn(u64), check: &dyn Fn(bool
         killed += u64::from(run.try_wait().unwrap().is_none());
         run.kill().unwrap();
         run.wait().unwrap();
-        check(false);
+        truth.check(false);
         finish(start(&file));
-        check(true);
+        truth.check(true);
     }
     println!("{name}: {killed} of {rounds} runs were killed before their end");
     assert!(rounds < 10 || killed > rounds / 4, "too few kills hit a running load to prove anything");

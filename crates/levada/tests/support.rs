@@ -130,7 +130,8 @@ pub fn mariadb(database: &Database, sql: &str) -> String {
     let url = &database.url;
     let port = url.port().unwrap_or(3306).to_string();
     let host = url.host_str().unwrap();
-    run(Command::new("mariadb").args(["--no-defaults", "-N", "-B", "-r", "--default-character-set=utf8mb4"]).args([
+    let options = ["--no-defaults", "-N", "-B", "-r", "--local-infile", "--default-character-set=utf8mb4"];
+    run(Command::new("mariadb").args(options).args([
         "-u",
         url.username(),
         "-h",
