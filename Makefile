@@ -10,7 +10,7 @@ SCALE ?= 1
 RUNS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench torture build lint fmt clean-services
+.PHONY: help demo test bench torture build lint fmt schemas clean-services
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ lint: ## formatting and clippy, warnings are errors
 
 fmt: ## format all code
 	cargo fmt --all
+
+schemas: ## the JSON schemas of the documents, into api/
+	for name in project pipeline; do cargo run -q --locked -p levada -- schema $$name > api/$$name.schema.json || exit 1; done
 
 clean-services: ## stop the test servers and remove their data
 	scripts/services clean

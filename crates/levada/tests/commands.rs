@@ -168,6 +168,8 @@ fn schemas_and_completions_are_data() {
         assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema", "{document}");
         assert!(schema["properties"]["connections"]["additionalProperties"]["anyOf"].is_array(), "{document}");
         let text = out(&output);
+        let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../api/{document}.schema.json"));
+        assert!(std::fs::read_to_string(kept).unwrap() == text, "api/{document}.schema.json is old: run `make schemas`");
         for reference in text.split("\"#").skip(1).filter_map(|rest| rest.split('"').next()) {
             assert!(schema.pointer(reference).is_some(), "{document}: {reference} leads nowhere");
         }
