@@ -185,7 +185,7 @@ pub enum OnSchemaChange {
     /// New columns are added, types are widened, NOT NULL is lifted; columns that are gone stay and get NULL.
     #[default]
     Evolve,
-    /// Any difference stops the load.
+    /// Any difference stops the load; NULL for a column that is NOT NULL is a bad row.
     Freeze,
     /// New columns are not loaded; any other difference stops the load.
     IgnoreNew,

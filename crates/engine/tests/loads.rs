@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema};
-use levada_core::config::{Columns, OnBadRow, Verify};
+use levada_core::config::{Columns, OnBadRow, StreamOptions, Verify};
 use levada_core::destination::Destination;
 use levada_core::error::ErrorKind;
+use levada_core::schema::{Fit, OnSchemaChange};
+use levada_engine::run::plan_all;
 use levada_testkit::memory::Memory;
 use levada_testkit::rows::row;
 
@@ -27,7 +29,7 @@ async fn rows_with_the_last_cursor_value_arrive_once_whenever_they_come() {
 #[tokio::test]
 async fn a_lag_window_finds_rows_that_were_committed_late() {
     let (source, target) = (Memory::new(), Memory::new());
-    let options = || levada_core::config::StreamOptions { lag: Some("5".to_owned()), ..append() };
+    let options = || StreamOptions { lag: Some("5".to_owned()), ..append() };
     source.put("t", &schema(), rows(0, 20));
     load(&source, &target, options()).await;
     source.add("t", vec![numbered(100, 16, "late"), numbered(101, 3, "too late")]);
@@ -65,7 +67,7 @@ async fn rows_without_a_key_are_rejected_from_a_merge_and_counted() {
     let failed = load(&source, &target, merge()).await;
     assert_eq!(failed.error.unwrap().code, "data");
     assert_eq!(target.rows("t"), None);
-    let options = levada_core::config::StreamOptions { on_bad_row: OnBadRow::Quarantine, ..merge() };
+    let options = StreamOptions { on_bad_row: OnBadRow::Quarantine, ..merge() };
     let report = load(&source, &target, options).await;
     assert_eq!((report.proof.read, report.proof.written, report.proof.rejected), (2, 1, 1));
     assert_eq!(target.rejects(&key())[0].column.as_deref(), Some("id"));
@@ -82,7 +84,7 @@ async fn columns_are_chosen_renamed_cast_and_hashed() {
         hash: vec!["name".to_owned()],
         ..Columns::default()
     };
-    let report = load(&source, &target, levada_core::config::StreamOptions { columns, ..full() }).await;
+    let report = load(&source, &target, StreamOptions { columns, ..full() }).await;
     assert!(report.error.is_none(), "{:?}", report.error);
     let sha256_of_abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
     assert_eq!(target.rows("t").unwrap(), vec![row(&[Some("7"), Some(sha256_of_abc)])]);
@@ -90,10 +92,31 @@ async fn columns_are_chosen_renamed_cast_and_hashed() {
 }
 
 #[tokio::test]
+async fn a_frozen_target_says_where_it_refuses_null() {
+    let (source, target) = (Memory::new(), Memory::new());
+    let schema = |name_is_nullable| {
+        let mut fields: Vec<Field> = schema().fields().iter().map(|field| field.as_ref().clone()).collect();
+        fields[2].set_nullable(name_is_nullable);
+        Arc::new(Schema::new(fields))
+    };
+    source.put("t", &schema(true), rows(0, 3));
+    target.put("t", &schema(false), Vec::new());
+    for (policy, expected) in [
+        (OnSchemaChange::Evolve, Fit::Exact),
+        (OnSchemaChange::Freeze, Fit::Checked("NULL is refused: the target's column is NOT NULL".to_owned())),
+    ] {
+        let options = StreamOptions { on_schema_change: policy, ..full() };
+        let plans = plan_all(&job(Arc::new(source.clone()), Arc::new(target.clone()), options)).await.unwrap();
+        let fits: Vec<&Fit> = plans[0].plan.columns.iter().map(|column| &column.fit).collect();
+        assert_eq!(fits, [&Fit::Exact, &Fit::Exact, &expected], "{policy:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_unknown_column_is_named_with_the_nearest_and_nothing_moves() {
     let (source, target) = (Memory::new(), Memory::new());
     source.put("t", &schema(), rows(0, 1));
-    let options = levada_core::config::StreamOptions { cursor: Some("sen".to_owned()), ..append() };
+    let options = StreamOptions { cursor: Some("sen".to_owned()), ..append() };
     let error = carry_out(job(Arc::new(source), Arc::new(target.clone()), options)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(error.to_string().contains("Did you mean `seen`?"), "{error}");
@@ -105,7 +128,7 @@ async fn a_checksum_holds_for_every_mode_and_names_the_key_that_differs() {
     for options in [full(), append(), merge()] {
         let (source, target) = (Memory::new(), Memory::new());
         let options =
-            levada_core::config::StreamOptions { verify: Verify::Checksum, key: vec!["id".to_owned()], ..options };
+            StreamOptions { verify: Verify::Checksum, key: vec!["id".to_owned()], ..options };
         source.put("t", &schema(), rows(0, 100));
         let report = load(&source, &target, options.clone()).await;
         assert!(report.error.is_none(), "{:?}", report.error);

@@ -10,7 +10,7 @@ use levada_core::destination::{Destination, LoadPlan, LoadSpec, WriteMode};
 use levada_core::error::{Context, Error, ErrorKind, Result};
 use levada_core::naming::{did_you_mean, is_wildcard, nearest};
 use levada_core::position::{Commit, StreamKey};
-use levada_core::schema::{self, Logical, OnSchemaChange};
+use levada_core::schema::{self, Fit, Logical, OnSchemaChange};
 use levada_core::source::{ReadMode, ReadRequest, Source, StreamInfo};
 
 use super::SyncJob;
@@ -158,7 +158,8 @@ pub async fn plan(
         writers: job.writers(),
         rows_estimate: info.rows_estimate,
     };
-    let plan = ends.destination.plan(&spec).await?;
+    let mut plan = ends.destination.plan(&spec).await?;
+    note_refused_nulls(&spec, &mut plan);
     let rules = selection.rules(&plan, &names, &spec)?;
     let columns = selection.columns_to_read(&info, &plan, &rules);
     let request = ReadRequest {
@@ -302,6 +303,19 @@ fn unknown_column(info: &StreamInfo, column: &str, setting: &str) -> Error {
 
 fn is_required(schema: &Schema, column: &str) -> bool {
     schema.field_with_name(column).is_ok_and(|field| !field.is_nullable())
+}
+
+/// Where the target's columns may not change, a NULL for one that takes none is a bad row, and the plan has to say so.
+fn note_refused_nulls(spec: &LoadSpec, plan: &mut LoadPlan) {
+    let Some(existing) = spec.existing.as_ref().filter(|_| spec.on_schema_change != OnSchemaChange::Evolve) else {
+        return;
+    };
+    for column in &mut plan.columns {
+        let refused = is_required(&existing.schema, &column.name) && !is_required(&spec.incoming, &column.name);
+        if refused && matches!(column.fit, Fit::Exact | Fit::Widened(_) | Fit::Text(_)) {
+            column.fit = Fit::Checked("NULL is refused: the target's column is NOT NULL".to_owned());
+        }
+    }
 }
 
 fn without_new_columns(incoming: &SchemaRef, existing: &SchemaRef) -> SchemaRef {
