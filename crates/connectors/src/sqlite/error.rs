@@ -14,6 +14,9 @@ pub fn of(error: rusqlite::Error) -> Error {
     if message.starts_with("no such table") || message.starts_with("no such column") {
         return new(ErrorKind::NotFound);
     }
+    if error.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_READONLY_DBMOVED) {
+        return Error::new(ErrorKind::Busy, "another process has taken the SQLite file away");
+    }
     let Some(code) = error.sqlite_error_code() else { return new(ErrorKind::Internal) };
     match code {
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => {

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use arrow_array::RecordBatch;
 use futures_util::future::BoxFuture;
@@ -72,7 +72,7 @@ pub async fn begin(file: &File, spec: LoadSpec, plan: LoadPlan) -> Result<Sqlite
         if held.is_ok() {
             break;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
         held = Held::take(&file.path, &spec.key);
     }
     let held = held?;
@@ -167,6 +167,7 @@ type Farewell = Box<dyn FnOnce()>;
 impl Thread {
     fn run(mut self, ready: oneshot::Sender<Result<()>>) {
         let place = self.file.place();
+        let made = !self.file.path.exists();
         let connection = match self.file.open_to_write() {
             Ok(connection) => connection,
             Err(error) => {
@@ -177,6 +178,9 @@ impl Thread {
         let farewell = self.work(&connection, ready, &place);
         if !connection.is_autocommit() {
             let _ = connection.execute_batch("ROLLBACK");
+        }
+        if made {
+            let _ = remove_if_empty(&connection, &self.file.path);
         }
         drop(connection);
         drop(self);
@@ -261,6 +265,19 @@ fn alive(connection: &Connection) -> Result<()> {
             .advise("Nothing was committed; see the first error of this load."));
     }
     Ok(())
+}
+
+/// Takes away the file of a first load that came to nothing. Only while nobody else reads or writes it: leaving WAL mode
+/// needs that, and afterwards SQLite refuses to write (`error::of`: busy) to a file that is no longer at its path.
+fn remove_if_empty(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::ZERO)?;
+    let _: String = connection.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get(0))?;
+    connection.execute_batch("BEGIN EXCLUSIVE")?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if tables == 0 {
+        let _ = std::fs::remove_file(path);
+    }
+    connection.execute_batch("ROLLBACK")
 }
 
 fn state_tables() -> String {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema};
-use levada_core::batch::{Data, Reject};
+use levada_core::batch::{Batch, Data, Reject};
 use levada_core::destination::WriteMode;
 use levada_core::error::ErrorKind;
 use levada_core::schema::{Logical, NATIVE, field, type_name};
@@ -280,6 +280,37 @@ async fn another_process_that_writes_is_waited_for_and_then_named() {
     assert_eq!(connection.source().unwrap().discover(None).await.unwrap().len(), 1);
     other.execute_batch("COMMIT").unwrap();
     pump::load(destination.as_ref(), &Job::new(None, "t"), &schema, &[]).await.unwrap();
+}
+
+/// Whoever has the file open by then either keeps it or is told; nobody writes to a file that is gone.
+#[tokio::test]
+async fn a_first_load_that_fails_leaves_no_file() {
+    let schema = Arc::new(Schema::new(vec![Field::new("id", DataType::Int64, false)]));
+    let given = [Batch::arrow(rows::batch(&schema, &[row(&[Some("1")])]))];
+    for reads in [None, Some(false), Some(true)] {
+        let file = OneFile::new();
+        let destination = file.connection().destination().unwrap();
+        let spec = pump::spec(destination.as_ref(), &Job::new(None, "t"), &schema).await.unwrap();
+        let plan = destination.plan(&spec).await.unwrap();
+        let mut load = destination.begin(spec, plan.clone()).await.unwrap();
+        pump::write(load.as_mut(), &plan, &given).await.unwrap();
+        let other = reads.map(|reads| {
+            let other = rusqlite::Connection::open(&file.path).unwrap();
+            if reads {
+                other.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).unwrap();
+            }
+            other
+        });
+        load.abort().await;
+        assert_eq!(file.path.exists(), reads == Some(true), "{reads:?}");
+        let written = other.map(|other| other.execute_batch("CREATE TABLE mine(id)").is_ok());
+        assert_eq!(written, reads, "{reads:?}");
+        if reads == Some(true) {
+            assert_eq!(file.one::<i64>("SELECT count(*) FROM mine"), 0);
+        }
+        let left = std::fs::read_dir(file.path.parent().unwrap()).unwrap().count();
+        assert_eq!(left, usize::from(reads == Some(true)), "{reads:?}");
+    }
 }
 
 #[tokio::test]
