@@ -109,8 +109,7 @@ impl Project {
         let scheme = address.split_once(':').map(|(scheme, _)| scheme);
         if let Some(scheme) = scheme.filter(|scheme| is_scheme(scheme)) {
             let connector = self.registry.for_scheme(&scheme.to_ascii_lowercase())?;
-            // a relative path behind a scheme of files means the current folder
-            let url = Url::parse(address).map_err(|error| {
+            let url = parse_url(address).map_err(|error| {
                 Error::new(ErrorKind::Config, format!("this is not a URL: {error}"))
                     .at(format!("{scheme}:.."))
                     .advise("Write scheme://user:password@host:port/name, special characters as %XX.")
@@ -128,6 +127,12 @@ impl Project {
             .map_err(|error| Error::new(ErrorKind::Config, format!("`{path}` is not a usable path: {error}")))?;
         Ok((connector, url))
     }
+}
+
+/// Parses a URL; a relative path behind `file:` starts at the current folder.
+pub fn parse_url(text: &str) -> Result<Url, url::ParseError> {
+    let here = std::env::current_dir().ok().and_then(|folder| Url::from_directory_path(folder).ok());
+    Url::options().base_url(here.as_ref()).parse(text)
 }
 
 fn connect(connector: &Arc<dyn Connector>, mut settings: Value) -> Result<Opened> {

@@ -167,8 +167,10 @@ impl Settings {
         };
         if let Some(url) = object.remove("url") {
             let text = url.as_str().unwrap_or_default();
-            let url =
-                Url::parse(text).map_err(|e| Error::new(ErrorKind::Config, format!("`url` is not a URL: {e}")))?;
+            // A relative path behind `file:` starts at the current folder.
+            let here = std::env::current_dir().ok().and_then(|folder| Url::from_directory_path(folder).ok());
+            let url = Url::options().base_url(here.as_ref()).parse(text);
+            let url = url.map_err(|e| Error::new(ErrorKind::Config, format!("`url` is not a URL: {e}")))?;
             if let Value::Object(parts) = from_url(&url)? {
                 for (key, value) in parts {
                     object.entry(key).or_insert(value);

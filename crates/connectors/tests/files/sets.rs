@@ -167,6 +167,9 @@ async fn settings_are_checked_by_name_and_urls_become_settings() {
     assert_eq!(connection.address(), "s3://bucket/a/b");
     let url = url::Url::parse("file:///tmp/a%20b?format=csv").unwrap();
     assert_eq!(connector.settings_from_url(&url).unwrap(), json!({ "root": "/tmp/a b", "format": "csv" }));
+    let here = std::env::current_dir().unwrap();
+    let connection = connect(json!({ "url": "file:./some/data?format=csv" })).unwrap();
+    assert_eq!(connection.address(), here.join("some/data").display().to_string());
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::{Context, Errors, Outcome, block_on};
 use crate::cli::CheckArgs;
 use crate::output::{Cell, Table, error_json};
+use crate::project::parse_url;
 use levada_core::error::{Error, ErrorKind};
 
 /// Checks the connections named, or all of the project.
@@ -47,7 +48,7 @@ pub fn execute(context: &Context, args: &CheckArgs) -> Outcome {
 }
 
 fn without_credentials(address: &str) -> String {
-    match url::Url::parse(address) {
+    match parse_url(address) {
         Ok(mut url) => {
             let _ = url.set_password(None);
             url.set_query(None);
