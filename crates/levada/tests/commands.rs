@@ -169,7 +169,10 @@ fn schemas_and_completions_are_data() {
         assert!(schema["properties"]["connections"]["additionalProperties"]["anyOf"].is_array(), "{document}");
         let text = out(&output);
         let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../api/{document}.schema.json"));
-        assert!(std::fs::read_to_string(kept).unwrap() == text, "api/{document}.schema.json is old: run `make schemas`");
+        assert!(
+            std::fs::read_to_string(kept).unwrap() == text,
+            "api/{document}.schema.json is old: run `make schemas`"
+        );
         for reference in text.split("\"#").skip(1).filter_map(|rest| rest.split('"').next()) {
             assert!(schema.pointer(reference).is_some(), "{document}: {reference} leads nowhere");
         }
@@ -179,6 +182,22 @@ fn schemas_and_completions_are_data() {
         assert_eq!((code(&output), err(&output)), (0, String::new()));
         assert!(COMMANDS.iter().all(|command| out(&output).contains(command)), "{shell}");
     }
+}
+
+#[test]
+fn relative_paths_start_at_the_current_folder_in_urls_too() {
+    let folder = folder(&[("in/t.csv", "id\n1\n")]);
+    for (source, target) in
+        [("./in/t.csv", "./a.jsonl"), ("file:./in/t.csv", "file:./b.jsonl"), ("file:in/t.csv", "file:c.jsonl")]
+    {
+        let output = levada(folder.path(), &["copy", source, target]);
+        assert_eq!(code(&output), 0, "{source}: {}", err(&output));
+    }
+    for name in ["a.jsonl", "b.jsonl", "c.jsonl"] {
+        assert_eq!(std::fs::read_to_string(folder.path().join(name)).unwrap(), "{\"id\":1}\n", "{name}");
+    }
+    let output = levada(folder.path(), &["check", "file:./in"]);
+    assert!(out(&output).contains(&*folder.path().join("in").to_string_lossy()), "{}", out(&output));
 }
 
 #[test]
