@@ -127,8 +127,7 @@ async fn an_unknown_column_is_named_with_the_nearest_and_nothing_moves() {
 async fn a_checksum_holds_for_every_mode_and_names_the_key_that_differs() {
     for options in [full(), append(), merge()] {
         let (source, target) = (Memory::new(), Memory::new());
-        let options =
-            StreamOptions { verify: Verify::Checksum, key: vec!["id".to_owned()], ..options };
+        let options = StreamOptions { verify: Verify::Checksum, key: vec!["id".to_owned()], ..options };
         source.put("t", &schema(), rows(0, 100));
         let report = load(&source, &target, options.clone()).await;
         assert!(report.error.is_none(), "{:?}", report.error);

@@ -17,7 +17,8 @@ pub const LEVADA: &str = env!("CARGO_BIN_EXE_levada");
 /// Declares that a test could not do its work on this machine, past the test runner, which hides what passing tests print;
 /// `scripts/test` counts these lines.
 pub fn skipped(test: &str, reason: &str) {
-    writeln!(std::io::stderr(), "\nskipped: {test}: {reason}").unwrap();
+    let line = format!("\nskipped: {test}: {reason}\n");
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
 /// A system with its own dialect.
