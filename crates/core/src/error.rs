@@ -34,6 +34,8 @@ pub enum ErrorKind {
     Io,
     /// The pair, mode or option is not supported.
     Unsupported,
+    /// The program or request of a task did not end as it should.
+    Task,
     /// The user or the caller stopped the work.
     Interrupted,
     /// A bug in Levada.
@@ -76,6 +78,7 @@ impl ErrorKind {
             Self::Full => row("full", false, 1, 507, "Free some space and run again: nothing was committed."),
             Self::Io => row("io", false, 1, 500, "Check that the path exists and may be read and written."),
             Self::Unsupported => row("unsupported", false, 2, 422, "See the connector's page in the documentation."),
+            Self::Task => row("task", true, 1, 500, "See its log with `levada logs`."),
             Self::Interrupted => row("interrupted", false, 130, 499, "Run again: nothing is left half done."),
             Self::Internal => row("internal", false, 1, 500, "This is a bug in Levada; please report it."),
         }

@@ -11,6 +11,7 @@ pub mod error;
 pub mod id;
 pub mod naming;
 pub mod position;
+pub mod redact;
 pub mod run;
 pub mod schema;
 pub mod secret;
