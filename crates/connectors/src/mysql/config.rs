@@ -144,7 +144,8 @@ impl Config {
         let trusted = if self.tls == Tls::Require { Vec::new() } else { authorities(self.tls_ca.as_deref())? };
         Ok(Some(
             SslOpts::default()
-                .with_disable_built_in_roots(true)
+                // The driver wants some authority even where it asks none.
+                .with_disable_built_in_roots(self.tls != Tls::Require)
                 .with_root_certs(trusted.iter().map(|certificate| certificate.to_vec().into()).collect())
                 .with_danger_skip_domain_validation(matches!(self.tls, Tls::VerifyCa | Tls::Require))
                 .with_danger_accept_invalid_certs(self.tls == Tls::Require),

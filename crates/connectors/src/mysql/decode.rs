@@ -1,6 +1,8 @@
 //! Rows of the binary protocol into columns. A value that the closed set cannot hold (a zero date, bytes that are no
 //! text) makes its row a reject; the other rows of the batch go on.
 
+use std::sync::Arc;
+
 use arrow_array::builder::BooleanBuilder;
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow_buffer::i256;
@@ -11,10 +13,9 @@ use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::schema::{Logical, native_of};
 use levada_core::source::OVERLAP_COLUMN;
 use levada_core::text;
-use mysql_async::{Row, Value};
-use std::sync::Arc;
 
 use super::native::Native;
+use super::wire::{Cell, Row};
 
 /// Collects rows until a batch is full.
 pub struct Decoder {
@@ -63,31 +64,30 @@ impl Decoder {
     /// Takes one row.
     ///
     /// # Errors
-    /// `Internal` where the row has another number of values than asked for.
-    pub fn push(&mut self, row: &Row) -> Result<()> {
+    /// `Internal` where the row has another number of values than asked for; `Connect` where it cannot be read.
+    pub fn push(&mut self, row: Row<'_>) -> Result<()> {
         if row.len() != self.columns.len() + usize::from(self.overlap.is_some()) {
             return Err(Error::new(ErrorKind::Internal, "a row has another number of values than were asked for"));
         }
         self.bytes += self.bytes_fixed;
+        let mut cells = row;
         for (index, (builder, bits)) in self.columns.iter_mut().enumerate() {
-            let value = row.as_ref(index).unwrap_or(&Value::NULL);
-            match append(builder, *bits, value) {
+            let cell = cells.cell()?;
+            match append(builder, *bits, cell) {
                 Ok(bytes) => self.bytes += bytes,
                 Err(reason) => {
                     builder.push_null();
                     if self.bad.last().is_none_or(|(at, _)| *at != self.rows) {
                         let column = self.schema.field(index).name().clone();
-                        let reason = format!("`{}` {reason}", value_text(value).unwrap_or_default());
-                        self.bad.push((
-                            self.rows,
-                            Reject { row: row_json(&self.schema, row), column: Some(column), reason },
-                        ));
+                        let reason = format!("`{}` {reason}", cell_text(cell).unwrap_or_default());
+                        let row = row_json(&self.schema, row)?;
+                        self.bad.push((self.rows, Reject { row, column: Some(column), reason }));
                     }
                 }
             }
         }
         if let Some(overlap) = &mut self.overlap {
-            overlap.append_value(matches!(row.as_ref(self.columns.len()), Some(Value::Int(n)) if *n != 0));
+            overlap.append_value(matches!(cells.cell()?, Cell::Int(n) if n != 0));
         }
         self.rows += 1;
         Ok(())
@@ -144,40 +144,38 @@ fn bit_width(field: &Field) -> Option<usize> {
 type Reason = &'static str;
 
 /// Appends a value and tells how many bytes it took beyond the fixed ones. On an error nothing is appended.
-fn append(builder: &mut ColumnBuilder, bits: Option<usize>, value: &Value) -> std::result::Result<usize, Reason> {
+fn append(builder: &mut ColumnBuilder, bits: Option<usize>, cell: Cell<'_>) -> std::result::Result<usize, Reason> {
     use ColumnBuilder as B;
     const RANGE: Reason = "is out of range";
     macro_rules! integer {
         ($b:expr) => {
-            match value {
-                Value::Int(n) => $b.append_value((*n).try_into().map_err(|_| RANGE)?),
-                Value::UInt(n) => $b.append_value((*n).try_into().map_err(|_| RANGE)?),
+            match cell {
+                Cell::Int(n) => $b.append_value(n.try_into().map_err(|_| RANGE)?),
+                Cell::UInt(n) => $b.append_value(n.try_into().map_err(|_| RANGE)?),
                 _ => return Err("is not a whole number"),
             }
         };
     }
-    match (builder, value) {
-        (builder, Value::NULL) => builder.push_null(),
+    match (builder, cell) {
+        (builder, Cell::Null) => builder.push_null(),
         (B::Int32(b), _) => integer!(b),
         (B::Int64(b), _) => integer!(b),
-        (B::Utf8(b), Value::Bytes(bytes)) if bits.is_none() => {
+        (B::Utf8(b), Cell::Bytes(bytes)) if bits.is_none() => {
             b.append_value(std::str::from_utf8(bytes).map_err(|_| "is not UTF-8 text")?);
             return Ok(bytes.len());
         }
-        (B::Decimal128(b, _, scale), Value::Bytes(bytes)) => {
+        (B::Decimal128(b, _, scale), Cell::Bytes(bytes)) => {
             b.append_value(unscaled_i128(bytes, *scale).ok_or("is not a decimal of the column's scale")?);
         }
-        (B::Date32(b), Value::Date(year, month, day, ..)) => b.append_value(days(*year, *month, *day)? as i32),
-        (B::Timestamp(b, _), Value::Date(year, month, day, hour, minute, second, micros)) => {
-            let seconds = days(*year, *month, *day)? * 86_400
-                + i64::from(*hour) * 3600
-                + i64::from(*minute) * 60
-                + i64::from(*second);
-            b.append_value(seconds * 1_000_000 + i64::from(*micros));
+        (B::Date32(b), Cell::Date(year, month, day, ..)) => b.append_value(days(year, month, day)? as i32),
+        (B::Timestamp(b, _), Cell::Date(year, month, day, hour, minute, second, micros)) => {
+            let seconds =
+                days(year, month, day)? * 86_400 + i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second);
+            b.append_value(seconds * 1_000_000 + i64::from(micros));
         }
-        (B::Float64(b), Value::Double(n)) => b.append_value(*n),
-        (B::Float32(b), Value::Float(n)) => b.append_value(*n),
-        (B::Binary(b), Value::Bytes(bytes)) => {
+        (B::Float64(b), Cell::Double(n)) => b.append_value(n),
+        (B::Float32(b), Cell::Float(n)) => b.append_value(n),
+        (B::Binary(b), Cell::Bytes(bytes)) => {
             b.append_value(bytes);
             return Ok(bytes.len());
         }
@@ -187,21 +185,20 @@ fn append(builder: &mut ColumnBuilder, bits: Option<usize>, value: &Value) -> st
         (B::UInt16(b), _) => integer!(b),
         (B::UInt32(b), _) => integer!(b),
         (B::UInt64(b), _) => integer!(b),
-        (B::Decimal256(b, _, scale), Value::Bytes(bytes)) => {
+        (B::Decimal256(b, _, scale), Cell::Bytes(bytes)) => {
             b.append_value(unscaled_i256(bytes, *scale).ok_or("is not a decimal of the column's scale")?);
         }
-        (B::Duration(b), Value::Time(negative, days, hours, minutes, seconds, micros)) => {
-            let clock =
-                (i64::from(*days) * 24 + i64::from(*hours)) * 3600 + i64::from(*minutes) * 60 + i64::from(*seconds);
-            let us = clock * 1_000_000 + i64::from(*micros);
-            b.append_value(if *negative { -us } else { us });
+        (B::Duration(b), Cell::Time(negative, days, hours, minutes, seconds, micros)) => {
+            let clock = (i64::from(days) * 24 + i64::from(hours)) * 3600 + i64::from(minutes) * 60 + i64::from(seconds);
+            let us = clock * 1_000_000 + i64::from(micros);
+            b.append_value(if negative { -us } else { us });
         }
-        (B::Utf8(b), Value::Bytes(bytes)) => b.append_value(bit_text(bytes, bits.unwrap_or(0))),
-        (B::Uuid(b), Value::Bytes(bytes)) => {
+        (B::Utf8(b), Cell::Bytes(bytes)) => b.append_value(bit_text(bytes, bits.unwrap_or(0))),
+        (B::Uuid(b), Cell::Bytes(bytes)) => {
             let uuid = std::str::from_utf8(bytes).ok().and_then(text::parse_uuid).ok_or("is not a UUID")?;
             b.append_value(uuid).map_err(|_| "is not a UUID")?;
         }
-        (builder, value) => builder.push_text(&value_text(value).ok_or("is not UTF-8 text")?)?,
+        (builder, cell) => builder.push_text(&cell_text(cell).ok_or("is not UTF-8 text")?)?,
     }
     Ok(0)
 }
@@ -216,26 +213,30 @@ fn digits(bytes: &[u8], scale: i8) -> Option<(bool, &[u8], &[u8])> {
         (b'-', rest) => (true, rest),
         _ => (false, bytes),
     };
-    let (whole, fraction) = match memchr::memchr(b'.', body) {
-        Some(point) => (&body[..point], &body[point + 1..]),
-        None => (body, &[][..]),
-    };
-    (fraction.len() == usize::from(scale.unsigned_abs())).then_some((negative, whole, fraction))
+    let scale = usize::from(scale.unsigned_abs());
+    if scale == 0 {
+        return Some((negative, body, &[]));
+    }
+    let (whole, fraction) = body.split_at_checked(body.len().checked_sub(scale + 1)?)?;
+    Some((negative, whole, fraction.strip_prefix(b".")?))
 }
 
 fn unscaled_i128(bytes: &[u8], scale: i8) -> Option<i128> {
     let (negative, whole, fraction) = digits(bytes, scale)?;
-    let all = whole.iter().chain(fraction);
+    if !whole.iter().chain(fraction).all(u8::is_ascii_digit) {
+        return None;
+    }
+    let all = whole.iter().chain(fraction).map(|byte| byte - b'0');
     if whole.len() + fraction.len() <= 18 {
         let mut number = 0_i64;
-        for byte in all {
-            number = number * 10 + i64::from(byte.wrapping_sub(b'0'));
+        for digit in all {
+            number = number * 10 + i64::from(digit);
         }
         return Some(i128::from(if negative { -number } else { number }));
     }
     let mut number = 0_i128;
-    for byte in all {
-        number = number.checked_mul(10)?.checked_add(i128::from(byte.wrapping_sub(b'0')))?;
+    for digit in all {
+        number = number.checked_mul(10)?.checked_add(i128::from(digit))?;
     }
     Some(if negative { -number } else { number })
 }
@@ -261,10 +262,10 @@ fn bit_text(bytes: &[u8], width: usize) -> String {
 }
 
 /// A value as text for people; `None` for NULL.
-pub fn value_text(value: &Value) -> Option<String> {
-    Some(match value {
-        Value::NULL => return None,
-        Value::Bytes(bytes) => match std::str::from_utf8(bytes) {
+fn cell_text(cell: Cell<'_>) -> Option<String> {
+    Some(match cell {
+        Cell::Null => return None,
+        Cell::Bytes(bytes) => match std::str::from_utf8(bytes) {
             Ok(text) => text.to_owned(),
             Err(_) => {
                 let mut hex = String::new();
@@ -272,27 +273,25 @@ pub fn value_text(value: &Value) -> Option<String> {
                 hex
             }
         },
-        Value::Int(n) => n.to_string(),
-        Value::UInt(n) => n.to_string(),
-        Value::Float(n) => n.to_string(),
-        Value::Double(n) => n.to_string(),
-        Value::Date(y, mo, d, 0, 0, 0, 0) => format!("{y:04}-{mo:02}-{d:02}"),
-        Value::Date(y, mo, d, h, mi, s, us) => format!("{y:04}-{mo:02}-{d:02}T{h:02}:{mi:02}:{s:02}.{us:06}"),
-        Value::Time(negative, d, h, mi, s, us) => {
-            let hours = d * 24 + u32::from(*h);
-            format!("{}{hours:02}:{mi:02}:{s:02}.{us:06}", if *negative { "-" } else { "" })
+        Cell::Int(n) => n.to_string(),
+        Cell::UInt(n) => n.to_string(),
+        Cell::Float(n) => n.to_string(),
+        Cell::Double(n) => n.to_string(),
+        Cell::Date(y, mo, d, 0, 0, 0, 0) => format!("{y:04}-{mo:02}-{d:02}"),
+        Cell::Date(y, mo, d, h, mi, s, us) => format!("{y:04}-{mo:02}-{d:02}T{h:02}:{mi:02}:{s:02}.{us:06}"),
+        Cell::Time(negative, d, h, mi, s, us) => {
+            let hours = d * 24 + u32::from(h);
+            format!("{}{hours:02}:{mi:02}:{s:02}.{us:06}", if negative { "-" } else { "" })
         }
     })
 }
 
-fn row_json(schema: &Schema, row: &Row) -> String {
-    let object: serde_json::Map<String, serde_json::Value> = schema
-        .fields()
-        .iter()
-        .enumerate()
-        .map(|(index, field)| (field.name().clone(), row.as_ref(index).and_then(value_text).into()))
-        .collect();
-    serde_json::Value::Object(object).to_string()
+fn row_json(schema: &Schema, mut row: Row<'_>) -> Result<String> {
+    let mut object = serde_json::Map::new();
+    for field in schema.fields() {
+        object.insert(field.name().clone(), cell_text(row.cell()?).into());
+    }
+    Ok(serde_json::Value::Object(object).to_string())
 }
 
 #[cfg(test)]
@@ -304,7 +303,9 @@ mod tests {
     fn decimals_keep_their_digits() {
         assert_eq!(unscaled_i128(b"-0.50", 2), Some(-50));
         assert_eq!(unscaled_i128(b"99999999999999999999999999999999999999", 0), Some(10_i128.pow(38) - 1));
-        assert_eq!(unscaled_i128(b"1.5", 2), None);
+        for (text, scale) in [(&b"1.5"[..], 2), (b"1.5", 0), (b"1,50", 2), (b".50", 3), (b"", 0)] {
+            assert_eq!(unscaled_i128(text, scale), None);
+        }
         let text = format!("-{}.{}", "9".repeat(35), "9".repeat(30));
         assert_eq!(unscaled_i256(text.as_bytes(), 30).unwrap().to_string(), format!("-{}", "9".repeat(65)));
     }

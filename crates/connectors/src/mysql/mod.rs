@@ -17,6 +17,7 @@ mod native;
 mod session;
 mod source;
 mod state;
+mod wire;
 mod writer;
 
 use std::sync::Arc;

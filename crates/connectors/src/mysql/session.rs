@@ -9,6 +9,7 @@ use mysql_async::{Conn, Opts};
 
 use super::config::Config;
 use super::error::from_driver;
+use super::wire::Client;
 
 const CONNECT_MAX: Duration = Duration::from_secs(20);
 
@@ -21,6 +22,8 @@ const SETUP: &str = "SET NAMES utf8mb4, time_zone = '+00:00', autocommit = 1, sq
      lock_wait_timeout = 60, sql_notes = 1, max_error_count = 1024, lc_messages = 'en_US', \
      foreign_key_checks = 1, unique_checks = 1, sql_safe_updates = 0, sql_big_selects = 1";
 
+const ISOLATION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ";
+
 /// A connection with the settings of [`SETUP`].
 ///
 /// # Errors
@@ -29,13 +32,31 @@ pub async fn open(config: &Config) -> Result<Conn> {
     open_with(config.options()?).await.map_err(|error| error.at(config.address()))
 }
 
+/// A connection to read many rows with, set up like the others.
+///
+/// # Errors
+/// As for [`open`].
+pub async fn open_reader(config: &Config) -> Result<Client> {
+    let open = async {
+        let mut client = Client::connect(config).await?;
+        client.execute(SETUP).await?;
+        client.execute(ISOLATION).await?;
+        Ok(client)
+    };
+    let opened = tokio::time::timeout(CONNECT_MAX, open).await.unwrap_or_else(|_| Err(late()));
+    opened.map_err(|error| error.at(config.address()))
+}
+
 async fn open_with(options: Opts) -> Result<Conn> {
-    let late = || Error::new(ErrorKind::Connect, "the server did not answer within 20 seconds");
     let mut conn =
         tokio::time::timeout(CONNECT_MAX, Conn::new(options)).await.map_err(|_| late())?.map_err(from_driver)?;
     conn.query_drop(SETUP).await.map_err(from_driver)?;
-    conn.query_drop("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ").await.map_err(from_driver)?;
+    conn.query_drop(ISOLATION).await.map_err(from_driver)?;
     Ok(conn)
+}
+
+fn late() -> Error {
+    Error::new(ErrorKind::Connect, "the server did not answer within 20 seconds")
 }
 
 /// Runs a statement that returns no rows and tells how many it affected (matched, for an UPDATE).

@@ -11,8 +11,7 @@ use levada_core::batch::Batch;
 use levada_core::error::{Context, Error, ErrorKind, Result};
 use levada_core::position::Position;
 use levada_core::source::{Extract, ReadMode, ReadRequest, Reader, Source, StreamInfo};
-use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Params, Value};
+use mysql_async::{Conn, Value};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -20,8 +19,8 @@ use super::config::Config;
 use super::cursor::{self, Kind};
 use super::decode::Decoder;
 use super::discover::{self, Table};
-use super::error::from_driver;
 use super::session::{self, execute, quoted};
+use super::wire::Client;
 
 /// Fewer rows than this are not worth a second connection.
 const SPLIT_ROWS_MIN: u64 = 50_000;
@@ -52,8 +51,8 @@ impl Source for MysqlSource {
 }
 
 async fn read(config: &Arc<Config>, request: ReadRequest) -> Result<Extract> {
-    let mut lead = session::open(config).await?;
-    let table = discover::table(&mut lead, &request.stream.table).await?.ok_or_else(|| {
+    let mut conn = session::open(config).await?;
+    let table = discover::table(&mut conn, &request.stream.table).await?.ok_or_else(|| {
         Error::new(
             ErrorKind::NotFound,
             format!("there is no table `{}` in `{}`", request.stream.table, config.database),
@@ -68,17 +67,20 @@ async fn read(config: &Arc<Config>, request: ReadRequest) -> Result<Extract> {
     };
     let split = if wants_all { split_column(&table, request.readers) } else { None };
     let mut warnings = Vec::new();
-    let mut conns = match &split {
-        Some(_) => snapshots(config, lead, &table, request.readers, &mut warnings).await?,
-        None => vec![snapshot(lead).await?],
+    let mut clients = match &split {
+        Some(_) => snapshots(config, conn, &table, request.readers, &mut warnings).await?,
+        None => {
+            let _ = conn.disconnect().await;
+            vec![snapshot(session::open_reader(config).await?).await?]
+        }
     };
-    let window = Window::of(&mut conns[0], &table, &request, &mut warnings).await?;
-    let readers = conns.len();
+    let window = Window::of(&mut clients[0], &table, &request, &mut warnings).await?;
+    let readers = clients.len();
     let ranges = match &split {
-        Some(column) if readers > 1 => ranges(&mut conns[0], &table.name, column, readers).await?,
+        Some(column) if readers > 1 => ranges(&mut clients[0], &table.name, column, readers).await?,
         _ => VecDeque::from([None]),
     };
-    conns.truncate(ranges.len().max(1));
+    clients.truncate(ranges.len().max(1));
     let job = Arc::new(Job {
         config: config.clone(),
         sql: window.sql(&table, &request.columns),
@@ -89,7 +91,7 @@ async fn read(config: &Arc<Config>, request: ReadRequest) -> Result<Extract> {
         ranges: Mutex::new(ranges),
     });
     let position = job.window.position.clone();
-    let readers = conns.into_iter().map(|conn| TableReader::start(conn, job.clone())).collect();
+    let readers = clients.into_iter().map(|client| TableReader::start(client, job.clone())).collect();
     Ok(Extract { readers, position, warnings })
 }
 
@@ -103,26 +105,24 @@ fn split_column(table: &Table, readers: usize) -> Option<String> {
     table.column(leading).filter(|c| c.native.is_integer()).map(|c| c.field.name().clone())
 }
 
-async fn snapshot(mut conn: Conn) -> Result<Conn> {
-    execute(&mut conn, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY").await?;
-    Ok(conn)
+async fn snapshot(mut client: Client) -> Result<Client> {
+    client.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY").await?;
+    Ok(client)
 }
 
 /// Several connections that see the same state of the table: while a lock keeps writers out for a moment, each starts
 /// its snapshot. Without the right to lock, or with writers that will not finish, one connection has to do.
 async fn snapshots(
     config: &Config,
-    lead: Conn,
+    mut guard: Conn,
     table: &Table,
     readers: usize,
     warnings: &mut Vec<String>,
-) -> Result<Vec<Conn>> {
-    let mut others = Vec::with_capacity(readers);
-    others.push(lead);
-    while others.len() < readers {
-        others.push(session::open(config).await?);
+) -> Result<Vec<Client>> {
+    let mut opened = Vec::with_capacity(readers);
+    while opened.len() < readers {
+        opened.push(session::open_reader(config).await?);
     }
-    let mut guard = session::open(config).await?;
     execute(&mut guard, "SET lock_wait_timeout = 5").await?;
     if let Err(error) = execute(&mut guard, &format!("LOCK TABLES {} READ", quoted(&table.name))).await {
         let why = error.message().to_owned();
@@ -130,29 +130,29 @@ async fn snapshots(
             "`{}` is read by one reader: the table could not be locked for a moment ({why})",
             table.name
         ));
-        others.truncate(1);
+        opened.truncate(1);
     }
-    let mut conns = Vec::with_capacity(others.len());
-    for conn in others {
-        conns.push(snapshot(conn).await?);
+    let mut clients = Vec::with_capacity(opened.len());
+    for client in opened {
+        clients.push(snapshot(client).await?);
     }
     execute(&mut guard, "UNLOCK TABLES").await?;
     let _ = guard.disconnect().await;
-    Ok(conns)
+    Ok(clients)
 }
 
 /// A range of the key, both ends included; `None` is the whole table.
 type Range = Option<(i128, i128)>;
 
-async fn ranges(conn: &mut Conn, table: &str, column: &str, readers: usize) -> Result<VecDeque<Range>> {
+async fn ranges(client: &mut Client, table: &str, column: &str, readers: usize) -> Result<VecDeque<Range>> {
     let sql = format!("SELECT MIN({0}), MAX({0}) FROM {1}", quoted(column), quoted(table));
-    let found: Option<(Value, Value)> = conn.exec_first(sql, ()).await.map_err(from_driver)?;
     let whole = |value: &Value| match value {
         Value::Int(n) => Some(i128::from(*n)),
         Value::UInt(n) => Some(i128::from(*n)),
         _ => None,
     };
-    let Some((first, last)) = found.and_then(|(min, max)| Some((whole(&min)?, whole(&max)?))) else {
+    let found = client.first(&sql, &[]).await?.unwrap_or_default();
+    let (Some(first), Some(last)) = (found.first().and_then(whole), found.last().and_then(whole)) else {
         return Ok(VecDeque::from([None]));
     };
     let count = (readers as i128 * RANGES_PER_READER).min(last - first + 1);
@@ -175,7 +175,7 @@ struct Window {
 }
 
 impl Window {
-    async fn of(conn: &mut Conn, table: &Table, request: &ReadRequest, warnings: &mut Vec<String>) -> Result<Self> {
+    async fn of(client: &mut Client, table: &Table, request: &ReadRequest, warnings: &mut Vec<String>) -> Result<Self> {
         let ReadMode::Incremental { cursor: wanted, from, lag, mark_overlap } = &request.mode else {
             return Ok(Self::default());
         };
@@ -189,11 +189,8 @@ impl Window {
         let kind = Kind::of(name, &column.native)?;
         let quoted_name = quoted(column.field.name());
         let low = from.as_ref().map(|position| cursor::bound(position, column.field.name())).transpose()?;
-        let max: Option<Value> = conn
-            .exec_first(format!("SELECT MAX({quoted_name}) FROM {}", quoted(&table.name)), ())
-            .await
-            .map_err(from_driver)?;
-        let high = max.as_ref().and_then(|value| kind.text(value));
+        let sql = format!("SELECT MAX({quoted_name}) FROM {}", quoted(&table.name));
+        let high = client.first(&sql, &[]).await?.and_then(|max| kind.text(max.first()?));
         let mark = kind.placeholder();
         let mut window = Self { position: from.clone(), ..Self::default() };
         let Some(high) = high else {
@@ -221,7 +218,7 @@ impl Window {
         }
         window.position = Some(Position(serde_json::json!({ "column": column.field.name(), "cursor": high })));
         if let Some(low) = low
-            && is_before(conn, kind, &high, &low, &quoted_name, &table.name).await?
+            && is_before(client, kind, &high, &low, &quoted_name, &table.name).await?
         {
             window.position = from.clone();
         }
@@ -246,7 +243,7 @@ impl Window {
 }
 
 /// Whether the greatest cursor is now smaller than the stored one, because rows were removed: the position then stays.
-async fn is_before(conn: &mut Conn, kind: Kind, high: &str, low: &str, column: &str, table: &str) -> Result<bool> {
+async fn is_before(client: &mut Client, kind: Kind, high: &str, low: &str, column: &str, table: &str) -> Result<bool> {
     let mark = kind.placeholder();
     let sql = match kind {
         // The column's own collation decides.
@@ -257,8 +254,8 @@ async fn is_before(conn: &mut Conn, kind: Kind, high: &str, low: &str, column: &
         Kind::Text => vec![kind.param(low)?],
         _ => vec![kind.param(high)?, kind.param(low)?],
     };
-    let found: Option<i64> = conn.exec_first(sql, Params::Positional(params)).await.map_err(from_driver)?;
-    Ok(found == Some(1))
+    let found = client.first(&sql, &params).await?.unwrap_or_default();
+    Ok(found == [Value::Int(1)])
 }
 
 /// What all readers of one table share.
@@ -277,7 +274,7 @@ impl Job {
         self.ranges.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop_front()
     }
 
-    fn query(&self, range: Range) -> (String, Params) {
+    fn query(&self, range: Range) -> (String, Vec<Value>) {
         let mut conditions: Vec<&str> = self.window.condition.as_deref().into_iter().collect();
         let mut params: Vec<Value> = self.window.overlap.iter().map(|(_, value)| value.clone()).collect();
         params.extend(self.window.params.iter().cloned());
@@ -289,7 +286,6 @@ impl Job {
             conditions.push("1 = 0");
         }
         let filter = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
-        let params = if params.is_empty() { Params::Empty } else { Params::Positional(params) };
         (format!("{}{filter}", self.sql), params)
     }
 }
@@ -301,9 +297,9 @@ struct TableReader {
 }
 
 impl TableReader {
-    fn start(conn: Conn, job: Arc<Job>) -> Box<dyn Reader> {
+    fn start(client: Client, job: Arc<Job>) -> Box<dyn Reader> {
         let (sender, batches) = mpsc::channel(1);
-        Box::new(Self { batches, task: Some(tokio::spawn(work(conn, job, sender))) })
+        Box::new(Self { batches, task: Some(tokio::spawn(work(client, job, sender))) })
     }
 }
 
@@ -323,19 +319,18 @@ impl Reader for TableReader {
     }
 }
 
-/// Reads ranges until none is left. When the receiving side is gone, the query is ended at the server, because the
-/// driver would otherwise read the rest of it.
-async fn work(mut conn: Conn, job: Arc<Job>, sender: mpsc::Sender<Result<Batch>>) {
-    let id = conn.id();
+/// Reads ranges until none is left. When the receiving side is gone, the query is ended at the server, which would
+/// otherwise not notice before it has a row to send.
+async fn work(mut client: Client, job: Arc<Job>, sender: mpsc::Sender<Result<Batch>>) {
+    let id = client.id();
     let outcome = tokio::select! {
-        outcome = read_ranges(&mut conn, &job, &sender) => outcome,
+        outcome = read_ranges(&mut client, &job, &sender) => outcome,
         () = sender.closed() => Ok(End::Unwanted),
     };
     match outcome {
-        Ok(End::Complete) => {
-            let _ = conn.disconnect().await;
-        }
+        Ok(End::Complete) => client.close().await,
         Ok(End::Unwanted) => {
+            drop(client);
             if let Ok(mut killer) = session::open(&job.config).await {
                 let _ = execute(&mut killer, &format!("KILL {id}")).await;
                 let _ = killer.disconnect().await;
@@ -352,17 +347,17 @@ enum End {
     Unwanted,
 }
 
-async fn read_ranges(conn: &mut Conn, job: &Job, sender: &mpsc::Sender<Result<Batch>>) -> Result<End> {
+async fn read_ranges(client: &mut Client, job: &Job, sender: &mpsc::Sender<Result<Batch>>) -> Result<End> {
     let mut decoder = Decoder::new(&job.columns, job.window.overlap.is_some())?;
     let counts_only = job.columns.fields().is_empty() && job.window.overlap.is_none();
     while let Some(range) = job.next_range() {
         let (sql, params) = job.query(range);
-        let mut rows = conn.exec_iter(sql, params).await.map_err(from_driver)?;
-        while let Some(row) = rows.next().await.map_err(from_driver)? {
+        let mut rows = client.query(&sql, &params).await?;
+        while let Some(row) = rows.next().await? {
             if counts_only {
                 decoder.push_empty();
             } else {
-                decoder.push(&row)?;
+                decoder.push(row)?;
             }
             if decoder.bytes() >= job.batch_bytes
                 && let Some(batch) = decoder.finish()?
@@ -371,7 +366,6 @@ async fn read_ranges(conn: &mut Conn, job: &Job, sender: &mpsc::Sender<Result<Ba
                 return Ok(End::Unwanted);
             }
         }
-        rows.drop_result().await.map_err(from_driver)?;
     }
     if let Some(batch) = decoder.finish()?
         && sender.send(Ok(batch)).await.is_err()

@@ -2,6 +2,7 @@
 
 mod source;
 mod target;
+mod wire;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
