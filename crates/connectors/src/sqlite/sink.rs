@@ -281,23 +281,14 @@ fn bind(
     scratch: &mut String,
 ) -> Result<(), Refusal> {
     use DataType as T;
-    fn integer<T: ArrowPrimitiveType<Native: Into<i64>>>(column: &dyn Array, row: usize) -> ValueRef<'static> {
-        ValueRef::Integer(column.as_primitive::<T>().value(row).into())
-    }
     scratch.clear();
     let value = if column.is_null(row) {
         ValueRef::Null
     } else {
         match column.data_type() {
             T::Utf8 if matches!(store, Store::Plain) => ValueRef::Text(column.as_string::<i32>().value(row).as_bytes()),
+            _ if let Some(integer) = integer(column, row) => ValueRef::Integer(integer),
             T::Boolean => ValueRef::Integer(column.as_boolean().value(row).into()),
-            T::Int8 => integer::<Int8Type>(column, row),
-            T::Int16 => integer::<Int16Type>(column, row),
-            T::Int32 => integer::<Int32Type>(column, row),
-            T::Int64 => integer::<Int64Type>(column, row),
-            T::UInt8 => integer::<UInt8Type>(column, row),
-            T::UInt16 => integer::<UInt16Type>(column, row),
-            T::UInt32 => integer::<UInt32Type>(column, row),
             T::Float32 => float(f64::from(column.as_primitive::<Float32Type>().value(row))),
             T::Float64 => float(column.as_primitive::<Float64Type>().value(row)),
             T::Binary => ValueRef::Blob(column.as_binary::<i32>().value(row)),
@@ -323,6 +314,21 @@ fn bind(
     };
     statement.raw_bind_parameter(at + 1, ToSqlOutput::Borrowed(value))?;
     Ok(())
+}
+
+/// The value of a column of whole numbers that all fit into SQLite's integers.
+fn integer(column: &dyn Array, row: usize) -> Option<i64> {
+    use DataType as T;
+    Some(match column.data_type() {
+        T::Int8 => column.as_primitive::<Int8Type>().value(row).into(),
+        T::Int16 => column.as_primitive::<Int16Type>().value(row).into(),
+        T::Int32 => column.as_primitive::<Int32Type>().value(row).into(),
+        T::Int64 => column.as_primitive::<Int64Type>().value(row),
+        T::UInt8 => column.as_primitive::<UInt8Type>().value(row).into(),
+        T::UInt16 => column.as_primitive::<UInt16Type>().value(row).into(),
+        T::UInt32 => column.as_primitive::<UInt32Type>().value(row).into(),
+        _ => return None,
+    })
 }
 
 /// SQLite stores NaN as NULL; as text it stays what it is, even in a column of REAL affinity.
@@ -356,7 +362,7 @@ fn survives(value: &str) -> bool {
 /// A value that SQLite orders as the column does.
 fn order_value(column: &dyn Array, row: usize) -> Value {
     use DataType as T;
-    fn integer<T: ArrowPrimitiveType<Native: Into<i64>>>(column: &dyn Array, row: usize) -> Value {
+    fn long<T: ArrowPrimitiveType<Native: Into<i64>>>(column: &dyn Array, row: usize) -> Value {
         Value::Integer(column.as_primitive::<T>().value(row).into())
     }
     /// Big-endian with the sign bit turned: bytes in the order of the numbers.
@@ -369,23 +375,17 @@ fn order_value(column: &dyn Array, row: usize) -> Value {
         return Value::Null;
     }
     match column.data_type() {
-        T::Int8 => integer::<Int8Type>(column, row),
-        T::Int16 => integer::<Int16Type>(column, row),
-        T::Int32 => integer::<Int32Type>(column, row),
-        T::Int64 => integer::<Int64Type>(column, row),
-        T::UInt8 => integer::<UInt8Type>(column, row),
-        T::UInt16 => integer::<UInt16Type>(column, row),
-        T::UInt32 => integer::<UInt32Type>(column, row),
         T::UInt64 => wide(i256::from_i128(column.as_primitive::<UInt64Type>().value(row).into())),
         T::Decimal128(..) => wide(i256::from_i128(column.as_primitive::<Decimal128Type>().value(row))),
         T::Decimal256(..) => wide(column.as_primitive::<Decimal256Type>().value(row)),
         T::Float32 => Value::Real(column.as_primitive::<Float32Type>().value(row).into()),
         T::Float64 => Value::Real(column.as_primitive::<Float64Type>().value(row)),
-        T::Date32 => integer::<Date32Type>(column, row),
-        T::Time64(_) => integer::<Time64MicrosecondType>(column, row),
-        T::Duration(_) => integer::<DurationMicrosecondType>(column, row),
-        T::Timestamp(TimeUnit::Nanosecond, _) => integer::<TimestampNanosecondType>(column, row),
-        T::Timestamp(..) => integer::<TimestampMicrosecondType>(column, row),
+        T::Date32 => long::<Date32Type>(column, row),
+        T::Time64(_) => long::<Time64MicrosecondType>(column, row),
+        T::Duration(_) => long::<DurationMicrosecondType>(column, row),
+        T::Timestamp(TimeUnit::Nanosecond, _) => long::<TimestampNanosecondType>(column, row),
+        T::Timestamp(..) => long::<TimestampMicrosecondType>(column, row),
+        _ if let Some(integer) = integer(column, row) => Value::Integer(integer),
         _ => text::value(column, row).map_or(Value::Null, Value::Text),
     }
 }
