@@ -147,7 +147,7 @@ pub fn writer(
     Ok(match format {
         Format::Csv | Format::Tsv => Box::new(csv::CsvWriter::new(sink, schema, dialect.clone(), compression)?),
         Format::Json | Format::Jsonl => Box::new(json::JsonWriter::new(sink, schema, format, compression)?),
-        Format::Parquet => parquet::writer(sink, schema.clone(), parquet::Options::default())?,
-        Format::Avro => avro::writer(sink, schema.clone(), avro::Options::default())?,
+        Format::Parquet => parquet::writer(sink, schema.clone())?,
+        Format::Avro => avro::writer(sink, schema.clone(), avro::Codec::default())?,
     })
 }

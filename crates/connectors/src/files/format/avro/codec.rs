@@ -8,9 +8,11 @@ use levada_core::error::{Error, ErrorKind, Result};
 use super::{BLOCK_BYTES_MAX, malformed};
 
 /// The codecs of the Avro specification that are read and written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Codec {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in crate::files) enum Codec {
     Null,
+    /// What files are written with: every reader of Avro knows it.
+    #[default]
     Deflate,
     Snappy,
     Zstandard,

@@ -60,7 +60,7 @@ fn column(types: &Types, member: &Member) -> Column {
     if let Some(noted) = noted.flatten().filter(|noted| meaning_fits(*noted, &data_type)) {
         logical = Some(noted);
     }
-    let native = member.notes.get(NATIVE).cloned().unwrap_or_else(|| format!("avro:{}", native_name(of)));
+    let native = member.notes.get(NATIVE).cloned().unwrap_or_else(|| format!("avro:{}", word_of(&of.shape)));
     let mut metadata = HashMap::from([(NATIVE.to_owned(), native)]);
     if let Some(logical) = logical {
         metadata.insert(LOGICAL.to_owned(), logical.word().to_owned());
@@ -102,8 +102,9 @@ fn natural(of: &Type) -> (DataType, Option<Logical>) {
     (data_type, None)
 }
 
-fn native_name(of: &Type) -> &'static str {
-    match &of.shape {
+/// The specification's word for a type.
+fn word_of(shape: &Shape) -> &'static str {
+    match shape {
         Shape::Null => "null",
         Shape::Boolean => "boolean",
         Shape::Int => "int",
@@ -190,15 +191,7 @@ pub(super) fn file_schema(fields: &[Arc<Field>]) -> Value {
 }
 
 fn avro_type(data_type: &DataType) -> Value {
-    let word = match shape_of(data_type) {
-        Shape::Boolean => "boolean",
-        Shape::Int => "int",
-        Shape::Long => "long",
-        Shape::Float => "float",
-        Shape::Double => "double",
-        Shape::Bytes => "bytes",
-        _ => "string",
-    };
+    let word = word_of(&shape_of(data_type));
     let logical = match meaning_of(data_type) {
         Some(Meaning::Decimal { precision, scale }) => {
             return json!({ "type": word, "logicalType": "decimal", "precision": precision, "scale": scale });

@@ -18,8 +18,9 @@ use arrow_schema::SchemaRef;
 use levada_core::error::{Context, Error, ErrorKind, Result};
 
 use super::{FileInfo, FileReader, RandomRead, SelfDescribing};
+pub(in crate::files) use codec::Codec;
 use read::Header;
-pub(in crate::files) use write::{Options, writer};
+pub(in crate::files) use write::writer;
 
 /// A file is read in parts of about this many bytes.
 const PART_BYTES: u64 = 16 << 20;

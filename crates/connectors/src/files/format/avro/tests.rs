@@ -16,14 +16,14 @@ use super::super::{RandomRead, SelfDescribing};
 use super::codec::Codec;
 use super::cursor::{put_bytes, put_long};
 use super::field::{encoded_name, file_schema};
-use super::write::{Compression, Options, writer};
+use super::write::writer;
 use super::{Avro, PART_BYTES};
 
-const CODECS: [Compression; 4] = [Compression::Deflate, Compression::Zstd, Compression::Snappy, Compression::None];
+const CODECS: [Codec; 4] = [Codec::Deflate, Codec::Zstandard, Codec::Snappy, Codec::Null];
 
-fn written(batches: &[RecordBatch], compression: Compression) -> Arc<Memory> {
+fn written(batches: &[RecordBatch], codec: Codec) -> Arc<Memory> {
     let kept = Kept::default();
-    let mut file = writer(kept.sink(), batches[0].schema(), Options { compression }).unwrap();
+    let mut file = writer(kept.sink(), batches[0].schema(), codec).unwrap();
     for batch in batches {
         file.write(batch).unwrap();
     }
@@ -149,7 +149,7 @@ fn forbidden_names_are_encoded_so_that_different_ones_stay_different() {
 fn decimals_that_avro_has_no_word_for_are_text_and_come_back() {
     let decimals = Decimal128Array::from(vec![Some(-12), None]).with_precision_and_scale(10, -3).unwrap();
     let batch = RecordBatch::try_from_iter_with_nullable([("d", Arc::new(decimals) as ArrayRef, true)]).unwrap();
-    let file = written(std::slice::from_ref(&batch), Compression::None);
+    let file = written(std::slice::from_ref(&batch), Codec::Null);
     let batches = read(&file, schema(&file));
     assert_eq!(columns(&batches[0]).column(0), batch.column(0));
 }
@@ -266,7 +266,7 @@ fn values_that_cannot_be_carried_are_rejects() {
 
 #[test]
 fn columns_are_chosen_reordered_made_up_and_cast() {
-    let file = written(&[everything()], Compression::Snappy);
+    let file = written(&[everything()], Codec::Snappy);
     let wanted = Arc::new(Schema::new(vec![
         Field::new("missing", DataType::Date32, true),
         Field::new("int64", DataType::Utf8, true),
@@ -290,7 +290,7 @@ fn parts_together_give_every_row_once() {
         .unwrap()
     };
     let batches: Vec<RecordBatch> = (0..rows).step_by(100_000).map(batch).collect();
-    let file: Arc<dyn RandomRead> = written(&batches, Compression::None);
+    let file: Arc<dyn RandomRead> = written(&batches, Codec::Null);
     let described = Avro::load(file.clone()).unwrap();
     let info = described.info();
     assert!(info.parts > 2 && info.parts as u64 == file.len().div_ceil(PART_BYTES));
@@ -310,7 +310,7 @@ fn parts_together_give_every_row_once() {
 
 #[test]
 fn no_rows_are_a_file_with_a_schema() {
-    let file = written(&[everything().slice(0, 0)], Compression::Deflate);
+    let file = written(&[everything().slice(0, 0)], Codec::Deflate);
     let found = schema(&file);
     assert_eq!(found.fields().len(), everything().num_columns());
     assert!(read(&file, found).is_empty());
@@ -363,7 +363,7 @@ fn lies_and_bombs_are_refused() {
 
 #[test]
 fn bent_files_never_break_the_process() {
-    let whole = written(&[everything()], Compression::None).bytes.clone();
+    let whole = written(&[everything()], Codec::Null).bytes.clone();
     let wanted = schema(&Memory::new(whole.clone()));
     let cut = failure(Memory::new(whole[..whole.len() - 5].to_vec()));
     assert!(cut.to_string().contains("cut off"), "{cut}");

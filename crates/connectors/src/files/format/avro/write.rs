@@ -1,15 +1,12 @@
 //! Writing Avro: rows encoded into blocks, each type in the Avro type that readers of other systems know best.
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    Date32Type, Decimal128Type, Decimal256Type, DurationMicrosecondType, Float32Type, Float64Type, Int8Type, Int16Type,
-    Int32Type, Int64Type, Time64MicrosecondType, TimestampMicrosecondType, TimestampNanosecondType, UInt8Type,
-    UInt16Type, UInt32Type, UInt64Type,
-};
+use arrow_array::types::Int64Type;
 use arrow_array::{
-    Array, ArrayRef, BinaryArray, BooleanArray, FixedSizeBinaryArray, PrimitiveArray, RecordBatch, StringArray,
+    Array, ArrayRef, BinaryArray, BooleanArray, Decimal128Array, Decimal256Array, FixedSizeBinaryArray, Float32Array,
+    Float64Array, Int64Array, RecordBatch, StringArray, UInt64Array,
 };
-use arrow_schema::{DataType, SchemaRef, TimeUnit};
+use arrow_schema::{DataType, SchemaRef};
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::schema::is_canonical;
 use levada_core::text;
@@ -24,43 +21,15 @@ use super::schema::Shape;
 /// A block is closed when its rows have this many bytes.
 const BLOCK_BYTES: usize = 256 << 10;
 
-/// How blocks are compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(in crate::files) enum Compression {
-    /// Deflate, which every reader of Avro knows.
-    #[default]
-    Deflate,
-    /// Zstandard, level 1.
-    Zstd,
-    /// Snappy.
-    Snappy,
-    /// Not at all.
-    None,
-}
-
-/// How a file is written.
-#[derive(Debug, Clone, Copy, Default)]
-pub(in crate::files) struct Options {
-    /// How blocks are compressed.
-    pub(in crate::files) compression: Compression,
-}
-
 /// Starts a file. Its columns are of the closed type set.
 ///
 /// # Errors
 /// `Full` and `Io` from the sink, `Internal` for a type outside the closed set.
-pub(in crate::files) fn writer(sink: Sink, schema: SchemaRef, options: Options) -> Result<Box<dyn FileWriter>> {
+pub(in crate::files) fn writer(sink: Sink, schema: SchemaRef, codec: Codec) -> Result<Box<dyn FileWriter>> {
     if let Some(field) = schema.fields().iter().find(|field| !is_canonical(field.data_type())) {
         let message = format!("column `{}` has the type {}, which no file can hold", field.name(), field.data_type());
         return Err(Error::new(ErrorKind::Internal, message));
     }
-    let codec = match options.compression {
-        Compression::Deflate => Codec::Deflate,
-        Compression::Zstd => Codec::Zstandard,
-        Compression::Snappy => Codec::Snappy,
-        Compression::None => Codec::Null,
-    };
     let sync = *uuid::Uuid::new_v4().as_bytes();
     let mut rows = Rows { sink, schema, codec, sync, block: Vec::new(), rows: 0, written: 0 };
     let mut header = MAGIC.to_vec();
@@ -151,18 +120,13 @@ impl FileWriter for Rows {
 /// A column ready to be encoded value by value.
 enum Cells<'a> {
     Boolean(&'a BooleanArray),
-    Int8(&'a PrimitiveArray<Int8Type>),
-    Int16(&'a PrimitiveArray<Int16Type>),
-    Int32(&'a [i32]),
-    Int64(&'a [i64]),
-    UInt8(&'a PrimitiveArray<UInt8Type>),
-    UInt16(&'a PrimitiveArray<UInt16Type>),
-    UInt32(&'a PrimitiveArray<UInt32Type>),
-    UInt64(&'a PrimitiveArray<UInt64Type>),
-    Float32(&'a PrimitiveArray<Float32Type>),
-    Float64(&'a PrimitiveArray<Float64Type>),
-    Decimal128(&'a PrimitiveArray<Decimal128Type>),
-    Decimal256(&'a PrimitiveArray<Decimal256Type>),
+    /// Whole numbers up to 64 bits, and times as such.
+    Long(Int64Array),
+    UInt64(&'a UInt64Array),
+    Float32(&'a Float32Array),
+    Float64(&'a Float64Array),
+    Decimal128(&'a Decimal128Array),
+    Decimal256(&'a Decimal256Array),
     Utf8(&'a StringArray),
     Binary(&'a BinaryArray),
     Uuid(&'a FixedSizeBinaryArray),
@@ -173,46 +137,30 @@ enum Cells<'a> {
 impl<'a> Cells<'a> {
     fn of(array: &'a ArrayRef) -> Result<Self> {
         use DataType as T;
-        let as_text = shape_of(array.data_type()) == Shape::String;
-        Ok(match array.data_type() {
-            T::Utf8 => Cells::Utf8(array.as_string::<i32>()),
-            T::FixedSizeBinary(16) => Cells::Uuid(array.as_fixed_size_binary()),
-            _ if as_text => Cells::Text(array),
-            T::Boolean => Cells::Boolean(array.as_boolean()),
-            T::Int8 => Cells::Int8(array.as_primitive()),
-            T::Int16 => Cells::Int16(array.as_primitive()),
-            T::Int32 => Cells::Int32(array.as_primitive::<Int32Type>().values()),
-            T::Int64 => Cells::Int64(array.as_primitive::<Int64Type>().values()),
-            T::UInt8 => Cells::UInt8(array.as_primitive()),
-            T::UInt16 => Cells::UInt16(array.as_primitive()),
-            T::UInt32 => Cells::UInt32(array.as_primitive()),
-            T::UInt64 => Cells::UInt64(array.as_primitive()),
-            T::Float32 => Cells::Float32(array.as_primitive()),
-            T::Float64 => Cells::Float64(array.as_primitive()),
-            T::Decimal128(..) => Cells::Decimal128(array.as_primitive()),
-            T::Decimal256(..) => Cells::Decimal256(array.as_primitive()),
-            T::Binary => Cells::Binary(array.as_binary::<i32>()),
-            T::Date32 => Cells::Int32(array.as_primitive::<Date32Type>().values()),
-            T::Time64(_) => Cells::Int64(array.as_primitive::<Time64MicrosecondType>().values()),
-            T::Duration(_) => Cells::Int64(array.as_primitive::<DurationMicrosecondType>().values()),
-            T::Timestamp(TimeUnit::Nanosecond, _) => {
-                Cells::Int64(array.as_primitive::<TimestampNanosecondType>().values())
+        let internal = |what: String| Error::new(ErrorKind::Internal, what);
+        Ok(match (shape_of(array.data_type()), array.data_type()) {
+            (Shape::Int | Shape::Long, _) => {
+                let longs = arrow_cast::cast(array, &T::Int64).map_err(|error| internal(error.to_string()))?;
+                Cells::Long(longs.as_primitive::<Int64Type>().clone())
             }
-            T::Timestamp(..) => Cells::Int64(array.as_primitive::<TimestampMicrosecondType>().values()),
-            other => return Err(Error::new(ErrorKind::Internal, format!("no value of type {other} can be encoded"))),
+            (_, T::Utf8) => Cells::Utf8(array.as_string::<i32>()),
+            (_, T::FixedSizeBinary(16)) => Cells::Uuid(array.as_fixed_size_binary()),
+            (Shape::String, _) => Cells::Text(array),
+            (_, T::Boolean) => Cells::Boolean(array.as_boolean()),
+            (_, T::UInt64) => Cells::UInt64(array.as_primitive()),
+            (_, T::Float32) => Cells::Float32(array.as_primitive()),
+            (_, T::Float64) => Cells::Float64(array.as_primitive()),
+            (_, T::Decimal128(..)) => Cells::Decimal128(array.as_primitive()),
+            (_, T::Decimal256(..)) => Cells::Decimal256(array.as_primitive()),
+            (_, T::Binary) => Cells::Binary(array.as_binary::<i32>()),
+            (_, other) => return Err(internal(format!("no value of type {other} can be encoded"))),
         })
     }
 
     fn put(&self, out: &mut Vec<u8>, row: usize) {
         match self {
             Cells::Boolean(cells) => out.push(u8::from(cells.value(row))),
-            Cells::Int8(cells) => put_long(out, i64::from(cells.value(row))),
-            Cells::Int16(cells) => put_long(out, i64::from(cells.value(row))),
-            Cells::Int32(cells) => put_long(out, i64::from(cells[row])),
-            Cells::Int64(cells) => put_long(out, cells[row]),
-            Cells::UInt8(cells) => put_long(out, i64::from(cells.value(row))),
-            Cells::UInt16(cells) => put_long(out, i64::from(cells.value(row))),
-            Cells::UInt32(cells) => put_long(out, i64::from(cells.value(row))),
+            Cells::Long(cells) => put_long(out, cells.value(row)),
             Cells::UInt64(cells) => put_integer(out, &i128::from(cells.value(row)).to_be_bytes()),
             Cells::Float32(cells) => out.extend_from_slice(&cells.value(row).to_le_bytes()),
             Cells::Float64(cells) => out.extend_from_slice(&cells.value(row).to_le_bytes()),

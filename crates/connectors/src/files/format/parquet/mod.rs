@@ -17,7 +17,7 @@ use parquet::errors::ParquetError;
 
 use super::{FileInfo, FileReader, RandomRead, SelfDescribing};
 use schema::Layout;
-pub(in crate::files) use write::{Options, writer};
+pub(in crate::files) use write::writer;
 
 /// A file whose footer has been read.
 pub(in crate::files) struct Parquet {

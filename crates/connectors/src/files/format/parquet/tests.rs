@@ -16,6 +16,7 @@ use levada_core::batch::Batch;
 use levada_core::error::ErrorKind;
 use levada_core::schema::{Logical, NATIVE, timestamp};
 use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression as Codec, ZstdLevel};
 use parquet::data_type::{FixedLenByteArrayType, Int96, Int96Type};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
@@ -23,11 +24,11 @@ use parquet::file::writer::SerializedFileWriter;
 use super::super::samples::{Kept, Memory, arrow, columns, drain, everything, only, texts};
 use super::super::{RandomRead, SelfDescribing};
 use super::Parquet;
-use super::write::{Compression, Options, writer};
+use super::write::{compressed, writer};
 
-fn written(batches: &[RecordBatch], options: Options) -> Arc<Memory> {
+fn written(batches: &[RecordBatch], codec: Codec) -> Arc<Memory> {
     let kept = Kept::default();
-    let mut file = writer(kept.sink(), batches[0].schema(), options).unwrap();
+    let mut file = compressed(kept.sink(), batches[0].schema(), codec).unwrap();
     for batch in batches {
         file.write(batch).unwrap();
     }
@@ -56,8 +57,8 @@ fn read(file: &Arc<Memory>, wanted: SchemaRef) -> Vec<Batch> {
 #[test]
 fn every_type_comes_back_with_its_values_and_its_origin() {
     let batch = everything();
-    for compression in [Compression::Zstd, Compression::Snappy, Compression::None] {
-        let file = written(std::slice::from_ref(&batch), Options { compression });
+    for codec in [Codec::ZSTD(ZstdLevel::default()), Codec::SNAPPY, Codec::UNCOMPRESSED] {
+        let file = written(std::slice::from_ref(&batch), codec);
         let found = schema(&file);
         for (given, found) in batch.schema().fields().iter().zip(found.fields()) {
             assert_eq!(given.data_type(), found.data_type(), "{}", given.name());
@@ -76,7 +77,7 @@ fn every_type_comes_back_with_its_values_and_its_origin() {
 
 #[test]
 fn other_readers_find_uuid_and_json_annotations() {
-    let file = written(&[everything()], Options::default());
+    let file = written(&[everything()], Codec::ZSTD(ZstdLevel::default()));
     let layout = super::Layout::load(&(file as Arc<dyn RandomRead>)).unwrap();
     let descriptor = layout.metadata.parquet_schema().root_schema();
     let annotation = |name: &str| {
@@ -91,7 +92,7 @@ fn other_readers_find_uuid_and_json_annotations() {
 #[test]
 fn columns_are_chosen_reordered_made_up_and_cast() {
     let batch = everything();
-    let file = written(std::slice::from_ref(&batch), Options::default());
+    let file = written(std::slice::from_ref(&batch), Codec::ZSTD(ZstdLevel::default()));
     let wanted = Arc::new(Schema::new(vec![
         Field::new("missing", DataType::Date32, true),
         Field::new("int64", DataType::Utf8, true),
@@ -253,7 +254,7 @@ fn one_huge_row_group_is_read_in_bounded_pieces() {
         ("others", Arc::new(others) as ArrayRef, true),
     ])
     .unwrap();
-    let file = written(std::slice::from_ref(&batch), Options { compression: Compression::None });
+    let file = written(std::slice::from_ref(&batch), Codec::UNCOMPRESSED);
     let found = schema(&file);
     file.reads.store(0, Ordering::Relaxed);
     file.read_bytes.store(0, Ordering::Relaxed);
@@ -309,12 +310,12 @@ fn row_groups_are_parts_and_an_empty_file_has_its_schema() {
 }
 
 fn writer_of(kept: &Kept, batch: &RecordBatch) -> Box<dyn super::super::FileWriter> {
-    writer(kept.sink(), batch.schema(), Options::default()).unwrap()
+    writer(kept.sink(), batch.schema()).unwrap()
 }
 
 #[test]
 fn broken_files_are_named_and_never_believed() {
-    let whole = written(&[everything()], Options::default()).bytes.clone();
+    let whole = written(&[everything()], Codec::ZSTD(ZstdLevel::default())).bytes.clone();
     let describe = |bytes: Vec<u8>| Parquet::load(Memory::new(bytes)).map(|_| ());
     for bytes in [Vec::new(), b"PAR1".to_vec(), whole[..whole.len() / 2].to_vec(), vec![b'x'; 5000]] {
         let error = describe(bytes).unwrap_err();
@@ -339,7 +340,7 @@ fn broken_files_are_named_and_never_believed() {
 
 #[test]
 fn a_table_without_columns_is_refused() {
-    let error = writer(Kept::default().sink(), Arc::new(Schema::empty()), Options::default()).err().unwrap();
+    let error = writer(Kept::default().sink(), Arc::new(Schema::empty())).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
 }
 
@@ -365,7 +366,7 @@ impl RandomRead for Failing {
 
 #[test]
 fn an_error_of_the_store_keeps_its_kind() {
-    let file = written(&[everything()], Options { compression: Compression::None });
+    let file = written(&[everything()], Codec::UNCOMPRESSED);
     let wanted = schema(&file);
     let reads = [0, 1].map(|reads| {
         file.reads.store(0, Ordering::Relaxed);
@@ -390,7 +391,7 @@ fn wide_tables_are_cut_into_row_groups_by_their_bytes() {
     let row = |column: usize| StringArray::from_iter_values((0..200).map(|row| format!("{column} {row}")));
     let columns = (0..1600).map(|column| (format!("c{column}"), Arc::new(row(column)) as ArrayRef));
     let batch = RecordBatch::try_from_iter(columns).unwrap();
-    let file = written(&[batch.clone(), batch.clone()], Options::default());
+    let file = written(&[batch.clone(), batch.clone()], Codec::ZSTD(ZstdLevel::default()));
     let found = schema(&file);
     let batches = read(&file, found);
     assert_eq!(batches.iter().map(Batch::rows).sum::<u64>(), 400);
@@ -406,7 +407,7 @@ fn long_values_go_without_dictionary_and_names_may_have_points() {
     let long: ArrayRef = Arc::new(StringArray::from(vec!["x".repeat(5000), "y".repeat(5000)]));
     let short: ArrayRef = Arc::new(StringArray::from(vec!["x", "y"]));
     let batch = RecordBatch::try_from_iter([("a.long", long), ("a.short", short)]).unwrap();
-    let file = written(&[batch.slice(0, 0), batch.clone()], Options::default());
+    let file = written(&[batch.slice(0, 0), batch.clone()], Codec::ZSTD(ZstdLevel::default()));
     let layout = super::Layout::load(&(file.clone() as Arc<dyn RandomRead>)).unwrap();
     let group = layout.metadata.metadata().row_group(0).clone();
     let has = |leaf: usize| {

@@ -30,42 +30,30 @@ const LONG_VALUE_BYTES: usize = 1 << 10;
 /// The library keeps one Zstandard context per column, of some 150 KiB each; wider tables are compressed with Snappy.
 const ZSTD_COLUMNS_MAX: usize = 200;
 
-/// How pages are compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(in crate::files) enum Compression {
-    /// Zstandard, level 1; Snappy for more than 200 columns, for the sake of memory.
-    #[default]
-    Zstd,
-    /// Snappy.
-    Snappy,
-    /// Not at all.
-    None,
-}
-
-/// How a file is written.
-#[derive(Debug, Clone, Copy, Default)]
-pub(in crate::files) struct Options {
-    /// How pages are compressed.
-    pub(in crate::files) compression: Compression,
-}
-
 /// Starts a file. Its columns are of the closed type set.
 ///
 /// # Errors
 /// `Unsupported` for a table without columns, `Full` and `Io` from the sink.
-pub(in crate::files) fn writer(sink: Sink, schema: SchemaRef, options: Options) -> Result<Box<dyn FileWriter>> {
+pub(in crate::files) fn writer(sink: Sink, schema: SchemaRef) -> Result<Box<dyn FileWriter>> {
+    let is_wide = schema.fields().len() > ZSTD_COLUMNS_MAX;
+    // the default level is 1
+    let codec = if is_wide { Codec::SNAPPY } else { Codec::ZSTD(ZstdLevel::default()) };
+    compressed(sink, schema, codec)
+}
+
+/// The same with pages of any compression.
+pub(super) fn compressed(sink: Sink, schema: SchemaRef, codec: Codec) -> Result<Box<dyn FileWriter>> {
     if schema.fields().is_empty() {
         return Err(Error::new(ErrorKind::Unsupported, "Parquet cannot hold rows without columns")
             .advise("Include at least one column, or leave the stream out."));
     }
     let fields: Vec<Field> = schema.fields().iter().map(|field| own_metadata(field)).collect();
-    Ok(Box::new(Rows { schema: Arc::new(Schema::new(fields)), options, state: State::Waiting(sink) }))
+    Ok(Box::new(Rows { schema: Arc::new(Schema::new(fields)), codec, state: State::Waiting(sink) }))
 }
 
 struct Rows {
     schema: SchemaRef,
-    options: Options,
+    codec: Codec,
     state: State,
 }
 
@@ -82,7 +70,7 @@ impl Rows {
             && let State::Waiting(sink) = std::mem::replace(&mut self.state, State::Failed)
         {
             let options = ArrowWriterOptions::new()
-                .with_properties(properties(first, self.options)?)
+                .with_properties(properties(first, self.codec)?)
                 .with_parquet_schema(annotated(&self.schema).map_err(failed)?);
             let writer = ArrowWriter::try_new_with_options(sink, self.schema.clone(), options).map_err(failed)?;
             self.state = State::Started(Box::new(writer));
@@ -129,15 +117,9 @@ fn own_metadata(field: &Field) -> Field {
     Field::new(field.name(), field.data_type().clone(), field.is_nullable()).with_metadata(metadata)
 }
 
-fn properties(first: &RecordBatch, options: Options) -> Result<WriterProperties> {
+fn properties(first: &RecordBatch, codec: Codec) -> Result<WriterProperties> {
     let schema = first.schema();
     let page_bytes = (PAGES_BYTES / schema.fields().len()).clamp(8 << 10, 1 << 20);
-    let codec = match options.compression {
-        Compression::Zstd if schema.fields().len() > ZSTD_COLUMNS_MAX => Codec::SNAPPY,
-        Compression::Zstd => Codec::ZSTD(ZstdLevel::try_new(1).map_err(failed)?),
-        Compression::Snappy => Codec::SNAPPY,
-        Compression::None => Codec::UNCOMPRESSED,
-    };
     let mut builder = WriterProperties::builder()
         .set_created_by(format!("levada {}", env!("CARGO_PKG_VERSION")))
         .set_compression(codec)
