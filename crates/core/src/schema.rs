@@ -16,6 +16,9 @@ pub const LOGICAL: &str = "levada:logical";
 /// Field metadata of a described target: the column fills itself when a load does not bring it.
 pub const HAS_DEFAULT: &str = "levada:has_default";
 
+/// Field metadata: the labels of an enumerated type in their order, as a JSON list.
+pub const LABELS: &str = "levada:labels";
+
 /// The time zone of every timestamp that denotes an instant.
 pub const UTC: &str = "UTC";
 
@@ -103,6 +106,34 @@ pub fn field(name: &str, data_type: DataType, nullable: bool, native: &str, logi
 /// The native type of a field if it comes from the given system: `native_of(field, "postgres") == Some("jsonb")`.
 pub fn native_of<'a>(field: &'a Field, system: &str) -> Option<&'a str> {
     field.metadata().get(NATIVE)?.strip_prefix(system)?.strip_prefix(':')
+}
+
+/// The labels of an enumerated type, in their order; none where they are not known.
+pub fn labels(field: &Field) -> Vec<String> {
+    field.metadata().get(LABELS).and_then(|list| serde_json::from_str(list).ok()).unwrap_or_default()
+}
+
+/// Whether the values of a column have an order that a cursor can follow.
+///
+/// # Errors
+/// `Config`, naming the column and its type.
+pub fn check_order(field: &Field) -> Result<()> {
+    let has_none = match (field.data_type(), Logical::of(field)) {
+        (DataType::Boolean, _) => true,
+        (DataType::Utf8 | DataType::Binary, logical) => logical.is_some_and(|logical| {
+            !matches!(logical, Logical::Number | Logical::Enum | Logical::Foreign | Logical::Untyped)
+        }),
+        _ => false,
+    };
+    if has_none { Err(no_cursor(field)) } else { Ok(()) }
+}
+
+/// The error for a column whose type has no useful order.
+pub fn no_cursor(field: &Field) -> Error {
+    let native = field.metadata().get(NATIVE).and_then(|native| native.split_once(':')).map(|(_, native)| native);
+    let type_name = native.map_or_else(|| type_name(field), str::to_owned);
+    Error::new(ErrorKind::Config, format!("column `{}` of type {type_name} cannot be a cursor", field.name()))
+        .advise("Choose a column of numbers, dates, timestamps or texts that only grow.")
 }
 
 /// A short name of a column type for people: `int64`, `decimal(10,2)`, `timestamp`, `json`.

@@ -1,11 +1,12 @@
 //! What a connector offers to be read from: discovery of streams, and parallel readers over one consistent view.
 
-use arrow_schema::SchemaRef;
+use arrow_schema::{Field, SchemaRef};
 use futures_util::future::BoxFuture;
 
 use crate::batch::{Batch, RawFormat};
 use crate::error::Result;
 use crate::position::Position;
+use crate::schema;
 
 /// A connection seen as a source.
 pub trait Source: Send + Sync {
@@ -16,11 +17,21 @@ pub trait Source: Send + Sync {
     /// `Connect`, `Auth`, `Permission`; `Data` where a file's schema cannot be told.
     fn discover<'a>(&'a self, selector: Option<&'a str>) -> BoxFuture<'a, Result<Vec<StreamInfo>>>;
 
+    /// Whether a column of a discovered stream can be the cursor of an incremental read, with this lag; asked when a load is
+    /// planned. A source whose cursors are of fewer types than those that have an order says so here.
+    ///
+    /// # Errors
+    /// `Config`, naming the column.
+    fn check_cursor(&self, column: &Field, lag: Option<&str>) -> Result<()> {
+        let _ = lag;
+        schema::check_order(column)
+    }
+
     /// Opens readers that together yield every row of the request exactly once, from one consistent view of the
     /// stream. The readers may be driven from different tasks; dropping one ends its work at the source.
     ///
     /// # Errors
-    /// `NotFound` for a stream or column that is gone, `Config` for a cursor of an unusable type, `Connect`.
+    /// `NotFound` for a stream or column that is gone, `Connect`; `Config` as for [`Source::check_cursor`].
     fn read<'a>(&'a self, request: ReadRequest) -> BoxFuture<'a, Result<Extract>>;
 }
 

@@ -6,7 +6,7 @@ use arrow_schema::{DataType, Field, Schema};
 use levada_core::config::{Columns, OnBadRow, StreamOptions, Verify};
 use levada_core::destination::Destination;
 use levada_core::error::ErrorKind;
-use levada_core::schema::{Fit, OnSchemaChange};
+use levada_core::schema::{Fit, Logical, OnSchemaChange};
 use levada_engine::run::plan_all;
 use levada_testkit::memory::Memory;
 use levada_testkit::rows::row;
@@ -159,4 +159,17 @@ async fn a_stream_is_not_loaded_into_itself() {
     let job = job(Arc::new(both.clone()), Arc::new(both.clone()), full());
     assert_eq!(carry_out(job).await.unwrap_err().kind(), ErrorKind::Config);
     assert_eq!(both.rows("t").unwrap().len(), 5);
+}
+
+#[tokio::test]
+async fn a_cursor_without_order_is_refused_when_planned() {
+    let (source, target) = (Memory::new(), Memory::new());
+    let json = levada_core::schema::field("seen", DataType::Utf8, true, "any:json", Some(Logical::Json));
+    for field in [json, Field::new("seen", DataType::Boolean, true)] {
+        source.put("t", &Arc::new(Schema::new(vec![field.clone()])), Vec::new());
+        let job = job(Arc::new(source.clone()), Arc::new(target.clone()), append());
+        let error = plan_all(&job).await.err().expect("there is no order to follow");
+        assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+        assert!(error.to_string().contains("`seen`"), "{error}");
+    }
 }

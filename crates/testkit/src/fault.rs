@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use arrow_schema::Field;
 use futures_util::future::BoxFuture;
 use levada_core::batch::Batch;
 use levada_core::connector::{CheckStep, Connection};
@@ -158,6 +159,10 @@ struct FaultySource {
 impl Source for FaultySource {
     fn discover<'a>(&'a self, selector: Option<&'a str>) -> BoxFuture<'a, Result<Vec<StreamInfo>>> {
         Box::pin(self.faults.around(Op::Discover, self.inner.discover(selector)))
+    }
+
+    fn check_cursor(&self, column: &Field, lag: Option<&str>) -> Result<()> {
+        self.inner.check_cursor(column, lag)
     }
 
     fn read<'a>(&'a self, request: ReadRequest) -> BoxFuture<'a, Result<Extract>> {

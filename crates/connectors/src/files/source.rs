@@ -29,10 +29,19 @@ impl Source for Files {
         })
     }
 
+    fn check_cursor(&self, column: &Field, _lag: Option<&str>) -> Result<()> {
+        Err(no_cursor(column.name()))
+    }
+
     fn read<'a>(&'a self, request: ReadRequest) -> BoxFuture<'a, Result<Extract>> {
         let settings = self.settings.clone();
         blocking(move || read(&settings, &request))
     }
+}
+
+fn no_cursor(column: &str) -> Error {
+    Error::new(ErrorKind::Config, format!("files have no cursor, but `{column}` is given"))
+        .advise("Leave the cursor out: new and changed files are told by time, name and size.")
 }
 
 fn read(settings: &Arc<Settings>, request: &ReadRequest) -> Result<Extract> {
@@ -46,11 +55,7 @@ fn read(settings: &Arc<Settings>, request: &ReadRequest) -> Result<Extract> {
     let mut warnings = Vec::new();
     let (seen, overlap) = match &request.mode {
         ReadMode::Full => (None, false),
-        ReadMode::Incremental { cursor: Some(cursor), .. } => {
-            return Err(Error::new(ErrorKind::Config, format!("files have no cursor, but `{cursor}` is given"))
-                .at(name.clone())
-                .advise("Leave the cursor out: new and changed files are told by time, name and size."));
-        }
+        ReadMode::Incremental { cursor: Some(cursor), .. } => return Err(no_cursor(cursor).at(name.clone())),
         ReadMode::Incremental { from, mark_overlap, .. } => (Some(Seen::parse(from.as_ref())?), *mark_overlap),
     };
     if root.place.shows_unfinished() && set.manifest.is_none() {

@@ -4,12 +4,13 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-use arrow_schema::SchemaRef;
+use arrow_schema::{Field, SchemaRef};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use levada_core::batch::Batch;
 use levada_core::error::{Context, Error, ErrorKind, Result};
 use levada_core::position::Position;
+use levada_core::schema::{native_of, no_cursor};
 use levada_core::source::{Extract, ReadMode, ReadRequest, Reader, Source, StreamInfo};
 use mysql_async::{Conn, Value};
 use tokio::sync::mpsc;
@@ -19,6 +20,7 @@ use super::config::Config;
 use super::cursor::{self, Kind};
 use super::decode::Decoder;
 use super::discover::{self, Table};
+use super::native::Native;
 use super::session::{self, execute, quoted};
 use super::wire::Client;
 
@@ -42,6 +44,11 @@ impl Source for MysqlSource {
             Ok(tables.iter().map(|table| table.stream(true)).collect())
         }
         .boxed()
+    }
+
+    fn check_cursor(&self, column: &Field, _lag: Option<&str>) -> Result<()> {
+        let native = native_of(column, "mysql").and_then(Native::parse).ok_or_else(|| no_cursor(column))?;
+        Kind::of(column.name(), &native).map(|_| ())
     }
 
     fn read<'a>(&'a self, request: ReadRequest) -> BoxFuture<'a, Result<Extract>> {

@@ -14,6 +14,7 @@ mod types;
 
 use std::sync::Arc;
 
+use arrow_schema::Field;
 use futures_util::future::BoxFuture;
 use levada_core::connector::{CheckStep, Connection, Connector, Descriptor};
 use levada_core::destination::{Destination, Load, LoadPlan, LoadSpec};
@@ -76,6 +77,10 @@ impl Connection for Database {
 impl Source for Database {
     fn discover<'a>(&'a self, selector: Option<&'a str>) -> BoxFuture<'a, Result<Vec<StreamInfo>>> {
         Box::pin(discover::discover(&self.settings, selector))
+    }
+
+    fn check_cursor(&self, column: &Field, lag: Option<&str>) -> Result<()> {
+        source::check_cursor(column, lag)
     }
 
     fn read<'a>(&'a self, request: ReadRequest) -> BoxFuture<'a, Result<Extract>> {

@@ -6,7 +6,7 @@ use arrow_schema::{DataType, Field};
 use levada_core::builder::ColumnBuilder;
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::position::Position;
-use levada_core::schema::Logical;
+use levada_core::schema::{Logical, no_cursor};
 use levada_core::text;
 use rusqlite::Connection;
 use rusqlite::types::{Value, ValueRef};
@@ -37,6 +37,20 @@ pub struct Cursor {
     pub position: Option<Position>,
 }
 
+/// Whether the values of a column have an order.
+///
+/// # Errors
+/// `Config`, naming the column.
+pub fn check(field: &Field) -> Result<()> {
+    use DataType as T;
+    let ordered = match (field.data_type(), Logical::of(field)) {
+        (T::Utf8, logical) => matches!(logical, None | Some(Logical::Enum)),
+        (T::Boolean | T::Binary | T::FixedSizeBinary(_), _) => false,
+        _ => true,
+    };
+    if ordered { Ok(()) } else { Err(no_cursor(field)) }
+}
+
 impl Cursor {
     /// Finds the greatest value of the snapshot that `connection` has open.
     pub fn open(
@@ -53,7 +67,7 @@ impl Cursor {
             mark_from: None,
             position: from.cloned(),
         };
-        cursor.check(field)?;
+        check(field)?;
         let lag = lag.map(|lag| cursor.lag(lag)).transpose()?;
         let last = from.map(|from| cursor.last(from)).transpose()?;
         cursor.low = last.as_ref().map(|last| minus(last, lag.as_ref()));
@@ -67,21 +81,6 @@ impl Cursor {
         }
         cursor.mark_from = top.map(|top| minus(&top, lag.as_ref()));
         Ok(cursor)
-    }
-
-    fn check(&self, field: &Field) -> Result<()> {
-        use DataType as T;
-        let ordered = match (&self.data_type, Logical::of(field)) {
-            (T::Utf8, logical) => matches!(logical, None | Some(Logical::Enum)),
-            (T::Boolean | T::Binary | T::FixedSizeBinary(_), _) => false,
-            _ => true,
-        };
-        if ordered {
-            return Ok(());
-        }
-        let type_name = levada_core::schema::type_name(field);
-        Err(Error::new(ErrorKind::Config, format!("column `{}` of type {type_name} can not be a cursor", self.column))
-            .advise("Choose a column of numbers, dates, times or texts that grows."))
     }
 
     fn last(&self, from: &Position) -> Result<Key> {

@@ -15,7 +15,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 use tokio::sync::{mpsc, oneshot};
 
-use super::cursor::Cursor;
+use super::cursor::{self, Cursor};
 use super::{File, decode, discover, error, quote, types};
 
 /// Batches that wait between the reading thread and its reader.
@@ -32,6 +32,10 @@ impl Source for File {
             })
             .await
         })
+    }
+
+    fn check_cursor(&self, column: &Field, _lag: Option<&str>) -> Result<()> {
+        cursor::check(column)
     }
 
     fn read<'a>(&'a self, request: ReadRequest) -> BoxFuture<'a, Result<Extract>> {

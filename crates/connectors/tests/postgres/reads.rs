@@ -207,6 +207,26 @@ async fn errors_say_what_where_and_what_to_do() {
 }
 
 #[tokio::test]
+async fn types_without_order_are_no_cursors() {
+    let place = place("t_reads_cursor_types").await;
+    place
+        .run("CREATE TABLE a (j json, p point, b boolean, bs boolean[], i interval, e text[], t text, n int, at date)")
+        .await;
+    let source = place.connection.clone().source().unwrap();
+    let info = source.discover(Some(&place.name("a"))).await.unwrap().remove(0);
+    for field in info.schema.fields() {
+        let refused = source.check_cursor(field, None).err();
+        let usable = matches!(field.name().as_str(), "t" | "n" | "at");
+        assert_eq!(refused.is_none(), usable, "{field:?} {refused:?}");
+        if let Some(error) = refused {
+            assert!(error.kind() == ErrorKind::Config && error.to_string().contains(field.name()), "{error}");
+        }
+    }
+    let at = info.schema.field_with_name("at").unwrap();
+    assert!(source.check_cursor(at, Some("1 d")).is_ok() && source.check_cursor(at, Some("1")).is_err());
+}
+
+#[tokio::test]
 async fn encryption_and_credentials_are_checked() {
     let place = place("t_reads_tls").await;
     let ca = std::env::var("LEVADA_TEST_CA").expect("set LEVADA_TEST_CA (scripts/services env prints it)");

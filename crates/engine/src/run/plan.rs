@@ -122,6 +122,12 @@ pub async fn plan(
     }
 
     let selection = Selection::new(&info, &options)?;
+    if options.read == ReadKind::Incremental
+        && let Some(cursor) = &options.cursor
+        && let Ok(column) = info.schema.field_with_name(cursor)
+    {
+        ends.source.check_cursor(column, options.lag.as_deref())?;
+    }
     let names = final_names(ends.destination.as_ref(), &selection, existing.as_ref(), &state);
     let key_columns = key_columns(&info, &options, write, &selection, &names)?;
     let mut incoming = selection.incoming(&names);

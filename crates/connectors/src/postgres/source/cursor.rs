@@ -1,10 +1,10 @@
 //! Which rows an incremental read takes: the window of cursor values between the last position and the highest value
 //! that the snapshot holds. Bounds are compared by the server, as the exact text of a value it printed itself.
 
-use arrow_schema::DataType;
+use arrow_schema::{DataType, Field};
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::position::Position;
-use levada_core::schema::native_of;
+use levada_core::schema::{native_of, no_cursor};
 use levada_core::source::OVERLAP_COLUMN;
 use serde_json::json;
 use tokio_postgres::Client;
@@ -39,7 +39,7 @@ pub async fn window(
     lag: Option<&str>,
     mark_overlap: bool,
 ) -> Result<Window> {
-    let cursor = Cursor::new(column, lag)?;
+    let cursor = Cursor::new(&column.field, lag)?;
     let low = from.map(|position| cursor.bound(position)).transpose()?;
     let version = "SELECT current_setting('server_version_num')::int4";
     let version: i32 = client.query_typed_one(version, &[]).await.pg()?.get(0);
@@ -83,6 +83,11 @@ pub async fn window(
     Ok(Window { condition, overlap, position, warnings, by_index })
 }
 
+/// Whether a column can be a cursor, and the lag fits it.
+pub fn check_cursor(field: &Field, lag: Option<&str>) -> Result<()> {
+    Cursor::new(field, lag).map(|_| ())
+}
+
 struct Cursor<'a> {
     name: &'a str,
     column: String,
@@ -94,10 +99,10 @@ struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    fn new(column: &'a Column, lag: Option<&str>) -> Result<Self> {
-        let native = native_of(&column.field, SYSTEM).unwrap_or_default();
-        let name = column.field.name();
-        let kind = Kind::of_field(&column.field);
+    fn new(field: &'a Field, lag: Option<&str>) -> Result<Self> {
+        let native = native_of(field, SYSTEM).unwrap_or_default();
+        let name = field.name();
+        let kind = Kind::of_field(field);
         let cast = match kind {
             Kind::Int2 | Kind::Int4 | Kind::Int8 => "pg_catalog.int8",
             Kind::Float4 => "pg_catalog.float4",
@@ -112,13 +117,7 @@ impl<'a> Cursor<'a> {
             Kind::Text(_) if native.starts_with("character(") || native == "bpchar" => "pg_catalog.bpchar",
             Kind::Text(_) => "pg_catalog.text",
             Kind::Foreign if ["oid", "pg_lsn", "xid8"].contains(&native) => native,
-            _ => {
-                return Err(Error::new(
-                    ErrorKind::Config,
-                    format!("column `{name}` of type {native} cannot be a cursor"),
-                )
-                .advise("Choose a column of numbers, dates, timestamps, text or UUIDs that only grow."));
-            }
+            _ => return Err(no_cursor(field)),
         };
         let lag = match lag {
             Some(lag) => format!(" - {}", lag_value(kind, lag, name)?),

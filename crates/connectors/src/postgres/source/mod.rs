@@ -16,6 +16,7 @@ use levada_core::schema::native_of;
 use levada_core::source::{Extract, ReadMode, ReadRequest, Reader};
 
 use self::cursor::Window;
+pub use self::cursor::check_cursor;
 use self::decode::Decoder;
 use self::partition::Range;
 use self::reader::{CopyReader, Output};
