@@ -1,4 +1,5 @@
-//! What the server would round or cut without a word: such values are refused here, each row by itself.
+//! What the server would round or cut without a word, or refuse without saying that the value is bad: such values are
+//! refused here, each row by itself.
 
 use std::ops::Range;
 
@@ -23,6 +24,8 @@ enum Limit {
     Scale(i32),
     /// Microseconds.
     Micros,
+    /// No NaN and no infinity.
+    Finite,
 }
 
 /// Refuses the first value that the server would change.
@@ -46,6 +49,7 @@ impl Limit {
         let is_text = *field.data_type() == DataType::Utf8;
         match Kind::of_field(field) {
             Kind::Numeric(Some((_, scale))) if scale < 0 || is_text => Some(Self::Scale(scale)),
+            Kind::Money if is_text => Some(Self::Finite),
             Kind::Text(_) if native == "name" => Some(Self::Bytes(63)),
             Kind::Text(Some(chars)) if native.starts_with("character varying") => Some(Self::Chars(chars as usize)),
             Kind::Foreign if native == "\"char\"" => Some(Self::Bytes(1)),
@@ -71,6 +75,10 @@ impl Limit {
             }
             Self::Scale(scale) => text::value(array, row).is_none_or(|value| has_scale(&value, scale)),
             Self::Micros => has_micros(array.as_string::<i32>().value(row)),
+            Self::Finite => {
+                let value = array.as_string::<i32>().value(row).trim_ascii().to_ascii_lowercase();
+                !value.starts_with("nan") && !value.trim_start_matches(['+', '-']).starts_with("inf")
+            }
         };
         if kept { Ok(()) } else { Err(self.to_string()) }
     }
@@ -83,6 +91,7 @@ impl std::fmt::Display for Limit {
             Self::Bytes(bytes) => write!(f, "is longer than {bytes} bytes"),
             Self::Scale(scale) => write!(f, "would be rounded: the column has scale {scale}"),
             Self::Micros => write!(f, "would be rounded to microseconds"),
+            Self::Finite => write!(f, "is not an amount of money"),
         }
     }
 }
