@@ -91,6 +91,8 @@ pub struct Durable {
     pub superseded: u64,
     /// Rows removed because the load replaced the stream.
     pub deleted: u64,
+    /// Rows that the writers had taken and the target then refused; they went into the quarantine, in the same act.
+    pub rejected: u64,
 }
 
 /// What is to be loaded.

@@ -112,7 +112,7 @@ impl Proof {
 
 impl From<Durable> for Changes {
     fn from(durable: Durable) -> Self {
-        let Durable { inserted, updated, superseded, deleted } = durable;
+        let Durable { inserted, updated, superseded, deleted, .. } = durable;
         Self { inserted, updated, superseded, deleted }
     }
 }

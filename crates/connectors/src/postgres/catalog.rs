@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow_schema::{Field, Schema};
 use levada_core::batch::RawFormat;
 use levada_core::error::Result;
-use levada_core::schema::{self, HAS_DEFAULT};
+use levada_core::schema::{self, HAS_DEFAULT, LABELS};
 use levada_core::source::StreamInfo;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
@@ -127,7 +127,9 @@ SELECT a.attrelid, a.attname::text, a.attnotnull, a.attnum, a.attgenerated <> ''
        a.atthasdef OR a.attidentity <> '',
        pg_catalog.format_type(t.oid, coalesce(b.typmod, a.atttypmod)), t.typtype = 'e',
        t.typsend <> 0 AND t.typreceive <> 0 AND (t.typtype = 'e' OR t.typname IN ('citext', 'hstore')
-         OR t.oid < 10000 AND t.oid <> ALL({NOT_PORTABLE}) AND t.typelem <> ALL({NOT_PORTABLE}))
+         OR t.oid < 10000 AND t.oid <> ALL({NOT_PORTABLE}) AND t.typelem <> ALL({NOT_PORTABLE})),
+       CASE WHEN t.typtype = 'e' THEN (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder)
+         FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid) END
 FROM pg_catalog.pg_attribute a
 LEFT JOIN bases b ON b.oid = a.atttypid
 JOIN pg_catalog.pg_type t ON t.oid = coalesce(b.base, a.atttypid)
@@ -150,6 +152,9 @@ pub async fn columns(client: &Client, oids: &[u32]) -> Result<HashMap<u32, Vec<C
         let mut field = schema::field(&name, data_type, !not_null, &format!("{SYSTEM}:{native}"), logical);
         if row.get(5) {
             field.metadata_mut().insert(HAS_DEFAULT.to_owned(), "true".to_owned());
+        }
+        if let Some(labels) = row.get::<_, Option<Vec<String>>>(9) {
+            field.metadata_mut().insert(LABELS.to_owned(), serde_json::json!(labels).to_string());
         }
         columns.entry(row.get(0)).or_default().push(Column {
             field,

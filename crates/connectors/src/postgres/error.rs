@@ -109,6 +109,10 @@ fn advice(code: &str, db: &DbError) -> Option<String> {
             "Policies hide rows of this table from the user, so not all of it could be moved: connect as its owner or \
              as a user with BYPASSRLS, or read a view of the rows that are meant."
         }
+        "22P02" if db.message().starts_with("invalid input value for enum") => {
+            "Under `on_schema_change: evolve` a load adds the labels that the source's type of the same name has, if the \
+             user owns the type; labels that come up while it runs are added by the next one."
+        }
         "0A000" if db.message().contains("used by a view") => {
             "A view uses the column: drop and create the view around the change, or cast the column."
         }

@@ -4,6 +4,7 @@ mod conformance;
 mod loads;
 mod pump;
 mod reads;
+mod refused;
 mod truth;
 mod values;
 

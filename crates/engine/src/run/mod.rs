@@ -239,6 +239,9 @@ async fn try_stream(
         }
     };
     drop(load);
+    proof.written = proof.written.saturating_sub(durable.rejected);
+    proof.rejected += durable.rejected;
+    figures.rejected(durable.rejected);
     report.changes = durable.into();
     if let Some(sent) = &lanes.sent {
         figures.enter(Phase::Verify);
@@ -331,7 +334,7 @@ fn state_after(
 
 /// Commits; if the answer is lost, asks the destination whether the commit happened.
 async fn commit(ends: &Ends, planned: &Planned, load: &mut dyn Load, end: LoadEnd) -> Result<Durable> {
-    let rows_written = end.rows_written;
+    let rejects = end.rejects.len() as u64;
     let error = match load.commit(end).await {
         Ok(durable) => return Ok(durable),
         Err(error) if error.kind() == ErrorKind::Connect => error,
@@ -340,7 +343,8 @@ async fn commit(ends: &Ends, planned: &Planned, load: &mut dyn Load, end: LoadEn
     for _ in 0..COMMIT_LOOKUPS {
         match ends.destination.committed(&planned.spec.key).await {
             Ok(Some(found)) if found.load_id == planned.spec.load_id => {
-                return Ok(Durable { inserted: rows_written, ..Durable::default() });
+                let rejected = found.rows_rejected.saturating_sub(rejects);
+                return Ok(Durable { inserted: found.rows_written, rejected, ..Durable::default() });
             }
             Ok(_) => return Err(error),
             Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,

@@ -9,8 +9,10 @@ use levada_core::schema::HAS_DEFAULT;
 use tokio::time::sleep;
 use tokio_postgres::types::Type;
 
+use super::insert::{Counts, columns, drop_superseded, every_row, insert, same_key};
 use super::load::TableLoad;
 use super::plan::{Strategy, alter};
+use super::sift::{Moved, sift};
 use super::state;
 use crate::postgres::error::Translate;
 use crate::postgres::sql::{ident, idents, literal};
@@ -51,25 +53,25 @@ async fn apply(load: &TableLoad, end: &LoadEnd) -> Result<Durable> {
     for change in &load.plan.changes {
         client.batch_execute(&alter(&load.target, change, &load.plan.load.schema)).await.pg()?;
     }
+    let mut end = end.clone();
     let durable = match load.plan.strategy {
         Strategy::Append => Durable { inserted: end.rows_written, ..Durable::default() },
-        Strategy::New => rename(load, end).await?,
-        Strategy::AppendStaged => Durable { inserted: fill(load, end).await?, ..Durable::default() },
+        Strategy::New => rename(load, &end).await?,
+        Strategy::AppendStaged | Strategy::Merge => fill(load, &mut end).await?,
         Strategy::Replace => {
             let deleted = empty(load).await?;
-            Durable { inserted: fill(load, end).await?, deleted, ..Durable::default() }
+            Durable { deleted, ..fill(load, &mut end).await? }
         }
-        Strategy::Merge => merge(load, end).await?,
         Strategy::ReplaceByKey => {
-            let merged = merge(load, end).await?;
-            Durable { deleted: delete_missing(load).await?, ..merged }
+            let filled = fill(load, &mut end).await?;
+            Durable { deleted: delete_missing(load).await?, ..filled }
         }
     };
     advance_sequences(load).await?;
     if !matches!(load.plan.strategy, Strategy::Append | Strategy::New) {
         client.batch_execute(&format!("DROP TABLE {}", load.stage.quoted())).await.pg()?;
     }
-    state::store(client, &load.settings, &load.spec, end).await?;
+    state::store(client, &load.settings, &load.spec, &end).await?;
     client.batch_execute("COMMIT").await.pg().map_err(|error| match error.kind() {
         ErrorKind::Connect => Error::new(ErrorKind::Connect, "the connection broke while the commit was under way")
             .advise("Run again: the run finds out whether the commit took effect, and goes on from there."),
@@ -139,14 +141,7 @@ async fn rename(load: &TableLoad, end: &LoadEnd) -> Result<Durable> {
         }
         Err(error) => return Err(error).pg(),
     }
-    let superseded = format!(
-        "DELETE FROM {table} WHERE ctid IN (SELECT c FROM (SELECT ctid AS c, row_number() OVER (PARTITION BY {key}
-         ORDER BY {order}) AS n FROM {table}) r WHERE n > 1)",
-        table = load.target.quoted(),
-        key = idents(&load.plan.key),
-        order = latest_first(load),
-    );
-    let superseded = client.execute_typed(&superseded, &[]).await.pg()?;
+    let superseded = drop_superseded(load, &load.target).await?;
     client.batch_execute(&add).await.pg()?;
     Ok(Durable { inserted: end.rows_written.saturating_sub(superseded), superseded, ..Durable::default() })
 }
@@ -158,17 +153,6 @@ fn not_a_key(load: &TableLoad, error: Error) -> Error {
     let key = load.plan.key.join(", ");
     Error::new(ErrorKind::Data, format!("({key}) is not a key of the rows read: {}", error.message()))
         .advise("Choose columns that tell the rows apart as `key`, or load without one.")
-}
-
-fn latest_first(load: &TableLoad) -> String {
-    match &load.spec.order_column {
-        Some(column) => format!("{} DESC NULLS LAST, ctid DESC", ident(column)),
-        None => "ctid DESC".to_owned(),
-    }
-}
-
-fn columns(load: &TableLoad) -> Vec<&str> {
-    load.plan.load.schema.fields().iter().map(|field| field.name().as_str()).collect()
 }
 
 async fn empty(load: &TableLoad) -> Result<u64> {
@@ -191,101 +175,22 @@ async fn empty(load: &TableLoad) -> Result<u64> {
     Ok(rows.unsigned_abs())
 }
 
-/// Inserts the whole stage.
-async fn fill(load: &TableLoad, end: &LoadEnd) -> Result<u64> {
-    let (columns, stage) = (idents(columns(load)), load.stage.quoted());
-    let list = if columns.is_empty() { String::new() } else { format!("({columns}) OVERRIDING SYSTEM VALUE ") };
-    let sql = format!("INSERT INTO {} {list}SELECT {columns} FROM {stage}", load.target.quoted());
-    let rows = load.control.client.execute_typed(&sql, &[]).await.pg()?;
-    same_count(rows, end)
-}
-
-fn same_count(rows: u64, end: &LoadEnd) -> Result<u64> {
-    if rows == end.rows_written {
-        return Ok(rows);
-    }
-    Err(Error::new(ErrorKind::Data, format!("{} rows were staged, but the table took {rows}", end.rows_written))
-        .advise(
-            "A rule or trigger of the table drops or adds rows: nothing was committed. Remove it, or load elsewhere.",
-        ))
-}
-
-/// The stage with only the latest row of each key.
-fn latest(load: &TableLoad) -> String {
-    let key = idents(&load.plan.key);
-    format!(
-        "SELECT DISTINCT ON ({key}) {} FROM {} ORDER BY {key}, {}",
-        idents(columns(load)),
-        load.stage.quoted(),
-        latest_first(load)
-    )
-}
-
-fn same_key(load: &TableLoad, a: &str, b: &str) -> String {
-    let parts = load.plan.key.iter().map(|name| format!("{a}.{0} = {b}.{0}", ident(name)));
-    parts.collect::<Vec<_>>().join(" AND ")
-}
-
-async fn merge(load: &TableLoad, end: &LoadEnd) -> Result<Durable> {
-    let client = &load.control.client;
-    let (inserted, updated) = if load.target.has_unique(client, &load.plan.key).await? {
-        upsert(load).await?
-    } else {
-        update_and_insert(load).await?
-    };
+/// Moves the rows of the stage into the table; with a quarantine, those that it refuses are set apart.
+async fn fill(load: &TableLoad, end: &mut LoadEnd) -> Result<Durable> {
+    let moved =
+        if load.spec.quarantine { sift(load).await? } else { Moved::all(insert(load, &every_row(load)).await?) };
+    let rejected = moved.rejects.len() as u64;
+    end.rows_written = end.rows_written.saturating_sub(rejected);
+    end.rejects.extend(moved.rejects);
+    let Counts { inserted, updated } = moved.counts;
     let superseded = end.rows_written.saturating_sub(inserted + updated);
-    Ok(Durable { inserted, updated, superseded, deleted: 0 })
-}
-
-fn assignments(load: &TableLoad, from: &str) -> String {
-    let rest: Vec<&str> =
-        columns(load).into_iter().filter(|name| !load.plan.key.iter().any(|key| key == name)).collect();
-    // A table that is all key is "updated" too, so that its rows are counted.
-    let set = if rest.is_empty() { columns(load) } else { rest };
-    set.iter().map(|name| format!("{0} = {from}.{0}", ident(name))).collect::<Vec<_>>().join(", ")
-}
-
-async fn upsert(load: &TableLoad) -> Result<(u64, u64)> {
-    let client = &load.control.client;
-    let insert = format!(
-        "INSERT INTO {table} AS t ({columns}) OVERRIDING SYSTEM VALUE {latest} ON CONFLICT ({key}) DO UPDATE SET {set}",
-        table = load.target.quoted(),
-        columns = idents(columns(load)),
-        latest = latest(load),
-        key = idents(&load.plan.key),
-        set = assignments(load, "EXCLUDED"),
-    );
-    if load.target.is_partitioned(client).await? {
-        // Partitions do not tell which of their rows are new ones.
-        let (table, latest, same) = (load.target.quoted(), latest(load), same_key(load, "t", "s"));
-        let known = format!("SELECT count(*) FROM {table} t JOIN ({latest}) s ON {same}");
-        let updated = client.query_typed_one(&known, &[]).await.pg()?.get::<_, i64>(0).unsigned_abs();
-        let merged = client.execute_typed(&insert, &[]).await.pg()?;
-        return Ok((merged.saturating_sub(updated), updated));
+    if load.plan.key.is_empty() && inserted != end.rows_written {
+        let message = format!("{} rows were to go in, but the table took {inserted}", end.rows_written);
+        return Err(Error::new(ErrorKind::Data, message).advise(
+            "A rule or trigger of the table drops or adds rows: nothing was committed. Remove it, or load elsewhere.",
+        ));
     }
-    // A row version that an INSERT made has no transaction that replaced or locked it.
-    let sql = format!(
-        "WITH merged AS ({insert} RETURNING t.xmax = 0 AS fresh)
-         SELECT count(*) FILTER (WHERE fresh), count(*) FILTER (WHERE NOT fresh) FROM merged"
-    );
-    let row = client.query_typed_one(&sql, &[]).await.pg()?;
-    Ok((row.get::<_, i64>(0).unsigned_abs(), row.get::<_, i64>(1).unsigned_abs()))
-}
-
-/// Without a unique index to arbitrate, other writers are kept out meanwhile.
-async fn update_and_insert(load: &TableLoad) -> Result<(u64, u64)> {
-    let client = &load.control.client;
-    let (table, latest) = (load.target.quoted(), latest(load));
-    client.batch_execute(&format!("LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")).await.pg()?;
-    let same = same_key(load, "t", "s");
-    let update = format!("UPDATE {table} AS t SET {} FROM ({latest}) s WHERE {same}", assignments(load, "s"));
-    let updated = client.execute_typed(&update, &[]).await.pg()?;
-    let columns = idents(columns(load));
-    let insert = format!(
-        "INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE
-         SELECT {columns} FROM ({latest}) s WHERE NOT EXISTS (SELECT FROM {table} t WHERE {same})"
-    );
-    Ok((client.execute_typed(&insert, &[]).await.pg()?, updated))
+    Ok(Durable { inserted, updated, superseded, rejected, deleted: 0 })
 }
 
 async fn delete_missing(load: &TableLoad) -> Result<u64> {

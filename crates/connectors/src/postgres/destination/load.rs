@@ -63,6 +63,9 @@ pub async fn begin(settings: &Settings, mut spec: LoadSpec, planned: LoadPlan) -
     if plan.load.schema != planned.schema || plan.load.raw.is_none() && planned.raw.is_some() {
         return Err(changed().at(place));
     }
+    for add in &plan.labels {
+        client.batch_execute(add).await.pg().at(place.as_str())?;
+    }
     let created_schema = Target::create_schema(client, &target.schema).await.at(place.as_str())?;
     let stage = Target { schema: target.schema.clone(), table: stage_name(&spec.key, &spec.load_id) };
     // What was agreed holds, also where more would be possible by now.

@@ -3,8 +3,11 @@
 mod commit;
 mod encode;
 mod fit;
+mod insert;
+mod labels;
 mod load;
 mod plan;
+mod sift;
 mod state;
 mod target;
 mod writer;

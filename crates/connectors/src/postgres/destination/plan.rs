@@ -12,6 +12,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use super::fit::{fit, wanted};
+use super::labels;
 use super::target::Target;
 use crate::postgres::catalog::RAW;
 use crate::postgres::config::Settings;
@@ -44,6 +45,8 @@ pub struct Plan {
     pub strategy: Strategy,
     /// What happens to the columns of an existing target.
     pub changes: Vec<Change>,
+    /// What adds missing labels to enumerated types, before the load.
+    pub labels: Vec<String>,
     /// The key rows are matched by, where they are.
     pub key: Vec<String>,
 }
@@ -74,7 +77,10 @@ pub async fn plan_on(client: &Client, settings: &Settings, spec: &LoadSpec) -> R
     };
     let referenced = spec.existing.is_some() && target.is_referenced(client).await?;
     let has_money = columns.iter().any(|(field, _)| Kind::of_field(field) == Kind::Money);
-    let (strategy, key) = strategy(spec, !changes.is_empty() || has_money, referenced)?;
+    let quarantined = spec.quarantine && spec.existing.is_some();
+    let judged_late = quarantined && spec.write == WriteMode::Append && target.has_late_constraints(client).await?;
+    let (strategy, key) = strategy(spec, !changes.is_empty() || has_money || judged_late, referenced)?;
+    let labels = labels::missing(client, spec).await?;
     let raw = takes_raw(spec, &columns).then_some(RAW);
     let by_key = !key.is_empty();
     let writers = match strategy {
@@ -88,7 +94,7 @@ pub async fn plan_on(client: &Client, settings: &Settings, spec: &LoadSpec) -> R
             let schema_first = Target::missing_schema(client, &target.schema).await?;
             schema_first.into_iter().chain([create(&target, &schema, spec)]).collect()
         }
-        Some(_) => changes.iter().map(|change| alter(&target, change, &schema)).collect(),
+        Some(_) => labels.iter().cloned().chain(changes.iter().map(|change| alter(&target, change, &schema))).collect(),
     };
     let planned = columns
         .iter()
@@ -107,7 +113,7 @@ pub async fn plan_on(client: &Client, settings: &Settings, spec: &LoadSpec) -> R
         writers,
         promise: Promise::ExactlyOnce,
     };
-    Ok(Plan { load, strategy, changes, key })
+    Ok(Plan { load, strategy, changes, labels, key })
 }
 
 fn strategy(spec: &LoadSpec, staged: bool, referenced: bool) -> Result<(Strategy, Vec<String>)> {

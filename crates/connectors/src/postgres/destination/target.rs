@@ -70,6 +70,14 @@ impl Target {
         self.ask(client, query).await
     }
 
+    /// Whether rows can only be judged with the whole load: constraints that may be deferred, references to itself.
+    pub async fn has_late_constraints(&self, client: &Client) -> Result<bool> {
+        let query = "SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint k
+            JOIN pg_catalog.pg_class c ON c.oid = k.conrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+            WHERE (k.condeferrable OR k.contype = 'f' AND k.confrelid = c.oid) AND n.nspname = $1 AND c.relname = $2)";
+        self.ask(client, query).await
+    }
+
     /// Whether a unique index on just these columns can arbitrate `ON CONFLICT`.
     pub async fn has_unique(&self, client: &Client, key: &[String]) -> Result<bool> {
         let query = "SELECT EXISTS (SELECT FROM pg_catalog.pg_index i
