@@ -8,7 +8,7 @@ use crate::time::Timestamp;
 use super::{Event, State};
 
 /// What a task's document and its past say about the next failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Policy {
     /// How often it is tried, and the pauses between.
     pub retry: Retry,

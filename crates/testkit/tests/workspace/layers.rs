@@ -8,8 +8,9 @@ use crate::{metadata, text};
 const ALLOWED: &[(&str, &[&str])] = &[
     ("levada-core", &[]),
     ("levada-connectors", &["levada-core"]),
-    ("levada-engine", &["levada-core"]),
-    ("levada", &["levada-core", "levada-connectors", "levada-engine"]),
+    ("levada-store", &["levada-core"]),
+    ("levada-engine", &["levada-core", "levada-store"]),
+    ("levada", &["levada-core", "levada-connectors", "levada-store", "levada-engine"]),
     ("levada-testkit", &["levada-core"]),
     ("levada-bench", &["levada-core", "levada-testkit"]),
 ];

@@ -1,0 +1,265 @@
+//! One thread with one connection, and a queue of work for it. The thread that writes takes all who wait into one
+//! transaction, so that they share one durable commit (group commit).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use futures_util::future::LocalBoxFuture;
+use levada_core::error::{Error, ErrorKind, Result};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Commits, Connection, Location, Signals, Tx, closed, postgres, sqlite};
+
+/// Most work in one transaction.
+const GROUP_MAX: usize = 512;
+/// Most work that waits; who comes then waits to be allowed to wait.
+const QUEUE_MAX: usize = 4_096;
+/// How long a lost connection or a refused transaction is tried again.
+const RETRY_LIMIT: Duration = Duration::from_secs(30);
+/// The first pause between such attempts, and the longest.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
+/// How often other processes are looked for, where the database does not tell.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Work that waits for its turn, and who waits for its end.
+trait Job: Send {
+    fn run<'a>(&'a mut self, tx: &'a mut Tx) -> LocalBoxFuture<'a, Result<()>>;
+    fn answer(self: Box<Self>, end: Result<()>);
+}
+
+struct Call<T, F> {
+    work: F,
+    outcome: Option<T>,
+    reply: oneshot::Sender<Result<T>>,
+}
+
+impl<T, F> Job for Call<T, F>
+where
+    T: Send,
+    F: AsyncFnMut(&mut Tx) -> Result<T> + Send,
+{
+    fn run<'a>(&'a mut self, tx: &'a mut Tx) -> LocalBoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            self.outcome = None;
+            self.outcome = Some((self.work)(tx).await?);
+            Ok(())
+        })
+    }
+
+    fn answer(self: Box<Self>, end: Result<()>) {
+        let Call { outcome, reply, .. } = *self;
+        // nobody may wait for it any more
+        let _ = reply.send(end.and_then(|()| outcome.ok_or_else(closed)));
+    }
+}
+
+/// The way to a thread with a connection.
+pub(super) struct Queue {
+    jobs: mpsc::Sender<Box<dyn Job>>,
+    counts: Arc<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    commits: AtomicU64,
+    jobs: AtomicU64,
+}
+
+impl Queue {
+    /// A thread that writes.
+    pub(super) async fn writer(location: Location, signals: Arc<Signals>) -> Result<Self> {
+        Self::start(location, Some(signals)).await
+    }
+
+    /// A thread that reads.
+    pub(super) async fn reader(location: Location) -> Result<Self> {
+        Self::start(location, None).await
+    }
+
+    async fn start(location: Location, signals: Option<Arc<Signals>>) -> Result<Self> {
+        let (jobs, inbox) = mpsc::channel(QUEUE_MAX);
+        let (opened, is_open) = oneshot::channel();
+        let counts = Arc::new(Counts::default());
+        let shared = counts.clone();
+        let name = if signals.is_some() { "store-writer" } else { "store-reader" };
+        let thread = std::thread::Builder::new().name(name.to_owned());
+        thread.spawn(move || serve(location, inbox, signals, &shared, opened)).map_err(Error::from)?;
+        is_open.await.map_err(|_| closed())??;
+        Ok(Self { jobs, counts })
+    }
+
+    /// Waits for its turn, does the work, and answers when it is durable.
+    pub(super) async fn call<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: AsyncFnMut(&mut Tx) -> Result<T> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job = Box::new(Call { work, outcome: None, reply });
+        self.jobs.send(job).await.map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
+    }
+
+    pub(super) fn commits(&self) -> Commits {
+        Commits { commits: self.counts.commits.load(Relaxed), jobs: self.counts.jobs.load(Relaxed) }
+    }
+}
+
+/// The life of the thread: opens the connection, then works until every way to it is gone.
+fn serve(
+    location: Location,
+    inbox: mpsc::Receiver<Box<dyn Job>>,
+    signals: Option<Arc<Signals>>,
+    counts: &Counts,
+    opened: oneshot::Sender<Result<()>>,
+) {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return drop(opened.send(Err(error.into()))),
+    };
+    let tasks = tokio::task::LocalSet::new();
+    tasks.block_on(&runtime, async {
+        match connect(&location, signals.is_some()).await {
+            Ok(connection) => {
+                let _ = opened.send(Ok(()));
+                Worker { location, tx: Tx::new(connection), signals, counts }.work(inbox).await;
+            }
+            Err(error) => drop(opened.send(Err(error))),
+        }
+    });
+}
+
+async fn connect(location: &Location, writes: bool) -> Result<Connection> {
+    Ok(match location {
+        Location::File(path) => Connection::Sqlite(sqlite::Connection::open(path, writes)?),
+        Location::Url(url) => Connection::Postgres(Box::new(postgres::Connection::open(url).await?)),
+    })
+}
+
+struct Worker<'a> {
+    location: Location,
+    tx: Tx,
+    signals: Option<Arc<Signals>>,
+    counts: &'a Counts,
+}
+
+impl Worker<'_> {
+    async fn work(mut self, mut inbox: mpsc::Receiver<Box<dyn Job>>) {
+        let mut looked = Instant::now();
+        loop {
+            let first = match tokio::time::timeout(LOOK, inbox.recv()).await {
+                Ok(Some(job)) => Some(job),
+                Ok(None) => return,
+                Err(_) => None,
+            };
+            if let Some(first) = first {
+                let limit = if self.signals.is_some() { GROUP_MAX } else { 1 };
+                let mut group = vec![first];
+                while group.len() < limit
+                    && let Ok(job) = inbox.try_recv()
+                {
+                    group.push(job);
+                }
+                self.group(group).await;
+            }
+            if looked.elapsed() >= LOOK {
+                looked = Instant::now();
+                self.look();
+            }
+        }
+    }
+
+    /// Commits of other processes wake whoever waits here.
+    fn look(&mut self) {
+        if let (Some(signals), Connection::Sqlite(connection)) = (&self.signals, &mut self.tx.connection)
+            && connection.changed_elsewhere()
+        {
+            signals.send_all();
+        }
+    }
+
+    /// All in one transaction; if that fails, each in one of its own, so that nobody fails for the sake of another.
+    async fn group(&mut self, mut jobs: Vec<Box<dyn Job>>) {
+        let end = self.transaction(&mut jobs).await;
+        if end.is_ok() || jobs.len() == 1 {
+            let mut end = Some(end);
+            for job in jobs {
+                job.answer(end.take().unwrap_or(Ok(())));
+            }
+            return;
+        }
+        for job in jobs {
+            let mut alone = vec![job];
+            let end = self.transaction(&mut alone).await;
+            alone.into_iter().take(1).for_each(|job| job.answer(end_of(&end)));
+        }
+    }
+
+    /// One transaction, tried again while the reason may pass.
+    async fn transaction(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<()> {
+        let (start, mut pause) = (Instant::now(), PAUSE.0);
+        loop {
+            self.tx.signals.clear();
+            let Err(error) = self.attempt(jobs).await else { break };
+            let lost = self.tx.rollback().await.is_err() || error.kind() == ErrorKind::Connect;
+            let passes = error.kind().policy().retry;
+            if !passes || start.elapsed() > RETRY_LIMIT {
+                return Err(error);
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSE.1);
+            if lost && let Ok(connection) = connect(&self.location, self.signals.is_some()).await {
+                self.tx.connection = connection;
+            }
+        }
+        if let Some(signals) = &self.signals {
+            self.counts.commits.fetch_add(1, Relaxed);
+            self.counts.jobs.fetch_add(jobs.len() as u64, Relaxed);
+            self.tx.signals.iter().for_each(|signal| signals.send(*signal));
+        }
+        Ok(())
+    }
+
+    async fn attempt(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<()> {
+        self.tx.begin(self.signals.is_some()).await?;
+        for job in jobs {
+            job.run(&mut self.tx).await?;
+        }
+        self.tx.commit().await
+    }
+}
+
+/// An error can be answered once only; here it is needed by reference.
+fn end_of(end: &Result<()>) -> Result<()> {
+    match end {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            let copy = Error::new(error.kind(), error.message()).advise(error.advice());
+            Err(error.place().iter().rev().fold(copy, |copy, place| copy.at(place)))
+        }
+    }
+}
+
+impl Tx {
+    async fn begin(&mut self, writes: bool) -> Result<()> {
+        match &mut self.connection {
+            Connection::Sqlite(connection) => connection.begin(writes),
+            Connection::Postgres(connection) => connection.begin(writes).await,
+        }
+    }
+
+    async fn commit(&mut self) -> Result<()> {
+        match &mut self.connection {
+            Connection::Sqlite(connection) => connection.script("COMMIT"),
+            Connection::Postgres(connection) => connection.commit(&self.signals).await,
+        }
+    }
+
+    async fn rollback(&mut self) -> Result<()> {
+        match &mut self.connection {
+            Connection::Sqlite(connection) => connection.rollback(),
+            Connection::Postgres(connection) => connection.script("ROLLBACK").await,
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The metadata: documents, runs, schedules, workers and secrets, in SQLite or PostgreSQL. The only writer of the state of
+//! runs. Reads no clock: whoever calls says what instant it is.
+
+mod datasets;
+mod db;
+mod documents;
+mod migrate;
+mod runs;
+mod schedules;
+mod schema;
+mod workers;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use levada_core::error::Result;
+use levada_core::id::{RunId, TaskRunId, WorkerId};
+use levada_core::time::Timestamp;
+use tokio::sync::watch;
+
+pub use db::{Commits, Dialect, Location, Signal};
+pub use documents::{Document, Kept, Kind, NewDocument};
+pub use runs::{Cause, Claim, Created, Exchange, Exchanged, LABELS_MAX, NewRun, Update};
+pub use workers::{BEAT, Beat, NewWorker, REAP, SUSPECT, Worker};
+
+use db::{Db, Tx};
+
+/// An open metadata store. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    db: Arc<Db>,
+}
+
+/// Connections that read.
+const READERS: usize = 2;
+
+impl Store {
+    /// Opens a store, and brings its tables to the version of this program.
+    ///
+    /// # Errors
+    /// `Refused` where the store is newer than the program; else as the database has it.
+    pub async fn open(location: &Location) -> Result<Self> {
+        let db = Db::open(location, READERS).await?;
+        migrate::migrate(&db, location).await?;
+        Ok(Self { db: Arc::new(db) })
+    }
+
+    /// Which database it is.
+    pub fn dialect(&self) -> Dialect {
+        self.db.dialect()
+    }
+
+    /// Changes whenever something of this kind was committed, here or in another process.
+    pub fn watch(&self, signal: Signal) -> watch::Receiver<u64> {
+        self.db.watch(signal)
+    }
+
+    /// How much was written, in how many durable commits.
+    pub fn commits(&self) -> Commits {
+        self.db.commits()
+    }
+
+    /// Makes a run, unless its identity is there already.
+    pub async fn create_run(&self, new: NewRun, now: Timestamp) -> Result<Created> {
+        self.db.write(async move |tx: &mut Tx| runs::create(tx, &new, now).await).await
+    }
+
+    /// Takes reports of a worker, and gives it task runs; see [`Exchange`].
+    pub async fn exchange(&self, exchange: Exchange) -> Result<Exchanged> {
+        self.db.write(async move |tx: &mut Tx| runs::exchange(tx, &exchange).await).await
+    }
+
+    /// Asks every task run of a run to stop. Answers how many are at work and were told.
+    pub async fn stop_run(&self, run: RunId, now: Timestamp) -> Result<u64> {
+        self.db.write(async move |tx: &mut Tx| runs::stop_run(tx, run, now).await).await
+    }
+
+    /// Queues task runs that wait until an instant which has come. Answers how many, and when the next is due.
+    pub async fn wake_due(&self, now: Timestamp) -> Result<(usize, Option<Timestamp>)> {
+        let woken = self.db.write(async move |tx: &mut Tx| runs::wake_due(tx, now).await).await?;
+        let next = self.db.read(async move |tx: &mut Tx| runs::next_wake(tx).await).await?;
+        Ok((woken, next))
+    }
+
+    /// Signs a worker on.
+    pub async fn sign_on(&self, worker: NewWorker, now: Timestamp) -> Result<WorkerId> {
+        self.db.write(async move |tx: &mut Tx| workers::sign_on(tx, &worker, now).await).await
+    }
+
+    /// Notes that a worker lives, with the task runs it holds.
+    pub async fn beat(&self, worker: WorkerId, draining: bool, held: Vec<TaskRunId>, now: Timestamp) -> Result<Beat> {
+        self.db.write(async move |tx: &mut Tx| workers::beat(tx, worker, draining, &held, now).await).await
+    }
+
+    /// Signs a worker off.
+    pub async fn sign_off(&self, worker: WorkerId, now: Timestamp) -> Result<()> {
+        self.db.write(async move |tx: &mut Tx| workers::sign_off(tx, worker, now).await).await
+    }
+
+    /// Workers that are not gone.
+    pub async fn workers(&self) -> Result<Vec<Worker>> {
+        self.db.read(async move |tx: &mut Tx| workers::alive(tx).await).await
+    }
+
+    /// Takes the task runs of silent workers, and of those known to be dead, away from them.
+    pub async fn reap(&self, dead: Vec<WorkerId>, now: Timestamp) -> Result<Vec<WorkerId>> {
+        self.db.write(async move |tx: &mut Tx| workers::reap_silent(tx, &dead, now).await).await
+    }
+
+    /// Keeps a document as the newest version.
+    pub async fn keep_document(&self, document: NewDocument, now: Timestamp) -> Result<Kept> {
+        let keep = async move |tx: &mut Tx| {
+            let kept = documents::keep(tx, &document, now).await?;
+            if document.kind == Kind::Pipeline {
+                documents::set_pipeline(tx, &document.name, kept.id).await?;
+            }
+            Ok(kept)
+        };
+        self.db.write(keep).await
+    }
+
+    /// Makes pools what the project says.
+    pub async fn set_pools(&self, pools: BTreeMap<String, u32>) -> Result<()> {
+        self.db.write(async move |tx: &mut Tx| documents::set_pools(tx, &pools).await).await
+    }
+
+    /// A version of a document.
+    pub async fn document(&self, id: i64) -> Result<Option<Document>> {
+        self.db.read(async move |tx: &mut Tx| documents::document(tx, id).await).await
+    }
+
+    /// When a dataset was last loaded.
+    pub async fn dataset_updated_at(&self, name: String) -> Result<Option<Timestamp>> {
+        self.db.read(async move |tx: &mut Tx| datasets::updated_at(tx, &name).await).await
+    }
+}

@@ -1,0 +1,20 @@
+//! Runs and their task runs: the only code that writes their state. Every change goes through [`levada_core::run::advance`],
+//! is a compare-and-set on version and epoch, and leaves an event in the same transaction.
+
+mod change;
+mod create;
+mod exchange;
+mod settle;
+mod stop;
+mod wake;
+
+pub use create::{Cause, Created, NewRun};
+pub use exchange::{Claim, Exchange, Exchanged, LABELS_MAX, Update};
+
+pub(crate) use create::create;
+pub(crate) use exchange::exchange;
+pub(crate) use stop::stop_run;
+pub(crate) use wake::{lose_unknown, next_wake, reap, wake_due};
+
+/// The label of task runs that only the process which started their run may claim.
+pub(crate) const OWN_RUN: &str = "@run";

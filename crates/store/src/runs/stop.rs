@@ -1,0 +1,47 @@
+//! Requests to stop: what waits is cancelled at once, what is at work is told.
+
+use levada_core::error::{Error, ErrorKind, Result};
+use levada_core::id::RunId;
+use levada_core::run::Event;
+use levada_core::time::Timestamp;
+
+use super::change::{COLUMNS, History, TaskRow, Traces, apply};
+use super::create::graph;
+use super::settle::settle;
+use crate::db::{Signal, Tx};
+
+/// Asks every task run of a run to stop. Answers how many are at work and were told.
+///
+/// # Errors
+/// `NotFound` where there is no such run.
+pub(crate) async fn stop_run(tx: &mut Tx, run: RunId, now: Timestamp) -> Result<u64> {
+    if tx.row("SELECT id FROM runs WHERE id = $1", &[run.into()]).await?.is_none() {
+        return Err(
+            Error::new(ErrorKind::NotFound, format!("there is no run {run}")).advise("List them: `levada runs`.")
+        );
+    }
+    let lock = tx.lock("t");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM task_runs t JOIN runs r ON r.id = t.run WHERE t.run = $1 \
+         AND t.state NOT IN ('succeeded', 'failed', 'cancelled', 'skipped') ORDER BY t.task, t.item{lock}"
+    );
+    let rows = tx.rows(&sql, &[run.into()]).await?;
+    let (mut history, mut ended, mut told) = (History::new(now), Vec::new(), 0);
+    for mut row in rows {
+        let mut row = TaskRow::read(&mut row)?;
+        let graph = graph(tx, row.document).await?;
+        let Some(node) = graph.nodes.get(row.task) else { continue };
+        if !apply(tx, &mut history, &mut row, node, Event::StopAsked, &Traces::default()).await? {
+            continue;
+        }
+        if row.state.is_terminal() {
+            ended.push(row);
+        } else {
+            told += 1;
+        }
+    }
+    settle(tx, &mut history, ended).await?;
+    history.write(tx).await?;
+    tx.signal(Signal::Stop);
+    Ok(told)
+}

@@ -1,0 +1,159 @@
+//! The tables, as a series of migrations that both databases understand. A word in braces is what differs: `{id}` a whole
+//! number given by the database, `{bytes}` bytes.
+
+/// Each migration once, in order; the version of a store is how many of them it has. Never change one that was released.
+pub(crate) const MIGRATIONS: &[&str] = &[FIRST];
+
+/// Indexes of task runs cover those that are not terminal only: what has ended costs the scheduler nothing.
+const FIRST: &str = "
+CREATE TABLE documents (
+    id {id},
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    path TEXT NOT NULL,
+    text TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    graph TEXT,
+    applied_at BIGINT NOT NULL,
+    UNIQUE (kind, name, version)
+);
+CREATE TABLE pipelines (
+    name TEXT NOT NULL PRIMARY KEY,
+    document BIGINT NOT NULL REFERENCES documents (id),
+    paused BIGINT NOT NULL DEFAULT 0,
+    removed BIGINT NOT NULL DEFAULT 0
+);
+CREATE TABLE schedules (
+    pipeline TEXT NOT NULL,
+    name TEXT NOT NULL,
+    spec TEXT NOT NULL,
+    paused BIGINT NOT NULL DEFAULT 0,
+    next_at BIGINT,
+    last_at BIGINT,
+    memo TEXT,
+    PRIMARY KEY (pipeline, name)
+);
+CREATE INDEX schedules_due ON schedules (next_at) WHERE next_at IS NOT NULL AND paused = 0;
+CREATE TABLE triggers (
+    kind TEXT NOT NULL,
+    key TEXT NOT NULL,
+    pipeline TEXT NOT NULL,
+    schedule TEXT NOT NULL,
+    PRIMARY KEY (kind, key, pipeline, schedule)
+);
+CREATE TABLE pools (
+    name TEXT NOT NULL PRIMARY KEY,
+    slots BIGINT NOT NULL
+);
+CREATE TABLE datasets (
+    name TEXT NOT NULL PRIMARY KEY,
+    updated_at BIGINT NOT NULL,
+    updates BIGINT NOT NULL,
+    run BIGINT
+);
+CREATE TABLE backfills (
+    id {id},
+    pipeline TEXT NOT NULL,
+    spec TEXT NOT NULL,
+    state TEXT NOT NULL,
+    total BIGINT NOT NULL,
+    next BIGINT NOT NULL DEFAULT 0,
+    created_at BIGINT NOT NULL,
+    ended_at BIGINT
+);
+CREATE TABLE runs (
+    id {id},
+    pipeline TEXT NOT NULL,
+    document BIGINT NOT NULL REFERENCES documents (id),
+    project BIGINT REFERENCES documents (id),
+    cause TEXT NOT NULL,
+    identity TEXT NOT NULL UNIQUE,
+    schedule TEXT,
+    fire_time BIGINT,
+    params TEXT NOT NULL,
+    options TEXT,
+    backfill BIGINT,
+    retry_of BIGINT,
+    parent BIGINT,
+    state TEXT NOT NULL,
+    admitted BIGINT NOT NULL,
+    priority BIGINT NOT NULL,
+    open BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    started_at BIGINT,
+    ended_at BIGINT
+);
+CREATE INDEX runs_open ON runs (pipeline, id) WHERE ended_at IS NULL;
+CREATE INDEX runs_of_pipeline ON runs (pipeline, id);
+CREATE INDEX runs_of_backfill ON runs (backfill, id) WHERE backfill IS NOT NULL;
+CREATE INDEX runs_ended ON runs (ended_at) WHERE ended_at IS NOT NULL;
+CREATE TABLE task_runs (
+    id {id},
+    run BIGINT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    task BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    item BIGINT NOT NULL DEFAULT -1,
+    item_value TEXT,
+    state TEXT NOT NULL,
+    version BIGINT NOT NULL DEFAULT 0,
+    epoch BIGINT NOT NULL DEFAULT 0,
+    blockers BIGINT NOT NULL,
+    attempt BIGINT NOT NULL DEFAULT 0,
+    failed BIGINT NOT NULL DEFAULT 0,
+    lost BIGINT NOT NULL DEFAULT 0,
+    worker BIGINT,
+    wake_at BIGINT,
+    wake_on TEXT,
+    priority BIGINT NOT NULL,
+    pool TEXT,
+    slots BIGINT NOT NULL DEFAULT 0,
+    runs_on TEXT NOT NULL DEFAULT '',
+    outputs TEXT,
+    error TEXT,
+    memo TEXT,
+    started_at BIGINT,
+    ended_at BIGINT,
+    UNIQUE (run, task, item)
+);
+CREATE INDEX task_runs_claimable ON task_runs (priority DESC, id) WHERE state = 'queued' AND blockers = 0;
+CREATE INDEX task_runs_waking ON task_runs (wake_at) WHERE state = 'waiting' AND wake_at IS NOT NULL;
+CREATE INDEX task_runs_waited ON task_runs (wake_on) WHERE wake_on IS NOT NULL;
+CREATE INDEX task_runs_held ON task_runs (worker) WHERE state IN ('starting', 'running', 'stopping');
+CREATE INDEX task_runs_pooled ON task_runs (pool) WHERE pool IS NOT NULL AND state IN ('starting', 'running', 'stopping');
+CREATE TABLE events (
+    id {id},
+    run BIGINT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    task_run BIGINT,
+    at BIGINT NOT NULL,
+    event TEXT NOT NULL,
+    state TEXT NOT NULL,
+    attempt BIGINT NOT NULL,
+    detail TEXT
+);
+CREATE INDEX events_of_run ON events (run, id);
+CREATE TABLE workers (
+    id {id},
+    name TEXT NOT NULL,
+    host TEXT NOT NULL,
+    process TEXT NOT NULL,
+    labels TEXT NOT NULL,
+    slots BIGINT NOT NULL,
+    only_run BIGINT,
+    state TEXT NOT NULL,
+    started_at BIGINT NOT NULL,
+    beat_at BIGINT NOT NULL
+);
+CREATE INDEX workers_alive ON workers (beat_at) WHERE state <> 'gone';
+CREATE TABLE secret_keys (
+    id {id},
+    wrapped {bytes} NOT NULL,
+    created_at BIGINT NOT NULL
+);
+CREATE TABLE secrets (
+    name TEXT NOT NULL PRIMARY KEY,
+    secret_key BIGINT NOT NULL REFERENCES secret_keys (id),
+    sealed {bytes} NOT NULL,
+    updated_at BIGINT NOT NULL
+);
+";

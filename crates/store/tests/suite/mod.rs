@@ -1,0 +1,4 @@
+//! What every store must do.
+
+mod runs;
+mod world;
