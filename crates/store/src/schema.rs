@@ -76,6 +76,7 @@ CREATE TABLE runs (
     backfill BIGINT,
     retry_of BIGINT,
     parent BIGINT,
+    owner BIGINT,
     state TEXT NOT NULL,
     admitted BIGINT NOT NULL,
     priority BIGINT NOT NULL,
@@ -85,6 +86,7 @@ CREATE TABLE runs (
     ended_at BIGINT
 );
 CREATE INDEX runs_open ON runs (pipeline, id) WHERE ended_at IS NULL;
+CREATE INDEX runs_owned ON runs (owner) WHERE owner IS NOT NULL AND ended_at IS NULL;
 CREATE INDEX runs_of_pipeline ON runs (pipeline, id);
 CREATE INDEX runs_of_backfill ON runs (backfill, id) WHERE backfill IS NOT NULL;
 CREATE INDEX runs_ended ON runs (ended_at) WHERE ended_at IS NOT NULL;
@@ -139,7 +141,7 @@ CREATE TABLE workers (
     process TEXT NOT NULL,
     labels TEXT NOT NULL,
     slots BIGINT NOT NULL,
-    only_run BIGINT,
+    own BIGINT NOT NULL,
     state TEXT NOT NULL,
     started_at BIGINT NOT NULL,
     beat_at BIGINT NOT NULL

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use levada_core::error::Result;
-use levada_core::id::{RunId, TaskRunId, WorkerId};
+use levada_core::id::{TaskRunId, WorkerId};
 use levada_core::time::Timestamp;
 
 use crate::db::{Tx, Value, list};
@@ -32,8 +32,8 @@ pub struct NewWorker {
     pub labels: Vec<String>,
     /// How many task runs it executes at once.
     pub slots: u32,
-    /// The one run it executes.
-    pub only_run: Option<RunId>,
+    /// Whether it executes the runs that it makes, and no others.
+    pub own: bool,
 }
 
 /// A worker as the store knows it.
@@ -71,7 +71,7 @@ pub struct Beat {
 }
 
 pub(crate) async fn sign_on(tx: &mut Tx, worker: &NewWorker, now: Timestamp) -> Result<WorkerId> {
-    let sql = "INSERT INTO workers (name, host, process, labels, slots, only_run, state, started_at, beat_at) \
+    let sql = "INSERT INTO workers (name, host, process, labels, slots, own, state, started_at, beat_at) \
                VALUES ($1, $2, $3, $4, $5, $6, 'active', $7, $7) RETURNING id";
     let values: [Value; 7] = [
         worker.name.as_str().into(),
@@ -79,7 +79,7 @@ pub(crate) async fn sign_on(tx: &mut Tx, worker: &NewWorker, now: Timestamp) -> 
         worker.process.as_str().into(),
         worker.labels.join(",").into(),
         worker.slots.into(),
-        worker.only_run.into(),
+        worker.own.into(),
         now.into(),
     ];
     match tx.row(sql, &values).await? {

@@ -37,8 +37,10 @@ pub enum Dialect {
 /// What a commit changed, for those who wait for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
-    /// Task runs may have become ready, or fires, waits and leases may be due earlier than thought.
+    /// Task runs may have become ready.
     Work,
+    /// Fires, waits or backfills may be due earlier than thought.
+    Due,
     /// Task runs that are at work are to stop.
     Stop,
 }
@@ -53,8 +55,10 @@ pub struct Db {
 }
 
 /// Counts commits of each signal, here and in other processes.
+#[derive(Default)]
 pub struct Signals {
     work: watch::Sender<u64>,
+    due: watch::Sender<u64>,
     stop: watch::Sender<u64>,
 }
 
@@ -95,7 +99,7 @@ impl Db {
     /// # Errors
     /// `Connect`, `Auth`, `Io`, .. as the database has it.
     pub async fn open(location: &Location, readers: usize) -> Result<Self> {
-        let signals = Arc::new(Signals { work: watch::Sender::new(0), stop: watch::Sender::new(0) });
+        let signals = Arc::new(Signals::default());
         let dialect = match location {
             Location::File(_) => Dialect::Sqlite,
             Location::Url(_) => Dialect::Postgres,
@@ -162,6 +166,7 @@ impl Signals {
     fn sender(&self, signal: Signal) -> &watch::Sender<u64> {
         match signal {
             Signal::Work => &self.work,
+            Signal::Due => &self.due,
             Signal::Stop => &self.stop,
         }
     }
@@ -171,15 +176,17 @@ impl Signals {
     }
 
     fn send_all(&self) {
-        self.send(Signal::Work);
-        self.send(Signal::Stop);
+        Signal::ALL.into_iter().for_each(|signal| self.send(signal));
     }
 }
 
 impl Signal {
+    const ALL: [Self; 3] = [Self::Work, Self::Due, Self::Stop];
+
     const fn name(self) -> &'static str {
         match self {
             Self::Work => "work",
+            Self::Due => "due",
             Self::Stop => "stop",
         }
     }

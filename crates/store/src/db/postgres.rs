@@ -142,8 +142,7 @@ async fn listen_once(url: &Secret, signals: &Weak<Signals>) -> Result<()> {
         match message.await {
             Some(Ok(AsyncMessage::Notification(notification))) => {
                 let Some(signals) = signals.upgrade() else { return Ok(()) };
-                let known = [Signal::Work, Signal::Stop];
-                let found = known.into_iter().find(|signal| signal.name() == notification.payload());
+                let found = Signal::ALL.into_iter().find(|signal| signal.name() == notification.payload());
                 found.into_iter().for_each(|signal| signals.send(signal));
             }
             Some(Ok(_)) => {}

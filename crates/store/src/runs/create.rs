@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use levada_core::error::{Error, ErrorKind, Result};
-use levada_core::id::{BackfillId, RunId, TaskRunId};
+use levada_core::id::{BackfillId, RunId, TaskRunId, WorkerId};
 use levada_core::run::{Graph, Node, Readiness, RunState, State};
 use levada_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -35,8 +35,8 @@ pub struct NewRun {
     pub options: Option<String>,
     /// Only these tasks; empty for all.
     pub only: Vec<String>,
-    /// Whether only the process that makes it executes it.
-    pub own: bool,
+    /// The worker that made it, and alone executes it.
+    pub owner: Option<WorkerId>,
     /// The backfill it belongs to.
     pub backfill: Option<BackfillId>,
     /// The task run that waits for its end.
@@ -105,7 +105,7 @@ impl NewRun {
             params: "{}".to_owned(),
             options: None,
             only: Vec::new(),
-            own: false,
+            owner: None,
             backfill: None,
             parent: None,
             retry_of: None,
@@ -146,8 +146,8 @@ pub(crate) async fn create(tx: &mut Tx, new: &NewRun, now: Timestamp) -> Result<
     let row = tx
         .row(
             "INSERT INTO runs (pipeline, document, project, cause, identity, schedule, fire_time, params, options, \
-             backfill, retry_of, parent, state, admitted, priority, open, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
+             backfill, retry_of, parent, owner, state, admitted, priority, open, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) \
              ON CONFLICT (identity) DO NOTHING RETURNING id",
             &[
                 new.pipeline.as_str().into(),
@@ -162,6 +162,7 @@ pub(crate) async fn create(tx: &mut Tx, new: &NewRun, now: Timestamp) -> Result<
                 new.backfill.into(),
                 new.retry_of.into(),
                 new.parent.into(),
+                new.owner.into(),
                 RunState::Queued.name().into(),
                 admitted.into(),
                 graph.priority.into(),
@@ -280,7 +281,7 @@ async fn add_task_runs(
             priority(graph, node).into(),
             pool.into(),
             slots.into(),
-            runs_on(node, new.own).into(),
+            runs_on(node, new.owner.is_some()).into(),
             planned.outputs.clone().into(),
         ]);
     }

@@ -25,8 +25,8 @@ pub struct Exchange {
     pub want: usize,
     /// Its labels.
     pub labels: Vec<String>,
-    /// The one run it executes.
-    pub only_run: Option<RunId>,
+    /// Whether it executes the runs that it made, and no others.
+    pub own: bool,
     /// The instant it is.
     pub now: Timestamp,
 }
@@ -190,8 +190,10 @@ async fn follow(tx: &mut Tx, history: &mut History, row: &mut TaskRow, update: &
         // an event that the state does not take was overtaken by another, for instance by a request to stop
         apply(tx, history, row, node, *event, &traces).await?;
     }
-    if row.state == (State::Waiting { until: None }) {
-        add_items(tx, row, &graph, &update.items).await?;
+    match row.state {
+        State::Waiting { until: None } => add_items(tx, row, &graph, &update.items).await?,
+        State::Waiting { until: Some(_) } => tx.signal(Signal::Due),
+        _ => {}
     }
     if row.state == State::Succeeded {
         for dataset in &update.datasets {
@@ -260,12 +262,12 @@ struct Candidate {
 
 async fn candidates(tx: &mut Tx, exchange: &Exchange, limit: usize, full: &[String]) -> Result<(Vec<Candidate>, bool)> {
     let mut values: Vec<Value> = vec![limit.into()];
-    let place = match exchange.only_run {
-        Some(run) => {
-            values.push(run.into());
-            format!("t.run = $2 AND t.runs_on = '{OWN_RUN}'")
+    let place = match exchange.own {
+        true => {
+            values.push(exchange.worker.into());
+            format!("r.owner = $2 AND t.runs_on = '{OWN_RUN}'")
         }
-        None => {
+        false => {
             let sets = label_sets(&exchange.labels)?;
             let place = format!("t.runs_on IN {}", list(sets.len(), 2));
             values.extend(sets.into_iter().map(Value::from));

@@ -143,7 +143,7 @@ pub(super) fn end_run<'a>(tx: &'a mut Tx, history: &'a mut History, run: RunId) 
         super::wake::wake(tx, history, &format!("run:{run}")).await?;
         trigger(tx, history, "pipeline", &format!("{pipeline}:{}", state.name()), &format!("run:{run}")).await?;
         if backfill.is_some() {
-            tx.signal(Signal::Work);
+            tx.signal(Signal::Due);
         }
         Ok(())
     })

@@ -58,12 +58,12 @@ async fn resume(tx: &mut Tx, history: &mut History, sql: &str, values: &[Value])
     Ok(woken)
 }
 
-/// Takes the task runs of a worker that is gone away from it. A run that only this worker executes is stopped.
+/// Takes the task runs of a worker that is gone away from it. The runs that it alone executes are stopped.
 pub(crate) async fn reap(tx: &mut Tx, worker: WorkerId, now: Timestamp) -> Result<usize> {
-    let gone = "UPDATE workers SET state = 'gone' WHERE id = $1 AND state <> 'gone' RETURNING only_run";
-    let only_run = match tx.row(gone, &[worker.into()]).await? {
-        Some(mut row) => row.int_or_null()?.map(RunId),
-        None => None,
+    let gone = "UPDATE workers SET state = 'gone' WHERE id = $1 AND state <> 'gone' RETURNING own";
+    let own = match tx.row(gone, &[worker.into()]).await? {
+        Some(mut row) => row.flag()?,
+        None => false,
     };
     let lock = tx.lock("t");
     let sql = format!(
@@ -74,8 +74,12 @@ pub(crate) async fn reap(tx: &mut Tx, worker: WorkerId, now: Timestamp) -> Resul
     let rows = rows.into_iter().map(|mut row| TaskRow::read(&mut row)).collect::<Result<Vec<_>>>()?;
     let count = rows.len();
     lose(tx, rows, now).await?;
-    if let Some(run) = only_run {
-        super::stop::stop_run(tx, run, now).await?;
+    if own {
+        let sql = "SELECT id FROM runs WHERE owner = $1 AND ended_at IS NULL ORDER BY id";
+        for mut row in tx.rows(sql, &[worker.into()]).await? {
+            let run = RunId(row.int()?);
+            super::stop::stop_run(tx, run, now).await?;
+        }
     }
     Ok(count)
 }

@@ -66,7 +66,7 @@ impl World {
 
     pub async fn exchange(&self, updates: Vec<Update>, want: usize) -> Exchanged {
         let (worker, now) = (self.worker, self.now);
-        let exchange = Exchange { worker, updates, want, labels: Vec::new(), only_run: None, now };
+        let exchange = Exchange { worker, updates, want, labels: Vec::new(), own: false, now };
         self.store.exchange(exchange).await.unwrap()
     }
 
@@ -104,7 +104,7 @@ pub fn worker(name: &str) -> NewWorker {
         process: "1".to_owned(),
         labels: Vec::new(),
         slots: 10,
-        only_run: None,
+        own: false,
     }
 }
 
