@@ -13,6 +13,7 @@ pub mod naming;
 pub mod position;
 pub mod redact;
 pub mod run;
+pub mod schedule;
 pub mod schema;
 pub mod secret;
 pub mod source;
