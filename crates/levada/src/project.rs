@@ -15,8 +15,8 @@ use url::Url;
 /// The connections at hand, and what their references mean.
 pub struct Project {
     registry: Registry,
-    /// The connections by name, as written.
-    pub connections: Vec<config::Connection>,
+    /// Connections and what else all pipelines share, as written.
+    pub shared: config::Project,
     /// Values of the pipeline's parameters.
     pub params: BTreeMap<String, String>,
 }
@@ -35,29 +35,22 @@ impl Project {
     /// The project of the current folder: the file given, or the nearest `levada.yaml`; without one, no connections.
     pub fn here(registry: Registry, file: Option<&Path>) -> Result<Self, Vec<Error>> {
         let file = file.map(Path::to_path_buf).or_else(|| nearest_project(Path::new(".")));
-        let connections = match file {
-            Some(path) => read(&path)?.connections,
-            None => Vec::new(),
-        };
-        Ok(Self { registry, connections, params: BTreeMap::new() })
+        let file = file.map(|path| read(&path)).transpose()?;
+        Ok(Self { registry, shared: config::Project::of(&file), params: BTreeMap::new() })
     }
 
     /// A file with what it can use: its own connections, then those of the project it lies in.
     pub fn of_file(registry: Registry, path: &Path, project: Option<&Path>) -> Result<(Self, File), Vec<Error>> {
         let file = read(path)?;
         let project = project.map(Path::to_path_buf).or_else(|| nearest_project(path.parent().unwrap_or(path)));
-        let mut connections = file.connections.clone();
-        if let Some(project) = project.filter(|project| !same_file(project, path)) {
-            let others = read(&project)?.connections;
-            let is_new = |other: &config::Connection| file.connections.iter().all(|own| own.name != other.name);
-            connections.extend(others.into_iter().filter(is_new));
-        }
-        Ok((Self { registry, connections, params: BTreeMap::new() }, file))
+        let others = project.filter(|project| !same_file(project, path)).map(|project| read(&project)).transpose()?;
+        let shared = config::Project::of(std::iter::once(&file).chain(&others));
+        Ok((Self { registry, shared, params: BTreeMap::new() }, file))
     }
 
     /// Opens a connection by its name, or what a URL or a path leads to.
     pub fn open(&self, target: &str) -> Result<Opened, Vec<Error>> {
-        match self.connections.iter().find(|connection| connection.name == target) {
+        match self.shared.connections.iter().find(|connection| connection.name == target) {
             Some(connection) => self.open_named(connection),
             None => {
                 self.check_address(target)?;
@@ -68,7 +61,7 @@ impl Project {
 
     /// Opens a connection of the project.
     pub fn open_named(&self, connection: &config::Connection) -> Result<Opened, Vec<Error>> {
-        let variables = Variables { env: &env, secret: &secret, params: self.params.clone() };
+        let variables = Variables { env: &env, secret: &secret, params: self.params.clone(), runtime: None };
         let opened = match connection.settings(&variables)? {
             Settings::Url(address) => self.open_address(&address),
             Settings::Typed { connector, settings } => {
@@ -88,7 +81,7 @@ impl Project {
         if looks_like_path && !target.is_empty() {
             return Ok(());
         }
-        let known: Vec<&str> = self.connections.iter().map(|connection| connection.name.as_str()).collect();
+        let known: Vec<&str> = self.shared.connections.iter().map(|connection| connection.name.as_str()).collect();
         let near = did_you_mean(nearest(target, &known));
         let advice = match known.as_slice() {
             [] => format!(

@@ -6,6 +6,8 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
+use super::interpolate::{is_late, too_late};
+
 /// Units of time and their length in milliseconds, the longest spelling of a start first.
 const TIME_UNITS: &[(&str, u64)] =
     &[("ms", 1), ("s", 1_000), ("min", 60_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
@@ -27,7 +29,7 @@ const SIZE_UNITS: &[(&str, u64)] = &[
 /// # Errors
 /// One sentence that says what is expected.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is not a duration\nWrite a number and a unit: 500ms, 10s, 5m, 1h30m, 2d.");
+    let wrong = || wrong(text, "a duration\nWrite a number and a unit: 500ms, 10s, 5m, 1h30m, 2d.");
     let mut rest = text.trim();
     let mut total_ms: u64 = 0;
     if rest.is_empty() {
@@ -51,13 +53,22 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 /// # Errors
 /// One sentence that says what is expected.
 pub fn parse_bytes(text: &str) -> Result<u64, String> {
-    let wrong = || format!("`{text}` is not a size\nWrite a number and a unit: 64KB, 128MB, 1GB, 256MiB.");
+    let wrong = || wrong(text, "a size\nWrite a number and a unit: 64KB, 128MB, 1GB, 256MiB.");
     let trimmed = text.trim();
     let digits = trimmed.find(|c: char| !c.is_ascii_digit()).unwrap_or(trimmed.len());
     let number: u64 = trimmed[..digits].parse().map_err(|_| wrong())?;
     let unit = trimmed[digits..].trim().to_ascii_lowercase();
     let (_, factor) = SIZE_UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
     number.checked_mul(*factor).ok_or_else(wrong)
+}
+
+/// What is wrong with a text, and on the next line what to write.
+fn wrong(text: &str, expected: &str) -> String {
+    if is_late(text) {
+        format!("{}\nWrite the value itself, or a parameter with a default.", too_late(text))
+    } else {
+        format!("`{text}` is not {expected}")
+    }
 }
 
 /// A duration in a document.

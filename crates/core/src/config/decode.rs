@@ -9,17 +9,16 @@ use serde::de::{
     Unexpected, VariantAccess, Visitor,
 };
 
+use super::interpolate::too_late;
 use super::yaml::{Key, Mark, Node, Value};
+use crate::error::{Error, ErrorKind};
 use crate::naming::{did_you_mean, nearest};
 
 /// Words that the design gives a meaning which this version does not have yet: where one stands (a key that is valid
 /// there), and the words.
 const RESERVED: &[(&str, &[&str])] = &[
-    ("tasks", &["schedule", "concurrency", "on_failure", "on_success", "notify", "engine", "collections", "reports"]),
-    (
-        "sync",
-        &["sql", "check", "backup", "restore", "command", "container", "stream", "notify", "http", "when", "foreach"],
-    ),
+    ("tasks", &["engine", "collections", "reports"]),
+    ("after", &["sql", "check", "backup", "restore", "container", "stream"]),
     ("cursor", &["transform", "partition_by", "sample", "where"]),
     ("streams", &["transport", "transform"]),
     ("incremental", &["cdc"]),
@@ -50,6 +49,15 @@ impl Misfit {
         self.mark.get_or_insert(mark);
         self
     }
+
+    /// As an error in a file.
+    pub fn in_file(self, file: &str) -> Error {
+        let error = Error::new(ErrorKind::Config, self.message).at(self.mark.unwrap_or_default().in_file(file));
+        match self.advice {
+            Some(advice) => error.advise(advice),
+            None => error,
+        }
+    }
 }
 
 impl Display for Misfit {
@@ -78,7 +86,7 @@ impl de::Error for Misfit {
             Unexpected::Str(_) => "text",
             Unexpected::Unit | Unexpected::Option => "nothing",
             Unexpected::Seq => "a list",
-            Unexpected::Map => "a mapping",
+            Unexpected::Map | Unexpected::Enum => "a mapping",
             _ => "something else",
         };
         let wanted = expected.to_string();
@@ -139,6 +147,19 @@ fn unknown(word: &str, known: &[&str], message: &str, label: &str) -> Misfit {
 /// A mapping without entries, for keys that are given without a value.
 const EMPTY: &[(Key, Node)] = &[];
 
+/// What may stand in a text only.
+fn late(text: &str) -> Misfit {
+    Misfit::new(too_late(text), Some("Write the value itself, or a parameter with a default.".to_owned()))
+}
+
+/// A value that came out of a run, as text: text as it is, everything else as JSON.
+pub fn text_of(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
 macro_rules! parse_filled {
     ($($method:ident $visit:ident $type:ty,)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
@@ -147,6 +168,7 @@ macro_rules! parse_filled {
                     Ok(value) => visitor.$visit(value),
                     Err(_) => Err(de::Error::invalid_type(Unexpected::Str(""), &visitor)),
                 },
+                Value::Late(text) => Err(late(text)),
                 _ => self.deserialize_any(visitor),
             }
             .map_err(|misfit: Misfit| misfit.at(self.mark))
@@ -169,6 +191,8 @@ impl<'de> Deserializer<'de> for &'de Node {
             },
             Value::Float(value) => visitor.visit_f64(*value),
             Value::Text(text) | Value::Filled(text) => visitor.visit_str(text),
+            Value::Late(text) => visitor.visit_str(text).map_err(|_: Misfit| late(text)),
+            Value::Given(value) => value.deserialize_any(visitor).map_err(de::Error::custom),
             Value::List(items) => visitor.visit_seq(Items(items.iter())),
             Value::Map(entries) => visitor.visit_map(Entries { entries: entries.iter(), value: None }),
         }
@@ -212,6 +236,8 @@ impl<'de> Deserializer<'de> for &'de Node {
     ) -> Result<V::Value, Misfit> {
         match &self.value {
             Value::Text(text) | Value::Filled(text) => visitor.visit_enum(Word(text)),
+            Value::Late(text) => Err(late(text)),
+            Value::Map(entries) if entries.len() == 1 => visitor.visit_enum(Tagged(&entries[0])),
             _ => Err(Misfit::new(format!("expected one of: {}", known.join(", ")), None)),
         }
         .map_err(|misfit| misfit.at(self.mark))
@@ -221,8 +247,20 @@ impl<'de> Deserializer<'de> for &'de Node {
         visitor.visit_newtype_struct(self)
     }
 
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        match &self.value {
+            Value::Given(value) => visitor.visit_string(text_of(value)).map_err(|misfit: Misfit| misfit.at(self.mark)),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        self.deserialize_str(visitor)
+    }
+
     parse_filled! {
         deserialize_bool visit_bool bool,
+        deserialize_i32 visit_i32 i32,
         deserialize_i64 visit_i64 i64,
         deserialize_u16 visit_u16 u16,
         deserialize_u32 visit_u32 u32,
@@ -230,7 +268,7 @@ impl<'de> Deserializer<'de> for &'de Node {
     }
 
     serde::forward_to_deserialize_any! {
-        i8 i16 i32 i128 u8 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct
+        i8 i16 i128 u8 u128 f32 f64 char bytes byte_buf unit unit_struct seq tuple tuple_struct
         identifier ignored_any
     }
 }
@@ -283,6 +321,12 @@ impl<'de> EnumAccess<'de> for Word<'de> {
     }
 }
 
+impl Word<'_> {
+    fn alone(&self) -> Misfit {
+        Misfit::new(format!("`{}` needs a value", self.0), Some(format!("Write `{{ {}: .. }}`.", self.0)))
+    }
+}
+
 impl<'de> VariantAccess<'de> for Word<'de> {
     type Error = Misfit;
 
@@ -291,14 +335,49 @@ impl<'de> VariantAccess<'de> for Word<'de> {
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, _: T) -> Result<T::Value, Misfit> {
-        Err(de::Error::custom("expected one word"))
+        Err(self.alone())
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, Misfit> {
-        Err(de::Error::custom("expected one word"))
+        Err(self.alone())
     }
 
     fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], _: V) -> Result<V::Value, Misfit> {
-        Err(de::Error::custom("expected one word"))
+        Err(self.alone())
+    }
+}
+
+/// A word with a value: a mapping of one key.
+struct Tagged<'de>(&'de (Key, Node));
+
+impl<'de> EnumAccess<'de> for Tagged<'de> {
+    type Error = Misfit;
+    type Variant = Self;
+
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Misfit> {
+        let word: StrDeserializer<'de, Misfit> = self.0.0.text.as_str().into_deserializer();
+        let value = seed.deserialize(word).map_err(|misfit: Misfit| misfit.at(self.0.0.mark))?;
+        Ok((value, self))
+    }
+}
+
+impl<'de> VariantAccess<'de> for Tagged<'de> {
+    type Error = Misfit;
+
+    fn unit_variant(self) -> Result<(), Misfit> {
+        let word = &self.0.0.text;
+        Err(Misfit::new(format!("`{word}` takes no value"), Some(format!("Write `{word}` alone."))))
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Misfit> {
+        seed.deserialize(&self.0.1).map_err(|misfit| misfit.at(self.0.0.mark))
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Misfit> {
+        self.0.1.deserialize_any(visitor).map_err(|misfit| misfit.at(self.0.0.mark))
+    }
+
+    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], visitor: V) -> Result<V::Value, Misfit> {
+        self.0.1.deserialize_map(visitor).map_err(|misfit| misfit.at(self.0.0.mark))
     }
 }

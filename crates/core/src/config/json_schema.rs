@@ -1,43 +1,35 @@
 //! JSON schemas of the documents, for editors, forms and checks elsewhere.
 
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use super::pipeline::PipelineDocument;
+use super::document::PipelineDocument;
+use super::project::ProjectDocument;
 use crate::connector::Registry;
-
-const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 /// The schema of the pipeline document; connections have the settings of their connectors.
 pub fn pipeline_schema(registry: &Registry) -> Value {
-    let schema =
-        SchemaSettings::draft2020_12().for_deserialize().into_generator().into_root_schema_for::<PipelineDocument>();
-    let mut schema = schema.to_value();
-    let (connections, definitions) = connections(registry);
-    schema["properties"]["connections"] = connections;
-    if let Some(own) = schema["$defs"].as_object_mut() {
-        own.extend(definitions);
-    }
+    let mut schema = document_schema::<PipelineDocument>(registry);
     schema["anyOf"] = json!([{ "required": ["sync"] }, { "required": ["tasks"] }]);
     schema
 }
 
 /// The schema of the project document.
 pub fn project_schema(registry: &Registry) -> Value {
+    document_schema::<ProjectDocument>(registry)
+}
+
+fn document_schema<T: JsonSchema>(registry: &Registry) -> Value {
+    let generator = SchemaSettings::draft2020_12().for_deserialize().into_generator();
+    let mut schema = generator.into_root_schema_for::<T>().to_value();
     let (connections, definitions) = connections(registry);
-    json!({
-        "$schema": DIALECT,
-        "title": "Levada project",
-        "description": "Named connections to other systems.",
-        "type": "object",
-        "properties": {
-            "version": { "description": "The version of the format: 1.", "type": "integer", "const": 1 },
-            "connections": connections,
-        },
-        "required": ["version", "connections"],
-        "additionalProperties": false,
-        "$defs": definitions,
-    })
+    schema["properties"]["connections"] = connections;
+    match schema["$defs"].as_object_mut() {
+        Some(own) => own.extend(definitions),
+        None => schema["$defs"] = definitions.into(),
+    }
+    schema
 }
 
 /// The schema of the connections by name, and the definitions it refers to.

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::amount::{BytesText, DurationText};
+use super::shorthand::{self, FromText};
 use crate::secret::Secret;
 
 /// Runs a program, or a script with an interpreter of one's choice.
@@ -16,12 +17,16 @@ use crate::secret::Secret;
 #[schemars(title = "Command")]
 pub struct Command {
     /// The program and its arguments; no shell reads them.
+    #[serde(deserialize_with = "shorthand::list")]
+    #[schemars(with = "Vec<shorthand::Scalar>")]
     pub argv: Vec<String>,
     /// The text of a script, in place of `argv`.
     pub script: Option<String>,
     /// What reads the script: a program with its arguments; `sh` by default.
     pub interpreter: Option<String>,
     /// Environment variables. Nothing else is inherited but PATH, HOME, LANG, TZ and TMPDIR.
+    #[serde(deserialize_with = "shorthand::map")]
+    #[schemars(with = "BTreeMap<String, shorthand::Scalar>")]
     pub env: BTreeMap<String, Secret>,
     /// The folder to start in; by default the project's.
     pub dir: Option<String>,
@@ -47,10 +52,12 @@ pub struct Http {
     /// Where to.
     pub url: String,
     /// Headers by name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "shorthand::map")]
+    #[schemars(with = "BTreeMap<String, shorthand::Scalar>")]
     pub headers: BTreeMap<String, Secret>,
     /// Parameters of the query by name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "shorthand::map")]
+    #[schemars(with = "BTreeMap<String, shorthand::Scalar>")]
     pub query: BTreeMap<String, String>,
     /// The body as text.
     pub body: Option<String>,
@@ -59,7 +66,8 @@ pub struct Http {
     /// Who asks.
     pub auth: Option<HttpAuth>,
     /// The statuses that mean success, for instance `200` or `2xx`; `2xx` by default.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "shorthand::list")]
+    #[schemars(with = "Vec<shorthand::Scalar>")]
     pub expect: Vec<String>,
     /// Outputs by name, each the JSON pointer (RFC 6901) of a value in the answer.
     #[serde(default)]
@@ -86,7 +94,7 @@ pub enum HttpAuth {
 
 /// Tells people through a channel of the project.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, expecting = "a channel's name, or a notification with the keys `channel` and `text`")]
+#[serde(deny_unknown_fields, expecting = "a notification with the keys `channel` and `text`")]
 #[schemars(title = "Notification")]
 pub struct Notify {
     /// The channel, from `channels` of the project document.
@@ -146,14 +154,14 @@ pub enum EmailTls {
 
 /// Starts another pipeline.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, expecting = "a pipeline's name, or a start with the keys `name` and `params`")]
+#[serde(deny_unknown_fields, expecting = "a start with the keys `name` and `params`")]
 #[schemars(title = "Start of a pipeline")]
 pub struct StartPipeline {
     /// The pipeline.
     pub name: String,
     /// Its parameters.
-    #[serde(default)]
-    #[schemars(with = "BTreeMap<String, Json>")]
+    #[serde(default, deserialize_with = "shorthand::map")]
+    #[schemars(with = "BTreeMap<String, shorthand::Scalar>")]
     pub params: BTreeMap<String, String>,
     /// Whether the task ends with the run it started, and as that run ends; `true` by default.
     #[serde(default = "yes")]
@@ -249,6 +257,22 @@ pub enum Step {
     Week,
     /// A month of the calendar.
     Month,
+}
+
+impl FromText for Notify {
+    const EXPECTED: &'static str = "a channel's name, or a notification with the keys `channel` and `text`";
+
+    fn from_text(channel: &str) -> Self {
+        Self { channel: channel.to_owned(), title: None, text: None }
+    }
+}
+
+impl FromText for StartPipeline {
+    const EXPECTED: &'static str = "a pipeline's name, or a start with the keys `name` and `params`";
+
+    fn from_text(name: &str) -> Self {
+        Self { name: name.to_owned(), params: BTreeMap::new(), wait: true }
+    }
 }
 
 fn yes() -> bool {

@@ -48,6 +48,10 @@ pub enum Value {
     Text(String),
     /// Text that holds a value from outside the document, and therefore stands for a number or a boolean as well.
     Filled(String),
+    /// Text with a reference to what is only known when a task runs, as written.
+    Late(String),
+    /// What such a reference stood for, alone in its text.
+    Given(serde_json::Value),
     /// A list.
     List(Vec<Node>),
     /// Keys and values, in the order of the document; no key occurs twice.
@@ -114,15 +118,60 @@ impl Node {
         }
     }
 
+    /// The value under a path of keys; in a list a key is an index.
+    pub fn find(&self, path: &[&str]) -> Option<&Node> {
+        path.iter().try_fold(self, |node, key| node.get(key).or_else(|| node.item(key)))
+    }
+
     /// The place of the value under a path of keys, or of the deepest key on that path that there is.
     pub fn locate(&self, path: &[&str]) -> Mark {
         let (mut node, mut mark) = (self, self.mark);
         for key in path {
-            let Some((found, value)) = node.entry(key) else { break };
-            mark = if matches!(value.value, Value::Map(_) | Value::Null) { found.mark } else { value.mark };
-            node = value;
+            if let Some((found, value)) = node.entry(key) {
+                mark = if matches!(value.value, Value::Map(_) | Value::Null) { found.mark } else { value.mark };
+                node = value;
+            } else if let Some(item) = node.item(key) {
+                (node, mark) = (item, item.mark);
+            } else {
+                break;
+            }
         }
         mark
+    }
+
+    /// The keys of a mapping, in the order of the document.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        let entries = match &self.value {
+            Value::Map(entries) => entries.as_slice(),
+            _ => &[],
+        };
+        entries.iter().map(|(key, _)| key.text.as_str())
+    }
+
+    /// How many items a list or entries a mapping has.
+    pub fn len(&self) -> usize {
+        match &self.value {
+            Value::List(items) => items.len(),
+            Value::Map(entries) => entries.len(),
+            _ => 0,
+        }
+    }
+
+    /// Whether the value at a place is a text with a reference in it.
+    pub fn has_reference_at(&self, mark: Mark) -> bool {
+        match &self.value {
+            Value::Text(text) => self.mark == mark && text.contains("${"),
+            Value::List(items) => items.iter().any(|item| item.has_reference_at(mark)),
+            Value::Map(entries) => entries.iter().any(|(_, value)| value.has_reference_at(mark)),
+            _ => false,
+        }
+    }
+
+    fn item(&self, index: &str) -> Option<&Node> {
+        match &self.value {
+            Value::List(items) => items.get(index.parse::<usize>().ok()?),
+            _ => None,
+        }
     }
 
     /// The value as JSON, for the settings of a connector.
@@ -136,7 +185,8 @@ impl Node {
                 .or_else(|_| u64::try_from(*value).map(Json::from))
                 .unwrap_or_else(|_| Json::String(value.to_string())),
             Value::Float(value) => Json::from(*value),
-            Value::Text(text) | Value::Filled(text) => Json::String(text.clone()),
+            Value::Text(text) | Value::Filled(text) | Value::Late(text) => Json::String(text.clone()),
+            Value::Given(value) => value.clone(),
             Value::List(items) => Json::Array(items.iter().map(Node::to_json).collect()),
             Value::Map(entries) => {
                 Json::Object(entries.iter().map(|(key, value)| (key.text.clone(), value.to_json())).collect())

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use levada_core::config::{File, Pipeline, ReadKind, Settings, Variables, fit_settings};
+use levada_core::config::{File, Pipeline, Project, ReadKind, Settings, Variables, fit_settings};
 use levada_core::destination::WriteMode;
 use levada_core::error::{Error, ErrorKind};
 use serde_json::json;
@@ -25,8 +25,9 @@ fn secret(name: &str) -> Result<Option<String>, Error> {
 fn load(name: &str, text: &str, params: &[(&str, &str)]) -> Result<(File, Pipeline), Vec<Error>> {
     let params: BTreeMap<_, _> = params.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     let file = File::parse(name, text)?;
-    let mut variables = Variables { env: &env, secret: &secret, params };
-    let (pipeline, params) = file.pipeline(&file.connections, &variables)?;
+    let mut variables = Variables { env: &env, secret: &secret, params, runtime: None };
+    file.check(&Project::of([&file]), &variables)?;
+    let (pipeline, params) = file.pipeline(&Project::of([&file]), &variables)?;
     variables.params = params;
     for connection in &file.connections {
         connection.settings(&variables)?;
@@ -82,10 +83,10 @@ fn the_smallest_pipeline_is_ten_lines_and_takes_its_name_from_the_file() {
                 lake\n  streams: [orders, customers]\n";
     let (file, pipeline) = load("pipelines/shop.yaml", text, &[]).unwrap();
     assert_eq!((pipeline.name.as_str(), pipeline.tasks[0].name.as_str()), ("shop", "sync"));
-    let sync = &pipeline.tasks[0].sync;
+    let sync = pipeline.tasks[0].work.as_sync().unwrap();
     assert_eq!(sync.streams.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["orders", "customers"]);
     assert_eq!((sync.streams[0].1.read, sync.streams[0].1.write), (ReadKind::Full, WriteMode::Replace));
-    let variables = Variables { env: &env, secret: &secret, params: BTreeMap::new() };
+    let variables = Variables { env: &env, secret: &secret, params: BTreeMap::new(), runtime: None };
     assert_eq!(file.connections[1].settings(&variables).unwrap(), Settings::Url("./lake".to_owned()));
 }
 
@@ -96,7 +97,7 @@ fn defaults_reach_every_stream_and_its_own_options_win() {
     let (_, pipeline) = load("orders.yaml", &text, &[("since", "2026-02-03")]).unwrap();
     let names: Vec<&str> = pipeline.tasks.iter().map(|task| task.name.as_str()).collect();
     assert_eq!(names, ["load", "again"], "tasks come after those they wait for");
-    let sync = &pipeline.tasks[0].sync;
+    let sync = pipeline.tasks[0].work.as_sync().unwrap();
     let (name, orders) = &sync.streams[2];
     assert_eq!(
         (name.as_str(), orders.write, orders.cursor.as_deref()),
@@ -111,7 +112,7 @@ fn defaults_reach_every_stream_and_its_own_options_win() {
     assert_eq!(orders.columns.cast["note"], "text");
     assert_eq!(pipeline.description.as_deref(), Some("Since 2026-02-03, not ${x}"));
     // without a key in the document an incremental read appends
-    assert_eq!(pipeline.tasks[1].sync.streams[0].1.write, WriteMode::Append);
+    assert_eq!(pipeline.tasks[1].work.as_sync().unwrap().streams[0].1.write, WriteMode::Append);
     assert_eq!(pipeline.tasks[1].retry.pause(2).as_secs(), 20);
 }
 
@@ -120,7 +121,7 @@ fn references_in_settings_are_resolved_when_a_connection_is_used() {
     let text = "version: 1\nconnections:\n  a: { type: x, url: \"${SHOP_URL}\", port: \"${PORT}\", password: \"${secret:dw}\", \
                 tags: [\"${PORT}\"] }\n  b: { type: x, url: \"${MISSING}\" }\n";
     let file = File::parse("levada.yaml", text).unwrap();
-    let variables = Variables { env: &env, secret: &secret, params: BTreeMap::new() };
+    let variables = Variables { env: &env, secret: &secret, params: BTreeMap::new(), runtime: None };
     let Settings::Typed { connector, mut settings } = file.connections[0].settings(&variables).unwrap() else {
         panic!()
     };

@@ -13,7 +13,7 @@ use levada_core::error::{Error, ErrorKind};
 pub fn execute(context: &Context, args: &CheckArgs) -> Outcome {
     let project = context.project()?;
     let names: Vec<String> = match args.targets.as_slice() {
-        [] => project.connections.iter().map(|connection| connection.name.clone()).collect(),
+        [] => project.shared.connections.iter().map(|connection| connection.name.clone()).collect(),
         targets => targets.to_vec(),
     };
     if names.is_empty() {
@@ -29,7 +29,7 @@ pub fn execute(context: &Context, args: &CheckArgs) -> Outcome {
                 Ok(opened) => Ok(opened.connection.check().await),
                 Err(errors) => Err(errors),
             };
-            let shown = project.connections.iter().any(|connection| connection.name == name);
+            let shown = project.shared.connections.iter().any(|connection| connection.name == name);
             let label = if shown { name } else { without_credentials(&name) };
             results.push((label, steps));
         }

@@ -106,7 +106,7 @@ fn stream_json(stream: &StreamInfo) -> serde_json::Value {
 /// A pipeline that loads the streams in full; what can be told of each stands beside it.
 fn pipeline(project: &Project, args: &DiscoverArgs, streams: &[StreamInfo]) -> String {
     let to = args.to.as_deref().unwrap_or("://");
-    let named = |target: &str| project.connections.iter().any(|connection| connection.name == *target);
+    let named = |target: &str| project.shared.connections.iter().any(|connection| connection.name == *target);
     let (mut connections, mut sides) = (String::new(), Vec::new());
     for (target, name, variable) in [(&args.target[..], "source", "SOURCE_URL"), (to, "destination", "DESTINATION_URL")]
     {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use levada_core::config::{Pipeline, Task, Variables};
 use levada_core::error::{Context as _, Error, ErrorKind};
 use levada_core::naming::{did_you_mean, nearest};
+use levada_core::run::When;
 use levada_engine::report::{Failure, StreamReport};
 use serde::Serialize;
 
@@ -60,9 +61,13 @@ pub fn execute(context: &Context, args: &RunArgs) -> Outcome {
 pub fn load(context: &Context, args: &RunArgs) -> Result<(Project, Pipeline), Errors> {
     let (mut project, file) = Project::of_file(wiring::registry(), &args.file, context.project_file.as_deref())?;
     let params: BTreeMap<_, _> = args.params.iter().cloned().collect();
-    let variables = Variables { env: &env, secret: &secret, params };
-    let (pipeline, params) = file.pipeline(&project.connections, &variables)?;
+    let variables = Variables { env: &env, secret: &secret, params, runtime: None };
+    let (mut pipeline, params) = file.pipeline(&project.shared, &variables)?;
     project.params = params;
+    for task in &mut pipeline.tasks {
+        // what only a run service knows is an error here
+        task.work = file.task(&task.name, &project.shared, &variables)?.work;
+    }
     Ok((project, pipeline))
 }
 
@@ -77,8 +82,13 @@ pub fn chosen<'a>(pipeline: &'a Pipeline, args: &RunArgs) -> Result<Vec<&'a Task
     let mut tasks: Vec<&Task> = pipeline.tasks.iter().collect();
     tasks.retain(|task| args.tasks.is_empty() || args.tasks.contains(&task.name));
     let Some(stream) = &args.stream else { return Ok(tasks) };
-    let streams: Vec<String> = tasks.iter().flat_map(|task| &task.sync.streams).map(|(name, _)| name.clone()).collect();
-    tasks.retain(|task| task.sync.entry_for(stream).is_some());
+    let streams: Vec<String> = tasks
+        .iter()
+        .filter_map(|task| task.work.as_sync())
+        .flat_map(|sync| &sync.streams)
+        .map(|(name, _)| name.clone())
+        .collect();
+    tasks.retain(|task| task.work.as_sync().is_some_and(|sync| sync.entry_for(stream).is_some()));
     if tasks.is_empty() {
         let known: Vec<&str> = streams.iter().map(String::as_str).collect();
         let near = did_you_mean(nearest(stream, &known));
@@ -90,11 +100,19 @@ pub fn chosen<'a>(pipeline: &'a Pipeline, args: &RunArgs) -> Result<Vec<&'a Task
 
 /// A task with its connections opened.
 pub fn work(project: &Project, pipeline: &Pipeline, task: &Task, args: &RunArgs) -> Result<Work, Errors> {
+    let plain = task.work.as_sync().filter(|_| task.for_each.is_none() && task.when == When::AllSucceeded);
+    let Some(sync) = plain else {
+        let message =
+            format!("`{}` tasks, `for_each` and `when` are not carried out by this command", task.work.kind());
+        return Err(one(Error::new(ErrorKind::Unsupported, message)
+            .at(format!("task `{}`", task.name))
+            .advise("Choose the plain `sync` tasks with `--task`.")));
+    };
     Ok(Work {
         pipeline: format!("{}/{}", pipeline.name, task.name),
-        source: project.open(&task.sync.from)?,
-        destination: project.open(&task.sync.to)?,
-        sync: task.sync.clone(),
+        source: project.open(&sync.from)?,
+        destination: project.open(&sync.to)?,
+        sync: sync.clone(),
         full_refresh: args.full_refresh,
         only_stream: args.stream.clone(),
         retry: task.retry,

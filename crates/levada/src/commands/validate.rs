@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use levada_core::config::{File, Variables};
+use levada_core::config::{File, Task, Variables};
 use serde_json::json;
 
 use super::{Context, Errors, Outcome};
@@ -62,10 +62,13 @@ fn validate(context: &Context, path: &Path, args: &ValidateArgs) -> Result<Found
             Ok((pipeline, params)) => {
                 project.params = params;
                 found.tasks = pipeline.tasks.len();
-                found.streams = pipeline.tasks.iter().map(|task| task.sync.streams.len()).sum();
-                for name in pipeline.tasks.iter().flat_map(|task| [&task.sync.from, &task.sync.to]) {
-                    let missing = used.iter().all(|connection| connection.name != *name);
-                    used.extend(project.connections.iter().filter(|other| missing && other.name == *name).cloned());
+                found.streams =
+                    pipeline.tasks.iter().filter_map(|task| task.work.as_sync()).map(|sync| sync.streams.len()).sum();
+                for name in pipeline.tasks.iter().flat_map(Task::connections) {
+                    let missing = used.iter().all(|connection| connection.name != name);
+                    used.extend(
+                        project.shared.connections.iter().filter(|other| missing && other.name == name).cloned(),
+                    );
                 }
                 found.pipeline = Some(pipeline.name);
             }
@@ -83,8 +86,9 @@ fn pipeline(
     file: &File,
     args: &ValidateArgs,
 ) -> Result<(levada_core::config::Pipeline, std::collections::BTreeMap<String, String>), Errors> {
-    let variables = Variables { env: &env, secret: &secret, params: args.params.iter().cloned().collect() };
-    file.pipeline(&project.connections, &variables)
+    let variables =
+        Variables { env: &env, secret: &secret, params: args.params.iter().cloned().collect(), runtime: None };
+    file.check(&project.shared, &variables)
 }
 
 impl Found {

@@ -14,7 +14,7 @@ use crate::destination::WriteMode;
 use crate::naming::{is_wildcard, matches};
 use crate::schema::OnSchemaChange;
 
-pub use rules::{MEMORY_BYTES_DEFAULT, Problem};
+pub use rules::MEMORY_BYTES_DEFAULT;
 
 /// Copies streams from one connection to another.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]

@@ -4,19 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{Columns, ReadKind, StreamDocument, StreamOptions, Sync, SyncDocument};
 use crate::config::amount::parse_duration;
+use crate::config::problem::{Problem, Problems};
 use crate::destination::WriteMode;
 use crate::schema::parse_type;
-
-/// A rule that a document breaks, and the keys that lead to the place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// Keys from the sync down to the option at fault.
-    pub path: Vec<String>,
-    /// What is wrong, as one sentence.
-    pub message: String,
-    /// What to do.
-    pub advice: String,
-}
 
 /// The memory that batches on their way may take where the document says nothing.
 pub const MEMORY_BYTES_DEFAULT: u64 = 64 << 20;
@@ -100,23 +90,6 @@ impl SyncDocument {
             on_bad_row: own.on_bad_row.or(all.on_bad_row).unwrap_or_default(),
             on_schema_change: own.on_schema_change.or(all.on_schema_change).unwrap_or_default(),
             verify: own.verify.or(all.verify).unwrap_or_default(),
-        }
-    }
-}
-
-#[derive(Default)]
-struct Problems(Vec<Problem>);
-
-impl Problems {
-    fn add(&mut self, path: &[&str], message: &str, advice: &str) {
-        let path = path.iter().map(|key| (*key).to_owned()).collect();
-        self.push(path, message.to_owned(), advice);
-    }
-
-    fn push(&mut self, path: Vec<String>, message: String, advice: &str) {
-        let problem = Problem { path, message, advice: advice.to_owned() };
-        if !self.0.contains(&problem) {
-            self.0.push(problem);
         }
     }
 }
