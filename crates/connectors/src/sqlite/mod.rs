@@ -9,6 +9,7 @@ mod discover;
 mod error;
 mod load;
 mod sink;
+mod snapshot;
 mod source;
 mod types;
 

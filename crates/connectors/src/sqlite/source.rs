@@ -1,4 +1,4 @@
-//! Reading: one thread per read steps the rows of one snapshot straight into Arrow columns.
+//! Reading: threads step the rows of one snapshot straight into Arrow columns.
 
 use std::sync::Arc;
 
@@ -8,17 +8,17 @@ use futures_util::future::BoxFuture;
 use levada_core::batch::{Batch, Data, Reject};
 use levada_core::builder::ColumnBuilder;
 use levada_core::error::{Context, Error, ErrorKind, Result};
-use levada_core::position::Position;
 use levada_core::schema::native_of;
 use levada_core::source::{Extract, OVERLAP_COLUMN, ReadMode, ReadRequest, Reader, Source, StreamInfo};
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Row};
-use tokio::sync::{mpsc, oneshot};
+use rusqlite::{Connection, Row, Rows};
+use tokio::sync::mpsc;
 
 use super::cursor::{self, Cursor};
+use super::snapshot::{self, Ranges};
 use super::{File, decode, discover, error, quote, types};
 
-/// Batches that wait between the reading thread and its reader.
+/// Batches that wait between the reading threads and their readers.
 const BATCHES_AHEAD: usize = 2;
 
 impl Source for File {
@@ -43,24 +43,28 @@ impl Source for File {
             if request.raw.is_some() {
                 return Err(Error::new(ErrorKind::Unsupported, "SQLite has no raw rows"));
             }
-            let (opened, answer) = oneshot::channel();
-            let (batches, receiver) = mpsc::channel(BATCHES_AHEAD);
-            let file = self.clone();
-            // The thread ends with the rows, at an error, or when the reader that owns `receiver` is dropped.
             let place = format!("stream `{}`", request.stream.name);
-            std::thread::Builder::new()
-                .name("sqlite-read".to_owned())
-                .spawn(move || Reading { file, request, batches }.run(opened))
-                .map_err(Error::from)?;
-            let position = match answer.await {
-                Ok(position) => position.at(place)?,
-                Err(_) => return Err(Error::new(ErrorKind::Internal, "the thread that reads SQLite ended early")),
-            };
-            let reader = SqliteReader { receiver };
-            Ok(Extract { readers: vec![Box::new(reader)], position, warnings: Vec::new() })
+            let opened = self.blocking(move |file| open(&file, request)).await.at(place)?;
+            let position = opened.reading.cursor.as_ref().and_then(|cursor| cursor.position.clone());
+            let reading = Arc::new(opened.reading);
+            let mut readers: Vec<Box<dyn Reader>> = Vec::new();
+            let ahead = BATCHES_AHEAD.div_ceil(opened.connections.len());
+            for connection in opened.connections {
+                let (batches, receiver) = mpsc::channel(ahead);
+                let reading = reading.clone();
+                // The thread ends with the rows, at an error, or when the reader that owns `receiver` is dropped.
+                std::thread::Builder::new()
+                    .name("sqlite-read".to_owned())
+                    .spawn(move || reading.run(&connection, &batches))
+                    .map_err(Error::from)?;
+                readers.push(Box::new(SqliteReader { receiver }));
+            }
+            Ok(Extract { readers, position, warnings: Vec::new() })
         })
     }
 }
+
+type Batches = mpsc::Sender<Result<Batch>>;
 
 struct SqliteReader {
     receiver: mpsc::Receiver<Result<Batch>>,
@@ -72,99 +76,110 @@ impl Reader for SqliteReader {
     }
 }
 
-/// One read, on its own thread.
+/// A read that is about to start: connections that see one snapshot.
+struct Opened {
+    reading: Reading,
+    connections: Vec<Connection>,
+}
+
+/// Takes the snapshot that all of the read is from.
+fn open(file: &File, request: ReadRequest) -> Result<Opened> {
+    let first = file.open_to_read()?.ok_or_else(|| file.missing())?;
+    let table = request.stream.table.clone();
+    let known = |connection: &Connection| match discover::names(connection)?.contains(&table) {
+        true => Ok(()),
+        false => Err(Error::new(ErrorKind::NotFound, format!("there is no table `{table}` any more"))),
+    };
+    let ReadMode::Incremental { cursor, from, lag, .. } = &request.mode else {
+        let (connections, rowid) = snapshot::take(file, first, &table, request.readers)?;
+        known(&connections[0])?;
+        return Ok(Opened { reading: Reading { request, cursor: None, rowid }, connections });
+    };
+    first.execute_batch("BEGIN").map_err(error::of)?;
+    known(&first)?;
+    let name = cursor.as_deref().ok_or_else(|| {
+        Error::new(ErrorKind::Config, "an incremental read of SQLite needs a cursor column").advise("Set `cursor`.")
+    })?;
+    let field = request
+        .stream
+        .schema
+        .field_with_name(name)
+        .map_err(|_| Error::new(ErrorKind::NotFound, format!("there is no column `{name}` for the cursor")))?;
+    let cursor = Cursor::open(&first, &table, field, from.as_ref(), lag.as_deref())?;
+    Ok(Opened { reading: Reading { request, cursor: Some(cursor), rowid: None }, connections: vec![first] })
+}
+
+/// What the threads of one read share.
 struct Reading {
-    file: File,
     request: ReadRequest,
-    batches: mpsc::Sender<Result<Batch>>,
+    cursor: Option<Cursor>,
+    /// The ranges of rowids that are left, where there is more than one thread.
+    rowid: Option<Ranges>,
 }
 
 impl Reading {
-    fn run(self, opened: oneshot::Sender<Result<Option<Position>>>) {
-        let (connection, cursor) = match self.open() {
-            Ok(open) => open,
-            Err(error) => {
-                let _ = opened.send(Err(error));
-                return;
-            }
-        };
-        let position = cursor.as_ref().and_then(|cursor| cursor.position.clone());
-        if opened.send(Ok(position)).is_ok()
-            && let Err(error) = self.rows(&connection, cursor.as_ref())
-        {
+    fn run(&self, connection: &Connection, batches: &Batches) {
+        if let Err(error) = self.rows(connection, batches) {
             let error = error.at(format!("stream `{}`", self.request.stream.name));
-            let _ = self.batches.blocking_send(Err(error));
+            let _ = batches.blocking_send(Err(error));
         }
     }
 
-    /// Takes the snapshot that all of the read is from.
-    fn open(&self) -> Result<(Connection, Option<Cursor>)> {
-        let connection = self.file.open_to_read()?.ok_or_else(|| self.file.missing())?;
-        connection.execute_batch("BEGIN").map_err(error::of)?;
-        let table = &self.request.stream.table;
-        let known: Vec<String> = discover::names(&connection)?;
-        if !known.contains(table) {
-            return Err(Error::new(ErrorKind::NotFound, format!("there is no table `{table}` any more")));
-        }
-        let ReadMode::Incremental { cursor, from, lag, .. } = &self.request.mode else { return Ok((connection, None)) };
-        let name = cursor.as_deref().ok_or_else(|| {
-            Error::new(ErrorKind::Config, "an incremental read of SQLite needs a cursor column").advise("Set `cursor`.")
-        })?;
-        let field = self
-            .request
-            .stream
-            .schema
-            .field_with_name(name)
-            .map_err(|_| Error::new(ErrorKind::NotFound, format!("there is no column `{name}` for the cursor")))?;
-        let cursor = Cursor::open(&connection, table, field, from.as_ref(), lag.as_deref())?;
-        Ok((connection, Some(cursor)))
-    }
-
-    fn rows(&self, connection: &Connection, cursor: Option<&Cursor>) -> Result<()> {
+    fn rows(&self, connection: &Connection, batches: &Batches) -> Result<()> {
         let mark = matches!(self.request.mode, ReadMode::Incremental { mark_overlap: true, .. });
         let mut columns: Vec<String> = self.request.columns.fields().iter().map(|f| quote(f.name())).collect();
-        let cursor_at = columns.len();
-        if let Some(cursor) = cursor {
+        if let Some(cursor) = &self.cursor {
             columns.push(quote(cursor.column()));
         }
         if columns.is_empty() {
             columns.push("NULL".to_owned());
         }
         let mut sql = format!("SELECT {} FROM {}", columns.join(", "), quote(&self.request.stream.table));
-        let condition = cursor.and_then(Cursor::condition);
-        let parameters: Vec<_> = condition
-            .map(|(condition, value)| {
+        let mut assembly = Assembly::new(&self.request.columns, mark)?;
+        if let Some(ranges) = &self.rowid {
+            sql.push_str(&format!(" WHERE {} BETWEEN ?1 AND ?2", ranges.column));
+            let mut statement = connection.prepare(&sql).map_err(error::of)?;
+            while let Some((low, high)) = ranges.next() {
+                let rows = statement.query([low, high]).map_err(error::of)?;
+                if !self.collect(rows, &mut assembly, batches)? {
+                    return Ok(());
+                }
+            }
+        } else {
+            let condition = self.cursor.as_ref().and_then(Cursor::condition);
+            let parameters = condition.map(|(condition, value)| {
                 sql.push_str(&format!(" WHERE {condition}"));
                 value
-            })
-            .into_iter()
-            .collect();
-        let mut statement = connection.prepare(&sql).map_err(error::of)?;
-        let mut rows = statement.query(rusqlite::params_from_iter(parameters)).map_err(error::of)?;
-        let mut assembly = Assembly::new(&self.request.columns, mark)?;
-        while let Some(row) = rows.next().map_err(error::of)? {
-            let mut marked = false;
-            if let Some(cursor) = cursor {
-                let value = row.get_ref(cursor_at).map_err(error::of)?;
-                if !cursor.takes(value) {
-                    continue;
-                }
-                marked = mark && cursor.marks(value);
-            }
-            assembly.push(row, marked)?;
-            if assembly.bytes >= self.request.batch_bytes && !self.send(assembly.finish()?) {
+            });
+            let mut statement = connection.prepare(&sql).map_err(error::of)?;
+            let rows = statement.query(rusqlite::params_from_iter(parameters)).map_err(error::of)?;
+            if !self.collect(rows, &mut assembly, batches)? {
                 return Ok(());
             }
         }
         if assembly.rows > 0 {
-            self.send(assembly.finish()?);
+            let _ = batches.blocking_send(Ok(assembly.finish()?));
         }
         Ok(())
     }
 
-    /// False if nobody wants more.
-    fn send(&self, batch: Batch) -> bool {
-        self.batches.blocking_send(Ok(batch)).is_ok()
+    /// Adds rows to the batch and sends it when it is large enough; false if nobody wants more.
+    fn collect(&self, mut rows: Rows<'_>, assembly: &mut Assembly, batches: &Batches) -> Result<bool> {
+        while let Some(row) = rows.next().map_err(error::of)? {
+            let mut marked = false;
+            if let Some(cursor) = &self.cursor {
+                let value = row.get_ref(self.request.columns.fields().len()).map_err(error::of)?;
+                if !cursor.takes(value) {
+                    continue;
+                }
+                marked = assembly.marks.is_some() && cursor.marks(value);
+            }
+            assembly.push(row, marked)?;
+            if assembly.bytes >= self.request.batch_bytes && batches.blocking_send(Ok(assembly.finish()?)).is_err() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 

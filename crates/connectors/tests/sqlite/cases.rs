@@ -313,6 +313,81 @@ async fn a_first_load_that_fails_leaves_no_file() {
     }
 }
 
+async fn read_by_four(file: &OneFile, name: &str) -> (usize, Vec<Row>) {
+    let source = file.connection().source().unwrap();
+    let stream = stream(file, name).await;
+    let columns = stream.schema.clone();
+    let request = ReadRequest { stream, columns, mode: ReadMode::Full, raw: None, readers: 4, batch_bytes: 64 << 10 };
+    let mut extract = source.read(request).await.unwrap();
+    let mut rows = Vec::new();
+    for reader in &mut extract.readers {
+        while let Some(batch) = reader.next().await.unwrap() {
+            if let Data::Arrow(data) = batch.data {
+                rows.extend(rows::of(&data));
+            }
+        }
+    }
+    (extract.readers.len(), rows)
+}
+
+/// Four connections read one table while another process changes all of its rows again and again.
+#[tokio::test(flavor = "multi_thread")]
+async fn parallel_readers_see_one_snapshot() {
+    for journal in ["wal", "delete"] {
+        let file = OneFile::new();
+        file.sql(&format!(
+            "PRAGMA journal_mode = {journal}; CREATE TABLE t(id INTEGER PRIMARY KEY, version INT);
+             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000)
+               INSERT INTO t SELECT i * 3 - 70000, 0 FROM n"
+        ));
+        let (readers, rows) = read_by_four(&file, "t").await;
+        assert_eq!((readers, rows.len()), (4, 60_000), "{journal}");
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let path = file.path.clone();
+        let writer = std::thread::spawn(move || {
+            let connection = rusqlite::Connection::open(path).unwrap();
+            connection.busy_timeout(std::time::Duration::from_secs(20)).unwrap();
+            // Two rows stand for all: what is told apart are commits.
+            let change = "UPDATE t SET version = version + 1 WHERE id = -69997 OR id = 110000";
+            let mut commits = 0;
+            let pause = std::time::Duration::from_millis(if journal == "wal" { 1 } else { 50 });
+            while stopped.recv_timeout(pause) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                commits += connection.execute(change, []).unwrap_or(0) / 2;
+            }
+            commits
+        });
+        let mut parallel = 0;
+        for _ in 0..10 {
+            let (readers, rows) = read_by_four(&file, "t").await;
+            parallel += usize::from(readers > 1);
+            let version = |id: &str| &rows.iter().find(|row| row[0].as_deref() == Some(id)).unwrap()[1];
+            assert_eq!(version("-69997"), version("110000"), "{journal}");
+            let ids: std::collections::HashSet<_> = rows.iter().map(|row| &row[0]).collect();
+            assert_eq!((ids.len(), rows.len()), (60_000, 60_000), "{journal}");
+        }
+        drop(stop);
+        let commits = writer.join().unwrap();
+        println!("{journal}: {commits} commits, {parallel} of 10 reads with four readers");
+        assert!(commits > 0);
+    }
+}
+
+#[tokio::test]
+async fn tables_without_a_rowid_have_one_reader() {
+    let file = OneFile::new();
+    file.sql(
+        "CREATE TABLE hidden(rowid TEXT, _rowid_ TEXT, n INT); CREATE TABLE half(rowid TEXT, n INT);
+         CREATE TABLE keyed(n INT PRIMARY KEY) WITHOUT ROWID; CREATE VIEW seen AS SELECT * FROM half;
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000) INSERT INTO half SELECT 'x', i FROM n;
+         INSERT INTO hidden SELECT 'x', 'y', n FROM half; INSERT INTO keyed SELECT n FROM half;
+         CREATE TABLE all_hidden(rowid, _rowid_, OID, n INT); INSERT INTO all_hidden SELECT 1, 2, 3, n FROM half",
+    );
+    for (name, readers) in [("half", 4), ("hidden", 4), ("all_hidden", 1), ("keyed", 1), ("seen", 1)] {
+        let (found, rows) = read_by_four(&file, name).await;
+        assert_eq!((found, rows.len()), (readers, 50_000), "{name}");
+    }
+}
+
 #[tokio::test]
 async fn mistakes_are_named() {
     let file = OneFile::new();
