@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::position::Position;
+
 /// What went wrong, as far as a caller has to tell the difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
@@ -91,6 +93,7 @@ pub struct Error {
     message: String,
     place: Vec<String>,
     advice: Option<String>,
+    position: Option<Box<Position>>,
 }
 
 /// The result of everything in Levada that can fail.
@@ -99,7 +102,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// A new error of a kind; `message` is one sentence without a final stop.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), place: Vec::new(), advice: None }
+        Self { kind, message: message.into(), place: Vec::new(), advice: None, position: None }
     }
 
     /// Says where it happened; called from the inside out, so the outermost place comes first in the text.
@@ -114,6 +117,19 @@ impl Error {
     pub fn advise(mut self, advice: impl Into<String>) -> Self {
         self.advice = Some(advice.into());
         self
+    }
+
+    /// Says that a read came to this position before it broke: every row up to there was handed on, and the next read can
+    /// go on from there.
+    #[must_use]
+    pub fn reached(mut self, position: Position) -> Self {
+        self.position = Some(Box::new(position));
+        self
+    }
+
+    /// How far a read came that broke, where that is known.
+    pub fn position(&self) -> Option<&Position> {
+        self.position.as_deref()
     }
 
     /// The kind of the error.

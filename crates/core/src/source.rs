@@ -38,7 +38,8 @@ pub trait Source: Send + Sync {
 /// One of the parallel readers of a stream.
 pub trait Reader: Send {
     /// The next rows, or `None` at the end. Arrow batches have exactly the requested columns, in order, plus
-    /// [`OVERLAP_COLUMN`] last where it was asked for. After an error the reader is not used again.
+    /// [`OVERLAP_COLUMN`] last where it was asked for. After an error the reader is not used again; an error of an
+    /// incremental read may tell how far all readers together have come ([`crate::error::Error::position`]).
     fn next(&mut self) -> BoxFuture<'_, Result<Option<Batch>>>;
 }
 

@@ -34,7 +34,7 @@ pub struct StreamReport {
     pub bound: Option<Bound>,
     /// `raw` or `arrow`.
     pub route: &'static str,
-    /// How often it was tried.
+    /// How many loads were begun for it.
     pub attempts: u32,
     /// What the user should know.
     pub warnings: Vec<String>,
@@ -104,16 +104,30 @@ impl Report {
 }
 
 impl Proof {
+    /// Adds that of another load.
+    pub fn add(&mut self, other: Self) {
+        self.read += other.read;
+        self.repeated += other.repeated;
+        self.written += other.written;
+        self.rejected += other.rejected;
+        if let Some(verified) = other.verified {
+            *self.verified.get_or_insert(0) += verified;
+        }
+    }
+
     /// Whether every row read is accounted for.
     pub fn holds(&self) -> bool {
         self.read == self.repeated + self.written + self.rejected
     }
 }
 
-impl From<Durable> for Changes {
-    fn from(durable: Durable) -> Self {
-        let Durable { inserted, updated, superseded, deleted, .. } = durable;
-        Self { inserted, updated, superseded, deleted }
+impl Changes {
+    /// Adds those of another commit.
+    pub fn add(&mut self, durable: Durable) {
+        self.inserted += durable.inserted;
+        self.updated += durable.updated;
+        self.superseded += durable.superseded;
+        self.deleted += durable.deleted;
     }
 }
 

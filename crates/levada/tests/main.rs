@@ -9,4 +9,5 @@ mod loads;
 mod names;
 mod runs;
 mod shapes;
+mod standby;
 mod support;

@@ -39,10 +39,32 @@ pub struct Database {
 impl Database {
     /// An empty PostgreSQL database.
     pub fn postgres(name: &str) -> Self {
-        let admin = Self { url: Url::parse(&services::postgres()).unwrap(), _folder: None };
+        Self::postgres_at(&services::postgres(), name)
+    }
+
+    fn postgres_at(server: &str, name: &str) -> Self {
+        let admin = Self { url: Url::parse(server).unwrap(), _folder: None };
         psql(&admin, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
         psql(&admin, &format!("CREATE DATABASE {name}"));
         admin.named(name)
+    }
+
+    /// An empty PostgreSQL database that a hot standby follows.
+    pub fn primary(name: &str) -> Self {
+        Self::postgres_at(&services::primary(), name)
+    }
+
+    /// The same database on the standby.
+    pub fn standby(&self) -> Self {
+        let standby = Self { url: Url::parse(&services::standby()).unwrap(), _folder: None };
+        let name = self.url.path().to_owned();
+        for _ in 0..600 {
+            if psql(&standby, &format!("SELECT count(*) FROM pg_database WHERE datname = '{}'", &name[1..])) == "1" {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        standby.named(&name)
     }
 
     /// An empty MariaDB database.

@@ -5,6 +5,16 @@ pub fn postgres() -> String {
     url("LEVADA_TEST_POSTGRES")
 }
 
+/// The URL of a PostgreSQL that has a hot standby, and in which tests may create databases.
+pub fn primary() -> String {
+    url("LEVADA_TEST_PRIMARY")
+}
+
+/// The URL of the hot standby of [`primary`].
+pub fn standby() -> String {
+    url("LEVADA_TEST_STANDBY")
+}
+
 /// The URL of a MySQL or MariaDB in which tests may create databases.
 pub fn mysql() -> String {
     url("LEVADA_TEST_MYSQL")

@@ -5,6 +5,7 @@ mod loads;
 mod pump;
 mod reads;
 mod refused;
+mod standby;
 mod truth;
 mod values;
 

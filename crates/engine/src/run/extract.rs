@@ -10,14 +10,21 @@ use levada_core::source::Reader;
 
 use super::lane::Lanes;
 
-/// Runs until the reader ends, the queue is closed, or something fails.
+/// Runs until the reader ends or is cut off, the queue is closed, or something fails.
 ///
 /// # Errors
 /// What the reader or the mapping failed with; `Data` for a bad row without quarantine.
 pub async fn extract(mut reader: Box<dyn Reader>, lanes: Arc<Lanes>) -> Result<()> {
     loop {
         let asked = Instant::now();
-        let Some(mut batch) = reader.next().await? else { break };
+        let mut batch = match reader.next().await {
+            Ok(Some(batch)) => batch,
+            Ok(None) => break,
+            Err(error) => {
+                lanes.cut_off(error)?;
+                break;
+            }
+        };
         let rows = batch.rows() + batch.rejects.len() as u64;
         lanes.rows_read.fetch_add(rows, Relaxed);
         lanes.progress.read(rows, batch.bytes(), asked.elapsed());

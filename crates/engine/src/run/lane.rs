@@ -35,8 +35,28 @@ pub struct Lanes {
     pub rows_read: AtomicU64,
     /// Rows the writers have accepted.
     pub rows_written: AtomicU64,
+    /// Why the read had to end early, if it did and what was read can be kept.
+    pub cut_off: CutOff,
     /// For people.
     pub progress: Arc<StreamProgress>,
+}
+
+/// A read that broke, told by the last reader to notice.
+pub struct CutOff {
+    allowed: bool,
+    cause: Mutex<Option<Error>>,
+}
+
+impl CutOff {
+    /// Whether a load can keep a part of what there is to read.
+    pub fn new(allowed: bool) -> Self {
+        Self { allowed, cause: Mutex::default() }
+    }
+
+    /// Why the read broke, with the position that it reached.
+    pub fn take(&self) -> Option<Error> {
+        self.cause.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 /// Collects rejected rows, or turns the first into the load's failure.
@@ -97,6 +117,18 @@ impl Lanes {
     pub fn reject(&self, rejects: Vec<Reject>) -> Result<()> {
         self.progress.rejected(rejects.len() as u64);
         self.rejects.add(rejects)
+    }
+
+    /// Takes the error of a reader for an early end of the read, where it tells how far the read came.
+    ///
+    /// # Errors
+    /// The error, where nothing of the load can be kept.
+    pub fn cut_off(&self, error: Error) -> Result<()> {
+        if !self.cut_off.allowed || error.position().is_none() {
+            return Err(error);
+        }
+        *self.cut_off.cause.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        Ok(())
     }
 
     /// Rows read so far.

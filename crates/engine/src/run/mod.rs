@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use levada_core::config::{Retry, StreamOptions, Sync, Verify};
 use levada_core::connector::Connection;
-use levada_core::destination::{Durable, Load, LoadEnd};
+use levada_core::destination::{Durable, Load, LoadEnd, WriteMode};
 use levada_core::error::{Context, Error, ErrorKind, Result};
 use levada_core::source::{Extract, ReadMode, ReadRequest, StreamInfo};
 use levada_core::transform::Transform;
@@ -27,7 +27,7 @@ use crate::channel::Channel;
 use crate::progress::{Phase, Progress, StreamProgress};
 use crate::report::{Failure, Proof, Report, StreamReport};
 use checkpoint::{OverlapFilter, State};
-use lane::{Lanes, RejectBin};
+use lane::{CutOff, Lanes, RejectBin};
 use plan::{Ends, Planned};
 use transform::Columns;
 use verify::{Mapping, Sent, Side};
@@ -153,20 +153,34 @@ async fn run_stream(job: &SyncJob, planned: Planned, progress: &Progress) -> Str
         error: None,
     };
     let mut planned = Some(planned);
+    let mut failed = 0;
     let error = loop {
         report.attempts += 1;
         let tried = match planned.take() {
             Some(planned) => try_stream(job, planned, &figures, &mut report).await,
             None => again(job, &info, &options, &target, &figures, &mut report).await,
         };
-        let Err(error) = tried else { break None };
-        let retry = error.kind().policy().retry && report.attempts < job.retry.attempts && !job.stop.is_cancelled();
-        if !retry {
-            break Some(error);
+        match tried {
+            Ok(None) => break None,
+            Ok(Some(error)) if job.stop.is_cancelled() => break Some(error),
+            Ok(Some(error)) => {
+                failed = 0;
+                report.warnings.push(format!(
+                    "the read was cut off; the {} rows read so far are committed, and it went on from there: {error}",
+                    report.proof.read
+                ));
+            }
+            Err(error) => {
+                failed += 1;
+                let retry = error.kind().policy().retry && failed < job.retry.attempts && !job.stop.is_cancelled();
+                if !retry {
+                    break Some(error);
+                }
+                report.warnings.push(format!("attempt {} failed and was repeated: {error}", report.attempts));
+                figures.restart();
+            }
         }
-        let pause = job.retry.pause(report.attempts);
-        report.warnings.push(format!("attempt {} failed and was repeated: {error}", report.attempts));
-        figures.restart();
+        let pause = job.retry.pause(failed);
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = job.stop.cancelled() => {}
@@ -188,7 +202,7 @@ async fn again(
     target: &str,
     figures: &Arc<StreamProgress>,
     report: &mut StreamReport,
-) -> Result<()> {
+) -> Result<Option<Error>> {
     let ends = Ends::open(job)?;
     let found = ends.source.discover(Some(&info.name)).await?;
     let fresh = found.into_iter().find(|other| other.name == info.name).unwrap_or_else(|| info.clone());
@@ -196,13 +210,14 @@ async fn again(
     try_stream(job, planned, figures, report).await
 }
 
-/// One attempt: read, map, write, commit, verify. Whatever fails before the commit leaves nothing behind.
+/// One attempt: read, map, write, commit, verify. Whatever fails before the commit leaves nothing behind. Gives the error
+/// that cut the read off, if there is more to read.
 async fn try_stream(
     job: &SyncJob,
     planned: Planned,
     figures: &Arc<StreamProgress>,
     report: &mut StreamReport,
-) -> Result<()> {
+) -> Result<Option<Error>> {
     let ends = Ends::open(job)?;
     report.load_id.clone_from(&planned.spec.load_id);
     report.route = if planned.plan.raw.is_some() { "raw" } else { "arrow" };
@@ -214,9 +229,11 @@ async fn try_stream(
     let attempt = async {
         let extract = ends.source.read(planned.request.clone()).await.at(format!("connection `{}`", job.sync.from))?;
         report.warnings.extend(extract.warnings.iter().cloned());
-        let position = extract.position.clone();
+        let end_position = extract.position.clone();
         let lanes = pump(&planned, extract, load.as_mut(), figures, job.channel_bytes()).await?;
         let proof = prove(&lanes)?;
+        let cut_off = lanes.cut_off.take();
+        let position = cut_off.as_ref().map_or(end_position, |cause| cause.position().cloned());
         let end = LoadEnd {
             state: state_after(&planned, position, &lanes)?,
             rows_written: proof.written,
@@ -224,14 +241,14 @@ async fn try_stream(
         };
         figures.enter(Phase::Commit);
         let durable = commit(&ends, &planned, load.as_mut(), end).await?;
-        Ok::<_, Error>((proof, durable, lanes))
+        Ok::<_, Error>((proof, durable, lanes, cut_off))
     };
     let outcome = tokio::select! {
         biased;
         () = job.stop.cancelled() => Err(Error::new(ErrorKind::Interrupted, "the run was stopped")),
         outcome = attempt => outcome,
     };
-    let (mut proof, durable, lanes) = match outcome {
+    let (mut proof, durable, lanes, cut_off) = match outcome {
         Ok(done) => done,
         Err(error) => {
             let _ = tokio::time::timeout(ABORT_LIMIT, load.abort()).await;
@@ -242,13 +259,13 @@ async fn try_stream(
     proof.written = proof.written.saturating_sub(durable.rejected);
     proof.rejected += durable.rejected;
     figures.rejected(durable.rejected);
-    report.changes = durable.into();
+    report.changes.add(durable);
     if let Some(sent) = &lanes.sent {
         figures.enter(Phase::Verify);
         proof.verified = Some(compare(&ends, &planned, sent).await?);
     }
-    report.proof = proof;
-    Ok(())
+    report.proof.add(proof);
+    Ok(cut_off)
 }
 
 /// Moves all rows from the readers to the writers. The first failure ends everything.
@@ -271,6 +288,8 @@ async fn pump(
         overlap: (!planned.overlap_columns.is_empty()).then(overlap),
         sent: (planned.options.verify == Verify::Checksum).then(sent),
         rejects: RejectBin::new(planned.spec.quarantine),
+        // Rows after the position that was reached come again, which only a merge can bear.
+        cut_off: CutOff::new(planned.spec.write == WriteMode::Merge),
         rows_read: AtomicU64::new(0),
         rows_written: AtomicU64::new(0),
         progress: figures.clone(),

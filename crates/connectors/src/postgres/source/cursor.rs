@@ -1,6 +1,8 @@
 //! Which rows an incremental read takes: the window of cursor values between the last position and the highest value
 //! that the snapshot holds. Bounds are compared by the server, as the exact text of a value it printed itself.
 
+use std::sync::Arc;
+
 use arrow_schema::{DataType, Field};
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::position::Position;
@@ -10,6 +12,7 @@ use serde_json::json;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
+use super::slices::{SLICE_ROWS, Slice, Slices};
 use crate::postgres::catalog::{Column, Relation};
 use crate::postgres::error::Translate;
 use crate::postgres::sql::{ident, literal, qualified};
@@ -28,6 +31,8 @@ pub struct Window {
     pub warnings: Vec<String>,
     /// Whether an index on the cursor finds the rows, so that one reader is best.
     pub by_index: bool,
+    /// The conditions on the rows of each slice, in place of `condition`, and what becomes of them.
+    pub slices: Option<(Vec<Slice>, Arc<Slices>)>,
 }
 
 /// Captures the window of a read under the snapshot of the client's transaction.
@@ -78,9 +83,57 @@ pub async fn window(
             column.field.name()
         ));
     }
-    let by_index = low.is_some() && has_index(client, relation, column).await?;
+    let has_index = has_index(client, relation, column).await?;
+    let by_index = low.is_some() && has_index;
+    let slices = match &high {
+        Some(high) if has_index && !mark_overlap => slices(client, relation, &cursor, low.as_deref(), high).await?,
+        _ => None,
+    };
     let position = high.map(|high| Position(json!({ "column": column.field.name(), "cursor": high })));
-    Ok(Window { condition, overlap, position, warnings, by_index })
+    Ok(Window { condition, overlap, position, warnings, by_index, slices })
+}
+
+/// Cuts a read of a hot standby, where it is large.
+async fn slices(
+    client: &Client,
+    relation: &Relation,
+    cursor: &Cursor<'_>,
+    low: Option<&str>,
+    high: &str,
+) -> Result<Option<(Vec<Slice>, Arc<Slices>)>> {
+    if !client.query_typed_one("SELECT pg_catalog.pg_is_in_recovery()", &[]).await.pg()?.get::<_, bool>(0) {
+        return Ok(None);
+    }
+    let c = &cursor.column;
+    let above = low.map_or("true".to_owned(), |low| format!("t.{c} > {}", cursor.value(low)));
+    let query = format!(
+        "SELECT v::pg_catalog.text FROM (SELECT t.{c} AS v, row_number() OVER (ORDER BY t.{c}) AS n FROM {table} AS t
+         WHERE {above} AND t.{c} < {high}) x WHERE n % {SLICE_ROWS} = 0 ORDER BY n",
+        table = qualified(&relation.schema, &relation.table),
+        high = cursor.value(high),
+    );
+    let mut values: Vec<String> = client.query_typed(&query, &[]).await.pg()?.iter().map(|row| row.get(0)).collect();
+    if values.is_empty() {
+        return Ok(None);
+    }
+    values.dedup();
+    values.push(high.to_owned());
+    let mut conditions = Vec::new();
+    let mut from = match low {
+        Some(low) => format!("{c} >= {}{}", cursor.value(low), cursor.lag),
+        None => {
+            // Rows that later reads will not find come first.
+            conditions.push((None, format!("({c} IS NULL OR {c} > {})", cursor.value(high))));
+            "true".to_owned()
+        }
+    };
+    for value in values {
+        conditions.push((Some(value.clone()), format!("{from} AND {c} <= {}", cursor.value(&value))));
+        from = format!("{c} > {}", cursor.value(&value));
+    }
+    let (ends, conditions): (Vec<_>, Vec<_>) = conditions.into_iter().unzip();
+    let slices = conditions.into_iter().enumerate().map(|(number, condition)| Slice { number, condition }).collect();
+    Ok(Some((slices, Arc::new(Slices::new(cursor.name, ends)))))
 }
 
 /// Whether a column can be a cursor, and the lag fits it.

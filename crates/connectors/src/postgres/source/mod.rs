@@ -5,6 +5,7 @@ mod decode;
 mod numeric;
 mod partition;
 mod reader;
+mod slices;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -50,7 +51,7 @@ async fn open(settings: &Settings, request: ReadRequest) -> Result<Extract> {
     let columns = catalog::columns(client, &[relation.oid]).await?.remove(&relation.oid).unwrap_or_default();
     check_columns(&request, &columns)?;
 
-    let window = match &request.mode {
+    let mut window = match &request.mode {
         ReadMode::Full => Window::default(),
         ReadMode::Incremental { cursor, from, lag, mark_overlap } => {
             let name = cursor.as_deref().ok_or_else(|| {
@@ -61,10 +62,13 @@ async fn open(settings: &Settings, request: ReadRequest) -> Result<Extract> {
             cursor::window(client, &relation, column, from.as_ref(), lag.as_deref(), *mark_overlap).await?
         }
     };
-    let ranges = if window.by_index {
-        vec![Range::whole(&relation)]
-    } else {
-        partition::ranges(client, &relation, request.readers).await?
+    let (ranges, slices) = match window.slices.take() {
+        Some((parts, slices)) => {
+            window.condition = None;
+            (parts.into_iter().map(|slice| Range::slice(&relation, slice)).collect(), Some(slices))
+        }
+        None if window.by_index => (vec![Range::whole(&relation)], None),
+        None => (partition::ranges(client, &relation, request.readers).await?, None),
     };
     let readers_max = request.readers.min(ranges.len()).max(1);
     let sessions = open_all(settings, session, readers_max, &lock).await?;
@@ -87,6 +91,7 @@ async fn open(settings: &Settings, request: ReadRequest) -> Result<Extract> {
             window.condition.clone(),
             output,
             place,
+            slices.clone(),
         )));
     }
     Ok(Extract { readers, position: window.position, warnings: window.warnings })

@@ -4,6 +4,7 @@ use levada_core::error::Result;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
+use super::slices::Slice;
 use crate::postgres::catalog::Relation;
 use crate::postgres::error::Translate;
 use crate::postgres::sql::qualified;
@@ -20,16 +21,26 @@ pub struct Range {
     pub from: String,
     /// First block, and the block to stop before (none in the last range, which takes what is left).
     pub blocks: Option<(i64, Option<i64>)>,
+    /// The slice of an incremental read that it is, if it is one.
+    pub slice: Option<Slice>,
 }
 
 impl Range {
     /// All of a relation.
     pub fn whole(relation: &Relation) -> Self {
-        Self { from: from(&relation.schema, &relation.table, relation.kind), blocks: None }
+        Self { from: from(&relation.schema, &relation.table, relation.kind), blocks: None, slice: None }
+    }
+
+    /// A slice of a relation.
+    pub fn slice(relation: &Relation, slice: Slice) -> Self {
+        Self { slice: Some(slice), ..Self::whole(relation) }
     }
 
     /// The condition that selects it.
     pub fn condition(&self) -> Option<String> {
+        if let Some(slice) = &self.slice {
+            return Some(slice.condition.clone());
+        }
         match self.blocks? {
             (0, None) => None,
             (first, None) => Some(format!("ctid >= '({first},0)'")),
@@ -76,7 +87,7 @@ pub async fn ranges(client: &Client, relation: &Relation, readers: usize) -> Res
         let kind = leaf.get::<_, String>(2).chars().next().unwrap_or('r');
         let from = from(leaf.get(0), leaf.get(1), kind);
         match leaf.get::<_, Option<i64>>(3).filter(|_| leaf.get(4)) {
-            None => ranges.push(Range { from, blocks: None }),
+            None => ranges.push(Range { from, blocks: None, slice: None }),
             Some(blocks) => ranges.extend(cut(&from, blocks, step)),
         }
     }
@@ -88,6 +99,7 @@ fn cut(from: &str, blocks: i64, step: i64) -> impl Iterator<Item = Range> {
     (0..pieces).map(move |piece| Range {
         from: from.to_owned(),
         blocks: Some((piece * step, (piece + 1 < pieces).then_some((piece + 1) * step))),
+        slice: None,
     })
 }
 

@@ -1,6 +1,7 @@
 //! One reader: takes ranges from the queue, copies each out, and hands on batches of columns or chunks of raw rows.
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
@@ -12,6 +13,7 @@ use tokio_postgres::CopyOutStream;
 
 use super::Queue;
 use super::decode::Decoder;
+use super::slices::Slices;
 use crate::postgres::error::Translate;
 use crate::postgres::session::Session;
 
@@ -48,6 +50,11 @@ pub struct CopyReader {
     tuples: Tuples,
     output: Output,
     place: String,
+    slices: Option<Arc<Slices>>,
+    /// The slice under way.
+    slice: Option<usize>,
+    /// The slice whose last rows were handed on.
+    ended: Option<usize>,
 }
 
 impl CopyReader {
@@ -59,13 +66,19 @@ impl CopyReader {
         condition: Option<String>,
         output: Output,
         place: String,
+        slices: Option<Arc<Slices>>,
     ) -> Self {
-        let tuples = Tuples::default();
-        Self { session: Some(session), queue, columns, condition, stream: None, tuples, output, place }
+        let (session, tuples) = (Some(session), Tuples::default());
+        let (stream, slice, ended) = (None, None, None);
+        Self { session, queue, columns, condition, stream, tuples, output, place, slices, slice, ended }
     }
 
     async fn advance(&mut self) -> Result<Option<Batch>> {
         loop {
+            // Whoever asks for more has taken what was there.
+            if let (Some(slices), Some(ended)) = (&self.slices, self.ended.take()) {
+                slices.done(ended);
+            }
             if self.stream.is_none() && !self.start().await? {
                 return self.end().await;
             }
@@ -76,6 +89,12 @@ impl CopyReader {
                         return Err(Error::new(ErrorKind::Data, "the server ended its answer within a row"));
                     }
                     self.stream = None;
+                    self.ended = self.slice.take();
+                    if self.ended.is_some()
+                        && let Some(batch) = self.output.take(true)?
+                    {
+                        return Ok(Some(batch));
+                    }
                 }
                 Some(message) => {
                     self.tuples.feed(message.pg()?, &mut self.output)?;
@@ -98,6 +117,7 @@ impl CopyReader {
         let copy = format!("COPY (SELECT {} FROM {}{filter}) TO STDOUT (FORMAT binary)", self.columns, range.from);
         self.stream = Some(Box::pin(session.client.copy_out(&copy).await.pg()?));
         self.tuples = Tuples::default();
+        self.slice = range.slice.map(|slice| slice.number);
         Ok(true)
     }
 
@@ -114,7 +134,11 @@ impl Reader for CopyReader {
     fn next(&mut self) -> BoxFuture<'_, Result<Option<Batch>>> {
         Box::pin(async {
             let next = self.advance().await;
-            next.at(self.place.as_str())
+            next.map_err(|error| match &self.slices {
+                Some(slices) => slices.reached(error),
+                None => error,
+            })
+            .at(self.place.as_str())
         })
     }
 }
