@@ -10,6 +10,8 @@ use super::amount::DurationText;
 use super::problem::{Problem, Problems};
 use super::shorthand::{self, FromText};
 use super::task::FilePattern;
+use crate::error::Error;
+use crate::schedule::{self, Catchup, Cron, Every, Gap, Overlap, Rule, Zone};
 
 /// How often files are looked for, where the document says nothing.
 const FILE_EVERY_DEFAULT: Duration = Duration::from_secs(30);
@@ -22,13 +24,13 @@ pub struct ScheduleDocument {
     /// Its name, by which its runs are told from those of other schedules; needed if there are several.
     pub name: Option<String>,
     /// Times as a cron expression of five fields, six with seconds first, or a word such as `@daily`.
-    pub cron: Option<String>,
+    pub cron: Option<Cron>,
     /// Times as an interval, for instance `90s`, counted from 1970-01-01T00:00:00Z.
     pub every: Option<DurationText>,
     /// What has to happen, in place of times.
     pub on: Option<OnDocument>,
     /// The time zone that `cron` means, for instance `America/Bogota`; `UTC` by default.
-    pub timezone: Option<String>,
+    pub timezone: Option<Zone>,
     /// Which of the runs that were missed are made up for: `last` (the default), `none` or `all`.
     pub catchup: Option<Catchup>,
     /// A time that a change of clocks leaves out: `shift` (the default) runs right after it, `skip` not at all.
@@ -73,56 +75,6 @@ pub enum EndState {
     Ended,
 }
 
-/// Which of the runs that were missed are made up for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Catchup {
-    /// None.
-    None,
-    /// The last.
-    #[default]
-    Last,
-    /// All.
-    All,
-}
-
-/// What happens at a time that a change of clocks leaves out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Gap {
-    /// It is shifted.
-    #[default]
-    Shift,
-    /// It is skipped.
-    Skip,
-}
-
-/// What happens at a time that a change of clocks brings twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Overlap {
-    /// It counts once.
-    #[default]
-    Once,
-    /// It counts twice.
-    Both,
-}
-
-/// Times, as written.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Timing {
-    /// A cron expression.
-    pub cron: Option<String>,
-    /// Else an interval.
-    pub every: Option<Duration>,
-    /// The zone of the expression.
-    pub timezone: String,
-    /// What happens in a gap.
-    pub gap: Gap,
-    /// What happens in an overlap.
-    pub overlap: Overlap,
-}
-
 /// When a pipeline runs by itself, checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schedule {
@@ -142,7 +94,7 @@ pub struct Schedule {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Trigger {
     /// Times.
-    Time(Timing),
+    Time(schedule::Schedule),
     /// The end of a run of another pipeline.
     Pipeline {
         /// The pipeline.
@@ -164,8 +116,9 @@ pub enum Trigger {
 impl FromText for ScheduleDocument {
     const EXPECTED: &'static str = "a cron expression, or a schedule with one of the keys `cron`, `every` and `on`";
 
-    fn from_text(cron: &str) -> Self {
-        Self { cron: Some(cron.to_owned()), ..Self::default() }
+    fn from_text(cron: &str) -> Result<Self, String> {
+        let cron = cron.parse().map_err(|error: Error| format!("{}\n{}", error.message(), error.advice()))?;
+        Ok(Self { cron: Some(cron), ..Self::default() })
     }
 }
 
@@ -187,7 +140,7 @@ impl ScheduleDocument {
             }
             _ => match &self.on {
                 Some(on) => on.resolve(&mut problems),
-                None => self.timing(&mut problems).map(Trigger::Time),
+                None => self.times(&mut problems).map(Trigger::Time),
             },
         };
         let timed =
@@ -213,14 +166,19 @@ impl ScheduleDocument {
 }
 
 impl ScheduleDocument {
-    fn timing(&self, _: &mut Problems) -> Option<Timing> {
-        Some(Timing {
-            cron: self.cron.clone(),
-            every: self.every.map(|text| text.0),
-            timezone: self.timezone.clone().unwrap_or_else(|| "UTC".to_owned()),
-            gap: self.gap.unwrap_or_default(),
-            overlap: self.overlap.unwrap_or_default(),
-        })
+    fn times(&self, problems: &mut Problems) -> Option<schedule::Schedule> {
+        let when = match (&self.cron, self.every) {
+            (Some(cron), _) => Rule::Cron(cron.clone()),
+            (None, every) => match Every::new(every?.0) {
+                Ok(every) => Rule::Every(every),
+                Err(error) => {
+                    problems.add(&["every"], error.message(), error.advice());
+                    return None;
+                }
+            },
+        };
+        let (gap, overlap) = (self.gap.unwrap_or_default(), self.overlap.unwrap_or_default());
+        Some(schedule::Schedule { when, timezone: self.timezone.unwrap_or_default(), gap, overlap })
     }
 }
 

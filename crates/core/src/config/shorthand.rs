@@ -10,12 +10,15 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 /// What can be written as text in place of a mapping.
-pub trait FromText {
+pub trait FromText: Sized {
     /// What is expected, in words.
     const EXPECTED: &'static str;
 
     /// What the text stands for.
-    fn from_text(text: &str) -> Self;
+    ///
+    /// # Errors
+    /// What is wrong with it, and on the next line what to do.
+    fn from_text(text: &str) -> Result<Self, String>;
 }
 
 /// A mapping, or the text that stands for one.
@@ -45,8 +48,8 @@ impl<'de, T: FromText + Deserialize<'de>> Deserialize<'de> for Short<T> {
                 f.write_str(T::EXPECTED)
             }
 
-            fn visit_str<E>(self, text: &str) -> Result<Short<T>, E> {
-                Ok(Short(T::from_text(text)))
+            fn visit_str<E: Error>(self, text: &str) -> Result<Short<T>, E> {
+                T::from_text(text).map(Short).map_err(E::custom)
             }
 
             fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<Short<T>, A::Error> {
@@ -83,7 +86,8 @@ impl<'de, T: FromText + Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<OneOrMany<T>, E> {
-                Ok(OneOrMany { items: vec![T::from_text(text)], list: false })
+                let item = T::from_text(text).map_err(E::custom)?;
+                Ok(OneOrMany { items: vec![item], list: false })
             }
 
             fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<OneOrMany<T>, A::Error> {

@@ -262,16 +262,16 @@ pub enum Step {
 impl FromText for Notify {
     const EXPECTED: &'static str = "a channel's name, or a notification with the keys `channel` and `text`";
 
-    fn from_text(channel: &str) -> Self {
-        Self { channel: channel.to_owned(), title: None, text: None }
+    fn from_text(channel: &str) -> Result<Self, String> {
+        Ok(Self { channel: channel.to_owned(), title: None, text: None })
     }
 }
 
 impl FromText for StartPipeline {
     const EXPECTED: &'static str = "a pipeline's name, or a start with the keys `name` and `params`";
 
-    fn from_text(name: &str) -> Self {
-        Self { name: name.to_owned(), params: BTreeMap::new(), wait: true }
+    fn from_text(name: &str) -> Result<Self, String> {
+        Ok(Self { name: name.to_owned(), params: BTreeMap::new(), wait: true })
     }
 }
 

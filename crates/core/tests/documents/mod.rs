@@ -1,6 +1,8 @@
 //! Documents as golden files: each `bad/*.yaml` gives the messages in the `.txt` beside it (`LEVADA_BLESS=1` writes
 //! them), each `good/*.yaml` a pipeline.
 
+mod tasks;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -68,12 +70,30 @@ fn every_mistake_is_told_with_its_place_and_the_nearest_word() {
 }
 
 #[test]
-fn good_documents_are_accepted() {
+fn good_documents_are_accepted_and_mean_what_is_beside_them() {
+    let bless = std::env::var_os("LEVADA_BLESS").is_some();
     for path in yaml_files("good") {
         let text = std::fs::read_to_string(&path).unwrap();
-        if let Err(errors) = load(path.file_name().unwrap().to_str().unwrap(), &text, &[]) {
-            panic!("{}: {errors:?}", path.display());
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let (file, pipeline) = load(name, &text, &[]).unwrap_or_else(|errors| panic!("{name}: {errors:?}"));
+        let mut project = Project::of([&file]);
+        project.connections.clear();
+        let channels: Vec<_> = std::mem::take(&mut project.channels).into_iter().map(|channel| channel.name).collect();
+        let mut got = format!("{project:?}\nchannels: {channels:?}\n");
+        for schedule in &pipeline.schedules {
+            writeln!(got, "{schedule:?}").unwrap();
         }
+        for task in &pipeline.tasks {
+            writeln!(got, "{task:?}").unwrap();
+        }
+        writeln!(got, "{:?}", Pipeline { tasks: Vec::new(), schedules: Vec::new(), ..pipeline.clone() }).unwrap();
+        writeln!(got, "{:?}", pipeline.graph()).unwrap();
+        assert!(!got.contains("hunter2"), "{name}: a secret is shown");
+        let golden = path.with_extension("txt");
+        if bless {
+            std::fs::write(&golden, &got).unwrap();
+        }
+        assert_eq!(got, std::fs::read_to_string(&golden).unwrap_or_default(), "{name}");
     }
 }
 
