@@ -2,6 +2,8 @@
 //! connector by name.
 
 mod channel;
+pub mod log;
 pub mod progress;
 pub mod report;
 pub mod run;
+pub mod task;

@@ -1,7 +1,10 @@
-//! The engine between systems in memory, which fail on demand.
+//! The engine between systems in memory, which fail on demand; tasks with real processes, servers and files.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cut_off;
 mod faults;
 mod loads;
+mod logs;
+mod requests;
 mod stage;
+mod tasks;
