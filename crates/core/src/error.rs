@@ -105,10 +105,15 @@ impl Error {
         Self { kind, message: message.into(), place: Vec::new(), advice: None, position: None }
     }
 
-    /// Says where it happened; called from the inside out, so the outermost place comes first in the text.
+    /// Says where it happened; called from the inside out, so the outermost place comes first in the text. A place that
+    /// names the one within it takes its stead: a connection without a name of its own goes by its address.
     #[must_use]
     pub fn at(mut self, place: impl Into<String>) -> Self {
-        self.place.insert(0, place.into());
+        let place = place.into();
+        match self.place.first_mut() {
+            Some(inner) if place == *inner || place.contains(&format!("`{inner}`")) => *inner = place,
+            _ => self.place.insert(0, place),
+        }
         self
     }
 
@@ -195,5 +200,20 @@ pub trait Context<T> {
 impl<T, E: Into<Error>> Context<T> for std::result::Result<T, E> {
     fn at(self, place: impl Into<String>) -> Result<T> {
         self.map_err(|error| error.into().at(place))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_said_once() {
+        let error = Error::new(ErrorKind::Connect, "no answer").at("mysql://h:1/d").at("connection `mysql://h:1/d`");
+        assert_eq!(error.place(), ["connection `mysql://h:1/d`"]);
+        let error = error.at("stream `t`").at("stream `t`");
+        assert_eq!(error.place(), ["stream `t`", "connection `mysql://h:1/d`"]);
+        let error = Error::new(ErrorKind::Connect, "no answer").at("mysql://h:1/d").at("connection `dw`");
+        assert_eq!(error.place(), ["connection `dw`", "mysql://h:1/d"]);
     }
 }

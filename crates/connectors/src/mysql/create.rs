@@ -14,6 +14,12 @@ const KEY_COLUMN_CHARS_MAX: u32 = 700;
 /// More characters than this and a text goes beside the row.
 const VARCHAR_MAX: u32 = 4000;
 
+/// What FLOAT and DOUBLE do not hold; numbers are sent as text, whose `-0` the server reads as 0.
+pub const LIMITS_OF_FLOATS: &str = "NaN and infinities are rejected, a negative zero becomes zero";
+/// What MySQL's own JSON type does to documents, which MariaDB keeps as the text they are.
+pub const NORMALISED_JSON: &str =
+    "MySQL keeps documents in its own form: order of keys, repeated keys, blanks and digits of numbers may change";
+
 /// A column of a new table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewColumn {
@@ -48,7 +54,7 @@ pub fn column(field: &Field, key_texts: Option<u32>, flavor: Flavor) -> NewColum
     if let Some(own) = restored(field, key_chars, flavor) {
         return own;
     }
-    by_type(field, key_chars)
+    by_type(field, key_chars, flavor)
 }
 
 /// The type a column had in a system of this kind, where it still means the same here.
@@ -103,10 +109,12 @@ fn restored(field: &Field, key_chars: Option<u32>, flavor: Flavor) -> Option<New
                 | "inet4"
                 | "inet6"
         );
-    is_known.then(|| NewColumn::new(native, field.data_type(), Fit::Exact))
+    let is_float = matches!(field.data_type(), DataType::Float32 | DataType::Float64);
+    let fit = if is_float { Fit::Checked(LIMITS_OF_FLOATS.to_owned()) } else { Fit::Exact };
+    is_known.then(|| NewColumn::new(native, field.data_type(), fit))
 }
 
-fn by_type(field: &Field, key_chars: Option<u32>) -> NewColumn {
+fn by_type(field: &Field, key_chars: Option<u32>, flavor: Flavor) -> NewColumn {
     use DataType as T;
     let data_type = field.data_type();
     let exact = |native| NewColumn::new(native, data_type, Fit::Exact);
@@ -125,8 +133,8 @@ fn by_type(field: &Field, key_chars: Option<u32>) -> NewColumn {
         T::UInt16 => exact(Native::unsigned("smallint")),
         T::UInt32 => exact(Native::unsigned("int")),
         T::UInt64 => exact(Native::unsigned("bigint")),
-        T::Float32 => checked(Native::plain("float"), "NaN and infinities are rejected, a negative zero becomes zero"),
-        T::Float64 => checked(Native::plain("double"), "NaN and infinities are rejected, a negative zero becomes zero"),
+        T::Float32 => checked(Native::plain("float"), LIMITS_OF_FLOATS),
+        T::Float64 => checked(Native::plain("double"), LIMITS_OF_FLOATS),
         T::Decimal128(p, s) | T::Decimal256(p, s) => {
             decimal(*p, *s).unwrap_or_else(|| text("a decimal of too many digits as text"))
         }
@@ -162,7 +170,8 @@ fn by_type(field: &Field, key_chars: Option<u32>) -> NewColumn {
                 Native::with("varchar", &[chars]),
                 &format!("texts longer than {chars} characters are rejected"),
             ),
-            (Some(Logical::Json), None) => exact(Native::plain("json")),
+            (Some(Logical::Json), None) if flavor.mariadb => exact(Native::plain("json")),
+            (Some(Logical::Json), None) => checked(Native::plain("json"), NORMALISED_JSON),
             (Some(Logical::Number | Logical::Interval | Logical::Foreign | Logical::Bits | Logical::Enum), None) => {
                 text("canonical text")
             }
@@ -194,6 +203,25 @@ pub fn shrink_row(columns: &mut [NewColumn], is_key: impl Fn(usize) -> bool) {
     for (index, column) in columns.iter_mut().enumerate() {
         if column.native.base == "varchar" && !is_key(index) {
             column.native = Native::plain("longtext");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use levada_core::schema::field;
+
+    use super::*;
+
+    #[test]
+    fn what_a_server_changes_is_noted() {
+        let of = |mariadb| Flavor { mariadb, version: (8, 4, 0), explicit_timestamp: true };
+        let json = field("j", DataType::Utf8, true, "postgres:jsonb", Some(Logical::Json));
+        assert_eq!(column(&json, None, of(true)).fit, Fit::Exact);
+        assert_eq!(column(&json, None, of(false)).fit, Fit::Checked(NORMALISED_JSON.to_owned()));
+        for native in ["postgres:float8", "mysql:double"] {
+            let number = field("n", DataType::Float64, true, native, None);
+            assert_eq!(column(&number, None, of(false)).fit, Fit::Checked(LIMITS_OF_FLOATS.to_owned()));
         }
     }
 }

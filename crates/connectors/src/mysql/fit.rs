@@ -3,6 +3,7 @@
 use arrow_schema::{DataType, Field};
 use levada_core::schema::{Fit, Logical, native_of};
 
+use super::create::{LIMITS_OF_FLOATS, NORMALISED_JSON};
 use super::discover::Column;
 use super::encode::{Form, TextLimits};
 use super::native::Native;
@@ -186,9 +187,7 @@ fn float_fit(native: &Native, own: &DataType, from: &DataType) -> Option<(DataTy
     let fit = match from {
         T::Float32 | T::Float64 if rounds => return None,
         T::Float64 if single => Fit::NeedsWidening("double".to_owned()),
-        T::Float32 | T::Float64 => {
-            Fit::Checked("NaN and infinities are rejected, a negative zero becomes zero".to_owned())
-        }
+        T::Float32 | T::Float64 => Fit::Checked(LIMITS_OF_FLOATS.to_owned()),
         T::Int8 | T::Int16 | T::UInt8 | T::UInt16 => Fit::Widened(native.sql()),
         T::Int32 | T::UInt32 if !single => Fit::Widened(native.sql()),
         T::Int32 | T::UInt32 => Fit::NeedsWidening("double".to_owned()),
@@ -216,11 +215,15 @@ fn text_fit(existing: &Column, incoming: &Field) -> Fit {
     let came_from = native_of(incoming, "mysql").and_then(Native::parse);
     let is_json = |field: &Field| Logical::of(field) == Some(Logical::Json);
     if is_json(&existing.field) {
-        return if is_json(incoming) {
-            Fit::Exact
-        } else {
-            Fit::Checked("texts that are not JSON are rejected".to_owned())
-        };
+        let mut notes = Vec::new();
+        if !is_json(incoming) {
+            notes.push("texts that are not JSON are rejected");
+        }
+        // MariaDB calls the type `longtext`.
+        if native.base == "json" {
+            notes.push(NORMALISED_JSON);
+        }
+        return if notes.is_empty() { Fit::Exact } else { Fit::Checked(notes.join("; ")) };
     }
     if !native.labels.is_empty() {
         let Some(other) = came_from.filter(|other| other.base == native.base && !other.labels.is_empty()) else {
