@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use arrow_schema::{Field, Schema};
+use arrow_schema::{Field, Schema, SchemaRef};
 use levada_core::destination::{LoadPlan, LoadSpec, PlannedColumn, Promise, WriteMode};
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::schema::{Change, Fit, Logical, NATIVE, evolve};
 
 use super::create::{self, NewColumn};
 use super::discover::{Attachments, Column, Table};
-use super::encode::Encoding;
+use super::encode::{Encoding, Form};
 use super::fit::{fit, form};
 use super::native::Native;
 use super::session::{Flavor, quoted, quoted_list};
@@ -26,7 +26,7 @@ pub enum Strategy {
     Swap,
     /// The target's rows are deleted and the staged ones inserted, in one transaction.
     Refill,
-    /// Rows are updated and inserted by key and those not staged are deleted, in one transaction.
+    /// Rows that are not staged are deleted, the others updated and inserted by key, in one transaction.
     Align,
     /// Rows go straight into the target, in one transaction.
     Append,
@@ -47,6 +47,14 @@ pub struct DesignedColumn {
     pub encoding: Encoding,
 }
 
+impl DesignedColumn {
+    /// The column as it is read back: geometries as WKB.
+    pub fn read_sql(&self) -> String {
+        let name = quoted(&self.encoding.name);
+        if matches!(self.encoding.form, Form::Geometry) { format!("ST_AsBinary({name})") } else { name }
+    }
+}
+
 /// What a load is going to do.
 #[derive(Debug, Clone)]
 pub struct Design {
@@ -62,6 +70,8 @@ pub struct Design {
     pub stage_changes: Vec<String>,
     /// Why the promise is not kept, if so.
     pub caveat: Option<String>,
+    /// Whether staged rows that the target refuses are found by halving, for the quarantine.
+    pub halves: bool,
     /// How many writers.
     pub writers: usize,
     /// The collation of a new table's texts.
@@ -125,6 +135,7 @@ impl Design {
             changes: Vec::new(),
             stage_changes: Vec::new(),
             caveat: None,
+            halves: false,
             writers: if merges { 1 } else { spec.writers.clamp(1, 8) },
             collation: flavor.exact_collation(),
         }
@@ -194,14 +205,24 @@ impl Design {
                 table.name
             )
         });
-        let parallel = matches!(strategy, Strategy::Swap | Strategy::Refill);
+        // A table that keeps versions takes no column of Levada's into its stage, and one without transactions cannot
+        // take a half back.
+        let halves = spec.quarantine
+            && table.is_transactional()
+            && match strategy {
+                Strategy::Align | Strategy::Merge => true,
+                Strategy::Refill => !table.is_versioned,
+                Strategy::Create | Strategy::CreateMerged | Strategy::Swap | Strategy::Append => false,
+            };
+        let parallel = matches!(strategy, Strategy::Swap | Strategy::Refill) && !halves;
         Ok(Self {
             strategy,
             columns,
             key,
             changes: statements,
-            stage_changes: stage_changes(strategy, existing),
+            stage_changes: stage_changes(strategy, existing, halves),
             caveat,
+            halves,
             writers: if parallel { spec.writers.clamp(1, 8) } else { 1 },
             collation: flavor.exact_collation(),
         })
@@ -283,6 +304,11 @@ impl Design {
         quoted_list(self.columns.iter().map(|c| &c.encoding.name))
     }
 
+    /// The columns as the writers want them.
+    pub fn schema(&self) -> SchemaRef {
+        Arc::new(Schema::new(self.columns.iter().map(|c| c.wanted.clone()).collect::<Vec<_>>()))
+    }
+
     /// The plan as the engine sees it.
     pub fn plan(&self, spec: &LoadSpec) -> LoadPlan {
         let is_new = matches!(self.strategy, Strategy::Create | Strategy::CreateMerged);
@@ -293,7 +319,7 @@ impl Design {
             fit: c.fit.clone(),
         });
         LoadPlan {
-            schema: Arc::new(Schema::new(self.columns.iter().map(|c| c.wanted.clone()).collect::<Vec<_>>())),
+            schema: self.schema(),
             columns: columns.collect(),
             ddl: ddl.into_iter().collect(),
             strategy: self.strategy.sentence().to_owned(),
@@ -316,7 +342,7 @@ impl Strategy {
             }
             Self::Swap => "load a staging table like the target and swap their names in one step",
             Self::Refill => "load a staging table, then delete and insert all rows in one transaction",
-            Self::Align => "load a staging table, then update, insert and delete by key in one transaction",
+            Self::Align => "load a staging table, then delete, update and insert by key in one transaction",
             Self::Append => "load the target directly in one transaction",
             Self::Merge => "load a staging table, then update and insert by key in one transaction",
         }
@@ -348,10 +374,11 @@ fn strategy(write: WriteMode, existing: &Existing, key: &[String]) -> Result<Str
     })
 }
 
-fn stage_changes(strategy: Strategy, existing: &Existing) -> Vec<String> {
+fn stage_changes(strategy: Strategy, existing: &Existing, halves: bool) -> Vec<String> {
     let table = &existing.table;
+    let by_key = matches!(strategy, Strategy::Merge | Strategy::Align);
     let mut changes = Vec::new();
-    if matches!(strategy, Strategy::Merge | Strategy::Align) {
+    if by_key || halves {
         if let Some(column) = table.columns.iter().find(|c| c.is_auto_increment)
             && let Some(line) = column_line(&existing.create, column)
         {
@@ -361,15 +388,16 @@ fn stage_changes(strategy: Strategy, existing: &Existing) -> Vec<String> {
                 line.replacen(" AUTO_INCREMENT", "", 1)
             ));
         }
-        for key in &table.unique {
-            let is_primary = key.name == "PRIMARY";
-            changes.push(if is_primary {
-                "DROP PRIMARY KEY".to_owned()
-            } else {
-                format!("DROP INDEX {}", quoted(&key.name))
-            });
+        let numbered = format!("ADD COLUMN {0} BIGINT UNSIGNED NOT NULL AUTO_INCREMENT", quoted(SEQUENCE));
+        if by_key {
+            changes.extend(table.unique.iter().map(|key| match key.name.as_str() {
+                "PRIMARY" => "DROP PRIMARY KEY".to_owned(),
+                name => format!("DROP INDEX {}", quoted(name)),
+            }));
+            changes.push(format!("{numbered} PRIMARY KEY"));
+        } else {
+            changes.extend([numbered, format!("ADD INDEX ({})", quoted(SEQUENCE))]);
         }
-        changes.push(format!("ADD COLUMN {} BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY", quoted(SEQUENCE)));
     }
     if !table.is_transactional() && strategy != Strategy::Append {
         changes.push("ENGINE=InnoDB".to_owned());

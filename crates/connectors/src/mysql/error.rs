@@ -72,7 +72,8 @@ pub fn from_server(code: u16, state: &str, message: &str) -> Error {
         1050 | 1060 | 1061 | 1068 | 1069 | 1070 | 1071 | 1074 | 1075 | 1117 | 1118 | 1138 | 1170 | 1832 | 1833
         | 1846 => new(ErrorKind::Schema),
         _ => match state.get(..2).unwrap_or_default() {
-            "22" | "23" => new(ErrorKind::Data),
+            // 45: what a trigger or procedure says of its own.
+            "22" | "23" | "45" => new(ErrorKind::Data),
             "08" => new(ErrorKind::Connect),
             "28" => new(ErrorKind::Auth),
             "40" => new(ErrorKind::Busy),

@@ -1,7 +1,7 @@
 //! One load from its lock to its commit: staging tables, writers, and the transaction or RENAME that makes the rows
 //! visible together with the stream's row in `_levada_positions`.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -11,20 +11,18 @@ use levada_core::position::{Commit, StreamKey};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
+use super::apply::{Application, Uncommitted, move_rows};
 use super::config::Config;
 use super::design::{Design, SEQUENCE, Strategy};
 use super::encode::Encoding;
 use super::error::from_driver;
 use super::session::{self, execute, quoted};
 use super::state::{self, Pending};
-use super::writer::{Scope, TableWriter};
+use super::writer::{Home, Scope, TableWriter};
 use crate::kit::state::{lock_name, stage_name};
 
 /// How long a load waits for another load of the same stream.
 const LOCK_WAIT_SECONDS: u32 = 20;
-
-/// Says how the server's log copes with a statement, and nothing about its rows.
-const UNSAFE_STATEMENT: u16 = 1592;
 
 /// One load of one stream.
 pub struct TableLoad {
@@ -34,7 +32,7 @@ pub struct TableLoad {
     /// Holds the lock; commits.
     conn: Conn,
     stage: String,
-    accepted_direct: Arc<Mutex<Option<Conn>>>,
+    home: Home,
 }
 
 impl TableLoad {
@@ -53,7 +51,7 @@ impl TableLoad {
                 .advise("Run again: it starts from what the other run committed."));
         }
         let stage = stage_name(&spec.key, &spec.load_id);
-        let mut load = Self { config, spec, design, conn, stage, accepted_direct: Arc::default() };
+        let mut load = Self { config, spec, design, conn, stage, home: Home::default() };
         if let Err(error) = load.prepare().await {
             let _ = state::drop_stages(&mut load.conn, &load.spec.key).await;
             return Err(error);
@@ -88,7 +86,8 @@ impl TableLoad {
     }
 
     /// A staging table with the target's columns and checks; where rows are brought in by key, without its unique keys
-    /// and with numbered rows, so that rows with one key can meet in it.
+    /// and with numbered rows, so that rows with one key can meet in it. Rows are numbered as well where those that the
+    /// target refuses are to be found.
     async fn create_like_stage(&mut self) -> Result<u64> {
         self.run(&format!("CREATE TABLE {} LIKE {}", quoted(&self.stage), quoted(&self.spec.target))).await?;
         if self.design.stage_changes.is_empty() {
@@ -99,16 +98,35 @@ impl TableLoad {
 
     async fn open_writers(&mut self) -> Result<Vec<Box<dyn Writer>>> {
         let encodings: Arc<[Encoding]> = self.design.columns.iter().map(|c| c.encoding.clone()).collect();
-        let direct = self.design.strategy == Strategy::Append;
-        let table = if direct { self.spec.target.clone() } else { self.stage.clone() };
+        let table = if self.design.strategy == Strategy::Append { &self.spec.target } else { &self.stage };
         let mut writers: Vec<Box<dyn Writer>> = Vec::with_capacity(self.design.writers);
         for _ in 0..self.design.writers {
             let conn = session::open(&self.config).await?;
-            let scope = if direct { Scope::Shared(self.accepted_direct.clone()) } else { Scope::Own };
-            let writer = TableWriter::new(conn, &table, encodings.clone(), self.spec.quarantine, scope).await?;
+            let scope = if self.design.strategy == Strategy::Append {
+                Scope::Shared(self.home.clone())
+            } else if self.design.halves {
+                Scope::Applied(self.home.clone(), Box::new(self.application()), self.config.clone())
+            } else {
+                Scope::Own
+            };
+            let writer = TableWriter::new(conn, table, encodings.clone(), self.spec.quarantine, scope).await?;
             writers.push(Box::new(writer));
         }
         Ok(writers)
+    }
+
+    /// Whether the writer leaves an open transaction.
+    fn scope_is_open(&self) -> bool {
+        self.design.strategy == Strategy::Append || self.design.halves
+    }
+
+    fn application(&self) -> Application {
+        Application {
+            design: self.design.clone(),
+            stage: self.stage.clone(),
+            target: self.spec.target.clone(),
+            order_column: self.spec.order_column.clone(),
+        }
     }
 
     fn commit_row(&self, end: &LoadEnd) -> Commit {
@@ -135,7 +153,7 @@ impl TableLoad {
         }
         state::reserve(&mut self.conn, &self.spec).await?;
         match self.design.strategy {
-            Strategy::Append => self.commit_direct(&end).await,
+            Strategy::Append | Strategy::Refill | Strategy::Align | Strategy::Merge => self.commit_open(&end).await,
             Strategy::Create | Strategy::Swap => {
                 let stage = self.stage.clone();
                 let inserted = end.rows_written;
@@ -143,7 +161,7 @@ impl TableLoad {
                 Ok(Durable { inserted, deleted, ..Durable::default() })
             }
             Strategy::CreateMerged => {
-                let superseded = self.drop_superseded().await?;
+                let superseded = self.application().drop_superseded(&mut self.conn).await?;
                 let merged = format!("{}_m", self.stage);
                 self.run(&self.design.create_sql(&merged, false)).await?;
                 let list = self.design.column_list();
@@ -153,23 +171,36 @@ impl TableLoad {
                     quoted(&merged),
                     quoted(&self.stage)
                 );
-                let inserted = self.move_rows(&sql).await?;
+                let inserted = move_rows(&mut self.conn, &sql).await?;
                 self.commit_rename(&merged, &end).await?;
                 Ok(Durable { inserted, superseded, ..Durable::default() })
             }
-            Strategy::Refill | Strategy::Align | Strategy::Merge => self.commit_staged(&end).await,
         }
     }
 
-    async fn commit_direct(&mut self, end: &LoadEnd) -> Result<Durable> {
-        let taken = self.accepted_direct.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        let mut conn = taken
-            .ok_or_else(|| Error::new(ErrorKind::Internal, "the load was committed before its writer had finished"))?;
+    /// Commits what the writer, or else this connection, has brought in, together with the stream's row.
+    async fn commit_open(&mut self, end: &LoadEnd) -> Result<Durable> {
         let commit = self.commit_row(end);
-        state::put(&mut conn, &self.spec, &commit, &end.rejects).await?;
-        execute(&mut conn, "COMMIT").await?;
-        let _ = conn.disconnect().await;
-        Ok(Durable { inserted: end.rows_written, ..Durable::default() })
+        let brought_in = self.home.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let durable = match brought_in {
+            Some(Uncommitted { mut conn, durable }) => {
+                state::put(&mut conn, &self.spec, &commit, &end.rejects).await?;
+                execute(&mut conn, "COMMIT").await?;
+                let _ = conn.disconnect().await;
+                durable
+            }
+            None if self.scope_is_open() => {
+                return Err(Error::new(ErrorKind::Internal, "the load was committed before its writer had finished"));
+            }
+            None => {
+                let durable = self.application().all(&mut self.conn).await?;
+                state::put(&mut self.conn, &self.spec, &commit, &end.rejects).await?;
+                self.run("COMMIT").await?;
+                durable
+            }
+        };
+        let _ = state::drop_stages(&mut self.conn, &self.spec.key).await;
+        Ok(durable)
     }
 
     /// Gives the staging table the target's name; see [`state`] for why this is one act.
@@ -207,149 +238,6 @@ impl TableLoad {
         // The data is durable: what is left over is dropped by the next load if not now.
         let _ = state::drop_stages(&mut self.conn, &self.spec.key).await;
         Ok(deleted)
-    }
-
-    async fn commit_staged(&mut self, end: &LoadEnd) -> Result<Durable> {
-        let by_key = self.design.strategy != Strategy::Refill;
-        let superseded = if by_key { self.drop_superseded().await? } else { 0 };
-        self.run("START TRANSACTION").await?;
-        let commit = self.commit_row(end);
-        let sql = Statements::new(&self.design, &self.stage, &self.spec.target);
-        let mut durable = Durable { superseded, ..Durable::default() };
-        match self.design.strategy {
-            Strategy::Refill => {
-                durable.deleted = self.run(&format!("DELETE FROM {}", quoted(&self.spec.target))).await?;
-                durable.inserted = self.move_rows(&sql.insert_all()).await?;
-            }
-            strategy => {
-                durable.updated = match sql.update() {
-                    Some(update) => self.move_rows(&update).await?,
-                    None => self.count(&sql.count_matched()).await?,
-                };
-                durable.inserted = self.move_rows(&sql.insert_missing()).await?;
-                if strategy == Strategy::Align {
-                    durable.deleted = self.run(&sql.delete_missing()).await?;
-                }
-            }
-        }
-        state::put(&mut self.conn, &self.spec, &commit, &end.rejects).await?;
-        self.run("COMMIT").await?;
-        let _ = state::drop_stages(&mut self.conn, &self.spec.key).await;
-        Ok(durable)
-    }
-
-    /// Runs a statement that brings rows in; one that the server changed on its way is an error. Each statement is asked
-    /// for by itself, because the next one clears what the server says.
-    async fn move_rows(&mut self, sql: &str) -> Result<u64> {
-        let rows = self.run(sql).await?;
-        if self.conn.get_warnings() == 0 {
-            return Ok(rows);
-        }
-        let said: Vec<(String, u16, String)> = self.conn.query("SHOW WARNINGS").await.map_err(from_driver)?;
-        match said.into_iter().find(|(_, code, _)| *code != UNSAFE_STATEMENT) {
-            Some((_, _, said)) => {
-                Err(Error::new(ErrorKind::Data, format!("the target would not keep a row as it is: {said}")))
-            }
-            None => Ok(rows),
-        }
-    }
-
-    async fn count(&mut self, sql: &str) -> Result<u64> {
-        let count: Option<u64> = self.conn.query_first(sql).await.map_err(from_driver)?;
-        Ok(count.unwrap_or(0))
-    }
-
-    /// Leaves only the last row of each key in the staging table.
-    async fn drop_superseded(&mut self) -> Result<u64> {
-        let parts: Vec<String> = self
-            .design
-            .key
-            .iter()
-            .map(|name| {
-                let column = self.design.columns.iter().find(|c| &c.encoding.name == name);
-                let is_long = column.is_some_and(|c| {
-                    ["text", "blob"].iter().any(|word| c.ddl.contains(word)) || c.ddl.starts_with("json")
-                });
-                if is_long { format!("{}(191)", quoted(name)) } else { quoted(name) }
-            })
-            .collect();
-        self.run(&format!("ALTER TABLE {} ADD INDEX _levada_key ({})", quoted(&self.stage), parts.join(", "))).await?;
-        let same = joined(&self.design.key, "s", "l", " AND ");
-        let sequence = quoted(SEQUENCE);
-        let later = match &self.spec.order_column {
-            Some(order) => {
-                let order = quoted(order);
-                format!(
-                    "(l.{order} > s.{order} OR (s.{order} IS NULL AND l.{order} IS NOT NULL) \
-                     OR (l.{order} <=> s.{order} AND l.{sequence} > s.{sequence}))"
-                )
-            }
-            None => format!("l.{sequence} > s.{sequence}"),
-        };
-        let stage = quoted(&self.stage);
-        self.run(&format!("DELETE s FROM {stage} s JOIN {stage} l ON {same} AND {later}")).await
-    }
-}
-
-fn joined(names: &[String], left: &str, right: &str, by: &str) -> String {
-    names.iter().map(|name| format!("{left}.{0} = {right}.{0}", quoted(name))).collect::<Vec<_>>().join(by)
-}
-
-/// The statements that bring staged rows (`s`) into the target (`t`).
-struct Statements {
-    target: String,
-    stage: String,
-    list: String,
-    on: String,
-    set: String,
-    first_key: String,
-}
-
-impl Statements {
-    fn new(design: &Design, stage: &str, target: &str) -> Self {
-        let rest: Vec<String> =
-            design.columns.iter().map(|c| c.encoding.name.clone()).filter(|name| !design.key.contains(name)).collect();
-        Self {
-            target: quoted(target),
-            stage: quoted(stage),
-            list: design.column_list(),
-            on: joined(&design.key, "t", "s", " AND "),
-            set: joined(&rest, "t", "s", ", "),
-            first_key: design.key.first().map(|name| quoted(name)).unwrap_or_default(),
-        }
-    }
-
-    fn staged_list(&self) -> String {
-        self.list.split(", ").map(|name| format!("s.{name}")).collect::<Vec<_>>().join(", ")
-    }
-
-    fn insert_all(&self) -> String {
-        let Self { target, stage, list, .. } = self;
-        format!("INSERT INTO {target} ({list}) SELECT {list} FROM {stage}")
-    }
-
-    fn update(&self) -> Option<String> {
-        let Self { target, stage, on, set, .. } = self;
-        (!set.is_empty()).then(|| format!("UPDATE {target} t JOIN {stage} s ON {on} SET {set}"))
-    }
-
-    fn count_matched(&self) -> String {
-        format!("SELECT COUNT(*) FROM {} t JOIN {} s ON {}", self.target, self.stage, self.on)
-    }
-
-    fn insert_missing(&self) -> String {
-        let Self { target, stage, list, on, first_key, .. } = self;
-        format!(
-            "INSERT INTO {target} ({list}) SELECT {} FROM {stage} s LEFT JOIN {target} t ON {on} WHERE t.{first_key} IS NULL \
-             ORDER BY s.{}",
-            self.staged_list(),
-            quoted(SEQUENCE)
-        )
-    }
-
-    fn delete_missing(&self) -> String {
-        let Self { target, stage, on, first_key, .. } = self;
-        format!("DELETE t FROM {target} t LEFT JOIN {stage} s ON {on} WHERE s.{first_key} IS NULL")
     }
 }
 
@@ -389,8 +277,8 @@ impl Load for TableLoad {
     fn abort(self: Box<Self>) -> BoxFuture<'static, ()> {
         async move {
             let mut this = *self;
-            let direct = this.accepted_direct.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-            if let Some(mut conn) = direct {
+            let brought_in = this.home.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+            if let Some(Uncommitted { mut conn, .. }) = brought_in {
                 let _ = execute(&mut conn, "ROLLBACK").await;
                 let _ = conn.disconnect().await;
             }

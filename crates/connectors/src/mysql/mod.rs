@@ -1,6 +1,7 @@
 //! MySQL and MariaDB: tables as streams. Reads one consistent view with several readers over ranges of the key; writes
 //! with LOAD DATA LOCAL from memory, data and position in one act.
 
+mod apply;
 mod check;
 mod config;
 mod create;

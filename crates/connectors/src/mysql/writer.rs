@@ -8,12 +8,14 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, stream};
 use levada_core::batch::{Batch, Data, Reject};
-use levada_core::destination::{Accepted, Writer};
-use levada_core::error::{Error, ErrorKind, Result};
+use levada_core::destination::{Accepted, Durable, Writer};
+use levada_core::error::{Context, Error, ErrorKind, Result};
 use levada_core::text;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
+use super::apply::{Application, Uncommitted};
+use super::config::Config;
 use super::encode::{Encoded, Encoding, encode};
 use super::error::{code, from_driver, from_server};
 use super::session::{execute, quoted};
@@ -23,13 +25,18 @@ const CHUNK: usize = 256 << 10;
 /// Tries of a batch that met a deadlock.
 const TRIES: usize = 4;
 
+/// Where a writer leaves its open transaction for the load.
+pub type Home = Arc<Mutex<Option<Uncommitted>>>;
+
 /// How a load that is undone is undone, and who commits.
-#[derive(Debug, Clone)]
 pub enum Scope {
     /// Each LOAD is a transaction of its own: the table is not visible yet.
     Own,
-    /// All LOADs are one transaction, which the load commits; the connection goes there at the end.
-    Shared(Arc<Mutex<Option<Conn>>>),
+    /// All LOADs are one transaction, which the load commits.
+    Shared(Home),
+    /// As `Own`; at the end the rows are brought into the target, in a transaction that the load commits. Until then no
+    /// row is called accepted, because the target may refuse it.
+    Applied(Home, Box<Application>, Arc<Config>),
 }
 
 /// Writes batches into one table over one connection.
@@ -39,6 +46,8 @@ pub struct TableWriter {
     encodings: Arc<[Encoding]>,
     quarantine: bool,
     scope: Scope,
+    /// Rows the server has kept.
+    kept: u64,
 }
 
 impl TableWriter {
@@ -56,7 +65,7 @@ impl TableWriter {
         if matches!(scope, Scope::Shared(_)) {
             execute(&mut conn, "START TRANSACTION").await?;
         }
-        Ok(Self { conn, statement: statement(table, &encodings), encodings, quarantine, scope })
+        Ok(Self { conn, statement: statement(table, &encodings), encodings, quarantine, scope, kept: 0 })
     }
 
     async fn write_batch(&mut self, batch: &RecordBatch) -> Result<Accepted> {
@@ -89,6 +98,10 @@ impl TableWriter {
                 }
             }
         }
+        self.kept += accepted.rows;
+        if matches!(self.scope, Scope::Applied(..)) {
+            accepted.rows = 0;
+        }
         Ok(accepted)
     }
 
@@ -115,7 +128,9 @@ impl TableWriter {
         loop {
             tries += 1;
             match self.load_once(part.clone(), (to - from) as u64).await {
-                Err(error) if error.kind() == ErrorKind::Busy && tries < TRIES && matches!(self.scope, Scope::Own) => {
+                Err(error)
+                    if error.kind() == ErrorKind::Busy && tries < TRIES && !matches!(self.scope, Scope::Shared(_)) =>
+                {
                     let wait = 50 * tries as u64 + u64::from(self.conn.id() % 50);
                     tokio::time::sleep(std::time::Duration::from_millis(wait)).await;
                 }
@@ -126,7 +141,7 @@ impl TableWriter {
 
     async fn load_once(&mut self, part: Bytes, rows: u64) -> Result<Option<String>> {
         let (open, undo) = match self.scope {
-            Scope::Own => ("START TRANSACTION", "ROLLBACK"),
+            Scope::Own | Scope::Applied(..) => ("START TRANSACTION", "ROLLBACK"),
             Scope::Shared(_) => ("SAVEPOINT levada", "ROLLBACK TO SAVEPOINT levada"),
         };
         execute(&mut self.conn, open).await?;
@@ -151,7 +166,7 @@ impl TableWriter {
         };
         match (&reason, &self.scope) {
             (Some(_), _) => execute(&mut self.conn, undo).await?,
-            (None, Scope::Own) => execute(&mut self.conn, "COMMIT").await?,
+            (None, Scope::Own | Scope::Applied(..)) => execute(&mut self.conn, "COMMIT").await?,
             (None, Scope::Shared(_)) => execute(&mut self.conn, "RELEASE SAVEPOINT levada").await?,
         };
         Ok(reason)
@@ -164,13 +179,13 @@ impl TableWriter {
     }
 }
 
-/// The column a message of the server names.
-fn column_in(message: &str, encodings: &[Encoding]) -> Option<String> {
-    encodings
-        .iter()
-        .filter(|e| message.contains(&format!("'{}'", e.name)) || message.contains(&format!("`{}`", e.name)))
-        .map(|e| e.name.clone())
-        .next()
+/// The column a message of the server names first: a foreign key's own comes before the one it refers to.
+pub fn column_in(message: &str, encodings: &[Encoding]) -> Option<String> {
+    let place = |name: &str| {
+        let quoted = [format!("'{name}'"), format!("`{name}`")];
+        quoted.iter().filter_map(|quoted| message.find(quoted)).min()
+    };
+    encodings.iter().filter_map(|e| Some((place(&e.name)?, &e.name))).min().map(|(_, name)| name.clone())
 }
 
 /// The LOAD DATA statement; the file's name means nothing, for the driver sends what the writer gives it.
@@ -212,12 +227,20 @@ impl Writer for TableWriter {
 
     fn finish(self: Box<Self>) -> BoxFuture<'static, Result<Accepted>> {
         async move {
-            match self.scope {
-                Scope::Shared(home) => {
-                    *home.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(self.conn);
+            let Self { mut conn, scope, kept, .. } = *self;
+            let leave = |home: &Home, conn, durable| {
+                let open = Some(Uncommitted { conn, durable });
+                *home.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = open;
+            };
+            match scope {
+                Scope::Shared(home) => leave(&home, conn, Durable { inserted: kept, ..Durable::default() }),
+                Scope::Applied(home, application, config) => {
+                    let (durable, rejects) = application.accepted(&mut conn, &config).await.at(&application.target)?;
+                    leave(&home, conn, durable);
+                    return Ok(Accepted { rows: kept - rejects.len() as u64, rejects });
                 }
                 Scope::Own => {
-                    let _ = self.conn.disconnect().await;
+                    let _ = conn.disconnect().await;
                 }
             }
             Ok(Accepted::default())
