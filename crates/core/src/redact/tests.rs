@@ -1,3 +1,5 @@
+//! Every spelling, every cut: nothing of a secret is left.
+
 #![allow(clippy::unwrap_used)]
 use serde_json::json;
 
