@@ -62,7 +62,7 @@ impl Store {
 
     /// Makes a run, unless its identity is there already.
     pub async fn create_run(&self, new: NewRun, now: Timestamp) -> Result<Created> {
-        self.db.write(async move |tx: &mut Tx| runs::create(tx, &new, now).await).await
+        self.db.write(async move |tx: &mut Tx| runs::create_run(tx, &new, now).await).await
     }
 
     /// Takes reports of a worker, and gives it task runs; see [`Exchange`].

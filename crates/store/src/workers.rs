@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use levada_core::error::Result;
+use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::id::{TaskRunId, WorkerId};
 use levada_core::time::Timestamp;
 
@@ -145,6 +145,20 @@ pub(crate) async fn alive(tx: &mut Tx) -> Result<Vec<Worker>> {
         });
     }
     Ok(workers)
+}
+
+/// Makes sure that nobody takes a worker for dead before the end of the transaction.
+///
+/// # Errors
+/// `Refused` where it was taken for dead already.
+pub(crate) async fn keep_alive(tx: &mut Tx, worker: WorkerId) -> Result<()> {
+    let lock = tx.lock("w");
+    let sql = format!("SELECT w.id FROM workers w WHERE w.id = $1 AND w.state <> 'gone'{lock}");
+    match tx.row(&sql, &[worker.into()]).await? {
+        Some(_) => Ok(()),
+        None => Err(Error::new(ErrorKind::Refused, "this process was not heard of for too long, and was taken for dead")
+            .advise("Start it again.")),
+    }
 }
 
 /// Takes the task runs of workers away that have not beaten for too long, or that are known to be dead. Answers who.

@@ -43,6 +43,8 @@ pub enum Signal {
     Due,
     /// Task runs that are at work are to stop.
     Stop,
+    /// A run ended.
+    End,
 }
 
 /// An open database: one thread that writes, and some that read.
@@ -60,6 +62,7 @@ pub struct Signals {
     work: watch::Sender<u64>,
     due: watch::Sender<u64>,
     stop: watch::Sender<u64>,
+    end: watch::Sender<u64>,
 }
 
 /// How much was written, in how many commits.
@@ -69,12 +72,16 @@ pub struct Commits {
     pub commits: u64,
     /// Jobs that shared them.
     pub jobs: u64,
+    /// Statements that these ran.
+    pub statements: u64,
 }
 
 /// An open transaction.
 pub struct Tx {
     connection: Connection,
     signals: Vec<Signal>,
+    /// How many were run.
+    statements: u64,
     /// What jobs remember between transactions; only what can never change may be kept here.
     pub(crate) memory: Memory,
 }
@@ -168,6 +175,7 @@ impl Signals {
             Signal::Work => &self.work,
             Signal::Due => &self.due,
             Signal::Stop => &self.stop,
+            Signal::End => &self.end,
         }
     }
 
@@ -181,20 +189,21 @@ impl Signals {
 }
 
 impl Signal {
-    const ALL: [Self; 3] = [Self::Work, Self::Due, Self::Stop];
+    const ALL: [Self; 4] = [Self::Work, Self::Due, Self::Stop, Self::End];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Work => "work",
             Self::Due => "due",
             Self::Stop => "stop",
+            Self::End => "end",
         }
     }
 }
 
 impl Tx {
     fn new(connection: Connection) -> Self {
-        Self { connection, signals: Vec::new(), memory: Memory::default() }
+        Self { connection, signals: Vec::new(), statements: 0, memory: Memory::default() }
     }
 
     /// Which database it is.
@@ -214,14 +223,26 @@ impl Tx {
 
     /// Runs a statement, and says how many rows it changed.
     pub async fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64> {
+        self.statements += 1;
         match &mut self.connection {
             Connection::Sqlite(connection) => connection.execute(sql, values),
             Connection::Postgres(connection) => connection.execute(sql, values).await,
         }
     }
 
+    /// Runs a statement of which nothing has to be known; PostgreSQL gets it together with the next one. Its failure is that
+    /// of the transaction.
+    pub async fn later(&mut self, sql: &str, values: &[Value]) -> Result<()> {
+        self.statements += 1;
+        match &mut self.connection {
+            Connection::Sqlite(connection) => connection.execute(sql, values).map(drop),
+            Connection::Postgres(connection) => connection.later(sql, values).await,
+        }
+    }
+
     /// Runs a statement that gives rows.
     pub async fn rows(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>> {
+        self.statements += 1;
         match &mut self.connection {
             Connection::Sqlite(connection) => connection.rows(sql, values),
             Connection::Postgres(connection) => connection.rows(sql, values).await,

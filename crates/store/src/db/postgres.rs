@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::Weak;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use futures_util::future::poll_fn;
+use futures_util::stream::FuturesOrdered;
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::secret::Secret;
 use tokio_postgres::types::ToSql;
@@ -24,7 +26,17 @@ const RECONNECT: Duration = Duration::from_millis(500);
 pub(super) struct Connection {
     client: Client,
     statements: HashMap<String, Statement>,
+    /// What goes out together with the next statement: one round trip less for each.
+    waiting: Vec<Waiting>,
 }
+
+enum Waiting {
+    Script(&'static str),
+    Statement(Statement, Vec<Value>),
+}
+
+/// Most statements that wait for the next one.
+const WAITING_MAX: usize = 16;
 
 impl Connection {
     /// Connects; the schema is made by the migration.
@@ -35,11 +47,12 @@ impl Connection {
         let quoted = schema.replace('"', "\"\"");
         let start = format!("SET search_path TO \"{quoted}\"; SET TIME ZONE 'UTC'; SET jit = off");
         client.batch_execute(&start).await.map_err(|error| explain(&error))?;
-        Ok(Self { client, statements: HashMap::new() })
+        Ok(Self { client, statements: HashMap::new(), waiting: Vec::new() })
     }
 
-    pub(super) async fn begin(&mut self, writes: bool) -> Result<()> {
-        self.script(if writes { "BEGIN" } else { "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" }).await
+    pub(super) fn begin(&mut self, writes: bool) {
+        let begin = if writes { "BEGIN" } else { "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" };
+        self.waiting = vec![Waiting::Script(begin)];
     }
 
     /// Commits, and tells other processes.
@@ -52,21 +65,62 @@ impl Connection {
         self.script(&script).await
     }
 
+    pub(super) async fn rollback(&mut self) -> Result<()> {
+        self.waiting.clear();
+        self.script("ROLLBACK").await
+    }
+
     pub(super) async fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64> {
         let statement = self.statement(sql).await?;
-        self.client.execute(&statement, &parameters(values)).await.map_err(|error| explain(&error))
+        let values = parameters(values);
+        self.together(self.client.execute(&statement, &values)).await.inspect(|_| self.waiting.clear())
     }
 
     pub(super) async fn rows(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>> {
         let statement = self.statement(sql).await?;
-        let rows = self.client.query(&statement, &parameters(values)).await.map_err(|error| explain(&error))?;
+        let values = parameters(values);
+        let rows = self.together(self.client.query(&statement, &values)).await?;
+        self.waiting.clear();
         let convert = |row: tokio_postgres::Row| (0..row.len()).map(|index| row.try_get(index)).collect();
         let values = rows.into_iter().map(convert).collect::<Result<Vec<Vec<Value>>, _>>();
         values.map(|rows| rows.into_iter().map(Row::new).collect()).map_err(|error| explain(&error))
     }
 
     pub(super) async fn script(&mut self, sql: &str) -> Result<()> {
-        self.client.batch_execute(sql).await.map_err(|error| explain(&error))
+        self.together(self.client.batch_execute(sql)).await?;
+        self.waiting.clear();
+        Ok(())
+    }
+
+    /// Runs a statement with the next one that needs an answer.
+    pub(super) async fn later(&mut self, sql: &str, values: &[Value]) -> Result<()> {
+        let statement = self.statement(sql).await?;
+        self.waiting.push(Waiting::Statement(statement, values.to_vec()));
+        if self.waiting.len() > WAITING_MAX { self.script("").await } else { Ok(()) }
+    }
+
+    /// Sends what waits, and then this one, before the first answer is there. Where an earlier one fails, the later ones do
+    /// so for its sake: its failure is the one to be told.
+    async fn together<T>(&self, last: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T> {
+        let mut earlier: FuturesOrdered<_> = self.waiting.iter().map(|waiting| self.send(waiting)).collect();
+        let earlier = async {
+            let mut first = Ok(());
+            while let Some(end) = earlier.next().await {
+                first = first.and(end);
+            }
+            first
+        };
+        let (earlier, last) = futures_util::future::join(earlier, last).await;
+        earlier.and(last).map_err(|error| explain(&error))
+    }
+
+    async fn send(&self, waiting: &Waiting) -> Result<(), tokio_postgres::Error> {
+        match waiting {
+            Waiting::Script(sql) => self.client.batch_execute(sql).await,
+            Waiting::Statement(statement, values) => {
+                self.client.execute(statement, &parameters(values)).await.map(drop)
+            }
+        }
     }
 
     async fn statement(&mut self, sql: &str) -> Result<Statement> {
@@ -165,7 +219,8 @@ fn explain(error: &tokio_postgres::Error) -> Error {
     };
     let code = db.code().code();
     let kind = match code {
-        "40001" | "40P01" | "55P03" => ErrorKind::Busy,
+        // a key that two made at once: who tries again finds the one of the other
+        "40001" | "40P01" | "55P03" | "23505" => ErrorKind::Busy,
         "53100" => ErrorKind::Full,
         "42501" => ErrorKind::Permission,
         "3D000" => ErrorKind::NotFound,

@@ -9,7 +9,7 @@ use futures_util::future::LocalBoxFuture;
 use levada_core::error::{Error, ErrorKind, Result};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Commits, Connection, Location, Signals, Tx, closed, postgres, sqlite};
+use super::{Commits, Connection, Location, Memory, Signals, Tx, closed, postgres, sqlite};
 
 /// Most work in one transaction.
 const GROUP_MAX: usize = 512;
@@ -64,6 +64,7 @@ pub(super) struct Queue {
 struct Counts {
     commits: AtomicU64,
     jobs: AtomicU64,
+    statements: AtomicU64,
 }
 
 impl Queue {
@@ -102,7 +103,11 @@ impl Queue {
     }
 
     pub(super) fn commits(&self) -> Commits {
-        Commits { commits: self.counts.commits.load(Relaxed), jobs: self.counts.jobs.load(Relaxed) }
+        Commits {
+            commits: self.counts.commits.load(Relaxed),
+            jobs: self.counts.jobs.load(Relaxed),
+            statements: self.counts.statements.load(Relaxed),
+        }
     }
 }
 
@@ -202,6 +207,8 @@ impl Worker<'_> {
         loop {
             self.tx.signals.clear();
             let Err(error) = self.attempt(jobs).await else { break };
+            // what was read may never have been
+            self.tx.memory = Memory::default();
             let lost = self.tx.rollback().await.is_err() || error.kind() == ErrorKind::Connect;
             let passes = error.kind().policy().retry;
             if !passes || start.elapsed() > RETRY_LIMIT {
@@ -216,6 +223,7 @@ impl Worker<'_> {
         if let Some(signals) = &self.signals {
             self.counts.commits.fetch_add(1, Relaxed);
             self.counts.jobs.fetch_add(jobs.len() as u64, Relaxed);
+            self.counts.statements.store(self.tx.statements, Relaxed);
             self.tx.signals.iter().for_each(|signal| signals.send(*signal));
         }
         Ok(())
@@ -245,7 +253,10 @@ impl Tx {
     async fn begin(&mut self, writes: bool) -> Result<()> {
         match &mut self.connection {
             Connection::Sqlite(connection) => connection.begin(writes),
-            Connection::Postgres(connection) => connection.begin(writes).await,
+            Connection::Postgres(connection) => {
+                connection.begin(writes);
+                Ok(())
+            }
         }
     }
 
@@ -259,7 +270,7 @@ impl Tx {
     async fn rollback(&mut self) -> Result<()> {
         match &mut self.connection {
             Connection::Sqlite(connection) => connection.rollback(),
-            Connection::Postgres(connection) => connection.script("ROLLBACK").await,
+            Connection::Postgres(connection) => connection.rollback().await,
         }
     }
 }

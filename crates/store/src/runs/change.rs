@@ -1,11 +1,11 @@
-//! One event of one task run: the state machine asked, the row changed, the history written.
+//! Events of one task run: the state machine asked, the row changed, the history written.
 
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::id::{RunId, TaskRunId};
 use levada_core::run::{Event, Node, Policy, State, advance};
 use levada_core::time::Timestamp;
 
-use crate::db::{Row, Tx, Value, placeholders};
+use crate::db::{Row, Signal, Tx, Value, placeholders};
 
 /// What a change has to know of a task run.
 #[derive(Debug, Clone)]
@@ -62,63 +62,78 @@ impl TaskRow {
     }
 }
 
-/// Applies an event to a task run. Answers whether the state machine allowed it; the row then has the state after it.
+/// Takes a task run through events, as far as its state takes them: one that it does not take was overtaken by another,
+/// for instance by a request to stop. The traces are those of the last event. Answers whether anything changed; the row
+/// then has the state after it.
 pub(super) async fn apply(
     tx: &mut Tx,
     history: &mut History,
     row: &mut TaskRow,
     node: &Node,
-    event: Event,
+    events: &[Event],
     traces: &Traces,
 ) -> Result<bool> {
-    let now = history.now;
-    let policy = Policy { retry: node.retry, failed: row.failed, lost: row.lost, lost_max: node.lost_max };
-    let Ok(next) = advance(row.state, event, now, &policy) else { return Ok(false) };
-    let wake_at = match next {
+    let (before, now, nothing) = (row.clone(), history.now, Traces::default());
+    let (mut changed, mut left) = (false, &nothing);
+    for (index, event) in events.iter().enumerate() {
+        let policy = Policy { retry: node.retry, failed: row.failed, lost: row.lost, lost_max: node.lost_max };
+        let Ok(next) = advance(row.state, *event, now, &policy) else { continue };
+        row.state = next;
+        row.failed += u32::from(matches!(event, Event::Errored { .. }));
+        row.lost += u32::from(*event == Event::LeaseLost);
+        // a task run that is queued again belongs to nobody, and whoever held it can write nothing any more
+        row.epoch += i64::from(next == State::Queued || *event == Event::LeaseLost);
+        if index + 1 == events.len() {
+            left = traces;
+        }
+        changed = true;
+        history.add(row, *event, left.error.clone());
+    }
+    if changed {
+        row.version += 1;
+        write(tx, now, &before, row, left).await?;
+    }
+    Ok(changed)
+}
+
+/// Writes what became of a task run, if it is still as it was.
+async fn write(tx: &mut Tx, now: Timestamp, before: &TaskRow, row: &TaskRow, traces: &Traces) -> Result<()> {
+    let wake_at = match row.state {
         State::Waiting { until } => until,
         _ => None,
     };
-    let failed = row.failed + u32::from(matches!(event, Event::Errored { .. }));
-    let lost = row.lost + u32::from(event == Event::LeaseLost);
-    // a task run that is queued again belongs to nobody, and whoever held it can write nothing any more
-    let epoch = row.epoch + i64::from(next == State::Queued || event == Event::LeaseLost);
-    let ended = next.is_terminal().then_some(now);
-    let changed = tx
-        .execute(
-            "UPDATE task_runs SET state = $1, version = version + 1, epoch = $2, failed = $3, lost = $4, wake_at = $5, \
-             wake_on = $6, worker = CASE WHEN $7 = 1 THEN worker ELSE NULL END, \
-             outputs = COALESCE($8, outputs), error = CASE WHEN $9 = 1 THEN NULL ELSE COALESCE($10, error) END, \
-             memo = COALESCE($11, memo), ended_at = $12 WHERE id = $13 AND version = $14 AND epoch = $15",
-            &[
-                next.name().into(),
-                epoch.into(),
-                failed.into(),
-                lost.into(),
-                wake_at.into(),
-                traces.wake_on.clone().into(),
-                (next.is_held() || next.is_terminal()).into(),
-                traces.outputs.clone().into(),
-                (next == State::Succeeded).into(),
-                traces.error.clone().into(),
-                traces.memo.clone().into(),
-                ended.into(),
-                row.id.into(),
-                row.version.into(),
-                row.epoch.into(),
-            ],
-        )
-        .await?;
-    if changed != 1 {
+    let sql = "UPDATE task_runs SET state = $1, version = version + 1, epoch = $2, failed = $3, lost = $4, wake_at = $5, \
+               wake_on = $6, worker = CASE WHEN $7 = 1 THEN worker ELSE NULL END, \
+               outputs = COALESCE($8, outputs), error = CASE WHEN $9 = 1 THEN NULL ELSE COALESCE($10, error) END, \
+               memo = COALESCE($11, memo), ended_at = $12 WHERE id = $13 AND version = $14 AND epoch = $15";
+    let values = [
+        row.state.name().into(),
+        row.epoch.into(),
+        row.failed.into(),
+        row.lost.into(),
+        wake_at.into(),
+        traces.wake_on.clone().into(),
+        (row.state.is_held() || row.state.is_terminal()).into(),
+        traces.outputs.clone().into(),
+        (row.state == State::Succeeded).into(),
+        traces.error.clone().into(),
+        traces.memo.clone().into(),
+        row.state.is_terminal().then_some(now).into(),
+        row.id.into(),
+        before.version.into(),
+        before.epoch.into(),
+    ];
+    if tx.execute(sql, &values).await? != 1 {
         return Err(Error::new(ErrorKind::Busy, format!("the task run {} was changed by somebody else", row.id)));
     }
-    (row.state, row.version, row.epoch, row.failed, row.lost) = (next, row.version + 1, epoch, failed, lost);
-    history.add(row, event, traces.error.clone());
-    Ok(true)
+    Ok(())
 }
 
 /// The events of one transaction, written together at its end.
-pub(super) struct History {
+pub(crate) struct History {
     pub now: Timestamp,
+    /// Task runs that have become claimable: who does not take them itself has to tell others.
+    pub ready: Vec<TaskRunId>,
     lines: Vec<[Value; 7]>,
 }
 
@@ -126,8 +141,8 @@ pub(super) struct History {
 const LINES: usize = 200;
 
 impl History {
-    pub(super) fn new(now: Timestamp) -> Self {
-        Self { now, lines: Vec::new() }
+    pub(crate) fn new(now: Timestamp) -> Self {
+        Self { now, ready: Vec::new(), lines: Vec::new() }
     }
 
     pub(super) fn add(&mut self, row: &TaskRow, event: Event, detail: Option<String>) {
@@ -151,13 +166,16 @@ impl History {
         self.lines.push([run.into(), task_run.into(), at, event.into(), state.into(), attempt.into(), detail.into()]);
     }
 
-    pub(super) async fn write(self, tx: &mut Tx) -> Result<()> {
+    pub(crate) async fn write(self, tx: &mut Tx) -> Result<()> {
+        if !self.ready.is_empty() {
+            tx.signal(Signal::Work);
+        }
         for lines in self.lines.chunks(LINES) {
             let sql = format!(
                 "INSERT INTO events (run, task_run, at, event, state, attempt, detail) VALUES {}",
                 placeholders(lines.len(), 7, 1)
             );
-            tx.execute(&sql, lines.as_flattened()).await?;
+            tx.later(&sql, lines.as_flattened()).await?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::id::{BackfillId, RunId, TaskRunId, WorkerId};
-use levada_core::run::{Graph, Node, Readiness, RunState, State};
+use levada_core::run::{Graph, Node, Readiness, RunState, State, When};
 use levada_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -132,73 +132,110 @@ pub(crate) async fn graph(tx: &mut Tx, document: i64) -> Result<Arc<Graph>> {
 }
 
 /// Makes a run, unless its identity is there already.
-pub(crate) async fn create(tx: &mut Tx, new: &NewRun, now: Timestamp) -> Result<Created> {
+pub(crate) async fn create_run(tx: &mut Tx, new: &NewRun, now: Timestamp) -> Result<Created> {
+    let mut history = History::new(now);
+    let created = create(tx, &mut history, new).await?;
+    history.write(tx).await?;
+    Ok(created)
+}
+
+/// The same, with others in one transaction.
+pub(crate) async fn create(tx: &mut Tx, history: &mut History, new: &NewRun) -> Result<Created> {
     let known = tx.row("SELECT id FROM runs WHERE identity = $1", &[new.identity.as_str().into()]).await?;
     if let Some(mut row) = known {
         return Ok(Created { run: RunId(row.int()?), is_new: false });
     }
+    if let Some(owner) = new.owner {
+        crate::workers::keep_alive(tx, owner).await?;
+    }
     let graph = graph(tx, new.document).await?;
     let chosen = chosen(&graph, &new.only)?;
     let done = done_before(tx, new, &graph).await?;
-    let admitted = may_start(tx, &new.pipeline, &graph).await?;
+    // whoever starts a run by hand in a process of its own does not mean the pause of the schedules
+    let admitted = match place(tx, &new.pipeline).await? {
+        Place::Free => true,
+        Place::Paused => new.owner.is_some(),
+        Place::Taken => false,
+    };
     let plan = plan(&graph, &chosen, done);
     let open = plan.iter().filter(|planned| !planned.state.is_terminal()).count();
-    let row = tx
-        .row(
-            "INSERT INTO runs (pipeline, document, project, cause, identity, schedule, fire_time, params, options, \
-             backfill, retry_of, parent, owner, state, admitted, priority, open, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) \
-             ON CONFLICT (identity) DO NOTHING RETURNING id",
-            &[
-                new.pipeline.as_str().into(),
-                new.document.into(),
-                new.project.into(),
-                new.cause.name().into(),
-                new.identity.as_str().into(),
-                new.schedule.clone().into(),
-                new.fire_time.into(),
-                new.params.as_str().into(),
-                new.options.clone().into(),
-                new.backfill.into(),
-                new.retry_of.into(),
-                new.parent.into(),
-                new.owner.into(),
-                RunState::Queued.name().into(),
-                admitted.into(),
-                graph.priority.into(),
-                open.into(),
-                now.into(),
-            ],
-        )
-        .await?;
-    let Some(mut row) = row else {
-        // another process was faster by a moment
-        return Err(Error::new(ErrorKind::Busy, "the run is being made by another process"));
-    };
-    let run = RunId(row.int()?);
+    let run = add_run(tx, new, &graph, admitted, open, history.now).await?;
     add_task_runs(tx, new, run, &graph, &plan, admitted).await?;
-    let mut history = History::new(now);
     history.run(run, "created", RunState::Queued.name(), None);
     if open == 0 {
-        super::settle::end_run(tx, &mut history, run).await?;
+        super::settle::end_run(tx, history, run).await?;
     }
-    history.write(tx).await?;
     tx.signal(Signal::Work);
     Ok(Created { run, is_new: true })
 }
 
-/// Whether another run of the pipeline may start. The pipeline's row is locked until the end of the transaction, so that
-/// two processes cannot both see the last place.
-pub(super) async fn may_start(tx: &mut Tx, pipeline: &str, graph: &Graph) -> Result<bool> {
-    let Some(limit) = graph.concurrency else { return Ok(true) };
+async fn add_run(
+    tx: &mut Tx,
+    new: &NewRun,
+    graph: &Graph,
+    admitted: bool,
+    open: usize,
+    now: Timestamp,
+) -> Result<RunId> {
+    let sql = "INSERT INTO runs (pipeline, document, project, cause, identity, schedule, fire_time, params, options, \
+               backfill, retry_of, parent, owner, state, admitted, priority, open, created_at) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) \
+               ON CONFLICT (identity) DO NOTHING RETURNING id";
+    let values = [
+        new.pipeline.as_str().into(),
+        new.document.into(),
+        new.project.into(),
+        new.cause.name().into(),
+        new.identity.as_str().into(),
+        new.schedule.clone().into(),
+        new.fire_time.into(),
+        new.params.as_str().into(),
+        new.options.clone().into(),
+        new.backfill.into(),
+        new.retry_of.into(),
+        new.parent.into(),
+        new.owner.into(),
+        RunState::Queued.name().into(),
+        admitted.into(),
+        graph.priority.into(),
+        open.into(),
+        now.into(),
+    ];
+    match tx.row(sql, &values).await? {
+        Some(mut row) => row.int().map(RunId),
+        // another process was faster by a moment
+        None => Err(Error::new(ErrorKind::Busy, "the run is being made by another process")),
+    }
+}
+
+/// Whether another run of a pipeline may start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// It may.
+    Free,
+    /// As many are open as may be at once.
+    Taken,
+    /// Nothing of it starts.
+    Paused,
+}
+
+/// Whether another run of a pipeline may start, by its newest version. The pipeline's row is locked until the end of the
+/// transaction, so that two processes cannot both see the last place.
+pub(super) async fn place(tx: &mut Tx, pipeline: &str) -> Result<Place> {
     let lock = tx.lock("p");
-    tx.rows(&format!("SELECT p.name FROM pipelines p WHERE p.name = $1{lock}"), &[pipeline.into()]).await?;
+    let sql = format!("SELECT p.document, p.paused FROM pipelines p WHERE p.name = $1{lock}");
+    let Some(mut row) = tx.row(&sql, &[pipeline.into()]).await? else { return Ok(Place::Free) };
+    let (document, paused) = (row.int()?, row.flag()?);
+    if paused {
+        return Ok(Place::Paused);
+    }
+    let Some(limit) = graph(tx, document).await?.concurrency else { return Ok(Place::Free) };
     let sql = "SELECT COUNT(*) FROM runs WHERE pipeline = $1 AND ended_at IS NULL AND admitted = 1";
     let active = match tx.row(sql, &[pipeline.into()]).await? {
         Some(mut row) => row.count()?,
         None => 0,
     };
-    Ok(active < u64::from(limit))
+    Ok(if active < u64::from(limit) { Place::Free } else { Place::Taken })
 }
 
 fn chosen(graph: &Graph, only: &[String]) -> Result<Vec<usize>> {
@@ -215,9 +252,9 @@ fn chosen(graph: &Graph, only: &[String]) -> Result<Vec<usize>> {
     Ok(chosen)
 }
 
-/// Tasks that succeeded in the run which is tried again, with their outputs.
+/// Tasks that succeeded in the run which is tried again, with their outputs. Chosen tasks are always done.
 async fn done_before(tx: &mut Tx, new: &NewRun, graph: &Graph) -> Result<Vec<(usize, Option<String>)>> {
-    let Some(run) = new.retry_of else { return Ok(Vec::new()) };
+    let Some(run) = new.retry_of.filter(|_| new.only.is_empty()) else { return Ok(Vec::new()) };
     let sql = "SELECT name, outputs FROM task_runs WHERE run = $1 AND item = -1 AND state = 'succeeded' ORDER BY task";
     let mut done = Vec::new();
     for mut row in tx.rows(sql, &[run.into()]).await? {
@@ -236,13 +273,15 @@ struct Planned {
     outputs: Option<String>,
 }
 
-/// What the tasks of a run start as: those done before are done, and what that rules out is skipped.
+/// What the tasks of a run start as: those done before are done, and what that rules out is skipped. A task that looks at
+/// how others failed or ended is done anew, for these end anew.
 fn plan(graph: &Graph, chosen: &[usize], mut done: Vec<(usize, Option<String>)>) -> Vec<Planned> {
     let mut plan: Vec<Planned> = Vec::with_capacity(chosen.len());
     for (task, node) in chosen.iter().filter_map(|task| Some((*task, graph.nodes.get(*task)?))) {
         let before: Vec<State> =
             plan.iter().filter(|planned| node.after.contains(&planned.task)).map(|planned| planned.state).collect();
-        let place = done.iter().position(|(index, _)| *index == task);
+        let is_settled = node.when == When::AllSucceeded && before.iter().all(|state| *state == State::Succeeded);
+        let place = done.iter().position(|(index, _)| *index == task && is_settled);
         let outputs = place.map(|place| done.swap_remove(place).1);
         let ruled_out = !before.is_empty() && node.when.readiness(before.iter().copied()) == Readiness::RuledOut;
         let state = match (&outputs, ruled_out) {
@@ -306,7 +345,7 @@ pub(super) async fn insert(tx: &mut Tx, values: &[Value]) -> Result<()> {
              outputs) VALUES {}",
             placeholders(chunk.len() / WIDTH, WIDTH, 1)
         );
-        tx.execute(&sql, chunk).await?;
+        tx.later(&sql, chunk).await?;
     }
     Ok(())
 }

@@ -2,18 +2,22 @@
 //! is a compare-and-set on version and epoch, and leaves an event in the same transaction.
 
 mod change;
+mod claim;
 mod create;
 mod exchange;
 mod settle;
 mod stop;
 mod wake;
 
+pub use claim::{Claim, LABELS_MAX};
 pub use create::{Cause, Created, NewRun};
-pub use exchange::{Claim, Exchange, Exchanged, LABELS_MAX, Update};
+pub use exchange::{Exchange, Exchanged, Update};
 
-pub(crate) use create::create;
+pub(crate) use change::History;
+pub(crate) use create::{create, create_run};
 pub(crate) use exchange::exchange;
 pub(crate) use stop::stop_run;
+pub(crate) use settle::admit;
 pub(crate) use wake::{lose_unknown, next_wake, reap, wake_due};
 
 /// The label of task runs that only the process which started their run may claim.

@@ -20,18 +20,29 @@ pub(crate) async fn stop_run(tx: &mut Tx, run: RunId, now: Timestamp) -> Result<
             Error::new(ErrorKind::NotFound, format!("there is no run {run}")).advise("List them: `levada runs`.")
         );
     }
+    let mut history = History::new(now);
+    let told = stop(tx, &mut history, run).await?;
+    history.write(tx).await?;
+    Ok(told)
+}
+
+/// Asks every task run of a run to stop, if there is such a run.
+pub(super) async fn stop(tx: &mut Tx, history: &mut History, run: RunId) -> Result<u64> {
     let lock = tx.lock("t");
     let sql = format!(
         "SELECT {COLUMNS} FROM task_runs t JOIN runs r ON r.id = t.run WHERE t.run = $1 \
          AND t.state NOT IN ('succeeded', 'failed', 'cancelled', 'skipped') ORDER BY t.task, t.item{lock}"
     );
     let rows = tx.rows(&sql, &[run.into()]).await?;
-    let (mut history, mut ended, mut told) = (History::new(now), Vec::new(), 0);
+    let mut rows = rows.into_iter().map(|mut row| TaskRow::read(&mut row)).collect::<Result<Vec<_>>>()?;
+    // a task that was split ends with its items
+    let split: Vec<usize> = rows.iter().filter(|row| row.item >= 0).map(|row| row.task).collect();
+    rows.retain(|row| row.item >= 0 || split.binary_search(&row.task).is_err());
+    let (mut ended, mut told) = (Vec::new(), 0);
     for mut row in rows {
-        let mut row = TaskRow::read(&mut row)?;
         let graph = graph(tx, row.document).await?;
         let Some(node) = graph.nodes.get(row.task) else { continue };
-        if !apply(tx, &mut history, &mut row, node, Event::StopAsked, &Traces::default()).await? {
+        if !apply(tx, history, &mut row, node, &[Event::StopAsked], &Traces::default()).await? {
             continue;
         }
         if row.state.is_terminal() {
@@ -40,8 +51,7 @@ pub(crate) async fn stop_run(tx: &mut Tx, run: RunId, now: Timestamp) -> Result<
             told += 1;
         }
     }
-    settle(tx, &mut history, ended).await?;
-    history.write(tx).await?;
+    settle(tx, history, ended).await?;
     tx.signal(Signal::Stop);
     Ok(told)
 }

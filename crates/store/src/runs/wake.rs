@@ -8,7 +8,7 @@ use levada_core::time::Timestamp;
 use super::change::{COLUMNS, History, TaskRow, Traces, apply};
 use super::create::graph;
 use super::settle::settle;
-use crate::db::{Signal, Tx, Value};
+use crate::db::{Tx, Value};
 
 /// Most task runs woken in one transaction.
 const WAKE_MAX: i64 = 500;
@@ -50,10 +50,10 @@ async fn resume(tx: &mut Tx, history: &mut History, sql: &str, values: &[Value])
         let mut row = TaskRow::read(&mut row)?;
         let graph = graph(tx, row.document).await?;
         let Some(node) = graph.nodes.get(row.task) else { continue };
-        woken += usize::from(apply(tx, history, &mut row, node, Event::RetryDue, &Traces::default()).await?);
-    }
-    if woken > 0 {
-        tx.signal(Signal::Work);
+        if apply(tx, history, &mut row, node, &[Event::RetryDue], &Traces::default()).await? {
+            history.ready.push(row.id);
+            woken += 1;
+        }
     }
     Ok(woken)
 }
@@ -75,11 +75,12 @@ pub(crate) async fn reap(tx: &mut Tx, worker: WorkerId, now: Timestamp) -> Resul
     let count = rows.len();
     lose(tx, rows, now).await?;
     if own {
+        let mut history = History::new(now);
         let sql = "SELECT id FROM runs WHERE owner = $1 AND ended_at IS NULL ORDER BY id";
         for mut row in tx.rows(sql, &[worker.into()]).await? {
-            let run = RunId(row.int()?);
-            super::stop::stop_run(tx, run, now).await?;
+            super::stop::stop(tx, &mut history, RunId(row.int()?)).await?;
         }
+        history.write(tx).await?;
     }
     Ok(count)
 }
@@ -92,10 +93,11 @@ pub(super) async fn lose(tx: &mut Tx, rows: Vec<TaskRow>, now: Timestamp) -> Res
     for mut row in rows {
         let graph = graph(tx, row.document).await?;
         let Some(node) = graph.nodes.get(row.task) else { continue };
-        if apply(tx, &mut history, &mut row, node, Event::LeaseLost, &traces).await? {
-            tx.signal(Signal::Work);
+        if apply(tx, &mut history, &mut row, node, &[Event::LeaseLost], &traces).await? {
             if row.state.is_terminal() {
                 settle(tx, &mut history, vec![row]).await?;
+            } else {
+                history.ready.push(row.id);
             }
         }
     }
