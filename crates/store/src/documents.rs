@@ -8,7 +8,7 @@ use levada_core::run::Graph;
 use levada_core::time::Timestamp;
 use sha2::{Digest, Sha256};
 
-use crate::db::{Signal, Tx};
+use crate::db::{Signal, Tx, Value, list};
 
 /// What a document describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,9 +71,9 @@ pub struct Kept {
 }
 
 /// The hash by which versions are told apart: SHA-256 of path, graph and text, in hexadecimal digits.
-fn hash(document: &NewDocument) -> String {
+fn hash(document: &NewDocument, graph: &str) -> String {
     let mut hash = Sha256::new();
-    for part in [&document.path, &document.text] {
+    for part in [&document.path, &document.text, graph] {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part.as_bytes());
     }
@@ -82,7 +82,11 @@ fn hash(document: &NewDocument) -> String {
 
 /// Keeps a document as its newest version, unless it is that already.
 pub(crate) async fn keep(tx: &mut Tx, document: &NewDocument, now: Timestamp) -> Result<Kept> {
-    let hash = hash(document);
+    let graph =
+        document.graph.as_ref().map(serde_json::to_string).transpose().map_err(|error| {
+            levada_core::error::Error::new(levada_core::error::ErrorKind::Internal, error.to_string())
+        })?;
+    let hash = hash(document, graph.as_deref().unwrap_or_default());
     let kind = document.kind.name();
     let newest = "SELECT id, version, hash FROM documents WHERE kind = $1 AND name = $2 ORDER BY version DESC LIMIT 1";
     let mut version = 1_u32;
@@ -93,10 +97,6 @@ pub(crate) async fn keep(tx: &mut Tx, document: &NewDocument, now: Timestamp) ->
         }
         version = last + 1;
     }
-    let graph =
-        document.graph.as_ref().map(serde_json::to_string).transpose().map_err(|error| {
-            levada_core::error::Error::new(levada_core::error::ErrorKind::Internal, error.to_string())
-        })?;
     let insert = "INSERT INTO documents (kind, name, version, path, text, hash, graph, applied_at) \
                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id";
     let values = [
@@ -127,9 +127,16 @@ pub(crate) async fn set_pipeline(tx: &mut Tx, name: &str, document: i64) -> Resu
 
 /// Makes pools what the project says.
 pub(crate) async fn set_pools(tx: &mut Tx, pools: &BTreeMap<String, u32>) -> Result<()> {
-    tx.execute("DELETE FROM pools", &[]).await?;
+    let gone = format!("DELETE FROM pools WHERE name NOT IN {}", list(pools.len(), 1));
+    if pools.is_empty() {
+        tx.execute("DELETE FROM pools", &[]).await?;
+    } else {
+        let names: Vec<Value> = pools.keys().map(|name| name.as_str().into()).collect();
+        tx.execute(&gone, &names).await?;
+    }
     for (name, slots) in pools {
-        let sql = "INSERT INTO pools (name, slots) VALUES ($1, $2)";
+        // the row stays the same one: whoever is giving its slots away has it locked
+        let sql = "INSERT INTO pools (name, slots) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET slots = $2";
         tx.execute(sql, &[name.as_str().into(), (*slots).into()]).await?;
     }
     tx.signal(Signal::Work);

@@ -5,9 +5,12 @@ mod datasets;
 mod db;
 mod documents;
 mod migrate;
+mod pipelines;
 mod runs;
 mod schedules;
 mod schema;
+mod views;
+mod why;
 mod workers;
 
 use std::collections::BTreeMap;
@@ -20,7 +23,10 @@ use tokio::sync::watch;
 
 pub use db::{Commits, Dialect, Location, Signal};
 pub use documents::{Document, Kept, Kind, NewDocument};
+pub use pipelines::{LastRun, Pipeline};
 pub use runs::{Cause, Claim, Created, Exchange, Exchanged, LABELS_MAX, NewRun, Update};
+pub use schedules::{CATCHUP_MAX, FileWatch, Fired, GRACE, NewSchedule, Scheduled, Spec, When};
+pub use views::{Happening, Run, RunFilter, TaskRun};
 pub use workers::{BEAT, Beat, NewWorker, REAP, SUSPECT, Worker};
 
 use db::{Db, Tx};
@@ -110,11 +116,10 @@ impl Store {
     /// Keeps a document as the newest version.
     pub async fn keep_document(&self, document: NewDocument, now: Timestamp) -> Result<Kept> {
         let keep = async move |tx: &mut Tx| {
-            let kept = documents::keep(tx, &document, now).await?;
-            if document.kind == Kind::Pipeline {
-                documents::set_pipeline(tx, &document.name, kept.id).await?;
+            match document.kind {
+                Kind::Pipeline => pipelines::apply(tx, &document, None, now).await,
+                Kind::Project => documents::keep(tx, &document, now).await,
             }
-            Ok(kept)
         };
         self.db.write(keep).await
     }

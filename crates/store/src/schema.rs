@@ -27,6 +27,7 @@ CREATE TABLE pipelines (
 CREATE TABLE schedules (
     pipeline TEXT NOT NULL,
     name TEXT NOT NULL,
+    kind TEXT NOT NULL,
     spec TEXT NOT NULL,
     paused BIGINT NOT NULL DEFAULT 0,
     next_at BIGINT,
@@ -34,7 +35,7 @@ CREATE TABLE schedules (
     memo TEXT,
     PRIMARY KEY (pipeline, name)
 );
-CREATE INDEX schedules_due ON schedules (next_at) WHERE next_at IS NOT NULL AND paused = 0;
+CREATE INDEX schedules_due ON schedules (kind, next_at) WHERE next_at IS NOT NULL AND paused = 0;
 CREATE TABLE triggers (
     kind TEXT NOT NULL,
     key TEXT NOT NULL,
@@ -55,13 +56,16 @@ CREATE TABLE datasets (
 CREATE TABLE backfills (
     id {id},
     pipeline TEXT NOT NULL,
-    spec TEXT NOT NULL,
-    state TEXT NOT NULL,
+    params TEXT NOT NULL,
+    times TEXT NOT NULL,
     total BIGINT NOT NULL,
     next BIGINT NOT NULL DEFAULT 0,
+    concurrency BIGINT NOT NULL,
+    state TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     ended_at BIGINT
 );
+CREATE INDEX backfills_open ON backfills (id) WHERE ended_at IS NULL;
 CREATE TABLE runs (
     id {id},
     pipeline TEXT NOT NULL,
@@ -88,7 +92,10 @@ CREATE TABLE runs (
 CREATE INDEX runs_open ON runs (pipeline, id) WHERE ended_at IS NULL;
 CREATE INDEX runs_owned ON runs (owner) WHERE owner IS NOT NULL AND ended_at IS NULL;
 CREATE INDEX runs_of_pipeline ON runs (pipeline, id);
-CREATE INDEX runs_of_backfill ON runs (backfill, id) WHERE backfill IS NOT NULL;
+CREATE INDEX runs_of_backfill ON runs (backfill, ended_at) WHERE backfill IS NOT NULL;
+CREATE INDEX runs_fired ON runs (pipeline, fire_time) WHERE fire_time IS NOT NULL;
+CREATE INDEX runs_bad ON runs (id) WHERE state IN ('failed', 'cancelled');
+CREATE INDEX runs_made ON runs (created_at);
 CREATE INDEX runs_ended ON runs (ended_at) WHERE ended_at IS NOT NULL;
 CREATE TABLE task_runs (
     id {id},

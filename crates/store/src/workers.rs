@@ -51,6 +51,8 @@ pub struct Worker {
     pub labels: Vec<String>,
     /// How many task runs it executes at once.
     pub slots: u32,
+    /// Whether it executes the runs that it makes, and no others.
+    pub is_own: bool,
     /// `active`, `draining` or `gone`.
     pub state: String,
     /// When it signed on.
@@ -128,7 +130,7 @@ pub(crate) async fn sign_off(tx: &mut Tx, worker: WorkerId, now: Timestamp) -> R
 
 /// Workers that are not gone.
 pub(crate) async fn alive(tx: &mut Tx) -> Result<Vec<Worker>> {
-    let sql = "SELECT id, name, host, process, labels, slots, state, started_at, beat_at FROM workers \
+    let sql = "SELECT id, name, host, process, labels, slots, own, state, started_at, beat_at FROM workers \
                WHERE state <> 'gone' ORDER BY id";
     let mut workers = Vec::new();
     for mut row in tx.rows(sql, &[]).await? {
@@ -139,6 +141,7 @@ pub(crate) async fn alive(tx: &mut Tx) -> Result<Vec<Worker>> {
             process: row.text()?,
             labels: row.text()?.split(',').filter(|label| !label.is_empty()).map(str::to_owned).collect(),
             slots: row.small()?,
+            is_own: row.flag()?,
             state: row.text()?,
             started_at: row.time()?,
             beat_at: row.time()?,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::OWN_RUN;
 use super::change::History;
-use crate::db::{Signal, Tx, Value, placeholders};
+use crate::db::{Row, Signal, Tx, Value, placeholders};
 
 /// A run to be.
 #[derive(Debug, Clone)]
@@ -74,6 +74,13 @@ impl Cause {
             Self::Pipeline => "pipeline",
             Self::Retry => "retry",
         }
+    }
+
+    /// The cause of a stable name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Manual, Self::Schedule, Self::Trigger, Self::Backfill, Self::Pipeline, Self::Retry]
+            .into_iter()
+            .find(|cause| cause.name() == name)
     }
 }
 
@@ -210,7 +217,7 @@ async fn add_run(
 
 /// Whether another run of a pipeline may start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// It may.
     Free,
     /// As many are open as may be at once.
@@ -224,7 +231,18 @@ pub(super) enum Place {
 pub(super) async fn place(tx: &mut Tx, pipeline: &str) -> Result<Place> {
     let lock = tx.lock("p");
     let sql = format!("SELECT p.document, p.paused FROM pipelines p WHERE p.name = $1{lock}");
-    let Some(mut row) = tx.row(&sql, &[pipeline.into()]).await? else { return Ok(Place::Free) };
+    let row = tx.row(&sql, &[pipeline.into()]).await?;
+    place_by(tx, pipeline, row).await
+}
+
+/// The same for who only looks.
+pub(crate) async fn place_of(tx: &mut Tx, pipeline: &str) -> Result<Place> {
+    let row = tx.row("SELECT document, paused FROM pipelines WHERE name = $1", &[pipeline.into()]).await?;
+    place_by(tx, pipeline, row).await
+}
+
+async fn place_by(tx: &mut Tx, pipeline: &str, row: Option<Row>) -> Result<Place> {
+    let Some(mut row) = row else { return Ok(Place::Free) };
     let (document, paused) = (row.int()?, row.flag()?);
     if paused {
         return Ok(Place::Paused);

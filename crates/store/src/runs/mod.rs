@@ -14,7 +14,7 @@ pub use create::{Cause, Created, NewRun};
 pub use exchange::{Exchange, Exchanged, Update};
 
 pub(crate) use change::History;
-pub(crate) use create::{create, create_run};
+pub(crate) use create::{Place, create, create_run, place_of};
 pub(crate) use exchange::exchange;
 pub(crate) use stop::stop_run;
 pub(crate) use settle::admit;

@@ -203,7 +203,7 @@ pub(crate) async fn trigger(tx: &mut Tx, history: &mut History, kind: &str, key:
         let identity = format!("trigger:{pipeline}/{schedule}:{occasion}");
         let mut new = NewRun::manual(&pipeline, document, identity);
         new.cause = Cause::Trigger;
-        new.params = crate::schedules::params(tx, &pipeline, &schedule).await?;
+        new.params = crate::schedules::params_of(tx, &pipeline, &schedule).await?;
         new.schedule = Some(schedule);
         new.fire_time = Some(history.now);
         new.project = crate::documents::current_project(tx).await?;

@@ -1,0 +1,150 @@
+//! Pipelines as a project has them: which version is the newest, whether they are paused, and what happens to those that
+//! the project has no more.
+
+use levada_core::error::{Error, ErrorKind, Result};
+use levada_core::id::RunId;
+use levada_core::run::RunState;
+use levada_core::time::Timestamp;
+
+use crate::db::{Signal, Tx};
+use crate::documents::{self, Kept, NewDocument};
+use crate::runs::{History, admit};
+use crate::schedules::{self, NewSchedule};
+use crate::{Store, views};
+
+/// A pipeline at a glance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pipeline {
+    /// Its name.
+    pub name: String,
+    /// Names the newest version among all documents.
+    pub document: i64,
+    /// The newest version, counted from 1.
+    pub version: u32,
+    /// Whether nothing of it starts.
+    pub is_paused: bool,
+    /// The next fire of its schedules.
+    pub next_at: Option<Timestamp>,
+    /// Runs that have not ended.
+    pub open: u64,
+    /// The newest run.
+    pub last: Option<LastRun>,
+}
+
+/// The newest run of a pipeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastRun {
+    /// Which.
+    pub run: RunId,
+    /// Where it stands.
+    pub state: RunState,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+}
+
+impl Store {
+    /// Keeps a document as the newest version of its pipeline, with its schedules.
+    pub async fn apply_pipeline(
+        &self,
+        document: NewDocument,
+        schedules: Vec<NewSchedule>,
+        now: Timestamp,
+    ) -> Result<Kept> {
+        self.db.write(async move |tx: &mut Tx| apply(tx, &document, Some(&schedules), now).await).await
+    }
+
+    /// Takes the pipelines out that are not among the names: nothing starts them any more, what runs goes on. Answers which.
+    pub async fn remove_other_pipelines(&self, names: Vec<String>) -> Result<Vec<String>> {
+        self.db.write(async move |tx: &mut Tx| remove_others(tx, &names).await).await
+    }
+
+    /// Pauses a pipeline: its schedules do not fire, and runs that are made wait. What runs goes on. Or resumes it.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such pipeline.
+    pub async fn pause_pipeline(&self, name: String, paused: bool, now: Timestamp) -> Result<()> {
+        self.db.write(async move |tx: &mut Tx| pause(tx, &name, paused, now).await).await
+    }
+
+    /// The pipelines of the project, in order of their names.
+    pub async fn pipelines(&self) -> Result<Vec<Pipeline>> {
+        self.db.read(async move |tx: &mut Tx| pipelines(tx).await).await
+    }
+}
+
+/// Keeps a document; without `schedules`, these stay as they are.
+pub(crate) async fn apply(
+    tx: &mut Tx,
+    document: &NewDocument,
+    schedules: Option<&[NewSchedule]>,
+    now: Timestamp,
+) -> Result<Kept> {
+    let kept = documents::keep(tx, document, now).await?;
+    documents::set_pipeline(tx, &document.name, kept.id).await?;
+    if let Some(schedules) = schedules {
+        schedules::set(tx, &document.name, schedules, now).await?;
+    }
+    // the new version may allow more runs at once
+    let mut history = History::new(now);
+    admit(tx, &mut history, &document.name).await?;
+    history.write(tx).await?;
+    Ok(kept)
+}
+
+async fn remove_others(tx: &mut Tx, names: &[String]) -> Result<Vec<String>> {
+    let mut removed = Vec::new();
+    for mut row in tx.rows("SELECT name FROM pipelines WHERE removed = 0 ORDER BY name", &[]).await? {
+        let name = row.text()?;
+        if names.contains(&name) {
+            continue;
+        }
+        tx.execute("UPDATE pipelines SET removed = 1 WHERE name = $1", &[name.as_str().into()]).await?;
+        schedules::remove_all(tx, &name).await?;
+        removed.push(name);
+    }
+    Ok(removed)
+}
+
+async fn pause(tx: &mut Tx, name: &str, paused: bool, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE pipelines SET paused = $1 WHERE name = $2 AND removed = 0";
+    if tx.execute(sql, &[paused.into(), name.into()]).await? == 0 {
+        return Err(Error::new(ErrorKind::NotFound, format!("there is no pipeline {name}"))
+            .advise("List them: `levada pipelines`."));
+    }
+    schedules::pause_all(tx, name, paused).await?;
+    let mut history = History::new(now);
+    if !paused {
+        admit(tx, &mut history, name).await?;
+    }
+    history.write(tx).await?;
+    tx.signal(Signal::Due);
+    Ok(())
+}
+
+async fn pipelines(tx: &mut Tx) -> Result<Vec<Pipeline>> {
+    let sql = "SELECT p.name, p.document, d.version, p.paused, \
+               (SELECT MIN(s.next_at) FROM schedules s WHERE s.pipeline = p.name AND s.paused = 0 AND s.kind = 'time'), \
+               (SELECT COUNT(*) FROM runs r WHERE r.pipeline = p.name AND r.ended_at IS NULL), \
+               r.id, r.state, r.created_at, r.ended_at \
+               FROM pipelines p JOIN documents d ON d.id = p.document \
+               LEFT JOIN runs r ON r.id = (SELECT MAX(l.id) FROM runs l WHERE l.pipeline = p.name) \
+               WHERE p.removed = 0 ORDER BY p.name";
+    let mut found = Vec::new();
+    for mut row in tx.rows(sql, &[]).await? {
+        let (name, document, version) = (row.text()?, row.int()?, row.small()?);
+        let (is_paused, next_at, open) = (row.flag()?, row.time_or_null()?, row.count()?);
+        let last = match row.int_or_null()? {
+            Some(run) => Some(LastRun {
+                run: RunId(run),
+                state: views::run_state(&row.text()?)?,
+                created_at: row.time()?,
+                ended_at: row.time_or_null()?,
+            }),
+            None => None,
+        };
+        found.push(Pipeline { name, document, version, is_paused, next_at, open, last });
+    }
+    Ok(found)
+}
