@@ -1,11 +1,15 @@
 //! The metadata: documents, runs, schedules, workers and secrets, in SQLite or PostgreSQL. The only writer of the state of
 //! runs. Reads no clock: whoever calls says what instant it is.
 
+mod audit;
+mod backfills;
 mod datasets;
 mod db;
 mod documents;
 mod migrate;
 mod pipelines;
+mod retention;
+mod retry;
 mod runs;
 mod schedules;
 mod schema;
@@ -21,9 +25,12 @@ use levada_core::id::{RunId, TaskRunId, WorkerId};
 use levada_core::time::Timestamp;
 use tokio::sync::watch;
 
+pub use backfills::{Backfill, BackfillState, NewBackfill, Only};
 pub use db::{Commits, Dialect, Location, Signal};
 pub use documents::{Document, Kept, Kind, NewDocument};
 pub use pipelines::{LastRun, Pipeline};
+pub use retention::Keep;
+pub use retry::{Again, What};
 pub use runs::{Cause, Claim, Created, Exchange, Exchanged, LABELS_MAX, NewRun, Update};
 pub use schedules::{CATCHUP_MAX, FileWatch, Fired, GRACE, NewSchedule, Scheduled, Spec, When};
 pub use views::{Happening, Run, RunFilter, TaskRun};

@@ -27,7 +27,7 @@ pub(crate) async fn stop_run(tx: &mut Tx, run: RunId, now: Timestamp) -> Result<
 }
 
 /// Asks every task run of a run to stop, if there is such a run.
-pub(super) async fn stop(tx: &mut Tx, history: &mut History, run: RunId) -> Result<u64> {
+pub(crate) async fn stop(tx: &mut Tx, history: &mut History, run: RunId) -> Result<u64> {
     let lock = tx.lock("t");
     let sql = format!(
         "SELECT {COLUMNS} FROM task_runs t JOIN runs r ON r.id = t.run WHERE t.run = $1 \

@@ -1,0 +1,78 @@
+//! What goes, so that the store does not grow for ever: old runs with all that belongs to them, and workers that are gone.
+
+use std::time::Duration;
+
+use levada_core::error::Result;
+use levada_core::id::RunId;
+use levada_core::time::Timestamp;
+
+use crate::Store;
+use crate::db::{Tx, Value, list};
+
+/// What is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// Runs that ended less long ago.
+    pub age: Duration,
+    /// Most runs of one pipeline that have ended.
+    pub runs: u32,
+}
+
+/// Most runs removed in one transaction, so that nobody waits for long.
+const BATCH: i64 = 100;
+/// How long workers are remembered that are gone.
+const WORKERS: Duration = Duration::from_secs(24 * 3_600);
+
+impl Store {
+    /// Removes runs that are too old or too many, up to a batch of them; never one that is open, nor the last of its
+    /// pipeline that succeeded. Answers which, so that their logs and files can go: an empty answer means that nothing
+    /// is left to remove. Removes workers that have been gone for a day.
+    pub async fn remove_old(&self, keep: Keep, now: Timestamp) -> Result<Vec<RunId>> {
+        let found = self.db.read(async move |tx: &mut Tx| old(tx, keep, now).await).await?;
+        self.db.write(async move |tx: &mut Tx| remove(tx, &found, now).await).await
+    }
+}
+
+/// The runs to remove. One that a backfill in progress folds over stays.
+async fn old(tx: &mut Tx, keep: Keep, now: Timestamp) -> Result<Vec<RunId>> {
+    let mut found = Vec::new();
+    let stays = "r.id <> COALESCE((SELECT MAX(s.id) FROM runs s WHERE s.pipeline = r.pipeline AND s.state = 'succeeded'), 0) \
+                 AND NOT EXISTS (SELECT 1 FROM backfills b WHERE b.id = r.backfill AND b.ended_at IS NULL)";
+    let by_age = format!(
+        "SELECT r.id FROM runs r WHERE r.ended_at IS NOT NULL AND r.ended_at < $1 AND {stays} ORDER BY r.ended_at LIMIT {BATCH}"
+    );
+    for mut row in tx.rows(&by_age, &[now.minus(keep.age).into()]).await? {
+        found.push(RunId(row.int()?));
+    }
+    let pipelines = "SELECT name FROM pipelines ORDER BY name";
+    // the newest run that is one too many, found in the index, and then those before it
+    let first = "SELECT id FROM runs WHERE pipeline = $1 AND ended_at IS NOT NULL ORDER BY id DESC LIMIT 1 OFFSET $2";
+    let before = format!(
+        "SELECT r.id FROM runs r WHERE r.pipeline = $1 AND r.id <= $2 AND r.ended_at IS NOT NULL AND {stays} \
+         ORDER BY r.id LIMIT {BATCH}"
+    );
+    for mut row in tx.rows(pipelines, &[]).await? {
+        let name = row.text()?;
+        let Some(mut first) = tx.row(first, &[name.as_str().into(), keep.runs.into()]).await? else { continue };
+        for mut row in tx.rows(&before, &[name.into(), first.int()?.into()]).await? {
+            found.push(RunId(row.int()?));
+        }
+        if found.len() as i64 >= BATCH {
+            break;
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
+async fn remove(tx: &mut Tx, runs: &[RunId], now: Timestamp) -> Result<Vec<RunId>> {
+    let gone = "DELETE FROM workers WHERE state = 'gone' AND beat_at < $1";
+    tx.later(gone, &[now.minus(WORKERS).into()]).await?;
+    if runs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<Value> = runs.iter().map(|run| (*run).into()).collect();
+    let sql = format!("DELETE FROM runs WHERE ended_at IS NOT NULL AND id IN {} RETURNING id", list(ids.len(), 1));
+    tx.rows(&sql, &ids).await?.iter_mut().map(|row| row.int().map(RunId)).collect()
+}
