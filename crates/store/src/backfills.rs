@@ -100,12 +100,7 @@ impl BackfillState {
 
 impl Store {
     /// The instants that need a run, in the order given.
-    pub async fn backfill_times(
-        &self,
-        pipeline: String,
-        times: Vec<Timestamp>,
-        only: Only,
-    ) -> Result<Vec<Timestamp>> {
+    pub async fn backfill_times(&self, pipeline: String, times: Vec<Timestamp>, only: Only) -> Result<Vec<Timestamp>> {
         self.db.read(async move |tx: &mut Tx| needed(tx, &pipeline, &times, only).await).await
     }
 
@@ -119,7 +114,8 @@ impl Store {
 
     /// Starts the next runs of backfills, and ends those that are done. Answers how many runs were made.
     pub async fn advance_backfills(&self, now: Timestamp) -> Result<usize> {
-        let open = async move |tx: &mut Tx| tx.row("SELECT id FROM backfills WHERE ended_at IS NULL LIMIT 1", &[]).await;
+        let open =
+            async move |tx: &mut Tx| tx.row("SELECT id FROM backfills WHERE ended_at IS NULL LIMIT 1", &[]).await;
         if self.db.read(open).await?.is_none() {
             return Ok(0);
         }

@@ -122,11 +122,9 @@ impl Store {
 
     /// Keeps a document as the newest version.
     pub async fn keep_document(&self, document: NewDocument, now: Timestamp) -> Result<Kept> {
-        let keep = async move |tx: &mut Tx| {
-            match document.kind {
-                Kind::Pipeline => pipelines::apply(tx, &document, None, now).await,
-                Kind::Project => documents::keep(tx, &document, now).await,
-            }
+        let keep = async move |tx: &mut Tx| match document.kind {
+            Kind::Pipeline => pipelines::apply(tx, &document, None, now).await,
+            Kind::Project => documents::keep(tx, &document, now).await,
         };
         self.db.write(keep).await
     }

@@ -86,7 +86,9 @@ async fn run_again(tx: &mut Tx, again: &Again, now: Timestamp) -> Result<Created
 fn check_rest(run: RunId, state: RunState) -> Result<()> {
     let (message, advice) = match state {
         RunState::Failed | RunState::Cancelled => return Ok(()),
-        RunState::Succeeded => (format!("the run {run} succeeded: nothing is left to do"), "Run all of it again instead."),
+        RunState::Succeeded => {
+            (format!("the run {run} succeeded: nothing is left to do"), "Run all of it again instead.")
+        }
         RunState::Queued | RunState::Running => (format!("the run {run} has not ended"), "Cancel it first, or wait."),
     };
     Err(Error::new(ErrorKind::Refused, message).advise(advice))

@@ -255,10 +255,10 @@ pub(crate) async fn remove_all(tx: &mut Tx, pipeline: &str) -> Result<()> {
 
 async fn set_paused(tx: &mut Tx, pipeline: &str, name: Option<&str>, reason: i64, paused: bool) -> Result<u64> {
     // the reason's bit is set or cleared, the others stay
-    let sql = "UPDATE schedules SET paused = (paused & ~$1) | $2 WHERE pipeline = $3 AND ($4 = '' OR name = $4)";
+    let sql = "UPDATE schedules SET paused = (paused & $1) | $2 WHERE pipeline = $3 AND ($4 = '' OR name = $4)";
     let set = if paused { reason } else { 0 };
     tx.signal(Signal::Due);
-    tx.execute(sql, &[reason.into(), set.into(), pipeline.into(), name.unwrap_or_default().into()]).await
+    tx.execute(sql, &[(!reason).into(), set.into(), pipeline.into(), name.unwrap_or_default().into()]).await
 }
 
 /// A schedule that is due.
@@ -346,12 +346,7 @@ async fn due_files(tx: &mut Tx, now: Timestamp) -> Result<Vec<FileWatch>> {
     Ok(watches)
 }
 
-async fn files_seen(
-    tx: &mut Tx,
-    watch: &FileWatch,
-    occasion: Option<&str>,
-    now: Timestamp,
-) -> Result<Option<Created>> {
+async fn files_seen(tx: &mut Tx, watch: &FileWatch, occasion: Option<&str>, now: Timestamp) -> Result<Option<Created>> {
     let lock = tx.lock("s");
     let sql = format!(
         "SELECT s.spec, p.document FROM schedules s JOIN pipelines p ON p.name = s.pipeline \

@@ -187,7 +187,8 @@ async fn runs(tx: &mut Tx, filter: &RunFilter) -> Result<Vec<Run>> {
     if let Some(since) = filter.since {
         add(" AND r.created_at >= ?", since.into());
         // older runs have lower numbers, so that the list need not go on to the first one
-        let bound = " AND r.id >= COALESCE((SELECT m.id FROM runs m WHERE m.created_at >= ? ORDER BY m.created_at LIMIT 1), 0)";
+        let bound =
+            " AND r.id >= COALESCE((SELECT m.id FROM runs m WHERE m.created_at >= ? ORDER BY m.created_at LIMIT 1), 0)";
         add(bound, since.minus(SKEW).into());
     }
     // spelled out, because indexes that cover some states only are found by them

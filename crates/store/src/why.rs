@@ -33,7 +33,9 @@ const NAMES_MAX: usize = 3;
 async fn of_run(tx: &mut Tx, run: RunId, now: Timestamp) -> Result<String> {
     let sql = "SELECT state, ended_at, admitted, pipeline FROM runs WHERE id = $1";
     let Some(mut row) = tx.row(sql, &[run.into()]).await? else {
-        return Err(Error::new(ErrorKind::NotFound, format!("there is no run {run}")).advise("List them: `levada runs`."));
+        return Err(
+            Error::new(ErrorKind::NotFound, format!("there is no run {run}")).advise("List them: `levada runs`.")
+        );
     };
     let (state, ended_at, admitted, pipeline) = (row.text()?, row.time_or_null()?, row.flag()?, row.text()?);
     if let Some(at) = ended_at {
@@ -159,7 +161,8 @@ async fn of_worker(tx: &mut Tx, task: &Task, now: Timestamp) -> Result<String> {
         });
     }
     let fits = |worker: &&Worker| {
-        !worker.is_own && task.runs_on.split(',').all(|label| label.is_empty() || worker.labels.iter().any(|l| l == label))
+        !worker.is_own
+            && task.runs_on.split(',').all(|label| label.is_empty() || worker.labels.iter().any(|l| l == label))
     };
     let shared = alive.iter().filter(|worker| !worker.is_own).count();
     let fitting: Vec<&Worker> = alive.iter().filter(fits).collect();
@@ -178,7 +181,8 @@ async fn of_worker(tx: &mut Tx, task: &Task, now: Timestamp) -> Result<String> {
         return Ok("the workers that could take it are about to end and take nothing new".to_owned());
     }
     let slots: u32 = heard.iter().map(|worker| worker.slots).sum();
-    let sql = "SELECT COUNT(*) FROM task_runs WHERE worker IS NOT NULL AND state IN ('starting', 'running', 'stopping')";
+    let sql =
+        "SELECT COUNT(*) FROM task_runs WHERE worker IS NOT NULL AND state IN ('starting', 'running', 'stopping')";
     let held = tx.row(sql, &[]).await?.map_or(Ok(0), |mut row| row.count())?;
     Ok(if held >= u64::from(slots) {
         format!("all slots of the workers are taken: {held} of {slots}")
@@ -203,7 +207,8 @@ async fn of_pool(tx: &mut Tx, pool: &str, needed: i64) -> Result<Option<String>>
         held += taken;
         holders.push(format!("{name} of run {run}"));
     }
-    Ok((held + needed > slots).then(|| format!("the pool {pool} is full: {held} of {slots} slots, held by {}", names(&holders))))
+    Ok((held + needed > slots)
+        .then(|| format!("the pool {pool} is full: {held} of {slots} slots, held by {}", names(&holders))))
 }
 
 async fn of_wait(tx: &mut Tx, task: &Task) -> Result<String> {

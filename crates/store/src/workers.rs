@@ -159,8 +159,10 @@ pub(crate) async fn keep_alive(tx: &mut Tx, worker: WorkerId) -> Result<()> {
     let sql = format!("SELECT w.id FROM workers w WHERE w.id = $1 AND w.state <> 'gone'{lock}");
     match tx.row(&sql, &[worker.into()]).await? {
         Some(_) => Ok(()),
-        None => Err(Error::new(ErrorKind::Refused, "this process was not heard of for too long, and was taken for dead")
-            .advise("Start it again.")),
+        None => {
+            Err(Error::new(ErrorKind::Refused, "this process was not heard of for too long, and was taken for dead")
+                .advise("Start it again."))
+        }
     }
 }
 

@@ -7,10 +7,10 @@ use levada_core::id::{RunId, TaskRunId};
 use levada_core::run::{Event, Policy, RunState, advance};
 use levada_core::time::Timestamp;
 
+use super::OWN_RUN;
 use super::change::{COLUMNS, History, TaskRow};
 use super::create::graph;
 use super::exchange::{Exchange, Exchanged};
-use super::OWN_RUN;
 use crate::db::{Dialect, Tx, Value, list};
 
 /// A claimed task run.
@@ -56,12 +56,7 @@ pub const LABELS_MAX: usize = 8;
 const CLAIMS_MAX: usize = 256;
 
 /// Gives a worker task runs. One that is taken for dead gets none.
-pub(super) async fn claim(
-    tx: &mut Tx,
-    exchange: &Exchange,
-    history: &mut History,
-    done: &mut Exchanged,
-) -> Result<()> {
+pub(super) async fn claim(tx: &mut Tx, exchange: &Exchange, history: &mut History, done: &mut Exchanged) -> Result<()> {
     let mut full: Vec<String> = Vec::new();
     let want = exchange.want.min(CLAIMS_MAX);
     while done.claims.len() < want {

@@ -218,4 +218,3 @@ async fn add_items(
     history.ready.push(row.id);
     insert(tx, &values).await
 }
-

@@ -16,8 +16,8 @@ pub use exchange::{Exchange, Exchanged, Update};
 pub(crate) use change::History;
 pub(crate) use create::{Place, create, create_run, place_of};
 pub(crate) use exchange::exchange;
-pub(crate) use stop::{stop, stop_run};
 pub(crate) use settle::admit;
+pub(crate) use stop::{stop, stop_run};
 pub(crate) use wake::{lose_unknown, next_wake, reap, wake_due};
 
 /// The label of task runs that only the process which started their run may claim.

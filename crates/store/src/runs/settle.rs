@@ -104,7 +104,8 @@ async fn items_ended(
     count: u64,
     graph: &Graph,
 ) -> Result<Option<TaskRow>> {
-    let sql = "UPDATE task_runs SET blockers = blockers - $1 WHERE run = $2 AND task = $3 AND item = -1 RETURNING blockers";
+    let sql =
+        "UPDATE task_runs SET blockers = blockers - $1 WHERE run = $2 AND task = $3 AND item = -1 RETURNING blockers";
     let row = tx.row(sql, &[count.into(), run.into(), task.into()]).await?;
     let left = row.map_or(Ok(0), |mut row| row.int())?;
     if left > 0 {

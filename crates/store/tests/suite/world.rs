@@ -6,7 +6,7 @@ use levada_core::config::Retry;
 use levada_core::id::{RunId, WorkerId};
 use levada_core::run::{Event, Graph, Node, When};
 use levada_core::time::Timestamp;
-use levada_store::{Claim, Exchange, Exchanged, Kind, NewDocument, NewRun, NewWorker, Store, Update};
+use levada_store::{Claim, Exchange, Exchanged, Kind, NewDocument, NewRun, NewSchedule, NewWorker, Store, Update};
 
 pub struct World {
     pub store: Store,
@@ -57,6 +57,24 @@ impl World {
             graph: Some(graph),
         };
         self.store.keep_document(document, self.now).await.unwrap().id
+    }
+
+    /// A pipeline of one task, with schedules.
+    pub async fn scheduled(&self, name: &str, schedules: Vec<NewSchedule>) {
+        let document = NewDocument {
+            kind: Kind::Pipeline,
+            name: name.to_owned(),
+            path: format!("pipelines/{name}.yaml"),
+            text: format!("name: {name}"),
+            graph: Some(chain(1)),
+        };
+        self.store.apply_pipeline(document, schedules, self.now).await.unwrap();
+    }
+
+    /// The newest version of a pipeline.
+    pub async fn document(&self, name: &str) -> i64 {
+        let pipelines = self.store.pipelines().await.unwrap();
+        pipelines.iter().find(|pipeline| pipeline.name == name).unwrap().document
     }
 
     pub async fn run(&self, name: &str, document: i64, identity: &str) -> RunId {
