@@ -196,9 +196,9 @@ pub(crate) async fn set(tx: &mut Tx, pipeline: &str, new: &[NewSchedule], now: T
             Some((before, _, paused)) if before == spec && paused & REMOVED == 0 => continue,
             Some((before, next_at, paused)) => {
                 let unseen = next_at.filter(|_| paused & REMOVED == 0);
-                (before == spec, unseen, paused & BY_ITSELF | by_pipeline)
+                (before == spec, unseen, (paused & BY_ITSELF) | by_pipeline)
             }
-            None => (false, None, i64::from(schedule.paused) * BY_ITSELF | by_pipeline),
+            None => (false, None, if schedule.paused { BY_ITSELF | by_pipeline } else { by_pipeline }),
         };
         let from = unseen.map_or(now, |at| at.minus(Duration::from_micros(1)).min(now));
         let (kind, next_at) = match &schedule.spec.when {
