@@ -71,7 +71,9 @@ impl Pair {
 
     /// Waits until the standby has done what the primary did; false if it takes longer than that.
     async fn replayed(&self, seconds: u32) -> bool {
-        let now: String = self.primary.query_one("SELECT pg_current_wal_lsn()::text", &[]).await.unwrap().get(0);
+        // The end of what is written for the log, not of what is in it by now: a VACUUM does not wait for that.
+        let now = "SELECT pg_current_wal_insert_lsn()::text";
+        let now: String = self.primary.query_one(now, &[]).await.unwrap().get(0);
         for _ in 0..seconds * 20 {
             let query = format!("SELECT pg_last_wal_replay_lsn() >= '{now}'");
             if self.watch.query_one(&query, &[]).await.unwrap().get(0) {
@@ -87,7 +89,7 @@ impl Pair {
     async fn conflict(&self) {
         self.primary.batch_execute("DELETE FROM other WHERE id IN (SELECT id FROM other LIMIT 100)").await.unwrap();
         self.primary.batch_execute("VACUUM other").await.unwrap();
-        self.replayed(2).await;
+        self.replayed(3).await;
     }
 
     async fn open(&self, from: Option<Position>, mark_overlap: bool) -> Extract {
