@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use url::Url;
 
 use crate::destination::Destination;
@@ -66,6 +66,34 @@ pub trait Connection: Send + Sync {
 
     /// Tries the connection step by step and stops at the first step that fails.
     fn check(&self) -> BoxFuture<'_, Vec<CheckStep>>;
+
+    /// The first rows of a query, which cannot change anything, as JSON objects with the columns in their order.
+    ///
+    /// # Errors
+    /// `Unsupported` where the system knows no queries; `Data` for one it does not understand.
+    fn query<'a>(&'a self, _sql: &'a str, _rows_max: usize) -> BoxFuture<'a, Result<Vec<Map<String, Value>>>> {
+        Box::pin(async { Err(Error::new(ErrorKind::Unsupported, "this kind of connection knows no queries")) })
+    }
+
+    /// The files or objects that match a path or wildcard, in the order of their names. A file that is still being
+    /// written is not among them.
+    ///
+    /// # Errors
+    /// `Unsupported` where the system holds no files.
+    fn list<'a>(&'a self, _path: &'a str) -> BoxFuture<'a, Result<Vec<FoundFile>>> {
+        Box::pin(async { Err(Error::new(ErrorKind::Unsupported, "this kind of connection holds no files")) })
+    }
+}
+
+/// A file or object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundFile {
+    /// Its path, as a stream's name would have it.
+    pub path: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// When it was last written, as the system tells it.
+    pub modified: String,
 }
 
 /// One step of a connection check.

@@ -2,6 +2,8 @@
 //! connector by name.
 
 mod channel;
+pub mod connections;
+pub mod house;
 pub mod log;
 pub mod progress;
 pub mod report;

@@ -74,6 +74,9 @@ pub struct Changes {
 /// An error in parts, for JSON output.
 #[derive(Debug, Serialize)]
 pub struct Failure {
+    /// The kind.
+    #[serde(skip)]
+    pub kind: ErrorKind,
     /// The kind's stable name.
     pub code: &'static str,
     /// Exit code that follows from the kind.
@@ -136,6 +139,7 @@ impl From<&Error> for Failure {
         let policy = error.kind().policy();
         let place: String = error.place().iter().map(|place| format!("{place}: ")).collect();
         Self {
+            kind: error.kind(),
             code: policy.code,
             exit_code: policy.exit_code,
             message: format!("{place}{}", error.message()),

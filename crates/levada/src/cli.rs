@@ -27,6 +27,12 @@ pub struct Cli {
     /// The file with the connections [default: the nearest levada.yaml]
     #[arg(long, global = true, value_name = "FILE")]
     pub project: Option<PathBuf>,
+    /// The folder for logs, files of runs and the metadata store [default: .levada in the project's folder]
+    #[arg(long, global = true, env = "LEVADA_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// The metadata store: the path of a SQLite file, or a PostgreSQL URL [default: levada.db in the data folder]
+    #[arg(long, global = true, env = "LEVADA_DATABASE", hide_env_values = true, value_name = "URL")]
+    pub database: Option<String>,
     /// What to do
     #[command(subcommand)]
     pub command: Command,
@@ -46,6 +52,10 @@ pub enum Format {
 pub enum Command {
     /// Run a pipeline
     Run(RunArgs),
+    /// Run pipelines by themselves: schedules, and workers in this process
+    Serve(ServeArgs),
+    /// Execute tasks in a process of its own
+    Worker(WorkerArgs),
     /// Copy streams from one system to another, without any document
     Copy(Box<CopyArgs>),
     /// Check documents without touching any system
@@ -86,6 +96,31 @@ pub struct RunArgs {
     /// Forget positions, and load every stream from the start
     #[arg(long)]
     pub full_refresh: bool,
+}
+
+/// Arguments of `serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Tasks at once in this process; 0 leaves all to `levada worker`
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub workers: u32,
+    /// The port of the health page, on this machine only
+    #[arg(long, value_name = "PORT", default_value_t = 7717)]
+    pub port: u16,
+}
+
+/// Arguments of `worker`.
+#[derive(Debug, Args)]
+pub struct WorkerArgs {
+    /// Tasks at once
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub slots: u32,
+    /// A label that tasks can ask for in `runs_on`; can be given several times
+    #[arg(long = "label", value_name = "LABEL")]
+    pub labels: Vec<String>,
+    /// Its name [default: host and process]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
 }
 
 /// Arguments of `copy`.

@@ -5,6 +5,7 @@ mod commands;
 mod output;
 mod progress;
 mod project;
+mod service;
 mod wiring;
 
 use std::process::ExitCode;

@@ -3,14 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use levada_core::config::{self, File, PROJECT_FILE, Settings, Variables, env_name, fit_settings};
-use levada_core::connector::{Connection, Connector, Registry};
-use levada_core::error::{Context, Error, ErrorKind, Result};
+use levada_core::config::{self, File, PROJECT_FILE, Variables, env_name};
+use levada_core::connector::Registry;
+use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::naming::{did_you_mean, nearest};
-use serde_json::Value;
-use url::Url;
+use levada_engine::connections::{self, Opened};
 
 /// The connections at hand, and what their references mean.
 pub struct Project {
@@ -19,16 +17,6 @@ pub struct Project {
     pub shared: config::Project,
     /// Values of the pipeline's parameters.
     pub params: BTreeMap<String, String>,
-}
-
-/// A connection ready for use.
-pub struct Opened {
-    /// Its name; for a URL or path, its address.
-    pub name: String,
-    /// The connection.
-    pub connection: Arc<dyn Connection>,
-    /// Whether its streams live in namespaces.
-    pub namespaces: bool,
 }
 
 impl Project {
@@ -54,7 +42,7 @@ impl Project {
             Some(connection) => self.open_named(connection),
             None => {
                 self.check_address(target)?;
-                self.open_address(target).map_err(|error| vec![error])
+                connections::open_address(&self.registry, target).map_err(|error| vec![error])
             }
         }
     }
@@ -62,17 +50,7 @@ impl Project {
     /// Opens a connection of the project.
     pub fn open_named(&self, connection: &config::Connection) -> Result<Opened, Vec<Error>> {
         let variables = Variables { env: &env, secret: &secret, params: self.params.clone(), runtime: None };
-        let opened = match connection.settings(&variables)? {
-            Settings::Url(address) => self.open_address(&address),
-            Settings::Typed { connector, settings } => {
-                self.registry.get(&connector).and_then(|connector| connect(connector, settings))
-            }
-        };
-        let opened = opened.map_err(|error| {
-            let place = connection.place(&error);
-            vec![error.at(place)]
-        })?;
-        Ok(Opened { name: connection.name.clone(), ..opened })
+        connections::open(&self.registry, connection, &variables)
     }
 
     /// A word that is neither a URL nor a path that exists is a connection's name spelt wrongly.
@@ -91,61 +69,6 @@ impl Project {
         };
         Err(vec![Error::new(ErrorKind::Config, format!("there is no connection `{target}`")).advise(advice)])
     }
-
-    fn open_address(&self, address: &str) -> Result<Opened> {
-        let (connector, url) = self.address(address)?;
-        let settings = connector.settings_from_url(&url).at(without_password(&url))?;
-        connect(connector, settings).at(without_password(&url))
-    }
-
-    fn address(&self, address: &str) -> Result<(&Arc<dyn Connector>, Url)> {
-        let scheme = address.split_once(':').map(|(scheme, _)| scheme);
-        if let Some(scheme) = scheme.filter(|scheme| is_scheme(scheme)) {
-            let connector = self.registry.for_scheme(&scheme.to_ascii_lowercase())?;
-            let url = parse_url(address).map_err(|error| {
-                Error::new(ErrorKind::Config, format!("this is not a URL: {error}"))
-                    .at(format!("{scheme}:.."))
-                    .advise("Write scheme://user:password@host:port/name, special characters as %XX.")
-            })?;
-            return Ok((connector, url));
-        }
-        let (path, query) = address.split_once('?').map_or((address, None), |(path, query)| (path, Some(query)));
-        let connector = self.registry.for_path(path)?;
-        let scheme = connector.descriptor().schemes.first().copied().unwrap_or("file");
-        let absolute = std::path::absolute(path).at(path)?;
-        let file = Url::from_file_path(absolute)
-            .map_err(|()| Error::new(ErrorKind::Config, format!("`{path}` is not a usable path")))?;
-        let query = query.map(|query| format!("?{query}")).unwrap_or_default();
-        let url = Url::parse(&format!("{scheme}://{}{query}", file.path()))
-            .map_err(|error| Error::new(ErrorKind::Config, format!("`{path}` is not a usable path: {error}")))?;
-        Ok((connector, url))
-    }
-}
-
-/// Parses a URL; a relative path behind `file:` starts at the current folder.
-pub fn parse_url(text: &str) -> Result<Url, url::ParseError> {
-    let here = std::env::current_dir().ok().and_then(|folder| Url::from_directory_path(folder).ok());
-    Url::options().base_url(here.as_ref()).parse(text)
-}
-
-fn connect(connector: &Arc<dyn Connector>, mut settings: Value) -> Result<Opened> {
-    let descriptor = connector.descriptor();
-    fit_settings(&mut settings, &descriptor.settings)?;
-    let connection = connector.connect(settings)?;
-    Ok(Opened { name: connection.address(), connection, namespaces: descriptor.namespaces })
-}
-
-/// `C:` is a drive, not a scheme.
-fn is_scheme(text: &str) -> bool {
-    text.len() > 1 && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
-}
-
-/// A URL without password and options, which may hold keys.
-fn without_password(url: &Url) -> String {
-    let mut url = url.clone();
-    let _ = url.set_password(None);
-    url.set_query(None);
-    url.to_string()
 }
 
 /// Reads a document.
@@ -164,7 +87,7 @@ pub fn read(path: &Path) -> Result<File, Vec<Error>> {
 }
 
 /// The project file in a folder or the nearest one above.
-fn nearest_project(folder: &Path) -> Option<PathBuf> {
+pub fn nearest_project(folder: &Path) -> Option<PathBuf> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let absolute = std::path::absolute(folder).ok()?;
     let found = absolute.ancestors().map(|folder| folder.join(PROJECT_FILE)).find(|path| path.is_file())?;

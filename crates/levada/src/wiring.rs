@@ -18,6 +18,11 @@ pub fn runtime() -> Result<Runtime> {
     built.map_err(|error| Error::new(ErrorKind::Internal, format!("the runtime does not start: {error}")))
 }
 
+/// Lets what the house has to say go to standard error.
+pub fn log() {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).init();
+}
+
 /// A panic in a task ends that task, which is reported as an error; printed as well, it would be told twice and in words
 /// for nobody.
 fn quiet_tasks() {

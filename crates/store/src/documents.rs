@@ -17,6 +17,10 @@ pub enum Kind {
     Project,
     /// One pipeline.
     Pipeline,
+    /// The connections of a single run from a file, which change nothing for other runs.
+    LocalProject,
+    /// The pipeline of a single run from a file.
+    LocalPipeline,
 }
 
 impl Kind {
@@ -25,6 +29,8 @@ impl Kind {
         match self {
             Self::Project => "project",
             Self::Pipeline => "pipeline",
+            Self::LocalProject => "local_project",
+            Self::LocalPipeline => "local_pipeline",
         }
     }
 }

@@ -124,7 +124,7 @@ impl Store {
     pub async fn keep_document(&self, document: NewDocument, now: Timestamp) -> Result<Kept> {
         let keep = async move |tx: &mut Tx| match document.kind {
             Kind::Pipeline => pipelines::apply(tx, &document, None, now).await,
-            Kind::Project => documents::keep(tx, &document, now).await,
+            Kind::Project | Kind::LocalProject | Kind::LocalPipeline => documents::keep(tx, &document, now).await,
         };
         self.db.write(keep).await
     }

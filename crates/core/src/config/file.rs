@@ -7,9 +7,12 @@ use super::decode;
 use super::document::{Param, PipelineDocument, TaskDocument};
 use super::interpolate::{self, Late, Variables};
 use super::pipeline::{Pipeline, Task};
+use super::problem::Problem;
 use super::project::{Connection, NamedChannel, Project, ProjectDocument, Said};
 use super::reference;
 use super::retry::RetryDocument;
+use super::task::ForEachDocument;
+use super::work::ForEach;
 use super::yaml::{self, Key, Mark, Node, Value};
 use crate::error::{Error, ErrorKind};
 use crate::naming::{did_you_mean, nearest};
@@ -189,20 +192,7 @@ impl File {
     pub fn task(&self, name: &str, project: &Project, variables: &Variables<'_>) -> Result<Task, Vec<Error>> {
         let raw = self.raw()?;
         let variables = Variables { params: self.params(variables)?, ..variables.clone() };
-        let hook = |kind: &str| {
-            let index = (0..raw.get(kind)?.len()).find(|index| reference::hook_name(kind, *index) == name)?;
-            Some([kind.to_owned(), index.to_string()].to_vec())
-        };
-        let path = if raw.find(&["tasks", name]).is_some() {
-            vec!["tasks".to_owned(), name.to_owned()]
-        } else if name == "sync" && raw.get("sync").is_some() {
-            vec!["sync".to_owned()]
-        } else if let Some(path) = hook("on_failure").or_else(|| hook("on_success")) {
-            path
-        } else {
-            let error = Error::new(ErrorKind::NotFound, format!("there is no task `{name}`"));
-            return Err(vec![error.at(&self.name).advise("The pipeline has changed; start a new run.")]);
-        };
+        let path = self.task_path(name)?;
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         let part = |path: &[&str]| {
             let filled = raw.find(path).map(|node| interpolate::fill(&self.name, node, &variables, Late::Refused));
@@ -218,6 +208,44 @@ impl File {
         let mut check = Check::new(self, raw, project);
         let task = check.task(&path, name, &document, retry);
         check.done(task)
+    }
+
+    /// The items that a task is run for, with every reference resolved. What it does with each is not looked at.
+    ///
+    /// # Errors
+    /// As of [`File::task`]; `NotFound` if the task is not run for each of several items.
+    pub fn items(&self, name: &str, variables: &Variables<'_>) -> Result<ForEach, Vec<Error>> {
+        let variables = Variables { params: self.params(variables)?, ..variables.clone() };
+        let mut path = self.task_path(name)?;
+        path.push("for_each".to_owned());
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        let Some(node) = self.raw()?.find(&path) else { return Err(vec![self.no_task(name)]) };
+        let filled = interpolate::fill(&self.name, node, &variables, Late::Refused)?;
+        let document: ForEachDocument = decode::decode(&filled).map_err(|misfit| vec![misfit.in_file(&self.name)])?;
+        let wrong = |problem: Problem| self.error(node.mark, &problem.message, &problem.advice);
+        document.resolve().map_err(|problems| problems.into_iter().map(wrong).collect())
+    }
+
+    /// Where a task stands in the document.
+    fn task_path(&self, name: &str) -> Result<Vec<String>, Vec<Error>> {
+        let raw = self.raw()?;
+        let hook = |kind: &str| {
+            let index = (0..raw.get(kind)?.len()).find(|index| reference::hook_name(kind, *index) == name)?;
+            Some([kind.to_owned(), index.to_string()].to_vec())
+        };
+        if raw.find(&["tasks", name]).is_some() {
+            return Ok(vec!["tasks".to_owned(), name.to_owned()]);
+        }
+        if name == "sync" && raw.get("sync").is_some() {
+            return Ok(vec!["sync".to_owned()]);
+        }
+        hook("on_failure").or_else(|| hook("on_success")).ok_or_else(|| vec![self.no_task(name)])
+    }
+
+    fn no_task(&self, name: &str) -> Error {
+        Error::new(ErrorKind::NotFound, format!("there is no task `{name}`"))
+            .at(&self.name)
+            .advise("The pipeline has changed; start a new run.")
     }
 
     /// The values of the parameters: those given, and the defaults of the others.

@@ -55,6 +55,11 @@ pub fn names(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// The names of the secrets that the text of a document mentions.
+pub fn secret_names(text: &str) -> impl Iterator<Item = &str> {
+    names(text).filter_map(|name| name.trim().strip_prefix("secret:"))
+}
+
 /// Whether a text holds a reference that only a run resolves, so that it cannot be looked at before.
 pub fn is_late(text: &str) -> bool {
     names(text).next().is_some()

@@ -29,7 +29,7 @@ mod yaml;
 
 pub use document::{OnLost, Param, ParamKind, PipelineDocument, TaskDocument};
 pub use file::File;
-pub use interpolate::{Runtime, Variables, env_name};
+pub use interpolate::{Runtime, Variables, env_name, secret_names};
 pub use json_schema::{pipeline_schema, project_schema};
 pub use pipeline::{Pipeline, Task};
 pub use pipelines::check_pipelines;

@@ -6,8 +6,8 @@ use serde_json::json;
 use super::{Context, Errors, Outcome, block_on};
 use crate::cli::CheckArgs;
 use crate::output::{Cell, Table, error_json};
-use crate::project::parse_url;
 use levada_core::error::{Error, ErrorKind};
+use levada_engine::connections::parse_url;
 
 /// Checks the connections named, or all of the project.
 pub fn execute(context: &Context, args: &CheckArgs) -> Outcome {

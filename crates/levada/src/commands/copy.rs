@@ -3,12 +3,12 @@
 use levada_core::config::amount::{BytesText, parse_bytes};
 use levada_core::config::{Columns, Parallel, Problem, Retry, StreamDocument, Streams, Sync, SyncDocument};
 use levada_core::error::{Error, ErrorKind, Result};
+use levada_engine::connections::Opened;
 use levada_engine::report::StreamReport;
 
 use super::sync::{Work, carry_out, show_proof, show_report, stop_on_interrupt};
 use super::{Context, Errors, Outcome, one, plan};
 use crate::cli::CopyArgs;
-use crate::project::Opened;
 use crate::wiring;
 
 /// Copies streams.

@@ -10,16 +10,19 @@ mod positions;
 mod preview;
 mod run;
 mod schema;
+mod serve;
 mod sync;
 mod validate;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use levada_core::error::Error;
+use levada_core::error::{Error, ErrorKind};
+use levada_core::secret::Secret;
 
 use crate::cli::{Cli, Command};
 use crate::output::Output;
 use crate::project::Project;
+use crate::service::Places;
 use crate::wiring;
 
 pub use sync::bound_word;
@@ -33,6 +36,8 @@ type Outcome = Result<u8, Errors>;
 struct Context {
     output: Output,
     project_file: Option<PathBuf>,
+    data: Option<PathBuf>,
+    database: Option<Secret>,
 }
 
 impl Context {
@@ -40,14 +45,28 @@ impl Context {
     fn project(&self) -> Result<Project, Errors> {
         Project::here(wiring::registry(), self.project_file.as_deref())
     }
+
+    /// Where the project of the current folder keeps things.
+    fn places(&self) -> Result<Places, Errors> {
+        let folder = self.project_file.as_deref().and_then(Path::parent).unwrap_or(Path::new("."));
+        self.places_of(folder)
+    }
+
+    /// Where the project that a folder lies in keeps things.
+    fn places_of(&self, folder: &Path) -> Result<Places, Errors> {
+        Places::of(folder, self.data.as_deref(), self.database.as_ref()).map_err(one)
+    }
 }
 
 /// Executes a command, and gives the exit code of the process.
 pub fn execute(cli: Cli) -> u8 {
     let output = Output::new(cli.output);
-    let context = Context { output, project_file: cli.project };
+    let context =
+        Context { output, project_file: cli.project, data: cli.data, database: cli.database.map(Secret::new) };
     let outcome = match cli.command {
         Command::Run(args) => run::execute(&context, &args),
+        Command::Serve(args) => serve::serve(&context, &args),
+        Command::Worker(args) => serve::worker(&context, &args),
         Command::Copy(args) => copy::execute(&context, &args),
         Command::Validate(args) => validate::execute(&context, &args),
         Command::Plan(args) => plan::execute(&context, &args),
@@ -60,6 +79,11 @@ pub fn execute(cli: Cli) -> u8 {
         Command::Completions(args) => completions::execute(&args),
     };
     outcome.unwrap_or_else(|errors| output.errors(&errors))
+}
+
+/// A task of ours that broke off.
+fn broken(error: &tokio::task::JoinError) -> Error {
+    Error::new(ErrorKind::Internal, format!("a part of Levada broke off: {error}"))
 }
 
 /// One error as the list that commands return.

@@ -1,24 +1,42 @@
-//! `levada run`: the tasks of a pipeline, each after those it waits for.
+//! `levada run`: a pipeline from a file, carried out by this process alone, and kept in the history of the project.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
-use levada_core::config::{Pipeline, Task, Variables};
-use levada_core::error::{Context as _, Error, ErrorKind};
+use futures_util::future::BoxFuture;
+use levada_core::config::{PROJECT_FILE, Pipeline, Task, Variables, Work as Kind};
+use levada_core::error::{Error, ErrorKind};
+use levada_core::id::RunId;
 use levada_core::naming::{did_you_mean, nearest};
 use levada_core::run::When;
-use levada_engine::report::{Failure, StreamReport};
+use levada_engine::house::{Observer, RunOptions, Scheduler, Seen};
+use levada_engine::report::{Report, StreamReport};
+use levada_store::{Claim, Kind as DocumentKind, NewDocument, NewRun, Store};
 use serde::Serialize;
+use serde_json::Value as Json;
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 
-use super::sync::{Work, carry_out, show_proof, show_report, stop_on_interrupt};
+use super::sync::{Work, show_proof, show_report, stop_on_interrupt};
 use super::{Context, Errors, Outcome, one};
 use crate::cli::RunArgs;
 use crate::output::{Output, printable};
-use crate::project::{Project, env, secret};
+use crate::progress::{self, Shown};
+use crate::project::{Project, env, nearest_project, secret};
+use crate::service::{self, Places};
 use crate::wiring;
+
+/// How often the end of the run is looked for.
+const LOOK: Duration = Duration::from_millis(20);
+/// How long an interrupted run may take to end.
+const STOP_LIMIT: Duration = Duration::from_millis(4_800);
 
 /// What a run came to.
 #[derive(Serialize)]
 struct RunReport {
+    run: RunId,
     pipeline: String,
     succeeded: bool,
     tasks: Vec<TaskReport>,
@@ -31,7 +49,7 @@ struct TaskReport {
     state: &'static str,
     streams: Vec<StreamReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<Failure>,
+    error: Option<Json>,
     #[serde(skip)]
     exit_code: u8,
 }
@@ -39,14 +57,19 @@ struct TaskReport {
 /// Runs a pipeline.
 pub fn execute(context: &Context, args: &RunArgs) -> Outcome {
     let (project, pipeline) = load(context, args)?;
+    let tasks: Vec<String> = chosen(&pipeline, args)?.into_iter().map(|task| task.name.clone()).collect();
     // every connection is opened before anything moves: a mistake in the last task is told at once
-    let work = chosen(&pipeline, args)?
-        .into_iter()
-        .map(|task| Ok((task.clone(), work(&project, &pipeline, task, args)?)))
-        .collect::<Result<Vec<_>, Errors>>()?;
+    for task in pipeline.tasks.iter().filter(|task| tasks.contains(&task.name)) {
+        for connection in task.connections() {
+            project.open(connection)?;
+        }
+    }
+    let folder = args.file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let places = context.places_of(folder)?;
     let runtime = wiring::runtime().map_err(one)?;
-    let report = runtime.block_on(run(context.output, pipeline.name, work));
+    let report = runtime.block_on(run(context, args, &places, &pipeline, tasks));
     runtime.shutdown_background();
+    let report = report?;
     let code = report.exit_code();
     if context.output.is_json() {
         context.output.json(&report);
@@ -62,12 +85,8 @@ pub fn load(context: &Context, args: &RunArgs) -> Result<(Project, Pipeline), Er
     let (mut project, file) = Project::of_file(wiring::registry(), &args.file, context.project_file.as_deref())?;
     let params: BTreeMap<_, _> = args.params.iter().cloned().collect();
     let variables = Variables { env: &env, secret: &secret, params, runtime: None };
-    let (mut pipeline, params) = file.pipeline(&project.shared, &variables)?;
+    let (pipeline, params) = file.pipeline(&project.shared, &variables)?;
     project.params = params;
-    for task in &mut pipeline.tasks {
-        // what only a run service knows is an error here
-        task.work = file.task(&task.name, &project.shared, &variables)?.work;
-    }
     Ok((project, pipeline))
 }
 
@@ -120,54 +139,164 @@ pub fn work(project: &Project, pipeline: &Pipeline, task: &Task, args: &RunArgs)
     })
 }
 
-async fn run(output: Output, pipeline: String, work: Vec<(Task, Work)>) -> RunReport {
-    let stop = stop_on_interrupt(output);
-    let mut tasks: Vec<TaskReport> = Vec::new();
-    for (task, work) in work {
-        let waits = tasks.iter().find(|done| task.after.contains(&done.task) && done.state != "succeeded");
-        let mut report =
-            TaskReport { task: task.name, state: "skipped", streams: Vec::new(), error: None, exit_code: 0 };
-        if let Some(waits) = waits {
-            output.note(&format!("task `{}` is skipped: `{}` did not succeed", report.task, waits.task));
-            report.exit_code = waits.exit_code;
-        } else if !stop.is_cancelled() {
-            if !output.is_json() {
-                output.note(&format!("task `{}`: {} -> {}", report.task, work.source.name, work.destination.name));
-            }
-            let result = carry_out(work, &stop, output).await.at(format!("task `{}`", report.task));
-            report.take(result);
-            if !output.is_json() {
-                show_report(output, &report.streams.iter().collect::<Vec<_>>());
-            }
-            if let Some(failure) = &report.error {
-                output.note(&format!("error: {}. {}", printable(&failure.message), printable(&failure.advice)));
-            }
-        }
-        tasks.push(report);
+async fn run(
+    context: &Context,
+    args: &RunArgs,
+    places: &Places,
+    pipeline: &Pipeline,
+    tasks: Vec<String>,
+) -> Result<RunReport, Errors> {
+    let output = context.output;
+    let store = places.open().await.map_err(one)?;
+    let show = Arc::new(Show { output, seen: Mutex::default() });
+    let mut options = service::worker_options(1);
+    options.own = true;
+    let worker = service::worker(places, &store, options, show.clone()).await.map_err(one)?;
+    let mut new = new_run(context, args, &store, pipeline).await?;
+    new.owner = Some(worker.id());
+    new.only = if tasks.len() == pipeline.tasks.len() { Vec::new() } else { tasks };
+    let run = store.create_run(new, service::now()).await.map_err(one)?.run;
+    let (drain, stop) = (CancellationToken::new(), CancellationToken::new());
+    let scheduler = Scheduler::new(store.clone(), service::clock(), false);
+    let ticking = drain.clone();
+    let ticks = tokio::spawn(async move { scheduler.run(ticking).await });
+    let working = tokio::spawn(worker.work(drain.clone(), stop.clone()));
+    let interrupted = until_ended(output, &store, run).await.map_err(one)?;
+    drain.cancel();
+    stop.cancel();
+    let _ = tokio::time::timeout(STOP_LIMIT, working).await;
+    ticks.abort();
+    let mut report = show.report(&store, run, &pipeline.name).await.map_err(one)?;
+    if interrupted {
+        let code = ErrorKind::Interrupted.policy().exit_code;
+        report.tasks.iter_mut().filter(|task| task.state != "succeeded").for_each(|task| task.exit_code = code);
     }
-    let succeeded = tasks.iter().all(|task| task.state == "succeeded");
-    let mut report = RunReport { pipeline, succeeded, tasks };
-    if stop.is_cancelled() {
-        let interrupted = ErrorKind::Interrupted.policy().exit_code;
-        report.tasks.iter_mut().filter(|task| task.state != "succeeded").for_each(|task| task.exit_code = interrupted);
-    }
-    report
+    Ok(report)
 }
 
-impl TaskReport {
-    fn take(&mut self, result: Result<levada_engine::report::Report, Error>) {
-        match result {
-            Ok(report) => {
-                self.exit_code = report.exit_code();
-                self.streams = report.streams;
-            }
-            Err(error) => {
-                let failure = Failure::from(&error);
-                self.exit_code = failure.exit_code;
-                self.error = Some(failure);
-            }
+/// The run as the store is to have it, with the documents as they are now.
+async fn new_run(context: &Context, args: &RunArgs, store: &Store, pipeline: &Pipeline) -> Result<NewRun, Errors> {
+    let now = service::now();
+    let keep = async |kind, name: &str, path: &Path, graph| {
+        let text = std::fs::read_to_string(path).map_err(|error| Error::from(error).at(path.display().to_string()))?;
+        let path = path.display().to_string();
+        let document = NewDocument { kind, name: name.to_owned(), path, text, graph };
+        Ok::<i64, Error>(store.keep_document(document, now).await?.id)
+    };
+    let own =
+        keep(DocumentKind::LocalPipeline, &pipeline.name, &args.file, Some(pipeline.graph())).await.map_err(one)?;
+    let near = context.project_file.clone().or_else(|| nearest_project(args.file.parent().unwrap_or(&args.file)));
+    let project = match near {
+        Some(file) => Some(keep(DocumentKind::LocalProject, PROJECT_FILE, &file, None).await.map_err(one)?),
+        None => None,
+    };
+    let params: serde_json::Map<String, Json> =
+        args.params.iter().map(|(name, value)| (name.clone(), Json::String(value.clone()))).collect();
+    let options = RunOptions { full_refresh: args.full_refresh, stream: args.stream.clone() };
+    let mut new = NewRun::manual(&pipeline.name, own, format!("local:{}", uuid::Uuid::new_v4()));
+    new.project = project;
+    new.params = Json::Object(params).to_string();
+    new.options = serde_json::to_string(&options).ok();
+    Ok(new)
+}
+
+/// Waits for the end of a run, which the user can bring forward. Answers whether he did.
+async fn until_ended(output: Output, store: &Store, run: RunId) -> Result<bool, Error> {
+    let stop = stop_on_interrupt(output);
+    let mut deadline = None;
+    loop {
+        if store.run(run).await?.is_none_or(|run| run.ended_at.is_some()) {
+            return Ok(stop.is_cancelled());
         }
-        self.state = if self.exit_code == 0 { "succeeded" } else { "failed" };
+        if deadline.is_none() && stop.is_cancelled() {
+            store.stop_run(run, service::now()).await?;
+            deadline = Some(tokio::time::Instant::now() + STOP_LIMIT);
+        }
+        if deadline.is_some_and(|deadline| tokio::time::Instant::now() > deadline) {
+            return Ok(true);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Shows task runs to the user while they go on.
+struct Show {
+    output: Output,
+    seen: Mutex<Streams>,
+}
+
+#[derive(Default)]
+struct Streams {
+    progress: BTreeMap<i64, Shown>,
+    streams: BTreeMap<String, Vec<StreamReport>>,
+}
+
+impl Observer for Show {
+    fn see<'a>(&'a self, claim: &'a Claim, seen: Seen<'a>) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let mut own = self.seen.lock().await;
+            match seen {
+                Seen::Started(work) if !self.output.is_json() => self.output.note(&heading(claim, work)),
+                Seen::Started(_) => {}
+                Seen::Moves(figures) => {
+                    own.progress.insert(claim.task_run.0, progress::show(figures, self.output));
+                }
+                Seen::Moved(report) => {
+                    if let Some(shown) = own.progress.remove(&claim.task_run.0) {
+                        shown.end().await;
+                    }
+                    self.moved(&mut own, claim, report);
+                }
+                Seen::Ended(Err(error)) if error.kind() != ErrorKind::Interrupted => {
+                    self.output.note(&format!("error: {}", printable(&error.to_string())));
+                }
+                Seen::Ended(_) => {}
+            }
+        })
+    }
+}
+
+fn heading(claim: &Claim, work: &Kind) -> String {
+    let what = match work {
+        Kind::Sync(sync) => format!("{} -> {}", sync.from, sync.to),
+        other => other.kind().to_owned(),
+    };
+    let item = claim.item.as_ref().map(|item| format!(" {}", printable(item))).unwrap_or_default();
+    let again = if claim.attempt > 1 { format!(" (attempt {})", claim.attempt) } else { String::new() };
+    format!("task `{}`{item}: {what}{again}", claim.task)
+}
+
+impl Show {
+    fn moved(&self, own: &mut Streams, claim: &Claim, report: Report) {
+        if !self.output.is_json() {
+            show_report(self.output, &report.streams.iter().collect::<Vec<_>>());
+        }
+        own.streams.entry(claim.task.clone()).or_default().extend(report.streams);
+    }
+
+    /// What the store knows of the run in the end, with the proof of its streams.
+    async fn report(&self, store: &Store, run: RunId, pipeline: &str) -> Result<RunReport, Error> {
+        let mut own = self.seen.lock().await;
+        let mut tasks = Vec::new();
+        for task_run in store.task_runs(run).await? {
+            let error: Option<Json> = task_run.error.as_deref().and_then(|error| serde_json::from_str(error).ok());
+            let code = error.as_ref().and_then(|error| error["exit_code"].as_u64());
+            let code = code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+            let state = task_run.state.name();
+            if state == "skipped" {
+                self.output
+                    .note(&format!("task `{}` is skipped: tasks before it did not end as it needs", task_run.task));
+            }
+            tasks.push(TaskReport {
+                streams: own.streams.remove(&task_run.task).unwrap_or_default(),
+                task: task_run.task,
+                state,
+                error,
+                exit_code: if state == "failed" || state == "cancelled" { code } else { 0 },
+            });
+        }
+        let succeeded = tasks.iter().all(|task| matches!(task.state, "succeeded" | "skipped"));
+        Ok(RunReport { run, pipeline: pipeline.to_owned(), succeeded, tasks })
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use levada_core::config::{Retry, Sync};
 use levada_core::error::{Error, ErrorKind, Result};
+use levada_engine::connections::Opened;
 use levada_engine::progress::{Bound, Progress};
 use levada_engine::report::{Report, StreamReport};
 use levada_engine::run::SyncJob;
@@ -14,7 +15,6 @@ use tokio_util::sync::CancellationToken;
 use super::interrupted;
 use crate::output::{Cell, Output, Table, grouped, printable, seconds};
 use crate::progress;
-use crate::project::Opened;
 
 /// How long a stopped run may take to clean up; what it leaves after that, the next run removes.
 const STOP_LIMIT: Duration = Duration::from_millis(4_800);

@@ -32,8 +32,12 @@ pub struct Claim {
     pub project: Option<i64>,
     /// The task.
     pub task: String,
+    /// Attempts that have failed.
+    pub failed: u32,
     /// The item, if the task was split, JSON.
     pub item: Option<String>,
+    /// The item's place among all, from 0.
+    pub item_index: Option<i64>,
     /// Whether it is the part of a split task that finds the items.
     pub is_split: bool,
     /// What it wanted to know this time, JSON.
@@ -122,6 +126,8 @@ async fn candidates(tx: &mut Tx, exchange: &Exchange, limit: usize, full: &[Stri
             run: row.run,
             epoch: row.epoch + 1,
             attempt: row.attempt + 1,
+            failed: row.failed,
+            item_index: (row.item >= 0).then_some(row.item),
             document: row.document,
             pipeline: columns.text()?,
             project: columns.int_or_null()?,

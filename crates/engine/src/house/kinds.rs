@@ -1,0 +1,304 @@
+//! The kinds of tasks that need the store or connections: syncs, other pipelines, waiting, items, and telling people.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use levada_core::config::{Condition, Dates, ForEach, Items, Notify, StartPipeline, Step, Sync, Task, Wait};
+use levada_core::error::{Error, ErrorKind, Result};
+use levada_core::run::{RunState, State};
+use levada_core::text::{civil_from_days, days_from_civil};
+use levada_core::time::Timestamp;
+use levada_store::{Cause, NewRun};
+use serde_json::{Map, Value as Json, json};
+
+use super::execute::{Attempt, Executor, Seen, instant, out_of_time};
+use super::worker::{Done, Executed};
+use crate::progress::Progress;
+use crate::report::Report;
+use crate::run::{self, SyncJob};
+use crate::task::notify::{self, Note};
+
+/// How long a task that waits for a run sleeps if nothing wakes it.
+const RUN_LOOK: Duration = Duration::from_secs(300);
+/// Streams named in the outputs of a sync; of more, only the sums.
+const STREAMS_MAX: usize = 100;
+/// Most rows of a query that are looked at.
+const ROWS_MAX: usize = 100_000;
+
+/// What the caller of a single run asked of its syncs.
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct RunOptions {
+    /// Forget positions, and load every stream from the start.
+    pub full_refresh: bool,
+    /// Only this stream, by its name at the source.
+    pub stream: Option<String>,
+}
+
+impl Executor {
+    pub(super) async fn sync(&self, attempt: &Attempt<'_>, task: &Task, sync: &Sync) -> Result<Executed> {
+        let claim = attempt.claim;
+        let options: RunOptions =
+            claim.options.as_deref().and_then(|options| serde_json::from_str(options).ok()).unwrap_or_default();
+        let (source, destination) = (self.open(attempt, &sync.from)?, self.open(attempt, &sync.to)?);
+        attempt.context.log.sys(&format!("{} -> {}", source.name, destination.name));
+        let figures = Arc::new(Progress::default());
+        self.around.observer.see(claim, Seen::Moves(figures.clone())).await;
+        let job = SyncJob {
+            pipeline: format!("{}/{}", claim.pipeline, claim.task),
+            sync: sync.clone(),
+            keep_namespaces: source.namespaces && destination.namespaces,
+            source: source.connection,
+            destination: destination.connection,
+            full_refresh: options.full_refresh,
+            only_stream: options.stream,
+            retry: task.retry,
+            stop: attempt.context.stop.clone(),
+        };
+        let report = run::run(job, figures).await;
+        let report = match report {
+            Ok(report) => report,
+            Err(error) => {
+                self.around.observer.see(claim, Seen::Moved(Report::default())).await;
+                return Err(error);
+            }
+        };
+        let (outputs, error) = (outputs(&report), failure(&report));
+        for stream in &report.streams {
+            let proof = stream.proof;
+            attempt.context.log.sys(&match &stream.error {
+                None => format!(
+                    "{}: {} read = {} written + {} rejected + {} repeated",
+                    stream.stream, proof.read, proof.written, proof.rejected, proof.repeated
+                ),
+                Some(failure) => format!("{}: {}. {}", stream.stream, failure.message, failure.advice),
+            });
+        }
+        let loaded = report.streams.iter().filter(|stream| stream.error.is_none());
+        let datasets = loaded.map(|stream| format!("{}.{}", sync.to, stream.target)).collect();
+        self.around.observer.see(claim, Seen::Moved(report)).await;
+        match error {
+            Some(error) => Err(error),
+            None => Ok(Executed::Done(Done { outputs: Some(outputs.to_string()), datasets })),
+        }
+    }
+
+    pub(super) async fn notify(&self, attempt: &Attempt<'_>, notify: &Notify) -> Result<Executed> {
+        let found = attempt.documents.project.channels.iter().find(|channel| channel.name == notify.channel);
+        let missing = || Error::new(ErrorKind::Config, format!("there is no channel `{}`", notify.channel));
+        let channel = self.channel(attempt, found.ok_or_else(missing)?)?;
+        let task_runs = self.around.store.task_runs(attempt.claim.run).await?;
+        let failures: Vec<(String, String)> = task_runs
+            .into_iter()
+            .filter(|task_run| task_run.state == State::Failed)
+            .map(|task_run| (task_run.task, message(task_run.error.as_deref())))
+            .collect();
+        let state = if failures.is_empty() { RunState::Succeeded } else { RunState::Failed };
+        let (pipeline, run) = (&attempt.claim.pipeline, attempt.claim.run);
+        let title = notify.title.clone().unwrap_or_else(|| match state {
+            RunState::Failed => format!("{pipeline}: run {run} failed"),
+            _ => format!("{pipeline}: run {run} succeeded"),
+        });
+        let lines: Vec<String> = failures.iter().map(|(task, message)| format!("{task}: {message}")).collect();
+        let text = notify.text.clone().unwrap_or_else(|| lines.join("\n"));
+        let note = Note { state: state.name().to_owned(), title, text };
+        notify::execute(&channel, &note, true, &attempt.context).await?;
+        Ok(Executed::Done(Done::default()))
+    }
+
+    pub(super) async fn pipeline(&self, attempt: &Attempt<'_>, start: &StartPipeline) -> Result<Executed> {
+        let now = self.around.clock.now();
+        let memo = attempt.context.memo.as_ref();
+        let run = match memo.and_then(|memo| memo.get("run")).and_then(Json::as_i64) {
+            Some(run) => levada_core::id::RunId(run),
+            None => self.start(attempt, start, now).await?,
+        };
+        let found = self.around.store.run(run).await?;
+        let gone = || Error::new(ErrorKind::NotFound, format!("run {run} is gone"));
+        let state = found.ok_or_else(gone)?.state;
+        let outputs = Some(json!({ "run": run, "state": state.name() }).to_string());
+        match state {
+            _ if !start.wait => Ok(Executed::Done(Done { outputs, ..Done::default() })),
+            RunState::Succeeded => Ok(Executed::Done(Done { outputs, ..Done::default() })),
+            RunState::Failed | RunState::Cancelled => {
+                let message = format!("run {run} of the pipeline `{}` {}", start.name, state.name());
+                Err(Error::new(ErrorKind::Task, message).advise(format!("See `levada why {run}`.")))
+            }
+            RunState::Queued | RunState::Running => Ok(Executed::Deferred {
+                until: now.plus(RUN_LOOK),
+                wake_on: Some(format!("run:{run}")),
+                memo: json!({ "run": run }).to_string(),
+            }),
+        }
+    }
+
+    /// Starts the run that a task is about; the same one, should this be done twice.
+    async fn start(
+        &self,
+        attempt: &Attempt<'_>,
+        start: &StartPipeline,
+        now: Timestamp,
+    ) -> Result<levada_core::id::RunId> {
+        let claim = attempt.claim;
+        let pipelines = self.around.store.pipelines().await?;
+        let missing = || {
+            Error::new(ErrorKind::NotFound, format!("there is no pipeline `{}`", start.name))
+                .advise("Pipelines get into the store with `levada apply`.")
+        };
+        let document = pipelines.iter().find(|pipeline| pipeline.name == start.name).ok_or_else(missing)?.document;
+        let identity = format!("task_run:{}:{}", claim.task_run, claim.failed);
+        let new = NewRun {
+            project: claim.project,
+            cause: Cause::Pipeline,
+            params: json!(start.params).to_string(),
+            fire_time: claim.fire_time,
+            parent: Some(claim.task_run),
+            owner: self.around.own.then_some(attempt.worker),
+            ..NewRun::manual(&start.name, document, identity)
+        };
+        let created = self.around.store.create_run(new, now).await?;
+        attempt.context.log.sys(&format!("started run {} of the pipeline `{}`", created.run, start.name));
+        Ok(created.run)
+    }
+
+    pub(super) async fn wait(&self, attempt: &Attempt<'_>, wait: &Wait, timeout: Option<Duration>) -> Result<Executed> {
+        let now = self.around.clock.now();
+        let since = instant(attempt.context.memo.as_ref(), "since").unwrap_or(now);
+        let (is_so, until) = match &wait.condition {
+            Condition::For(duration) => (now >= since.plus(*duration), since.plus(*duration)),
+            Condition::Until(instant) => (now >= *instant, *instant),
+            Condition::File(files) => {
+                let opened = self.open(attempt, &files.connection)?;
+                (!opened.connection.list(&files.path).await?.is_empty(), now.plus(wait.every))
+            }
+            Condition::Query(query) => {
+                let opened = self.open(attempt, &query.connection)?;
+                let rows = opened.connection.query(&query.sql, 1).await?;
+                let value = rows.first().and_then(|row| row.values().next());
+                (value.is_some_and(is_true), now.plus(wait.every))
+            }
+            Condition::Dataset { name, within } => {
+                let updated = self.around.store.dataset_updated_at(name.clone()).await?;
+                let fresh = |at: Timestamp| within.is_none_or(|limit| now.since(at) <= limit);
+                (updated.is_some_and(fresh), now.plus(wait.every))
+            }
+        };
+        if is_so {
+            return Ok(Executed::Done(Done::default()));
+        }
+        match timeout {
+            Some(limit) if now.since(since) >= limit => Err(out_of_time(limit)),
+            _ => Ok(Executed::Deferred { until, wake_on: None, memo: json!({ "since": since }).to_string() }),
+        }
+    }
+
+    pub(super) async fn items(&self, attempt: &Attempt<'_>, for_each: &ForEach) -> Result<Executed> {
+        let items: Vec<Json> = match &for_each.items {
+            Items::List(list) => list.clone(),
+            Items::Dates(dates) => steps(dates, for_each.max as usize + 1)?,
+            Items::Query(query) => {
+                let opened = self.open(attempt, &query.connection)?;
+                let rows = opened.connection.query(&query.sql, (for_each.max as usize + 1).min(ROWS_MAX)).await?;
+                rows.into_iter().map(Json::Object).collect()
+            }
+            Items::Files(files) => {
+                let opened = self.open(attempt, &files.connection)?;
+                opened.connection.list(&files.path).await?.into_iter().map(|file| Json::String(file.path)).collect()
+            }
+            Items::Outputs(text) => serde_json::from_str(text).map_err(|_| {
+                Error::new(ErrorKind::Config, "`for_each.outputs` is not a list")
+                    .advise("Let the task before put out a JSON list.")
+            })?,
+        };
+        if items.len() > for_each.max as usize {
+            let message = format!("there are more than {} items", for_each.max);
+            return Err(Error::new(ErrorKind::Refused, message).advise("Raise `for_each.max`, or choose fewer items."));
+        }
+        attempt.context.log.sys(&format!("split into {} items", items.len()));
+        Ok(Executed::Expanded { items: items.iter().map(Json::to_string).collect() })
+    }
+}
+
+/// What tasks after a sync can use of it.
+fn outputs(report: &Report) -> Json {
+    let sum =
+        |count: fn(&crate::report::Proof) -> u64| report.streams.iter().map(|stream| count(&stream.proof)).sum::<u64>();
+    let mut outputs = json!({
+        "read": sum(|proof| proof.read),
+        "written": sum(|proof| proof.written),
+        "rejected": sum(|proof| proof.rejected),
+    });
+    if report.streams.len() <= STREAMS_MAX {
+        let streams: Map<String, Json> = report
+            .streams
+            .iter()
+            .map(|stream| (stream.stream.clone(), serde_json::to_value(stream.proof).unwrap_or_default()))
+            .collect();
+        outputs["streams"] = Json::Object(streams);
+    }
+    outputs
+}
+
+/// A sync has tried its streams again by itself where that can help: its failure is the task's.
+fn failure(report: &Report) -> Option<Error> {
+    let failed: Vec<_> = report.streams.iter().filter_map(|stream| Some((stream, stream.error.as_ref()?))).collect();
+    let (stream, failure) = failed.first()?;
+    let others = match failed.len() {
+        1 => String::new(),
+        count => format!(" (and {} other streams)", count - 1),
+    };
+    let kind = failure.kind;
+    Some(
+        Error::new(kind, format!("{}{others}", failure.message))
+            .at(stream.stream.clone())
+            .advise(failure.advice.clone()),
+    )
+}
+
+/// The message of an error that the store keeps.
+fn message(error: Option<&str>) -> String {
+    let error: Json = error.and_then(|error| serde_json::from_str(error).ok()).unwrap_or_default();
+    error["message"].as_str().unwrap_or("failed").to_owned()
+}
+
+fn is_true(value: &Json) -> bool {
+    match value {
+        Json::Null => false,
+        Json::Bool(flag) => *flag,
+        Json::Number(number) => number.as_f64() != Some(0.0),
+        Json::String(text) => !matches!(text.as_str(), "" | "0" | "f" | "false"),
+        Json::Array(_) | Json::Object(_) => true,
+    }
+}
+
+/// Days, or instants where a step is shorter, from the first to the last that may be.
+fn steps(dates: &Dates, limit: usize) -> Result<Vec<Json>> {
+    let wrong = |text: &str| Error::new(ErrorKind::Config, format!("`{text}` is neither a day nor an instant"));
+    let from = Timestamp::parse(&dates.from).ok_or_else(|| wrong(&dates.from))?;
+    let to = Timestamp::parse(&dates.to).ok_or_else(|| wrong(&dates.to))?;
+    let shown = |at: Timestamp| match dates.every {
+        Step::Hour => at.to_string(),
+        Step::Day | Step::Week | Step::Month => at.to_string().chars().take(10).collect(),
+    };
+    let found = (0..limit as u32).map_while(|count| step(from, dates.every, count)).take_while(|at| *at <= to);
+    Ok(found.map(|at| Json::String(shown(at))).collect())
+}
+
+/// So many steps after an instant. Months keep their day where they have it, else their last.
+pub fn step(from: Timestamp, every: Step, count: u32) -> Option<Timestamp> {
+    const HOUR: u64 = 3_600;
+    let seconds = |each: u64| Some(from.plus(Duration::from_secs(each * u64::from(count))));
+    match every {
+        Step::Hour => seconds(HOUR),
+        Step::Day => seconds(24 * HOUR),
+        Step::Week => seconds(7 * 24 * HOUR),
+        Step::Month => {
+            let (days, rest) = (from.as_secs().div_euclid(86_400), from.as_micros().rem_euclid(86_400_000_000));
+            let (year, month, day) = civil_from_days(days);
+            let months = i64::from(month) - 1 + i64::from(count);
+            let (year, month) = (year + months.div_euclid(12), u32::try_from(months.rem_euclid(12)).ok()? + 1);
+            let days = (1..=day).rev().find_map(|day| days_from_civil(year, month, day))?;
+            Some(Timestamp::from_micros(days * 86_400_000_000 + rest))
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The house where pipelines run by themselves: a scheduler that says what is due, and a worker that does it. Both know
+//! the store and nothing of what tasks do.
+
+mod clock;
+mod execute;
+mod host;
+mod kinds;
+mod tick;
+mod worker;
+
+pub use clock::SystemClock;
+pub use execute::{Env, Executor, Nobody, Observer, Secrets, Seen, Surroundings};
+pub use host::Host;
+pub use kinds::{RunOptions, step};
+pub use tick::{Scheduler, Tick};
+pub use worker::{Done, Execute, Executed, Worker, WorkerOptions};

@@ -1,0 +1,84 @@
+//! The scheduler: one [`Scheduler::tick`] is one iteration of all that happens by itself. Any number of processes may
+//! run one on the same store; what they do, they do once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use levada_core::error::Result;
+use levada_core::time::{Clock, Timestamp};
+use levada_store::{Fired, Signal, Store};
+use tokio_util::sync::CancellationToken;
+
+use super::Host;
+
+/// How often workers are looked after.
+const LOOK_AFTER: Duration = Duration::from_secs(3);
+/// Most schedules that fire in one transaction.
+const FIRES_MAX: usize = 1_000;
+/// The longest sleep, so that a clock that was set is noticed.
+const SLEEP_MAX: Duration = Duration::from_secs(10);
+/// The pause after the store could not be reached.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+
+/// What a tick says about the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tick {
+    /// There is more to do.
+    Again,
+    /// Nothing is due before this instant, unless something changes.
+    Until(Timestamp),
+}
+
+/// Says what is due.
+pub struct Scheduler {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    host: Host,
+    fires: bool,
+}
+
+impl Scheduler {
+    /// A scheduler on a store; without `fires` it leaves schedules and backfills to others.
+    pub fn new(store: Store, clock: Arc<dyn Clock>, fires: bool) -> Self {
+        Self { store, clock, host: Host::here(), fires }
+    }
+
+    /// Ticks until it is stopped.
+    pub async fn run(&self, stop: CancellationToken) {
+        let mut due = self.store.watch(Signal::Due);
+        loop {
+            let pause = match self.tick(self.clock.now()).await {
+                Ok(Tick::Again) => Duration::ZERO,
+                Ok(Tick::Until(instant)) => instant.since(self.clock.now()).min(SLEEP_MAX),
+                Err(error) => {
+                    tracing::warn!("the scheduler cannot go on: {error}");
+                    STORE_PAUSE
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+                _ = due.changed() => {}
+            }
+        }
+    }
+
+    /// One iteration.
+    ///
+    /// # Errors
+    /// Those of the store; what was done before stays done.
+    pub async fn tick(&self, now: Timestamp) -> Result<Tick> {
+        let dead = self.store.workers().await?.into_iter().filter(|worker| self.host.is_dead(worker));
+        self.store.reap(dead.map(|worker| worker.id).collect(), now).await?;
+        let (woken, next_wake) = self.store.wake_due(now).await?;
+        let fired = match self.fires {
+            true => self.store.fire_due(now, FIRES_MAX).await?,
+            false => Fired::default(),
+        };
+        if woken > 0 || fired.runs > 0 {
+            return Ok(Tick::Again);
+        }
+        let next = next_wake.into_iter().chain(fired.next).chain([now.plus(LOOK_AFTER)]).min();
+        Ok(Tick::Until(next.unwrap_or(now)))
+    }
+}

@@ -1,0 +1,104 @@
+//! The metadata store of a project and the house around it, as `run`, `serve`, `worker` and the commands that talk over
+//! the store need them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use levada_core::error::{Context as _, Error, ErrorKind, Result};
+use levada_core::secret::Secret;
+use levada_core::time::{Clock, Timestamp};
+use levada_engine::house::{Executor, Observer, Surroundings, SystemClock, Worker, WorkerOptions};
+use levada_store::{Location, Store};
+
+use crate::project::{env, nearest_project, secret};
+use crate::wiring;
+
+/// The folder in a project that holds what Levada keeps.
+const DATA_DIR: &str = ".levada";
+/// The file of the metadata store in it.
+const STORE_FILE: &str = "levada.db";
+
+/// Where a project keeps things.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// The project's folder.
+    pub project: PathBuf,
+    /// Logs, files of runs, and the metadata store unless it is elsewhere.
+    pub data: PathBuf,
+    /// The metadata store.
+    pub store: Location,
+}
+
+impl Places {
+    /// The places of the project that a folder lies in, or of the folder itself; `data` and `database` as the command line
+    /// or the environment has them.
+    pub fn of(folder: &Path, data: Option<&Path>, database: Option<&Secret>) -> Result<Self> {
+        let found = nearest_project(folder).and_then(|file| file.parent().map(Path::to_path_buf));
+        let project = found.unwrap_or_else(|| folder.to_path_buf());
+        // the folder of a file in the current one is empty
+        let project = std::env::current_dir().at("the current folder")?.join(project);
+        let data = match data {
+            Some(data) => data.to_path_buf(),
+            None => project.join(DATA_DIR),
+        };
+        let store = match database {
+            Some(url) if url.expose().starts_with("postgres") => Location::Url(url.clone()),
+            Some(path) if !path.expose().contains("://") => Location::File(path.expose().into()),
+            Some(_) => {
+                return Err(Error::new(ErrorKind::Usage, "the metadata store is neither a file nor PostgreSQL")
+                    .advise("Write `--database postgres://user:password@host/name`, or the path of a file."));
+            }
+            None => Location::File(data.join(STORE_FILE)),
+        };
+        Ok(Self { project, data, store })
+    }
+
+    /// Opens the metadata store.
+    pub async fn open(&self) -> Result<Store> {
+        Store::open(&self.store).await
+    }
+}
+
+/// What instant it is.
+pub fn now() -> Timestamp {
+    SystemClock.now()
+}
+
+/// The clock of the machine.
+pub fn clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock)
+}
+
+/// A worker of this process, signed on.
+pub async fn worker(
+    places: &Places,
+    store: &Store,
+    options: WorkerOptions,
+    observer: Arc<dyn Observer>,
+) -> Result<Worker> {
+    let executor = Executor::new(Surroundings {
+        registry: wiring::registry(),
+        store: store.clone(),
+        clock: clock(),
+        env: Arc::new(env),
+        secrets: Arc::new(|name| Box::pin(std::future::ready(secret(&name)))),
+        project_dir: places.project.clone(),
+        data_dir: places.data.clone(),
+        own: options.own,
+        observer,
+    });
+    Worker::sign_on(store.clone(), clock(), Arc::new(executor), options).await
+}
+
+/// What workers are like unless somebody says otherwise.
+pub fn worker_options(slots: u32) -> WorkerOptions {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    WorkerOptions {
+        name: format!("{}:{}", host.trim(), std::process::id()),
+        slots,
+        labels: Vec::new(),
+        own: false,
+        drain: Duration::from_secs(30),
+    }
+}
