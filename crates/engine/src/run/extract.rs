@@ -14,8 +14,8 @@ use super::lane::Lanes;
 ///
 /// # Errors
 /// What the reader or the mapping failed with; `Data` for a bad row without quarantine.
-pub async fn extract(mut reader: Box<dyn Reader>, lanes: Arc<Lanes>) -> Result<()> {
-    loop {
+pub async fn extract(mut reader: Box<dyn Reader>, number: usize, lanes: Arc<Lanes>) -> Result<()> {
+    while let Some(room) = lanes.channel.reserve(number).await {
         let asked = Instant::now();
         let mut batch = match reader.next().await {
             Ok(Some(batch)) => batch,
@@ -42,10 +42,10 @@ pub async fn extract(mut reader: Box<dyn Reader>, lanes: Arc<Lanes>) -> Result<(
         }
         lanes.progress.transformed(mapping.elapsed());
 
-        if batch.rows() > 0 && !lanes.channel.send(batch).await {
+        if batch.rows() > 0 && !lanes.channel.send(batch, room) {
             return Ok(());
         }
     }
-    lanes.channel.done();
+    lanes.channel.done(number);
     Ok(())
 }

@@ -16,7 +16,7 @@ use super::lane::Lanes;
 pub async fn load(mut writer: Box<dyn Writer>, lanes: Arc<Lanes>) -> Result<()> {
     loop {
         let idle = Instant::now();
-        let Some(batch) = lanes.channel.receive().await else { break };
+        let Some((batch, _room)) = lanes.channel.receive().await else { break };
         lanes.progress.starved(idle.elapsed());
         let writing = Instant::now();
         let accepted = writer.write(batch).await?;

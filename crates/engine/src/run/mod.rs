@@ -72,14 +72,15 @@ impl SyncJob {
         self.sync.parallel.writers.map_or_else(cores, usize::from)
     }
 
-    /// Bytes of batches that may wait between readers and writers; what readers and writers hold takes the rest.
+    /// Bytes of batches between the reading and the end of the writing; what encoding them takes is the rest.
     fn channel_bytes(&self) -> usize {
-        usize::try_from(self.sync.memory_bytes / 4).unwrap_or(usize::MAX)
+        usize::try_from(self.sync.memory_bytes / 2).unwrap_or(usize::MAX)
     }
 
-    /// What one batch aims for.
+    /// What one batch aims for: each reader and each writer has one, and as many wait between them.
     fn batch_bytes(&self) -> usize {
-        (self.channel_bytes() / 4).clamp(64 << 10, BATCH_BYTES_MAX)
+        let batches = 2 * (self.readers() + self.writers());
+        (self.channel_bytes() / batches).clamp(64 << 10, BATCH_BYTES_MAX)
     }
 }
 
@@ -283,7 +284,7 @@ async fn pump(
     let sent = || Sent::new(planned.spec.write, planned.plan.schema.fields().len(), key);
     let overlap = || OverlapFilter::new(planned.state.overlap.clone(), planned.overlap_columns.clone());
     let lanes = Arc::new(Lanes {
-        channel: Channel::new(channel_bytes, extract.readers.len()),
+        channel: Channel::new(channel_bytes, first_batch(planned, channel_bytes), extract.readers.len()),
         transform: (!raw).then(|| columns_of(planned)),
         overlap: (!planned.overlap_columns.is_empty()).then(overlap),
         sent: (planned.options.verify == Verify::Checksum).then(sent),
@@ -295,8 +296,8 @@ async fn pump(
         progress: figures.clone(),
     });
     let mut tasks = JoinSet::new();
-    for reader in extract.readers {
-        tasks.spawn(extract::extract(reader, lanes.clone()));
+    for (number, reader) in extract.readers.into_iter().enumerate() {
+        tasks.spawn(extract::extract(reader, number, lanes.clone()));
     }
     for writer in writers {
         tasks.spawn(load::load(writer, lanes.clone()));
@@ -312,6 +313,15 @@ async fn pump(
         return Err(failure);
     }
     Ok(lanes)
+}
+
+/// What the first batch will take: a row at least. Where nobody knows how long rows are, one reader finds out before the
+/// others begin; not in an incremental read, which may pass over most of a table before it finds a row.
+fn first_batch(planned: &Planned, channel_bytes: usize) -> usize {
+    let (bytes, rows) = (planned.info.bytes_estimate, planned.info.rows_estimate.filter(|rows| *rows > 0));
+    let per_row = bytes.zip(rows).and_then(|(bytes, rows)| usize::try_from(bytes / rows).ok());
+    let unknown = if planned.request.mode == ReadMode::Full { channel_bytes } else { 0 };
+    per_row.unwrap_or(unknown).max(planned.request.batch_bytes)
 }
 
 fn columns_of(planned: &Planned) -> Arc<dyn Transform> {
