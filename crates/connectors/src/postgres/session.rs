@@ -1,7 +1,12 @@
 //! One connection to the server, set up so that every value has one text form, and closed when it is dropped.
 
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::task::AtomicWaker;
 use levada_core::error::Result;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
@@ -16,11 +21,32 @@ use crate::kit::tls::{Tls, client_config};
 pub struct Session {
     /// The client.
     pub client: Client,
+    gate: Arc<Gate>,
     driver: Driver,
 }
 
 /// The task that moves bytes between client and socket.
 struct Driver(JoinHandle<()>);
+
+/// What lets the driver rest.
+#[derive(Default)]
+struct Gate {
+    closed: AtomicBool,
+    driver: AtomicWaker,
+}
+
+impl Driver {
+    fn start<F: Future + Send + 'static>(driver: F, gate: Arc<Gate>) -> Self {
+        Self(tokio::spawn(async move {
+            let mut driver = std::pin::pin!(driver);
+            let step = |context: &mut Context<'_>| {
+                gate.driver.register(context.waker());
+                if gate.closed.load(Ordering::Acquire) { Poll::Pending } else { driver.as_mut().poll(context) }
+            };
+            drop(poll_fn(step).await);
+        }))
+    }
+}
 
 /// Settings of every session: one text form for every value, no rows hidden by a policy (an error says so instead), and
 /// no time-out that would end a long transfer. A database
@@ -47,21 +73,37 @@ impl Session {
         config.application_name("levada").connect_timeout(Duration::from_secs(settings.connect_timeout_s));
         config.keepalives_idle(Duration::from_secs(60));
         config.ssl_mode(if settings.tls == Tls::Disable { SslMode::Disable } else { SslMode::Require });
-        let session = if settings.tls == Tls::Disable {
+        let gate = Arc::new(Gate::default());
+        let (client, driver) = if settings.tls == Tls::Disable {
             let (client, driver) = config.connect(NoTls).await.pg()?;
-            Self { client, driver: Driver(tokio::spawn(async move { drop(driver.await) })) }
+            (client, Driver::start(driver, gate.clone()))
         } else {
             let tls = MakeRustlsConnect::new(client_config(settings.tls, settings.tls_ca.as_deref())?);
             let (client, driver) = config.connect(tls).await.pg()?;
-            Self { client, driver: Driver(tokio::spawn(async move { drop(driver.await) })) }
+            (client, Driver::start(driver, gate.clone()))
         };
+        let session = Self { client, gate, driver };
         session.client.batch_execute(SET_UP).await.pg()?;
         Ok(session)
     }
 
+    /// Nothing more is taken from the socket until [`Session::resume`]. The driver would go on reading what nobody has asked
+    /// for: three messages more, whatever their size.
+    pub fn pause(&self) {
+        self.gate.closed.store(true, Ordering::Release);
+    }
+
+    /// Goes on after [`Session::pause`].
+    pub fn resume(&self) {
+        if self.gate.closed.swap(false, Ordering::AcqRel) {
+            self.gate.driver.wake();
+        }
+    }
+
     /// Says good-bye to the server and waits until the socket is closed.
     pub async fn close(self) {
-        let Self { client, mut driver } = self;
+        self.resume();
+        let Self { client, mut driver, .. } = self;
         drop(client);
         let _ = tokio::time::timeout(Duration::from_secs(2), &mut driver.0).await;
     }

@@ -25,6 +25,8 @@ use crate::postgres::types::Kind;
 /// Days and microseconds from 1970-01-01 to 2000-01-01, where the server counts from.
 const EPOCH_DAYS: i32 = 10_957;
 const EPOCH_US: i64 = 946_684_800_000_000;
+/// A value from this size on is not copied if it can be helped.
+const HUGE_BYTES: usize = 1 << 20;
 
 /// The columns of a batch under construction.
 pub struct Decoder {
@@ -74,27 +76,38 @@ enum Values {
     Timestamp(Vec<i64>),
 }
 
+/// Values of any length, one after the other.
 struct Bytes {
     values: Vec<u8>,
     offsets: Vec<i32>,
+    /// The only value so far, where it is so huge that it stays in the message that brought it.
+    whole: Option<bytes::Bytes>,
 }
 
 impl Bytes {
     fn new() -> Self {
-        Self { values: Vec::new(), offsets: vec![0] }
+        Self { values: Vec::new(), offsets: vec![0], whole: None }
     }
 
-    fn push(&mut self, bytes: &[u8]) {
-        if bytes.len() > 1 << 20 {
-            // A huge value gets just its room, not twice as much.
-            self.values.reserve_exact(bytes.len());
+    fn push(&mut self, message: &bytes::Bytes, value: &[u8]) {
+        let is_huge = value.len() >= HUGE_BYTES;
+        if is_huge && self.values.is_empty() && self.whole.is_none() {
+            self.whole = Some(message.slice_ref(value));
+            return self.offsets.push(value.len() as i32);
         }
-        self.values.extend_from_slice(bytes);
-        self.end();
+        if let Some(whole) = self.whole.take() {
+            self.values.extend_from_slice(&whole);
+        }
+        if is_huge {
+            // Just its room, not twice as much.
+            self.values.reserve_exact(value.len());
+        }
+        self.values.extend_from_slice(value);
+        self.offsets.push(self.values.len() as i32);
     }
 
-    fn end(&mut self) {
-        self.offsets.push(self.values.len() as i32);
+    fn push_filler(&mut self) {
+        self.offsets.extend(self.offsets.last().copied());
     }
 }
 
@@ -124,14 +137,14 @@ impl Decoder {
     }
 
     /// Adds a row, given as the place and length (negative for NULL) of each value.
-    pub fn push(&mut self, data: &[u8], places: &[(usize, i32)]) -> Result<()> {
+    pub fn push(&mut self, data: &bytes::Bytes, places: &[(usize, i32)]) -> Result<()> {
         for (number, (column, (start, length))) in self.columns.iter_mut().zip(places).enumerate() {
             if *length < 0 {
                 column.values.push_filler();
                 column.nulls.append_null();
                 continue;
             }
-            match column.values.push(&data[*start..*start + *length as usize]) {
+            match column.values.push(data, &data[*start..*start + *length as usize]) {
                 Ok(()) => {}
                 Err(Trouble::Bad(value, reason)) => {
                     self.bad.push(Bad { row: self.rows, column: number, value, reason });
@@ -276,11 +289,10 @@ impl Column {
             }
             Values::Binary(bytes) => {
                 let (offsets, values) = bytes.take(rows);
-                Arc::new(BinaryArray::try_new(offsets, values.into(), nulls).map_err(internal)?)
+                Arc::new(BinaryArray::try_new(offsets, values, nulls).map_err(internal)?)
             }
             Values::Text(bytes) | Values::Jsonb(bytes) => {
                 let (offsets, values) = bytes.take(rows);
-                let values = Buffer::from_vec(values);
                 match StringArray::try_new(offsets.clone(), values.clone(), nulls.clone()) {
                     Ok(array) => Arc::new(array),
                     Err(_) => {
@@ -295,12 +307,18 @@ impl Column {
 }
 
 impl Bytes {
-    fn take(&mut self, rows: usize) -> (OffsetBuffer<i32>, Vec<u8>) {
+    fn take(&mut self, rows: usize) -> (OffsetBuffer<i32>, Buffer) {
         let mut next = Vec::with_capacity(rows + 1);
         next.push(0);
         let offsets = std::mem::replace(&mut self.offsets, next);
-        let next = Vec::with_capacity(self.values.len().min(1 << 20));
-        (OffsetBuffer::new(ScalarBuffer::from(offsets)), std::mem::replace(&mut self.values, next))
+        let values = match self.whole.take() {
+            Some(whole) => Buffer::from(whole),
+            None => {
+                let next = Vec::with_capacity(self.values.len().min(HUGE_BYTES));
+                Buffer::from_vec(std::mem::replace(&mut self.values, next))
+            }
+        };
+        (OffsetBuffer::new(ScalarBuffer::from(offsets)), values)
     }
 }
 
@@ -329,12 +347,12 @@ impl Values {
             Self::Float64(values) => values.push(0.0),
             Self::Decimal128(values, _) => values.push(0),
             Self::Decimal256(values, _) => values.push(i256::ZERO),
-            Self::Text(values) | Self::Jsonb(values) | Self::Binary(values) => values.end(),
+            Self::Text(values) | Self::Jsonb(values) | Self::Binary(values) => values.push_filler(),
             Self::Uuid(values) => values.extend_from_slice(&[0; 16]),
         }
     }
 
-    fn push(&mut self, bytes: &[u8]) -> std::result::Result<(), Trouble> {
+    fn push(&mut self, message: &bytes::Bytes, bytes: &[u8]) -> std::result::Result<(), Trouble> {
         fn exact<const N: usize>(bytes: &[u8]) -> std::result::Result<[u8; N], Trouble> {
             bytes.try_into().map_err(|_| Trouble::Malformed)
         }
@@ -347,9 +365,9 @@ impl Values {
             Self::Float64(values) => values.push(f64::from_be_bytes(exact(bytes)?)),
             Self::Decimal128(values, scale) => values.push(numeric::to_i128(bytes, *scale).map_err(odd)?),
             Self::Decimal256(values, scale) => values.push(numeric::to_i256(bytes, *scale).map_err(odd)?),
-            Self::Text(values) | Self::Binary(values) => values.push(bytes),
+            Self::Text(values) | Self::Binary(values) => values.push(message, bytes),
             Self::Jsonb(values) => match bytes {
-                [1, json @ ..] => values.push(json),
+                [1, json @ ..] => values.push(message, json),
                 _ => return Err(Trouble::Malformed),
             },
             Self::Uuid(values) => values.extend_from_slice(&exact::<16>(bytes)?),

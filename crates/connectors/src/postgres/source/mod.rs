@@ -20,7 +20,7 @@ use self::cursor::Window;
 pub use self::cursor::check_cursor;
 use self::decode::Decoder;
 use self::partition::Range;
-use self::reader::{CopyReader, Output};
+use self::reader::{CopyReader, Output, Raw};
 use super::catalog::{self, Column, Relation, Wanted};
 use super::config::Settings;
 use super::error::Translate;
@@ -78,7 +78,7 @@ async fn open(settings: &Settings, request: ReadRequest) -> Result<Extract> {
     let mut readers: Vec<Box<dyn Reader>> = Vec::new();
     for session in sessions {
         let output = match request.raw {
-            Some(_) => Output::raw(),
+            Some(_) => Output::Raw(Raw::default()),
             None => {
                 Output::Arrow(Box::new(Decoder::new(&request.columns, window.overlap.is_some(), request.batch_bytes)?))
             }

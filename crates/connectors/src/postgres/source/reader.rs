@@ -19,24 +19,49 @@ use crate::postgres::session::Session;
 
 /// How large chunks of raw rows are.
 const CHUNK: usize = 1 << 20;
+/// After a batch of this size the session rests until the next one is asked for: it would read several rows ahead.
+const HUGE_BYTES: usize = 16 << 20;
 
 /// What becomes of the rows.
 pub enum Output {
     /// They are decoded.
     Arrow(Box<Decoder>),
     /// They are passed on.
-    Raw {
-        /// Rows so far.
-        rows: u64,
-        /// Their bytes.
-        chunk: BytesMut,
-    },
+    Raw(Raw),
 }
 
-impl Output {
-    /// Raw rows.
-    pub fn raw() -> Self {
-        Self::Raw { rows: 0, chunk: BytesMut::new() }
+/// Rows to be passed on.
+#[derive(Default)]
+pub struct Raw {
+    rows: u64,
+    chunk: BytesMut,
+    /// A row as large as a chunk, which stays in the message that brought it.
+    huge: Option<Bytes>,
+}
+
+impl Raw {
+    fn push(&mut self, row: Bytes) {
+        self.rows += 1;
+        if self.rows == 1 && row.len() >= CHUNK {
+            self.huge = Some(row);
+            return;
+        }
+        if let Some(huge) = self.huge.take() {
+            self.chunk.extend_from_slice(&huge);
+        }
+        if self.chunk.capacity() == 0 {
+            self.chunk.reserve(CHUNK + (64 << 10));
+        }
+        self.chunk.extend_from_slice(&row);
+    }
+
+    fn is_full(&self) -> bool {
+        self.huge.is_some() || self.chunk.len() >= CHUNK
+    }
+
+    fn take(&mut self) -> Batch {
+        let Self { rows, chunk, huge } = std::mem::take(self);
+        Batch::raw(rows, huge.unwrap_or_else(|| chunk.freeze()))
     }
 }
 
@@ -133,7 +158,15 @@ impl CopyReader {
 impl Reader for CopyReader {
     fn next(&mut self) -> BoxFuture<'_, Result<Option<Batch>>> {
         Box::pin(async {
+            if let Some(session) = &self.session {
+                session.resume();
+            }
             let next = self.advance().await;
+            if let (Ok(Some(batch)), Some(session)) = (&next, &self.session)
+                && batch.bytes() >= HUGE_BYTES
+            {
+                session.pause();
+            }
             next.map_err(|error| match &self.slices {
                 Some(slices) => slices.reached(error),
                 None => error,
@@ -147,10 +180,7 @@ impl Output {
     fn take(&mut self, last: bool) -> Result<Option<Batch>> {
         match self {
             Self::Arrow(decoder) if decoder.is_full() || last && !decoder.is_empty() => decoder.finish().map(Some),
-            Self::Raw { rows, chunk } if chunk.len() >= CHUNK || last && *rows > 0 => {
-                let bytes = std::mem::take(chunk).freeze();
-                Ok(Some(Batch::raw(std::mem::take(rows), bytes)))
-            }
+            Self::Raw(raw) if raw.is_full() || last && raw.rows > 0 => Ok(Some(raw.take())),
             _ => Ok(None),
         }
     }
@@ -219,18 +249,14 @@ impl Tuples {
         Ok(if at <= data.len() { Row::Complete(at) } else { Row::Split })
     }
 
-    fn emit(&self, data: &[u8], start: usize, end: usize, output: &mut Output) -> Result<()> {
+    fn emit(&self, data: &Bytes, start: usize, end: usize, output: &mut Output) -> Result<()> {
         match output {
             Output::Arrow(decoder) if self.places.len() == decoder.width() => decoder.push(data, &self.places),
             Output::Arrow(_) => {
                 Err(Error::new(ErrorKind::Data, "the server sent a row with another number of columns"))
             }
-            Output::Raw { rows, chunk } => {
-                if chunk.capacity() == 0 {
-                    chunk.reserve(CHUNK + (64 << 10));
-                }
-                chunk.extend_from_slice(&data[start..end]);
-                *rows += 1;
+            Output::Raw(raw) => {
+                raw.push(data.slice(start..end));
                 Ok(())
             }
         }
@@ -269,13 +295,13 @@ mod tests {
         }
         bytes.extend([255, 255]);
         for step in 1..bytes.len() {
-            let mut output = Output::raw();
+            let mut output = Output::Raw(Raw::default());
             let mut tuples = Tuples::default();
             for piece in bytes.chunks(step) {
                 tuples.feed(Bytes::copy_from_slice(piece), &mut output).unwrap();
             }
-            let Output::Raw { rows, chunk } = output else { panic!() };
-            assert_eq!((rows, chunk.len()), (3, 33), "step {step}");
+            let Output::Raw(raw) = output else { panic!() };
+            assert_eq!((raw.rows, raw.chunk.len()), (3, 33), "step {step}");
         }
     }
 }
