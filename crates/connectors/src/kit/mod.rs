@@ -1,5 +1,6 @@
 //! What connectors share.
 
+pub mod ahead;
 pub mod state;
 pub mod tls;
 pub mod url;

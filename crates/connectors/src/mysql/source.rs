@@ -13,7 +13,6 @@ use levada_core::position::Position;
 use levada_core::schema::{native_of, no_cursor};
 use levada_core::source::{Extract, ReadMode, ReadRequest, Reader, Source, StreamInfo};
 use mysql_async::{Conn, Value};
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::config::Config;
@@ -23,6 +22,7 @@ use super::discover::{self, Table};
 use super::native::Native;
 use super::session::{self, execute, quoted};
 use super::wire::Client;
+use crate::kit::ahead::{Giver, Taker, ahead};
 
 /// Fewer rows than this are not worth a second connection.
 const SPLIT_ROWS_MIN: u64 = 50_000;
@@ -299,21 +299,21 @@ impl Job {
 
 /// One connection that works through the ranges of a table in a task of its own.
 struct TableReader {
-    batches: mpsc::Receiver<Result<Batch>>,
+    batches: Taker,
     task: Option<JoinHandle<()>>,
 }
 
 impl TableReader {
     fn start(client: Client, job: Arc<Job>) -> Box<dyn Reader> {
-        let (sender, batches) = mpsc::channel(1);
-        Box::new(Self { batches, task: Some(tokio::spawn(work(client, job, sender))) })
+        let (giver, batches) = ahead(1);
+        Box::new(Self { batches, task: Some(tokio::spawn(work(client, job, giver))) })
     }
 }
 
 impl Reader for TableReader {
     fn next(&mut self) -> BoxFuture<'_, Result<Option<Batch>>> {
         async move {
-            if let Some(batch) = self.batches.recv().await {
+            if let Some(batch) = self.batches.take().await {
                 return batch.map(Some);
             }
             let ended = match self.task.take() {
@@ -328,11 +328,12 @@ impl Reader for TableReader {
 
 /// Reads ranges until none is left. When the receiving side is gone, the query is ended at the server, which would
 /// otherwise not notice before it has a row to send.
-async fn work(mut client: Client, job: Arc<Job>, sender: mpsc::Sender<Result<Batch>>) {
+async fn work(mut client: Client, job: Arc<Job>, mut giver: Giver) {
     let id = client.id();
+    let closed = giver.closed();
     let outcome = tokio::select! {
-        outcome = read_ranges(&mut client, &job, &sender) => outcome,
-        () = sender.closed() => Ok(End::Unwanted),
+        outcome = read_ranges(&mut client, &job, &mut giver) => outcome,
+        () = closed => Ok(End::Unwanted),
     };
     match outcome {
         Ok(End::Complete) => client.close().await,
@@ -343,9 +344,7 @@ async fn work(mut client: Client, job: Arc<Job>, sender: mpsc::Sender<Result<Bat
                 let _ = killer.disconnect().await;
             }
         }
-        Err(error) => {
-            let _ = sender.send(Err(error)).await;
-        }
+        Err(error) => giver.fail(error).await,
     }
 }
 
@@ -354,8 +353,11 @@ enum End {
     Unwanted,
 }
 
-async fn read_ranges(client: &mut Client, job: &Job, sender: &mpsc::Sender<Result<Batch>>) -> Result<End> {
+async fn read_ranges(client: &mut Client, job: &Job, giver: &mut Giver) -> Result<End> {
     let mut decoder = Decoder::new(&job.columns, job.window.overlap.is_some())?;
+    if !giver.wanted().await {
+        return Ok(End::Unwanted);
+    }
     let counts_only = job.columns.fields().is_empty() && job.window.overlap.is_none();
     while let Some(range) = job.next_range() {
         let (sql, params) = job.query(range);
@@ -366,16 +368,18 @@ async fn read_ranges(client: &mut Client, job: &Job, sender: &mpsc::Sender<Resul
             } else {
                 decoder.push(row)?;
             }
-            if decoder.bytes() >= job.batch_bytes
-                && let Some(batch) = decoder.finish()?
-                && sender.send(Ok(batch)).await.is_err()
-            {
-                return Ok(End::Unwanted);
+            if decoder.bytes() >= job.batch_bytes {
+                rows.let_go();
+                if let Some(batch) = decoder.finish()?
+                    && !giver.give(batch).await
+                {
+                    return Ok(End::Unwanted);
+                }
             }
         }
     }
     if let Some(batch) = decoder.finish()?
-        && sender.send(Ok(batch)).await.is_err()
+        && !giver.give(batch).await
     {
         return Ok(End::Unwanted);
     }

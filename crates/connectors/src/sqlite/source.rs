@@ -12,11 +12,11 @@ use levada_core::schema::native_of;
 use levada_core::source::{Extract, OVERLAP_COLUMN, ReadMode, ReadRequest, Reader, Source, StreamInfo};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, Rows};
-use tokio::sync::mpsc;
 
 use super::cursor::{self, Cursor};
 use super::snapshot::{self, Ranges};
 use super::{File, decode, discover, error, quote, types};
+use crate::kit::ahead::{Giver, Taker, ahead};
 
 /// Batches that wait between the reading threads and their readers.
 const BATCHES_AHEAD: usize = 2;
@@ -48,31 +48,29 @@ impl Source for File {
             let position = opened.reading.cursor.as_ref().and_then(|cursor| cursor.position.clone());
             let reading = Arc::new(opened.reading);
             let mut readers: Vec<Box<dyn Reader>> = Vec::new();
-            let ahead = BATCHES_AHEAD.div_ceil(opened.connections.len());
+            let ahead_max = BATCHES_AHEAD.div_ceil(opened.connections.len());
             for connection in opened.connections {
-                let (batches, receiver) = mpsc::channel(ahead);
+                let (mut giver, batches) = ahead(ahead_max);
                 let reading = reading.clone();
-                // The thread ends with the rows, at an error, or when the reader that owns `receiver` is dropped.
+                // The thread ends with the rows, at an error, or when the reader is dropped.
                 std::thread::Builder::new()
                     .name("sqlite-read".to_owned())
-                    .spawn(move || reading.run(&connection, &batches))
+                    .spawn(move || reading.run(&connection, &mut giver))
                     .map_err(Error::from)?;
-                readers.push(Box::new(SqliteReader { receiver }));
+                readers.push(Box::new(SqliteReader { batches }));
             }
             Ok(Extract { readers, position, warnings: Vec::new() })
         })
     }
 }
 
-type Batches = mpsc::Sender<Result<Batch>>;
-
 struct SqliteReader {
-    receiver: mpsc::Receiver<Result<Batch>>,
+    batches: Taker,
 }
 
 impl Reader for SqliteReader {
     fn next(&mut self) -> BoxFuture<'_, Result<Option<Batch>>> {
-        Box::pin(async { self.receiver.recv().await.transpose() })
+        Box::pin(async { self.batches.take().await.transpose() })
     }
 }
 
@@ -118,14 +116,17 @@ struct Reading {
 }
 
 impl Reading {
-    fn run(&self, connection: &Connection, batches: &Batches) {
+    fn run(&self, connection: &Connection, batches: &mut Giver) {
         if let Err(error) = self.rows(connection, batches) {
             let error = error.at(format!("stream `{}`", self.request.stream.name));
-            let _ = batches.blocking_send(Err(error));
+            batches.fail_blocking(error);
         }
     }
 
-    fn rows(&self, connection: &Connection, batches: &Batches) -> Result<()> {
+    fn rows(&self, connection: &Connection, batches: &mut Giver) -> Result<()> {
+        if !batches.wanted_blocking() {
+            return Ok(());
+        }
         let mark = matches!(self.request.mode, ReadMode::Incremental { mark_overlap: true, .. });
         let mut columns: Vec<String> = self.request.columns.fields().iter().map(|f| quote(f.name())).collect();
         if let Some(cursor) = &self.cursor {
@@ -158,13 +159,13 @@ impl Reading {
             }
         }
         if assembly.rows > 0 {
-            let _ = batches.blocking_send(Ok(assembly.finish()?));
+            batches.give_blocking(assembly.finish()?);
         }
         Ok(())
     }
 
     /// Adds rows to the batch and sends it when it is large enough; false if nobody wants more.
-    fn collect(&self, mut rows: Rows<'_>, assembly: &mut Assembly, batches: &Batches) -> Result<bool> {
+    fn collect(&self, mut rows: Rows<'_>, assembly: &mut Assembly, batches: &mut Giver) -> Result<bool> {
         while let Some(row) = rows.next().map_err(error::of)? {
             let mut marked = false;
             if let Some(cursor) = &self.cursor {
@@ -175,7 +176,7 @@ impl Reading {
                 marked = assembly.marks.is_some() && cursor.marks(value);
             }
             assembly.push(row, marked)?;
-            if assembly.bytes >= self.request.batch_bytes && batches.blocking_send(Ok(assembly.finish()?)).is_err() {
+            if assembly.bytes >= self.request.batch_bytes && !batches.give_blocking(assembly.finish()?) {
                 return Ok(false);
             }
         }

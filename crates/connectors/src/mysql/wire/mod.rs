@@ -159,6 +159,11 @@ impl Rows<'_> {
         let packet = self.packets.next().await?;
         if is_end(packet) { Ok(None) } else { Row::new(packet, &self.forms).map(Some) }
     }
+
+    /// Gives up the memory of the last row, where it was huge.
+    pub fn let_go(&mut self) {
+        self.packets.let_go();
+    }
 }
 
 fn malformed(what: &str) -> Error {

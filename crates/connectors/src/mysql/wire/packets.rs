@@ -12,6 +12,9 @@ const PAYLOAD_MAX: usize = (1 << 24) - 1;
 /// Bytes asked of the socket at once: many of the server's own writes, which are 16 KiB.
 const READ_BYTES: usize = 256 << 10;
 
+/// What the read buffer keeps of its room after a huge payload.
+const BUFFER_BYTES_KEPT: usize = 4 << 20;
+
 /// What packets travel over.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
@@ -101,6 +104,17 @@ impl Packets {
             Some(0xff) => Err(reported(payload)),
             Some(_) => Ok(payload),
             None => Err(malformed("an empty packet")),
+        }
+    }
+
+    /// Gives up the memory of the last payload, where it was huge.
+    pub fn let_go(&mut self) {
+        self.joined = Vec::new();
+        if self.buffer.len() > BUFFER_BYTES_KEPT && self.end - self.start <= READ_BYTES {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+            self.buffer.truncate(READ_BYTES);
+            self.buffer.shrink_to_fit();
         }
     }
 
