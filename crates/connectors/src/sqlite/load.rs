@@ -120,7 +120,10 @@ impl Load for SqliteLoad {
     }
 }
 
-/// Hands batches to the thread, one ahead of the answer.
+/// A batch of this size is waited for.
+const HUGE_BYTES: usize = 16 << 20;
+
+/// Hands batches to the thread, one ahead of the answer; not after a huge one, of which SQLite itself makes two copies.
 struct SqliteWriter {
     commands: mpsc::Sender<Command>,
     pending: Option<oneshot::Receiver<Result<Accepted>>>,
@@ -142,8 +145,15 @@ impl Writer for SqliteWriter {
                 return Err(Error::new(ErrorKind::Unsupported, "SQLite takes no raw rows"));
             };
             let (reply, answer) = oneshot::channel();
+            let is_huge = data.get_array_memory_size() >= HUGE_BYTES;
             self.commands.send(Command::Write(data, reply)).await.map_err(|_| gone())?;
-            Self::answer(self.pending.replace(answer)).await
+            let mut accepted = Self::answer(self.pending.replace(answer)).await?;
+            if is_huge {
+                let own = Self::answer(self.pending.take()).await?;
+                accepted.rows += own.rows;
+                accepted.rejects.extend(own.rejects);
+            }
+            Ok(accepted)
         })
     }
 

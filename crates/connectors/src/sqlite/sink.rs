@@ -23,6 +23,9 @@ use super::{error, quote, types};
 /// The keys of this load, in the connection's own temporary database.
 const SEEN: &str = "temp._levada_seen";
 
+/// What the buffer for texts keeps after a huge one.
+const SCRATCH_BYTES: usize = 64 << 10;
+
 /// What takes the rows of one load.
 pub struct Sink<'c> {
     connection: &'c Connection,
@@ -178,6 +181,9 @@ impl<'c> Sink<'c> {
                 Err(Refusal::Fatal(error)) => return Err(error),
             }
         }
+        // Statements keep their copies of the last row's values, however huge.
+        self.insert.clear_bindings();
+        self.scratch.shrink_to(SCRATCH_BYTES);
         Ok(accepted)
     }
 
@@ -228,6 +234,7 @@ impl<'c> Sink<'c> {
                 Ok(count) => updated = count,
                 Err(refused) => outcome = Err(refused.into()),
             }
+            merge.update.clear_bindings();
         }
         if outcome.is_ok() && updated == 0 {
             outcome = self.insert_row(batch, row);

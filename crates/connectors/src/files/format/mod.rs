@@ -26,6 +26,9 @@ use serde::{Deserialize, Serialize};
 
 pub use compress::Compression;
 
+/// What a buffer keeps of its room once its content is written: a huge value may have gone through it.
+const BUFFER_BYTES_KEPT: usize = 1 << 20;
+
 /// How the bytes of a file mean rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

@@ -8,7 +8,7 @@ use levada_core::error::{Context, Result};
 
 use super::Dialect;
 use crate::files::format::compress::{Compression, Finish};
-use crate::files::format::{FileWriter, Sink, values::TextWriter};
+use crate::files::format::{BUFFER_BYTES_KEPT, FileWriter, Sink, values::TextWriter};
 
 /// A CSV file being written.
 pub struct CsvWriter {
@@ -41,6 +41,8 @@ impl CsvWriter {
         self.out.write_all(&self.lines).at("csv")?;
         self.written += self.lines.len() as u64;
         self.lines.clear();
+        self.lines.shrink_to(BUFFER_BYTES_KEPT);
+        self.value.shrink_to(BUFFER_BYTES_KEPT);
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::files::format::compress::{Compression, Finish};
 use crate::files::format::values::TextWriter;
-use crate::files::format::{FileWriter, Format, Sink};
+use crate::files::format::{BUFFER_BYTES_KEPT, FileWriter, Format, Sink};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum How {
@@ -77,6 +77,10 @@ impl JsonWriter {
                 self.lines.push_str("null");
                 continue;
             }
+            if let (How::Text, Some(text)) = (self.how[index], column.text(row)) {
+                write_string(&mut self.lines, text);
+                continue;
+            }
             self.value.clear();
             column.write(&mut self.value, row);
             let raw = match self.how[index] {
@@ -105,6 +109,8 @@ impl JsonWriter {
         self.out.write_all(self.lines.as_bytes()).at("json")?;
         self.written += self.lines.len() as u64;
         self.lines.clear();
+        self.lines.shrink_to(BUFFER_BYTES_KEPT);
+        self.value.shrink_to(BUFFER_BYTES_KEPT);
         Ok(())
     }
 }
