@@ -5,6 +5,8 @@ export CARGO_TARGET_DIR
 
 # Kill-and-compare rounds per pair of systems in `make torture`.
 ROUNDS ?= 300
+# Rows of 50 MB text that `make torture` takes through every system.
+HUGE_ROWS ?= 30
 # TPC-H scale factor (1 = six million rows) and repetitions in `make bench`.
 SCALE ?= 1
 RUNS ?= 3
@@ -26,8 +28,9 @@ bench: build ## TPC-H loads side by side with the usual tools, into bench/RESULT
 	scripts/services run "$(CARGO_TARGET_DIR)/release/levada-bench" \
 	  --levada "$(CARGO_TARGET_DIR)/release/levada" --scale $(SCALE) --runs $(RUNS) --output bench/RESULTS.md
 
-torture: ## kill the binary at random moments, hundreds of times, and compare source and destination (ROUNDS=300)
+torture: ## kill the binary at random moments, hundreds of times, and compare source and destination; then huge values (ROUNDS=300 HUGE_ROWS=30)
 	LEVADA_KILL_ROUNDS=$(ROUNDS) scripts/services run cargo test --locked -p levada --test main kill -- --nocapture
+	LEVADA_HUGE_ROWS=$(HUGE_ROWS) scripts/services run cargo test --locked -p levada --test main memory:: -- --nocapture
 
 build: ## the release binary
 	cargo build --release --locked -p levada

@@ -1,10 +1,10 @@
 //! Loads under pressure: two processes at once, connections that break, big values, many rows in bounded memory, other
 //! time zones, bad rows, and Ctrl-C.
 
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::{Database, LEVADA, Pipeline, Ran, System};
+use crate::support::{Database, LEVADA, Pipeline, Ran, System, peak_mb};
 
 const ALL: [System; 3] = [System::Postgres, System::MariaDb, System::Sqlite];
 
@@ -126,22 +126,6 @@ pub fn paragraph(told: &str) {
     {
         assert!(!told.contains(word), "`{word}` in: {told}");
     }
-}
-
-/// The most memory that a process ever had, in MB; and its end.
-fn peak_mb(child: Child) -> (u64, Ran) {
-    let path = format!("/proc/{}/status", child.id());
-    let watch = std::thread::spawn(move || {
-        let mut peak = 0;
-        while let Ok(status) = std::fs::read_to_string(&path) {
-            let Some(line) = status.lines().find(|line| line.starts_with("VmHWM:")) else { break };
-            peak = line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024;
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        peak
-    });
-    let ran = Ran::of(child);
-    (watch.join().unwrap(), ran)
 }
 
 #[test]

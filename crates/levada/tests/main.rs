@@ -6,6 +6,7 @@ mod commands;
 mod cursors;
 mod kill;
 mod loads;
+mod memory;
 mod names;
 mod runs;
 mod shapes;

@@ -304,3 +304,19 @@ impl Ran {
         errors.filter_map(text).collect()
     }
 }
+
+/// The most memory that a process ever had, in MB; and its end.
+pub fn peak_mb(child: Child) -> (u64, Ran) {
+    let path = format!("/proc/{}/status", child.id());
+    let watch = std::thread::spawn(move || {
+        let mut peak = 0;
+        while let Ok(status) = std::fs::read_to_string(&path) {
+            let Some(line) = status.lines().find(|line| line.starts_with("VmHWM:")) else { break };
+            peak = line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024;
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        peak
+    });
+    let ran = Ran::of(child);
+    (watch.join().unwrap(), ran)
+}
