@@ -64,6 +64,7 @@ mod tests {
             process,
             labels: Vec::new(),
             slots: 1,
+            is_own: false,
             state: "active".to_owned(),
             started_at: Timestamp::default(),
             beat_at: Timestamp::default(),
