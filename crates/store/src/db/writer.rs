@@ -184,35 +184,41 @@ impl Worker<'_> {
         }
     }
 
-    /// All in one transaction; if that fails, each in one of its own, so that nobody fails for the sake of another.
-    async fn group(&mut self, mut jobs: Vec<Box<dyn Job>>) {
-        let end = self.transaction(&mut jobs).await;
-        if end.is_ok() || jobs.len() == 1 {
-            let mut end = Some(end);
-            for job in jobs {
-                job.answer(end.take().unwrap_or(Ok(())));
+    /// All in one transaction. Where one fails, it gets a transaction of its own, as those before and after it get one, so
+    /// that nobody fails for the sake of another.
+    async fn group(&mut self, jobs: Vec<Box<dyn Job>>) {
+        let mut groups = vec![jobs];
+        while let Some(mut jobs) = groups.pop() {
+            match self.transaction(&mut jobs).await {
+                Ok(()) => jobs.into_iter().for_each(|job| job.answer(Ok(()))),
+                Err(Failure { error, .. }) if jobs.len() == 1 => {
+                    let mut end = Some(Err(error));
+                    jobs.into_iter().for_each(|job| job.answer(end.take().unwrap_or(Ok(()))));
+                }
+                // the commit itself: nobody knows whose fault it is
+                Err(Failure { job: None, .. }) => groups.extend(jobs.into_iter().rev().map(|job| vec![job])),
+                Err(Failure { job: Some(place), .. }) => {
+                    let after = jobs.split_off(place + 1);
+                    let failed = jobs.split_off(place);
+                    groups.extend([after, failed, jobs].into_iter().filter(|group| !group.is_empty()));
+                }
             }
-            return;
-        }
-        for job in jobs {
-            let mut alone = vec![job];
-            let end = self.transaction(&mut alone).await;
-            alone.into_iter().take(1).for_each(|job| job.answer(end_of(&end)));
         }
     }
 
     /// One transaction, tried again while the reason may pass.
-    async fn transaction(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<()> {
+    async fn transaction(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Failure> {
         let (start, mut pause) = (Instant::now(), PAUSE.0);
         loop {
             self.tx.signals.clear();
-            let Err(error) = self.attempt(jobs).await else { break };
+            let Err(failure) = self.attempt(jobs).await else { break };
+            let error = &failure.error;
             // what was read may never have been
             self.tx.memory = Memory::default();
             let lost = self.tx.rollback().await.is_err() || error.kind() == ErrorKind::Connect;
             let passes = error.kind().policy().retry;
             if !passes || start.elapsed() > RETRY_LIMIT {
-                return Err(error);
+                return Err(failure);
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(PAUSE.1);
@@ -229,24 +235,21 @@ impl Worker<'_> {
         Ok(())
     }
 
-    async fn attempt(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<()> {
-        self.tx.begin(self.signals.is_some()).await?;
-        for job in jobs {
-            job.run(&mut self.tx).await?;
+    async fn attempt(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Failure> {
+        let outside = |error| Failure { error, job: None };
+        self.tx.begin(self.signals.is_some()).await.map_err(outside)?;
+        for (place, job) in jobs.iter_mut().enumerate() {
+            job.run(&mut self.tx).await.map_err(|error| Failure { error, job: Some(place) })?;
         }
-        self.tx.commit().await
+        self.tx.commit().await.map_err(outside)
     }
 }
 
-/// An error can be answered once only; here it is needed by reference.
-fn end_of(end: &Result<()>) -> Result<()> {
-    match end {
-        Ok(()) => Ok(()),
-        Err(error) => {
-            let copy = Error::new(error.kind(), error.message()).advise(error.advice());
-            Err(error.place().iter().rev().fold(copy, |copy, place| copy.at(place)))
-        }
-    }
+/// Why a transaction failed.
+struct Failure {
+    error: Error,
+    /// The job in which that showed, if it was one.
+    job: Option<usize>,
 }
 
 impl Tx {

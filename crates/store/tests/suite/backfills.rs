@@ -22,7 +22,7 @@ impl World {
         self.store.create_backfill(new, self.now).await.unwrap()
     }
 
-    async fn state(&self, id: BackfillId) -> BackfillState {
+    async fn backfill_state(&self, id: BackfillId) -> BackfillState {
         self.store.backfill(id).await.unwrap().unwrap().state
     }
 }
@@ -35,7 +35,7 @@ async fn a_backfill_goes_through_its_range(place: Place) {
     let mut seen = Vec::new();
     assert_eq!(world.store.advance_backfills(world.now).await.unwrap(), 2);
     assert_eq!(world.store.advance_backfills(world.now).await.unwrap(), 0);
-    while world.state(id).await == BackfillState::Running {
+    while world.backfill_state(id).await == BackfillState::Running {
         let claim = world.claim(1).await.remove(0);
         assert_eq!(claim.params, r#"{"since":"x"}"#);
         seen.push(claim.fire_time.unwrap());
@@ -62,7 +62,7 @@ async fn a_pause_and_a_cancel_hold(place: Place) {
     let held = world.claim(1).await.remove(0);
     world.store.cancel_backfill(id, world.now).await.unwrap();
     // one run was queued and is gone at once, the other ends when its worker has stopped it
-    assert_eq!(world.state(id).await, BackfillState::Stopping);
+    assert_eq!(world.backfill_state(id).await, BackfillState::Stopping);
     world.end(&held, Event::Stopped).await;
     world.store.advance_backfills(world.now).await.unwrap();
     let end = world.store.backfill(id).await.unwrap().unwrap();
@@ -95,7 +95,7 @@ async fn a_backfill_fails_with_its_runs(place: Place) {
         world.end(&claim, event).await;
     }
     world.store.advance_backfills(world.now).await.unwrap();
-    assert_eq!(world.state(id).await, BackfillState::Failed);
+    assert_eq!(world.backfill_state(id).await, BackfillState::Failed);
     let filter = RunFilter { backfill: Some(id), limit: 10, ..RunFilter::default() };
     assert_eq!(world.store.runs(filter).await.unwrap().len(), 2);
 }

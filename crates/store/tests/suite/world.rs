@@ -92,6 +92,20 @@ impl World {
         self.exchange(Vec::new(), want).await.claims
     }
 
+    /// Claims with labels.
+    pub async fn claim_with(&self, labels: &[&str], want: usize) -> Vec<Claim> {
+        let labels = labels.iter().map(|label| (*label).to_owned()).collect();
+        let (worker, now) = (self.worker, self.now);
+        let exchange = Exchange { worker, updates: Vec::new(), want, labels, own: false, now };
+        self.store.exchange(exchange).await.unwrap().claims
+    }
+
+    /// Claims as another worker.
+    pub async fn claim_as(&self, worker: WorkerId, own: bool, want: usize) -> Vec<Claim> {
+        let exchange = Exchange { worker, updates: Vec::new(), want, labels: Vec::new(), own, now: self.now };
+        self.store.exchange(exchange).await.unwrap().claims
+    }
+
     pub async fn end(&self, claim: &Claim, event: Event) -> Exchanged {
         self.exchange(vec![ended(claim, event)], 0).await
     }
