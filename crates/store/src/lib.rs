@@ -115,6 +115,16 @@ impl Store {
         self.db.read(async move |tx: &mut Tx| workers::alive(tx).await).await
     }
 
+    /// The name of a worker, gone or not.
+    pub async fn worker_name(&self, worker: WorkerId) -> Result<Option<String>> {
+        let sql = "SELECT name FROM workers WHERE id = $1";
+        let name = async move |tx: &mut Tx| match tx.row(sql, &[worker.into()]).await? {
+            Some(mut row) => row.text().map(Some),
+            None => Ok(None),
+        };
+        self.db.read(name).await
+    }
+
     /// Takes the task runs of silent workers, and of those known to be dead, away from them.
     pub async fn reap(&self, dead: Vec<WorkerId>, now: Timestamp) -> Result<Vec<WorkerId>> {
         self.db.write(async move |tx: &mut Tx| workers::reap_silent(tx, &dead, now).await).await

@@ -39,7 +39,8 @@ async fn of_run(tx: &mut Tx, run: RunId, now: Timestamp) -> Result<String> {
     };
     let (state, ended_at, admitted, pipeline) = (row.text()?, row.time_or_null()?, row.flag()?, row.text()?);
     if let Some(at) = ended_at {
-        return Ok(format!("the run {state} at {at}"));
+        let verb = if state == "cancelled" { "was cancelled" } else { &state };
+        return Ok(format!("the run {verb} at {at}"));
     }
     if !admitted {
         return of_place(tx, run, &pipeline).await;
@@ -113,7 +114,8 @@ async fn of_task_run(tx: &mut Tx, id: TaskRunId, now: Timestamp) -> Result<Strin
         owner: row.int_or_null()?.map(WorkerId),
     };
     if let Some(at) = ended_at {
-        return Ok(format!("it {} at {at}", if state == "skipped" { "was skipped" } else { &state }));
+        let verb = if matches!(state.as_str(), "skipped" | "cancelled") { "was " } else { "" };
+        return Ok(format!("it {verb}{state} at {at}"));
     }
     if !admitted {
         return of_place(tx, task.run, &pipeline).await;

@@ -3,7 +3,9 @@
 mod backfills;
 mod claims;
 mod crowds;
+mod random;
 mod runs;
 mod schedules;
 mod stop;
+mod views;
 mod world;
