@@ -255,7 +255,7 @@ struct Open {
     document: i64,
 }
 
-async fn advance(tx: &mut Tx, now: Timestamp) -> Result<usize> {
+pub(crate) async fn advance(tx: &mut Tx, now: Timestamp) -> Result<usize> {
     let lock = tx.lock_free("b");
     let sql = format!(
         "SELECT b.id, b.pipeline, b.state, b.total, b.next, b.concurrency, p.document FROM backfills b \

@@ -8,6 +8,8 @@ mod db;
 mod documents;
 mod migrate;
 mod pipelines;
+#[cfg(test)]
+mod plans;
 mod retention;
 mod retry;
 mod runs;

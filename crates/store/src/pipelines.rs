@@ -123,10 +123,12 @@ async fn pause(tx: &mut Tx, name: &str, paused: bool, now: Timestamp) -> Result<
     Ok(())
 }
 
-async fn pipelines(tx: &mut Tx) -> Result<Vec<Pipeline>> {
+pub(crate) async fn pipelines(tx: &mut Tx) -> Result<Vec<Pipeline>> {
+    // `admitted` is always one of the two: with it, both databases find the index of runs that are open
     let sql = "SELECT p.name, p.document, d.version, p.paused, \
                (SELECT MIN(s.next_at) FROM schedules s WHERE s.pipeline = p.name AND s.paused = 0 AND s.kind = 'time'), \
-               (SELECT COUNT(*) FROM runs r WHERE r.pipeline = p.name AND r.ended_at IS NULL), \
+               (SELECT COUNT(*) FROM runs r WHERE r.pipeline = p.name AND r.ended_at IS NULL \
+               AND r.admitted IN (0, 1)), \
                r.id, r.state, r.created_at, r.ended_at \
                FROM pipelines p JOIN documents d ON d.id = p.document \
                LEFT JOIN runs r ON r.id = (SELECT MAX(l.id) FROM runs l WHERE l.pipeline = p.name) \

@@ -34,7 +34,7 @@ impl Store {
 }
 
 /// The runs to remove. One that a backfill in progress folds over stays.
-async fn old(tx: &mut Tx, keep: Keep, now: Timestamp) -> Result<Vec<RunId>> {
+pub(crate) async fn old(tx: &mut Tx, keep: Keep, now: Timestamp) -> Result<Vec<RunId>> {
     let mut found = Vec::new();
     let stays = "r.id <> COALESCE((SELECT MAX(s.id) FROM runs s WHERE s.pipeline = r.pipeline AND s.state = 'succeeded'), 0) \
                  AND NOT EXISTS (SELECT 1 FROM backfills b WHERE b.id = r.backfill AND b.ended_at IS NULL)";

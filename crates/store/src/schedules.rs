@@ -270,7 +270,7 @@ struct Pending {
     document: i64,
 }
 
-async fn fire_due(tx: &mut Tx, now: Timestamp, limit: usize) -> Result<Fired> {
+pub(crate) async fn fire_due(tx: &mut Tx, now: Timestamp, limit: usize) -> Result<Fired> {
     let lock = tx.lock_free("s");
     let sql = format!(
         "SELECT s.pipeline, s.name, s.spec, s.next_at, p.document FROM schedules s JOIN pipelines p ON p.name = s.pipeline \
@@ -323,7 +323,7 @@ async fn fire(
     tx.later(sql, &[next.into(), last.into(), pipeline.as_str().into(), name.as_str().into()]).await
 }
 
-async fn next_at(tx: &mut Tx, kind: &str) -> Result<Option<Timestamp>> {
+pub(crate) async fn next_at(tx: &mut Tx, kind: &str) -> Result<Option<Timestamp>> {
     let sql = "SELECT MIN(next_at) FROM schedules WHERE kind = $1 AND paused = 0 AND next_at IS NOT NULL";
     tx.row(sql, &[kind.into()]).await?.map_or(Ok(None), |mut row| row.time_or_null())
 }

@@ -89,7 +89,7 @@ CREATE TABLE runs (
     started_at BIGINT,
     ended_at BIGINT
 );
-CREATE INDEX runs_open ON runs (pipeline, id) WHERE ended_at IS NULL;
+CREATE INDEX runs_open ON runs (pipeline, admitted, id) WHERE ended_at IS NULL;
 CREATE INDEX runs_owned ON runs (owner) WHERE owner IS NOT NULL AND ended_at IS NULL;
 CREATE INDEX runs_of_pipeline ON runs (pipeline, id);
 CREATE INDEX runs_of_backfill ON runs (backfill, ended_at) WHERE backfill IS NOT NULL;

@@ -165,7 +165,7 @@ const RUN_COLUMNS: &str = "r.id, r.pipeline, r.document, d.version, r.cause, r.s
 /// them at another.
 const SKEW: std::time::Duration = std::time::Duration::from_secs(60);
 
-async fn runs(tx: &mut Tx, filter: &RunFilter) -> Result<Vec<Run>> {
+pub(crate) async fn runs(tx: &mut Tx, filter: &RunFilter) -> Result<Vec<Run>> {
     let mut values: Vec<Value> = vec![filter.limit.clamp(1, PAGE_MAX).into()];
     let mut conditions = String::new();
     let mut add = |condition: &str, value: Value| {
@@ -195,7 +195,7 @@ async fn runs(tx: &mut Tx, filter: &RunFilter) -> Result<Vec<Run>> {
     if let Some(state) = filter.state {
         conditions.push_str(&format!(" AND r.state = '{}'", state.name()));
         conditions.push_str(match state {
-            RunState::Queued | RunState::Running => " AND r.ended_at IS NULL",
+            RunState::Queued | RunState::Running => " AND r.ended_at IS NULL AND r.admitted IN (0, 1)",
             RunState::Failed | RunState::Cancelled => " AND r.state IN ('failed', 'cancelled')",
             RunState::Succeeded => "",
         });
@@ -269,7 +269,7 @@ fn read_task_run(row: &mut Row) -> Result<TaskRun> {
     })
 }
 
-async fn task_runs(tx: &mut Tx, run: RunId) -> Result<Vec<TaskRun>> {
+pub(crate) async fn task_runs(tx: &mut Tx, run: RunId) -> Result<Vec<TaskRun>> {
     let sql = "SELECT name, state, COUNT(*) FROM task_runs WHERE run = $1 AND item >= 0 GROUP BY name, state";
     let mut items: BTreeMap<String, Tally> = BTreeMap::new();
     for mut row in tx.rows(sql, &[run.into()]).await? {
@@ -295,7 +295,7 @@ async fn items(tx: &mut Tx, run: RunId, task: &str, skip: usize, limit: usize) -
     tx.rows(&sql, &values).await?.iter_mut().map(read_task_run).collect()
 }
 
-async fn happenings(tx: &mut Tx, run: RunId, after: i64, limit: usize) -> Result<Vec<Happening>> {
+pub(crate) async fn happenings(tx: &mut Tx, run: RunId, after: i64, limit: usize) -> Result<Vec<Happening>> {
     let sql = "SELECT id, task_run, at, event, state, attempt, detail FROM events WHERE run = $1 AND id > $2 \
                ORDER BY id LIMIT $3";
     let mut found = Vec::new();

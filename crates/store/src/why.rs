@@ -86,7 +86,7 @@ struct Task {
     owner: Option<WorkerId>,
 }
 
-async fn of_task_run(tx: &mut Tx, id: TaskRunId, now: Timestamp) -> Result<String> {
+pub(crate) async fn of_task_run(tx: &mut Tx, id: TaskRunId, now: Timestamp) -> Result<String> {
     let sql = "SELECT t.state, t.ended_at, r.admitted, r.pipeline, t.run, t.task, t.item, t.blockers, t.worker, t.wake_at, \
                t.wake_on, t.pool, t.slots, t.runs_on, t.error, t.failed, t.started_at, r.owner \
                FROM task_runs t JOIN runs r ON r.id = t.run WHERE t.id = $1";

@@ -82,6 +82,9 @@ pub struct Tx {
     signals: Vec<Signal>,
     /// How many were run.
     statements: u64,
+    /// Which were run, for tests of their plans.
+    #[cfg(test)]
+    pub(crate) seen: Vec<(String, Vec<Value>)>,
     /// What jobs remember between transactions; only what can never change may be kept here.
     pub(crate) memory: Memory,
 }
@@ -203,7 +206,14 @@ impl Signal {
 
 impl Tx {
     fn new(connection: Connection) -> Self {
-        Self { connection, signals: Vec::new(), statements: 0, memory: Memory::default() }
+        Self {
+            connection,
+            signals: Vec::new(),
+            statements: 0,
+            #[cfg(test)]
+            seen: Vec::new(),
+            memory: Memory::default(),
+        }
     }
 
     /// Which database it is.
@@ -221,9 +231,15 @@ impl Tx {
         }
     }
 
+    fn count(&mut self, _sql: &str, _values: &[Value]) {
+        self.statements += 1;
+        #[cfg(test)]
+        self.seen.push((_sql.to_owned(), _values.to_vec()));
+    }
+
     /// Runs a statement, and says how many rows it changed.
     pub async fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64> {
-        self.statements += 1;
+        self.count(sql, values);
         match &mut self.connection {
             Connection::Sqlite(connection) => connection.execute(sql, values),
             Connection::Postgres(connection) => connection.execute(sql, values).await,
@@ -233,7 +249,7 @@ impl Tx {
     /// Runs a statement of which nothing has to be known; PostgreSQL gets it together with the next one. Its failure is that
     /// of the transaction.
     pub async fn later(&mut self, sql: &str, values: &[Value]) -> Result<()> {
-        self.statements += 1;
+        self.count(sql, values);
         match &mut self.connection {
             Connection::Sqlite(connection) => connection.execute(sql, values).map(drop),
             Connection::Postgres(connection) => connection.later(sql, values).await,
@@ -242,7 +258,7 @@ impl Tx {
 
     /// Runs a statement that gives rows.
     pub async fn rows(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>> {
-        self.statements += 1;
+        self.count(sql, values);
         match &mut self.connection {
             Connection::Sqlite(connection) => connection.rows(sql, values),
             Connection::Postgres(connection) => connection.rows(sql, values).await,

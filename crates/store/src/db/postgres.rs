@@ -45,7 +45,9 @@ impl Connection {
         let (client, connection) = config.connect(NoTls).await.map_err(|error| explain(&error))?;
         tokio::task::spawn_local(connection);
         let quoted = schema.replace('"', "\"\"");
-        let start = format!("SET search_path TO \"{quoted}\"; SET TIME ZONE 'UTC'; SET jit = off");
+        // plans are kept, and one that was made while a table was small must not read it whole when it has grown
+        let start =
+            format!("SET search_path TO \"{quoted}\"; SET TIME ZONE 'UTC'; SET jit = off; SET enable_seqscan = off");
         client.batch_execute(&start).await.map_err(|error| explain(&error))?;
         Ok(Self { client, statements: HashMap::new(), waiting: Vec::new() })
     }
