@@ -41,7 +41,7 @@ impl Random {
             node.lost_max = u32::try_from(self.below(3)).unwrap();
             node.pool = self.one_in(3).then(|| ("pool".to_owned(), 1 + u32::try_from(self.below(2)).unwrap()));
             let concurrency = [None, Some(1), Some(2)][self.below(3)];
-            node.fan_out = self.one_in(4).then_some(FanOut { items_max: 10, concurrency });
+            node.fan_out = self.one_in(2).then_some(FanOut { items_max: 10, concurrency });
             nodes.push(node);
         }
         let mut graph = graph(nodes);
@@ -82,13 +82,13 @@ impl Life {
     async fn step(&mut self, step: usize) {
         let (store, now) = (self.world.store.clone(), self.world.now);
         let random = &mut self.random;
-        match random.below(12) {
+        match random.below(18) {
             0 | 1 => {
                 let index = random.below(self.documents.len());
                 let new = NewRun::manual(&format!("p{index}"), self.documents[index], format!("run {step}"));
                 self.runs.push(store.create_run(new, now).await.unwrap().run);
             }
-            2..=5 if !self.workers.is_empty() => self.exchange().await,
+            2..=5 | 12..=17 if !self.workers.is_empty() => self.exchange().await,
             6 => {
                 self.world.pass(Duration::from_secs(10));
                 store.wake_due(self.world.now).await.unwrap();
@@ -102,7 +102,8 @@ impl Life {
                 store.reap(Vec::new(), self.world.now).await.unwrap();
             }
             7 if !self.runs.is_empty() => {
-                let run = self.runs[random.below(self.runs.len())];
+                // one of the newest, which are likely to be open
+                let run = self.runs[self.runs.len() - 1 - random.below(self.runs.len().min(4))];
                 store.stop_run(run, now).await.unwrap();
             }
             8 => self.workers.push((store.sign_on(worker("w"), now).await.unwrap(), Vec::new())),
@@ -113,7 +114,7 @@ impl Life {
             }
             10 => {
                 let name = format!("p{}", random.below(self.documents.len()));
-                store.pause_pipeline(name, random.one_in(2), now).await.unwrap();
+                store.pause_pipeline(name, random.one_in(4), now).await.unwrap();
             }
             11 if !self.runs.is_empty() => {
                 let run = self.runs[random.below(self.runs.len())];
@@ -133,7 +134,7 @@ impl Life {
         let count = self.random.below(held.len() + 1);
         let reported: Vec<Claim> = held.drain(..count).collect();
         let updates = reported.iter().map(|claim| self.random.update(&self.world, claim)).collect();
-        let want = self.random.below(4);
+        let want = self.random.below(6);
         let exchange = Exchange { worker: *id, updates, want, labels: Vec::new(), own: false, now: self.world.now };
         let given = self.world.store.exchange(exchange).await.unwrap();
         held.extend(given.claims);
