@@ -3,6 +3,7 @@
 
 mod postgres;
 mod sqlite;
+mod tls;
 mod value;
 mod writer;
 
@@ -13,6 +14,7 @@ use levada_core::error::{Error, ErrorKind, Result};
 use tokio::sync::watch;
 
 pub(crate) use postgres::schema;
+pub(crate) use sqlite::copy as copy_file;
 pub use value::{Row, Value};
 use writer::Queue;
 
@@ -23,6 +25,19 @@ pub enum Location {
     File(std::path::PathBuf),
     /// A PostgreSQL database; its URL can hold a password.
     Url(levada_core::secret::Secret),
+}
+
+impl Location {
+    /// Where it is, without user and password.
+    ///
+    /// # Errors
+    /// `Config` where a URL cannot be read.
+    pub fn place(&self) -> Result<String> {
+        match self {
+            Self::File(path) => Ok(path.display().to_string()),
+            Self::Url(url) => postgres::place(url),
+        }
+    }
 }
 
 /// The two kinds of database, where a statement has to differ.
@@ -80,6 +95,8 @@ pub struct Commits {
 pub struct Tx {
     connection: Connection,
     signals: Vec<Signal>,
+    /// Whether a statement failed: what is left of the transaction must never be committed, even if a job went on.
+    has_failed: bool,
     /// How many were run.
     statements: u64,
     /// Which were run, for tests of their plans.
@@ -209,6 +226,7 @@ impl Tx {
         Self {
             connection,
             signals: Vec::new(),
+            has_failed: false,
             statements: 0,
             #[cfg(test)]
             seen: Vec::new(),
@@ -240,29 +258,35 @@ impl Tx {
     /// Runs a statement, and says how many rows it changed.
     pub async fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64> {
         self.count(sql, values);
-        match &mut self.connection {
+        let done = match &mut self.connection {
             Connection::Sqlite(connection) => connection.execute(sql, values),
             Connection::Postgres(connection) => connection.execute(sql, values).await,
-        }
+        };
+        self.has_failed |= done.is_err();
+        done
     }
 
     /// Runs a statement of which nothing has to be known; PostgreSQL gets it together with the next one. Its failure is that
     /// of the transaction.
     pub async fn later(&mut self, sql: &str, values: &[Value]) -> Result<()> {
         self.count(sql, values);
-        match &mut self.connection {
+        let done = match &mut self.connection {
             Connection::Sqlite(connection) => connection.execute(sql, values).map(drop),
             Connection::Postgres(connection) => connection.later(sql, values).await,
-        }
+        };
+        self.has_failed |= done.is_err();
+        done
     }
 
     /// Runs a statement that gives rows.
     pub async fn rows(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>> {
         self.count(sql, values);
-        match &mut self.connection {
+        let done = match &mut self.connection {
             Connection::Sqlite(connection) => connection.rows(sql, values),
             Connection::Postgres(connection) => connection.rows(sql, values).await,
-        }
+        };
+        self.has_failed |= done.is_err();
+        done
     }
 
     /// The first row of a statement, if there is one.
@@ -272,10 +296,12 @@ impl Tx {
 
     /// Runs statements without parameters, parted by `;`.
     pub async fn script(&mut self, sql: &str) -> Result<()> {
-        match &mut self.connection {
+        let done = match &mut self.connection {
             Connection::Sqlite(connection) => connection.script(sql),
             Connection::Postgres(connection) => connection.script(sql).await,
-        }
+        };
+        self.has_failed |= done.is_err();
+        done
     }
 
     /// What follows a SELECT of rows of a table that this transaction is going to change. SQLite has one writer only.

@@ -1,6 +1,8 @@
 //! PostgreSQL: one connection with its prepared statements, and the connection that listens for other processes.
 
+use std::cell::Cell;
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Weak;
 use std::time::Duration;
 
@@ -9,9 +11,14 @@ use futures_util::future::poll_fn;
 use futures_util::stream::FuturesOrdered;
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::secret::Secret;
+use percent_encoding::percent_decode_str;
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Statement};
+use tokio_postgres::{AsyncMessage, Client, Config, SimpleQueryMessage, Socket, Statement};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::tls::{Tls, connector};
 use super::{Row, Signal, Signals, Value};
 
 /// The channel of LISTEN and NOTIFY.
@@ -23,15 +30,31 @@ const STATEMENTS: usize = 512;
 /// How long the listener waits before it connects again.
 const RECONNECT: Duration = Duration::from_millis(500);
 
+/// How often the listener looks whether anybody is there to be told.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long a server may take to answer a new connection, or to confirm what it was sent.
+const SILENCE: Duration = Duration::from_secs(15);
+/// How often, and how many times, a server is asked what became of a transaction whose commit it never answered.
+const DOUBT: (Duration, u32) = (Duration::from_millis(20), 1_000);
+
 pub(super) struct Connection {
     client: Client,
     statements: HashMap<String, Statement>,
     /// What goes out together with the next statement: one round trip less for each.
     waiting: Vec<Waiting>,
+    /// The number of the transaction that writes, once the server has told it.
+    number: Cell<Option<i64>>,
+    /// The number of a transaction whose commit was asked for and not answered.
+    doubt: Option<i64>,
 }
 
+/// What drives a connection.
+type Driver = tokio_postgres::Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>;
+
 enum Waiting {
-    Script(&'static str),
+    /// Who writes learns the number of the transaction, with which its fate can be asked for later.
+    BeginWrite,
+    BeginRead,
     Statement(Statement, Vec<Value>),
 }
 
@@ -41,20 +64,20 @@ const WAITING_MAX: usize = 16;
 impl Connection {
     /// Connects; the schema is made by the migration.
     pub(super) async fn open(url: &Secret) -> Result<Self> {
-        let (config, schema) = parse(url)?;
-        let (client, connection) = config.connect(NoTls).await.map_err(|error| explain(&error))?;
-        tokio::task::spawn_local(connection);
-        let quoted = schema.replace('"', "\"\"");
+        let settings = parse(url)?;
+        let (client, driver) = dial(&settings).await?;
+        tokio::task::spawn_local(driver);
+        let quoted = settings.schema.replace('"', "\"\"");
         // plans are kept, and one that was made while a table was small must not read it whole when it has grown
         let start =
             format!("SET search_path TO \"{quoted}\"; SET TIME ZONE 'UTC'; SET jit = off; SET enable_seqscan = off");
         client.batch_execute(&start).await.map_err(|error| explain(&error))?;
-        Ok(Self { client, statements: HashMap::new(), waiting: Vec::new() })
+        Ok(Self { client, statements: HashMap::new(), waiting: Vec::new(), number: Cell::new(None), doubt: None })
     }
 
     pub(super) fn begin(&mut self, writes: bool) {
-        let begin = if writes { "BEGIN" } else { "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" };
-        self.waiting = vec![Waiting::Script(begin)];
+        (self.number, self.doubt) = (Cell::new(None), None);
+        self.waiting = vec![if writes { Waiting::BeginWrite } else { Waiting::BeginRead }];
     }
 
     /// Commits, and tells other processes.
@@ -64,7 +87,35 @@ impl Connection {
             script.push_str(&format!("SELECT pg_notify('{CHANNEL}', '{}');", signal.name()));
         }
         script.push_str("COMMIT");
-        self.script(&script).await
+        if self.number.get().is_none() && self.waiting.len() > 1 {
+            // its number must be known before it is committed
+            self.script("").await?;
+        }
+        self.doubt = self.number.get();
+        self.script(&script).await?;
+        self.doubt = None;
+        Ok(())
+    }
+
+    /// The transaction of which nobody knows whether it was committed.
+    pub(super) fn doubt(&self) -> Option<i64> {
+        self.doubt
+    }
+
+    /// What became of a transaction of another connection.
+    pub(super) async fn was_committed(&mut self, number: i64) -> Result<bool> {
+        for _ in 0..DOUBT.1 {
+            let rows = self.rows("SELECT txid_status($1)", &[number.into()]).await?;
+            let status = rows.into_iter().next().map(|mut row| row.text_or_null()).transpose()?.flatten();
+            match status.as_deref() {
+                Some("committed") => return Ok(true),
+                Some("aborted") => return Ok(false),
+                _ => tokio::time::sleep(DOUBT.0).await,
+            }
+        }
+        Err(Error::new(ErrorKind::Connect, "PostgreSQL does not tell whether it kept what was written last")
+            .at(PLACE)
+            .advise("Look at what is stored before you ask for the same again."))
     }
 
     pub(super) async fn rollback(&mut self) -> Result<()> {
@@ -118,7 +169,15 @@ impl Connection {
 
     async fn send(&self, waiting: &Waiting) -> Result<(), tokio_postgres::Error> {
         match waiting {
-            Waiting::Script(sql) => self.client.batch_execute(sql).await,
+            Waiting::BeginWrite => {
+                let begun = self.client.simple_query("BEGIN; SELECT txid_current()").await?;
+                self.number.set(begun.iter().find_map(|message| match message {
+                    SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
+                    _ => None,
+                }));
+                Ok(())
+            }
+            Waiting::BeginRead => self.client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await,
             Waiting::Statement(statement, values) => {
                 self.client.execute(statement, &parameters(values)).await.map(drop)
             }
@@ -142,28 +201,84 @@ fn parameters(values: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
     values.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
 }
 
-/// The settings of a URL, and the schema it names.
-fn parse(url: &Secret) -> Result<(Config, String)> {
+/// What the URL of a metadata store says.
+struct Settings {
+    config: Config,
+    schema: String,
+    tls: Tls,
+    tls_ca: Option<PathBuf>,
+}
+
+impl Settings {
+    /// `host:port/database`, without user and password.
+    fn place(&self) -> String {
+        let host = match self.config.get_hosts().first() {
+            Some(Host::Tcp(name)) => name.clone(),
+            Some(Host::Unix(folder)) => folder.display().to_string(),
+            None => "localhost".to_owned(),
+        };
+        let port = self.config.get_ports().first().copied().unwrap_or(5432);
+        format!("{host}:{port}/{}", self.config.get_dbname().unwrap_or_default())
+    }
+}
+
+fn parse(url: &Secret) -> Result<Settings> {
     let wrong = |what: &str| {
         Error::new(ErrorKind::Config, format!("the URL of the metadata store {what}"))
-            .advise("Write postgres://user:password@host:port/database?schema=levada.")
+            .advise("Write postgres://user:password@host:port/database?schema=levada&tls=verify-full&tls_ca=FILE.")
     };
     let (base, query) = url.expose().split_once('?').unwrap_or((url.expose(), ""));
-    let mut schema = SCHEMA.to_owned();
+    let (mut schema, mut tls, mut tls_ca) = (SCHEMA.to_owned(), Tls::VerifyFull, None);
     for option in query.split('&').filter(|option| !option.is_empty()) {
-        match option.split_once('=') {
-            Some(("schema", name)) if !name.is_empty() => name.clone_into(&mut schema),
-            Some(("tls", "disable")) => {}
-            _ => return Err(wrong("has an option that is not known")),
+        let (key, value) = option.split_once('=').unwrap_or((option, ""));
+        let value = percent_decode_str(value).decode_utf8().map_err(|_| wrong("is not UTF-8"))?;
+        match key {
+            "schema" if !value.is_empty() => schema = value.into_owned(),
+            "tls" => {
+                tls = Tls::from_name(&value)
+                    .ok_or_else(|| wrong("has a `tls` that is not verify-full, verify-ca, require or disable"))?;
+            }
+            "tls_ca" if !value.is_empty() => tls_ca = Some(PathBuf::from(value.into_owned())),
+            _ => return Err(wrong("has an option that is not schema, tls or tls_ca, or one without a value")),
         }
     }
-    let config: Config = base.parse().map_err(|_| wrong("cannot be read"))?;
-    Ok((config, schema))
+    let mut config: Config = base.parse().map_err(|_| wrong("cannot be read"))?;
+    config
+        .ssl_mode(if tls == Tls::Disable { SslMode::Disable } else { SslMode::Require })
+        .connect_timeout(SILENCE)
+        .keepalives_idle(SILENCE)
+        .tcp_user_timeout(SILENCE)
+        .application_name("levada");
+    Ok(Settings { config, schema, tls, tls_ca })
 }
 
 /// The schema that a URL names.
 pub(crate) fn schema(url: &Secret) -> Result<String> {
-    parse(url).map(|(_, schema)| schema)
+    parse(url).map(|settings| settings.schema)
+}
+
+/// Where a URL leads, without user and password.
+pub(super) fn place(url: &Secret) -> Result<String> {
+    parse(url).map(|settings| format!("postgres://{}?schema={}", settings.place(), settings.schema))
+}
+
+async fn dial(settings: &Settings) -> Result<(Client, Driver)> {
+    let tls = connector(settings.tls, settings.tls_ca.as_deref()).map_err(|error| error.at(PLACE))?;
+    let connected = settings.config.connect(tls).await;
+    connected.map_err(|error| {
+        let told = explain(&error);
+        let advice = match told.kind() {
+            ErrorKind::Connect => "Check that PostgreSQL runs there, and host and port in the URL.",
+            ErrorKind::Auth => "Check user and password in the URL.",
+            ErrorKind::NotFound => "Create the database, or correct its name in the URL.",
+            ErrorKind::Tls => {
+                "Set `tls_ca` in the URL to the file of the authority that signed the server's certificate; \
+                 `tls=disable` where the network is trusted."
+            }
+            _ => return told,
+        };
+        Error::new(told.kind(), told.message()).at(format!("{PLACE} {}", settings.place())).advise(advice)
+    })
 }
 
 /// Hears what other processes commit, for as long as somebody is there to be told.
@@ -172,10 +287,6 @@ pub(super) fn listen(url: Secret, signals: Weak<Signals>) -> Result<()> {
     tokio::spawn(async move {
         while signals.strong_count() > 0 {
             let _ = listen_once(&url, &signals).await;
-            // whatever was said meanwhile was missed
-            if let Some(signals) = signals.upgrade() {
-                signals.send_all();
-            }
             tokio::time::sleep(RECONNECT).await;
         }
     });
@@ -183,8 +294,7 @@ pub(super) fn listen(url: Secret, signals: Weak<Signals>) -> Result<()> {
 }
 
 async fn listen_once(url: &Secret, signals: &Weak<Signals>) -> Result<()> {
-    let (config, _) = parse(url)?;
-    let (client, mut connection) = config.connect(NoTls).await.map_err(|error| explain(&error))?;
+    let (client, mut connection) = dial(&parse(url)?).await?;
     let command = format!("LISTEN {CHANNEL}");
     let mut command = std::pin::pin!(client.batch_execute(&command));
     let mut is_listening = false;
@@ -192,10 +302,18 @@ async fn listen_once(url: &Secret, signals: &Weak<Signals>) -> Result<()> {
         let message = poll_fn(|context| {
             if !is_listening && command.as_mut().poll(context).is_ready() {
                 is_listening = true;
+                // whatever was said before was missed
+                signals.upgrade().iter().for_each(|signals| signals.send_all());
             }
             connection.poll_message(context)
         });
-        match message.await {
+        let Ok(message) = tokio::time::timeout(LOOK, message).await else {
+            if signals.strong_count() == 0 {
+                return Ok(());
+            }
+            continue;
+        };
+        match message {
             Some(Ok(AsyncMessage::Notification(notification))) => {
                 let Some(signals) = signals.upgrade() else { return Ok(()) };
                 let found = Signal::ALL.into_iter().find(|signal| signal.name() == notification.payload());
@@ -208,28 +326,35 @@ async fn listen_once(url: &Secret, signals: &Weak<Signals>) -> Result<()> {
     }
 }
 
+/// Where errors happen.
+const PLACE: &str = "the metadata store";
+
 fn explain(error: &tokio_postgres::Error) -> Error {
-    let place = "the metadata store";
     let Some(db) = error.as_db_error() else {
-        let kind = if error.is_closed() || std::error::Error::source(error).is_some_and(|e| e.is::<std::io::Error>()) {
+        let cause = std::error::Error::source(error);
+        let io = cause.and_then(|cause| cause.downcast_ref::<std::io::Error>());
+        let rustls = io.and_then(|io| io.get_ref()?.downcast_ref::<rustls::Error>());
+        let text = cause.map_or_else(|| error.to_string(), ToString::to_string);
+        // the driver has no other sign of a server without TLS than the words
+        let kind = if rustls.is_some() || text.contains("TLS") {
+            ErrorKind::Tls
+        } else if error.is_closed() || io.is_some() || error.to_string().contains("connect") {
             ErrorKind::Connect
         } else {
             ErrorKind::Internal
         };
-        let cause = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
-        return Error::new(kind, cause).at(place);
+        return Error::new(kind, text).at(PLACE);
     };
     let code = db.code().code();
     let kind = match code {
-        // a key that two made at once: who tries again finds the one of the other
-        "40001" | "40P01" | "55P03" | "23505" => ErrorKind::Busy,
+        "40001" | "40P01" | "55P03" => ErrorKind::Busy,
         "53100" => ErrorKind::Full,
         "42501" => ErrorKind::Permission,
         "3D000" => ErrorKind::NotFound,
-        "57P01" | "57P02" | "57P03" => ErrorKind::Connect,
+        "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "53300" => ErrorKind::Connect,
         _ if code.starts_with("28") => ErrorKind::Auth,
         _ if code.starts_with("08") => ErrorKind::Connect,
         _ => ErrorKind::Internal,
     };
-    Error::new(kind, db.message()).at(place)
+    Error::new(kind, db.message()).at(PLACE)
 }

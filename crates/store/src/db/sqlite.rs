@@ -16,6 +16,8 @@ const STATEMENTS: usize = 256;
 
 pub(super) struct Connection {
     native: rusqlite::Connection,
+    /// The file, for errors.
+    place: String,
     /// `PRAGMA data_version` when it was last looked at: changes with commits of other connections only.
     version: i64,
 }
@@ -40,7 +42,7 @@ impl Connection {
             Ok(())
         };
         prepare().map_err(|error: rusqlite::Error| explain(&error).at(place()))?;
-        Ok(Self { native, version: 0 })
+        Ok(Self { native, place: place(), version: 0 })
     }
 
     pub(super) fn begin(&mut self, writes: bool) -> Result<()> {
@@ -57,7 +59,7 @@ impl Connection {
             let mut statement = self.native.prepare_cached(&numbered(sql))?;
             statement.execute(rusqlite::params_from_iter(values))
         };
-        run().map(|count| count as u64).map_err(|error| explain(&error))
+        run().map(|count| count as u64).map_err(|error| self.explain(&error))
     }
 
     pub(super) fn rows(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>> {
@@ -72,11 +74,15 @@ impl Connection {
             }
             Ok(found)
         };
-        run().map_err(|error: rusqlite::Error| explain(&error))
+        run().map_err(|error: rusqlite::Error| self.explain(&error))
     }
 
     pub(super) fn script(&mut self, sql: &str) -> Result<()> {
-        self.native.execute_batch(sql).map_err(|error| explain(&error))
+        self.native.execute_batch(sql).map_err(|error| self.explain(&error))
+    }
+
+    fn explain(&self, error: &rusqlite::Error) -> Error {
+        explain(error).at(self.place.clone())
     }
 
     /// Whether another connection has committed since this was last asked.
@@ -89,6 +95,18 @@ impl Connection {
 /// `$1` means the first value in PostgreSQL, and a name in SQLite; `?1` is what SQLite means by the first value.
 fn numbered(sql: &str) -> String {
     sql.replace('$', "?")
+}
+
+/// Copies a whole database into a new file, and sees it on the disk.
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
+    let vacuum = || {
+        let native = rusqlite::Connection::open(from)?;
+        native.busy_timeout(BUSY)?;
+        native.execute("VACUUM INTO ?1", [to.to_string_lossy()])
+    };
+    vacuum().map_err(|error| explain(&error).at(to.display().to_string()))?;
+    std::fs::File::open(to)?.sync_all()?;
+    Ok(())
 }
 
 fn value(native: ValueRef<'_>) -> Value {

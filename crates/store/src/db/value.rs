@@ -32,6 +32,11 @@ impl Row {
         Self { values: values.into_iter() }
     }
 
+    /// All values that are left.
+    pub fn into_values(self) -> Vec<Value> {
+        self.values.collect()
+    }
+
     fn next(&mut self) -> Value {
         self.values.next().unwrap_or(Value::Null)
     }

@@ -191,6 +191,14 @@ impl Worker<'_> {
         while let Some(mut jobs) = groups.pop() {
             match self.transaction(&mut jobs).await {
                 Ok(()) => jobs.into_iter().for_each(|job| job.answer(Ok(()))),
+                // what became of them is not known, and nothing more can be done
+                Err(Failure { error, is_lost: true, .. }) => {
+                    let told = |job: Box<dyn Job>| {
+                        let error = Error::new(error.kind(), error.message()).advise(error.advice());
+                        job.answer(Err(error.at("the metadata store")));
+                    };
+                    jobs.into_iter().for_each(told);
+                }
                 Err(Failure { error, .. }) if jobs.len() == 1 => {
                     let mut end = Some(Err(error));
                     jobs.into_iter().for_each(|job| job.answer(end.take().unwrap_or(Ok(()))));
@@ -222,8 +230,11 @@ impl Worker<'_> {
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(PAUSE.1);
-            if lost && let Ok(connection) = connect(&self.location, self.signals.is_some()).await {
-                self.tx.connection = connection;
+            let is_kept = if lost { self.reconnect_until(start + RETRY_LIMIT).await } else { Some(false) };
+            match is_kept {
+                Some(true) => break,
+                Some(false) => {}
+                None => return Err(Failure { is_lost: true, ..failure }),
             }
         }
         if let Some(signals) = &self.signals {
@@ -235,13 +246,41 @@ impl Worker<'_> {
         Ok(())
     }
 
-    async fn attempt(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Failure> {
-        let outside = |error| Failure { error, job: None };
-        self.tx.begin(self.signals.is_some()).await.map_err(outside)?;
-        for (place, job) in jobs.iter_mut().enumerate() {
-            job.run(&mut self.tx).await.map_err(|error| Failure { error, job: Some(place) })?;
+    /// The transaction may not be tried again before it is known what became of it.
+    async fn reconnect_until(&mut self, end: Instant) -> Option<bool> {
+        loop {
+            if let Ok(is_kept) = self.reconnect().await {
+                return Some(is_kept);
+            }
+            if Instant::now() > end {
+                return None;
+            }
+            tokio::time::sleep(PAUSE.1).await;
         }
-        self.tx.commit().await.map_err(outside)
+    }
+
+    /// Connects anew. Answers whether the transaction was committed after all, and only the answer was lost.
+    async fn reconnect(&mut self) -> Result<bool> {
+        let doubt = match &self.tx.connection {
+            Connection::Sqlite(_) => None,
+            Connection::Postgres(connection) => connection.doubt(),
+        };
+        let mut connection = connect(&self.location, self.signals.is_some()).await?;
+        let committed = match (doubt, &mut connection) {
+            (Some(number), Connection::Postgres(connection)) => connection.was_committed(number).await?,
+            _ => false,
+        };
+        self.tx.connection = connection;
+        Ok(committed)
+    }
+
+    async fn attempt(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Failure> {
+        let failure = |error, job| Failure { error, job, is_lost: false };
+        self.tx.begin(self.signals.is_some()).await.map_err(|error| failure(error, None))?;
+        for (place, job) in jobs.iter_mut().enumerate() {
+            job.run(&mut self.tx).await.map_err(|error| failure(error, Some(place)))?;
+        }
+        self.tx.commit().await.map_err(|error| failure(error, None))
     }
 }
 
@@ -250,10 +289,13 @@ struct Failure {
     error: Error,
     /// The job in which that showed, if it was one.
     job: Option<usize>,
+    /// Whether the connection was lost, and could not be made anew in time.
+    is_lost: bool,
 }
 
 impl Tx {
     async fn begin(&mut self, writes: bool) -> Result<()> {
+        self.has_failed = false;
         match &mut self.connection {
             Connection::Sqlite(connection) => connection.begin(writes),
             Connection::Postgres(connection) => {
@@ -263,7 +305,11 @@ impl Tx {
         }
     }
 
+    /// PostgreSQL answers COMMIT with success where a statement failed before, and rolls back.
     async fn commit(&mut self) -> Result<()> {
+        if self.has_failed {
+            return Err(Error::new(ErrorKind::Internal, "work on the metadata went on after a statement had failed"));
+        }
         match &mut self.connection {
             Connection::Sqlite(connection) => connection.script("COMMIT"),
             Connection::Postgres(connection) => connection.commit(&self.signals).await,
