@@ -56,6 +56,7 @@ impl Store {
     /// `Refused` where the store is newer than the program; else as the database has it.
     pub async fn open(location: &Location) -> Result<Self> {
         let db = Db::open(location, READERS).await?;
+        migrate::refuse_moved(&db, location).await?;
         migrate::migrate(&db, location).await?;
         Ok(Self { db: Arc::new(db) })
     }
