@@ -15,6 +15,7 @@ mod retry;
 mod runs;
 mod schedules;
 mod schema;
+mod secrets;
 mod views;
 mod why;
 mod workers;
@@ -35,6 +36,7 @@ pub use retention::Keep;
 pub use retry::{Again, What};
 pub use runs::{Cause, Claim, Created, Exchange, Exchanged, LABELS_MAX, NewRun, Update};
 pub use schedules::{CATCHUP_MAX, FileWatch, Fired, GRACE, NewSchedule, Scheduled, Spec, When};
+pub use secrets::{KEY_FILE, KEY_VARIABLE, KeySource, MasterKey, SecretName, Secrets};
 pub use views::{Happening, Run, RunFilter, TaskRun};
 pub use workers::{BEAT, Beat, NewWorker, REAP, SUSPECT, Worker};
 

@@ -1,11 +1,13 @@
 //! What every store must do.
 
 mod backfills;
+mod broken;
 mod claims;
 mod crowds;
 mod random;
 mod runs;
 mod schedules;
+mod secrets;
 mod stop;
 mod views;
 mod world;
