@@ -16,6 +16,7 @@ mod runs;
 mod schedules;
 mod schema;
 mod secrets;
+mod transfer;
 mod views;
 mod why;
 mod workers;
@@ -37,6 +38,7 @@ pub use retry::{Again, What};
 pub use runs::{Cause, Claim, Created, Exchange, Exchanged, LABELS_MAX, NewRun, Update};
 pub use schedules::{CATCHUP_MAX, FileWatch, Fired, GRACE, NewSchedule, Scheduled, Spec, When};
 pub use secrets::{KEY_FILE, KEY_VARIABLE, KeySource, MasterKey, SecretName, Secrets};
+pub use transfer::{Moved, transfer};
 pub use views::{Happening, Run, RunFilter, TaskRun};
 pub use workers::{BEAT, Beat, NewWorker, REAP, SUSPECT, Worker};
 

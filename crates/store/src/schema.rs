@@ -4,6 +4,12 @@
 /// Each migration once, in order; the version of a store is how many of them it has. Never change one that was released.
 pub(crate) const MIGRATIONS: &[&str] = &[FIRST];
 
+/// All tables but `meta`, each after those that it refers to.
+pub(crate) fn tables() -> impl Iterator<Item = &'static str> {
+    let name = |line: &'static str| line.strip_prefix("CREATE TABLE ")?.split(' ').next();
+    MIGRATIONS.iter().flat_map(|migration| migration.lines()).filter_map(name)
+}
+
 /// Indexes of task runs cover those that are not terminal only: what has ended costs the scheduler nothing.
 const FIRST: &str = "
 CREATE TABLE documents (

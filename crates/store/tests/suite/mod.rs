@@ -9,5 +9,6 @@ mod runs;
 mod schedules;
 mod secrets;
 mod stop;
+mod transfer;
 mod views;
 mod world;
