@@ -2,11 +2,15 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use levada_core::error::{Error, ErrorKind};
 use levada_core::secret::Secret;
 use levada_store::{Location, NewRun, Signal, Store};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 use super::world::{World, chain};
 use crate::places::{client, empty, postgres, sqlite};
@@ -79,6 +83,56 @@ async fn writes_arrive_once_though_connections_are_ended() {
     work.mark_unchanged();
     place.store.create_run(NewRun::manual("p", document, "last".to_owned()), world.now).await.unwrap();
     tokio::time::timeout(Duration::from_secs(10), work.changed()).await.unwrap().unwrap();
+}
+
+/// Between store and server: breaks connections right after a commit has gone to the server, before its answer is back.
+async fn deaf_proxy(armed: Arc<AtomicBool>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let armed = armed.clone();
+            tokio::spawn(async move {
+                let server = TcpStream::connect("127.0.0.1:25432").await.unwrap();
+                let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
+                    (client.into_split(), server.into_split());
+                let back = tokio::spawn(async move { tokio::io::copy(&mut from_server, &mut to_client).await });
+                let mut buffer = vec![0; 65_536];
+                while let Ok(length @ 1..) = from_client.read(&mut buffer).await {
+                    let commits = buffer[..length].windows(7).any(|window| window == b"COMMIT\0");
+                    let breaks = commits && armed.swap(false, Ordering::SeqCst);
+                    if breaks {
+                        back.abort();
+                    }
+                    to_server.write_all(&buffer[..length]).await.unwrap();
+                    if breaks {
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    port
+}
+
+/// The answer to a commit is lost: the work is not done a second time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_whose_answer_is_lost_is_asked_about() {
+    let (Location::Url(location), _) = empty(true) else { unreachable!() };
+    let armed = Arc::new(AtomicBool::new(false));
+    let port = deaf_proxy(armed.clone()).await;
+    let store = Store::open(&url(location.expose().replace(":25432", &format!(":{port}")))).await.unwrap();
+    let world = World::new(store).await;
+    let document = world.pipeline("p", chain(1)).await;
+    for index in 0..5 {
+        armed.store(true, Ordering::SeqCst);
+        let new = NewRun::manual("p", document, format!("run {index}"));
+        let created = world.store.create_run(new, world.now).await.unwrap();
+        assert!(!armed.load(Ordering::SeqCst), "nothing was broken");
+        assert!(created.is_new, "run {index} was made twice");
+    }
+    assert_eq!(world.drain().await.len(), 5);
 }
 
 #[tokio::test]
