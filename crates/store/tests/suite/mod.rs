@@ -10,5 +10,6 @@ mod schedules;
 mod secrets;
 mod stop;
 mod transfer;
+mod versions;
 mod views;
 mod world;
