@@ -8,7 +8,7 @@ use levada_core::run::Graph;
 use levada_core::time::Timestamp;
 use sha2::{Digest, Sha256};
 
-use crate::db::{Signal, Tx, Value, list};
+use crate::db::{Row, Signal, Tx, Value, list};
 
 /// What a document describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,12 +161,16 @@ pub(crate) async fn current_project(tx: &mut Tx) -> Result<Option<i64>> {
 /// A version of a document.
 pub(crate) async fn document(tx: &mut Tx, id: i64) -> Result<Option<Document>> {
     let sql = "SELECT id, version, path, text, applied_at FROM documents WHERE id = $1";
-    let Some(mut row) = tx.row(sql, &[id.into()]).await? else { return Ok(None) };
-    Ok(Some(Document {
+    tx.row(sql, &[id.into()]).await?.as_mut().map(read).transpose()
+}
+
+/// A version of a document, from the columns `id, version, path, text, applied_at`.
+pub(crate) fn read(row: &mut Row) -> Result<Document> {
+    Ok(Document {
         id: row.int()?,
         version: row.small()?,
         path: row.text()?,
         text: row.text()?,
         applied_at: row.time()?,
-    }))
+    })
 }

@@ -10,6 +10,7 @@ mod migrate;
 mod pipelines;
 #[cfg(test)]
 mod plans;
+mod project;
 mod retention;
 mod retry;
 mod runs;
@@ -33,6 +34,7 @@ pub use backfills::{Backfill, BackfillState, NewBackfill, Only};
 pub use db::{Commits, Dialect, Location, Signal};
 pub use documents::{Document, Kept, Kind, NewDocument};
 pub use pipelines::{LastRun, Pipeline};
+pub use project::{Applied, Change, NewProject, Project};
 pub use retention::Keep;
 pub use retry::{Again, What};
 pub use runs::{Cause, Claim, Created, Exchange, Exchanged, LABELS_MAX, NewRun, Update};

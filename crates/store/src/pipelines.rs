@@ -93,7 +93,7 @@ pub(crate) async fn apply(
     Ok(kept)
 }
 
-async fn remove_others(tx: &mut Tx, names: &[String]) -> Result<Vec<String>> {
+pub(crate) async fn remove_others(tx: &mut Tx, names: &[String]) -> Result<Vec<String>> {
     let mut removed = Vec::new();
     for mut row in tx.rows("SELECT name FROM pipelines WHERE removed = 0 ORDER BY name", &[]).await? {
         let name = row.text()?;

@@ -1,0 +1,118 @@
+//! A project as one thing: all its documents are applied in one transaction, and read back as they were applied.
+
+use std::collections::BTreeMap;
+
+use levada_core::error::Result;
+use levada_core::time::Timestamp;
+
+use crate::Store;
+use crate::db::Tx;
+use crate::documents::{self, Document, Kept, NewDocument};
+use crate::pipelines;
+use crate::schedules::NewSchedule;
+
+/// Everything that a project is to be.
+#[derive(Debug, Clone)]
+pub struct NewProject {
+    /// Its own document.
+    pub document: NewDocument,
+    /// Slots by pool.
+    pub pools: BTreeMap<String, u32>,
+    /// Every pipeline with its schedules. Those that are not among them are taken out.
+    pub pipelines: Vec<(NewDocument, Vec<NewSchedule>)>,
+}
+
+/// What became of the documents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// The project's own.
+    pub document: (Change, Kept),
+    /// Each pipeline, in the order given.
+    pub pipelines: Vec<(Change, Kept)>,
+    /// The pipelines that were taken out, with their paths.
+    pub removed: Vec<(String, String)>,
+}
+
+/// What became of one document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// The project did not have it.
+    Created,
+    /// It has a new version.
+    Changed,
+    /// It is what it was.
+    Unchanged,
+}
+
+/// The documents of a project as they were applied last.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Project {
+    /// Its own; none if nothing was ever applied.
+    pub document: Option<Document>,
+    /// Those of its pipelines by name.
+    pub pipelines: BTreeMap<String, Document>,
+}
+
+impl Change {
+    /// The stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Changed => "changed",
+            Self::Unchanged => "unchanged",
+        }
+    }
+
+    fn of(was_there: bool, kept: Kept) -> Self {
+        match (was_there, kept.is_new) {
+            (false, _) => Self::Created,
+            (true, true) => Self::Changed,
+            (true, false) => Self::Unchanged,
+        }
+    }
+}
+
+impl Store {
+    /// Makes the project what its documents say, all or nothing.
+    pub async fn apply(&self, project: NewProject, now: Timestamp) -> Result<Applied> {
+        self.db.write(async move |tx: &mut Tx| apply(tx, &project, now).await).await
+    }
+
+    /// The documents as they were applied last.
+    pub async fn project(&self) -> Result<Project> {
+        self.db.read(async move |tx: &mut Tx| project(tx).await).await
+    }
+}
+
+async fn apply(tx: &mut Tx, new: &NewProject, now: Timestamp) -> Result<Applied> {
+    let is_known = documents::current_project(tx).await?.is_some();
+    let kept = documents::keep(tx, &new.document, now).await?;
+    let document = (Change::of(is_known, kept), kept);
+    documents::set_pools(tx, &new.pools).await?;
+    let before = project(tx).await?.pipelines;
+    let mut changes = Vec::with_capacity(new.pipelines.len());
+    for (document, schedules) in &new.pipelines {
+        let kept = pipelines::apply(tx, document, Some(schedules), now).await?;
+        changes.push((Change::of(before.contains_key(&document.name), kept), kept));
+    }
+    let names: Vec<String> = new.pipelines.iter().map(|(document, _)| document.name.clone()).collect();
+    let removed = pipelines::remove_others(tx, &names).await?;
+    let path = |name: String| {
+        let path = before.get(&name).map(|document| document.path.clone()).unwrap_or_default();
+        (name, path)
+    };
+    Ok(Applied { document, pipelines: changes, removed: removed.into_iter().map(path).collect() })
+}
+
+async fn project(tx: &mut Tx) -> Result<Project> {
+    let mut found = Project::default();
+    if let Some(id) = documents::current_project(tx).await? {
+        found.document = documents::document(tx, id).await?;
+    }
+    let sql = "SELECT p.name, d.id, d.version, d.path, d.text, d.applied_at FROM pipelines p \
+               JOIN documents d ON d.id = p.document WHERE p.removed = 0 ORDER BY p.name";
+    for mut row in tx.rows(sql, &[]).await? {
+        found.pipelines.insert(row.text()?, documents::read(&mut row)?);
+    }
+    Ok(found)
+}
