@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod folder;
 mod output;
 mod progress;
 mod project;

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use levada_core::error::Error;
+use levada_core::time::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -185,6 +186,11 @@ pub fn grouped(count: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// An instant to the second, in UTC; `-` for none.
+pub fn instant(at: impl Into<Option<Timestamp>>) -> String {
+    at.into().map_or_else(|| "-".to_owned(), |at| Timestamp::from_secs(at.as_secs()).to_string())
 }
 
 /// `12.3 MB`.

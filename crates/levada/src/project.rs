@@ -73,17 +73,20 @@ impl Project {
 
 /// Reads a document.
 pub fn read(path: &Path) -> Result<File, Vec<Error>> {
-    let shown = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    File::parse(&path.display().to_string(), &read_text(path)?)
+}
+
+/// The text of a document.
+pub fn read_text(path: &Path) -> Result<String, Vec<Error>> {
+    std::fs::read_to_string(path).map_err(|error| {
         let error = match error.kind() {
             std::io::ErrorKind::InvalidData => Error::new(ErrorKind::Config, "the file is not text in UTF-8"),
             std::io::ErrorKind::NotFound => Error::new(ErrorKind::Config, "there is no such file")
                 .advise("Check the path; `levada init` makes a first pipeline."),
             _ => Error::from(error),
         };
-        vec![error.at(&shown)]
-    })?;
-    File::parse(&shown, &text)
+        vec![error.at(path.display().to_string())]
+    })
 }
 
 /// The project file in a folder or the nearest one above.

@@ -58,6 +58,25 @@ impl Places {
     pub async fn open(&self) -> Result<Store> {
         Store::open(&self.store).await
     }
+
+    /// Opens the metadata store if there is one; a PostgreSQL database that was named is taken for one.
+    pub async fn open_existing(&self) -> Result<Option<Store>> {
+        match &self.store {
+            Location::File(path) if !path.exists() => Ok(None),
+            _ => self.open().await.map(Some),
+        }
+    }
+
+    /// That there is no metadata store yet.
+    pub fn no_store(&self) -> Error {
+        let place = match &self.store {
+            Location::File(path) => path.display().to_string(),
+            Location::Url(_) => "PostgreSQL".to_owned(),
+        };
+        Error::new(ErrorKind::NotFound, "there is no metadata store").at(place).advise(
+            "`levada apply` and `levada run` make one in a project's folder; `--data` and `--database` say where it is.",
+        )
+    }
 }
 
 /// What instant it is.

@@ -337,7 +337,7 @@ async fn set_state(tx: &mut Tx, id: BackfillId, state: BackfillState) -> Result<
         Some(_) => Error::new(ErrorKind::Refused, format!("the backfill {id} has ended, or is about to"))
             .advise("Start another one."),
         None => Error::new(ErrorKind::NotFound, format!("there is no backfill {id}"))
-            .advise("List them: `levada backfill list`."),
+            .advise("List them: `levada backfills list`."),
     })
 }
 

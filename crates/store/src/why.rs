@@ -92,7 +92,7 @@ pub(crate) async fn of_task_run(tx: &mut Tx, id: TaskRunId, now: Timestamp) -> R
                FROM task_runs t JOIN runs r ON r.id = t.run WHERE t.id = $1";
     let Some(mut row) = tx.row(sql, &[id.into()]).await? else {
         return Err(Error::new(ErrorKind::NotFound, format!("there is no task run {id}"))
-            .advise("List those of a run: `levada runs RUN`."));
+            .advise("List those of a run: `levada show RUN`."));
     };
     let (state, ended_at, admitted, pipeline) = (row.text()?, row.time_or_null()?, row.flag()?, row.text()?);
     let task = Task {

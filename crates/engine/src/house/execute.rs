@@ -2,7 +2,7 @@
 //! and hands the work to the module that knows its kind.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use levada_core::config::{
 };
 use levada_core::connector::Registry;
 use levada_core::error::{Context, Error, ErrorKind, Result};
-use levada_core::id::WorkerId;
+use levada_core::id::{RunId, WorkerId};
 use levada_core::redact::Redactor;
 use levada_core::time::{Clock, Timestamp};
 use levada_store::{Claim, Store};
@@ -242,10 +242,9 @@ impl Executor {
             }
         };
         let redactor = Arc::new(Redactor::new(secrets.values().map(String::as_str))?);
-        let item_name = claim.item_index.map(|index| format!(".{index}")).unwrap_or_default();
-        let name = format!("{}{item_name}", file_name(&claim.task));
-        let log = self.around.data_dir.join("logs").join(claim.run.to_string());
-        let log = log.join(format!("{name}.{}.log", claim.attempt));
+        let item_index = claim.item_index.and_then(|index| usize::try_from(index).ok());
+        let name = file_name(&claim.task, item_index);
+        let log = log_path(&self.around.data_dir, claim.run, &claim.task, item_index, claim.attempt);
         let context = TaskContext {
             run: claim.run,
             task_run: claim.task_run,
@@ -369,9 +368,15 @@ fn text_of(value: &Json) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// A task's name as the name of a file.
-fn file_name(task: &str) -> String {
-    task.chars().map(|c| if c.is_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' }).collect()
+/// Where the log of an attempt lies in a data folder.
+pub fn log_path(data: &Path, run: RunId, task: &str, item: Option<usize>, attempt: u32) -> PathBuf {
+    data.join("logs").join(run.to_string()).join(format!("{}.{attempt}.log", file_name(task, item)))
+}
+
+/// The name of a task, or of an item of it, as the name of a file.
+fn file_name(task: &str, item: Option<usize>) -> String {
+    let task = task.chars().map(|c| if c.is_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' });
+    task.chain(item.map(|item| format!(".{item}")).unwrap_or_default().chars()).collect()
 }
 
 /// Of several mistakes the first; documents were checked as a whole before.

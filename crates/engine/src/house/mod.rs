@@ -9,7 +9,7 @@ mod tick;
 mod worker;
 
 pub use clock::SystemClock;
-pub use execute::{Env, Executor, Nobody, Observer, Secrets, Seen, Surroundings};
+pub use execute::{Env, Executor, Nobody, Observer, Secrets, Seen, Surroundings, log_path};
 pub use host::Host;
 pub use kinds::{RunOptions, step};
 pub use tick::{Scheduler, Tick};

@@ -71,11 +71,11 @@ impl Scheduler {
         let dead = self.store.workers().await?.into_iter().filter(|worker| self.host.is_dead(worker));
         self.store.reap(dead.map(|worker| worker.id).collect(), now).await?;
         let (woken, next_wake) = self.store.wake_due(now).await?;
-        let fired = match self.fires {
-            true => self.store.fire_due(now, FIRES_MAX).await?,
-            false => Fired::default(),
+        let (fired, backfilled) = match self.fires {
+            true => (self.store.fire_due(now, FIRES_MAX).await?, self.store.advance_backfills(now).await?),
+            false => (Fired::default(), 0),
         };
-        if woken > 0 || fired.runs > 0 {
+        if woken > 0 || fired.runs > 0 || backfilled > 0 {
             return Ok(Tick::Again);
         }
         let next = next_wake.into_iter().chain(fired.next).chain([now.plus(LOOK_AFTER)]).min();

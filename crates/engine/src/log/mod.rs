@@ -36,7 +36,8 @@ pub enum Stream {
 }
 
 impl Stream {
-    const fn name(self) -> &'static str {
+    /// The stable name.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Out => "out",
             Self::Err => "err",

@@ -1,23 +1,35 @@
 //! The commands, one file per verb, and the dispatch to them.
 
+mod apply;
+mod backfill;
 mod check;
 mod completions;
 mod copy;
+mod diff;
 mod discover;
+mod export;
 mod init;
+mod logs;
+mod pipelines;
 mod plan;
 mod positions;
 mod preview;
 mod run;
+mod runs;
+mod schedule;
 mod schema;
 mod serve;
+mod show;
+mod start;
 mod sync;
 mod validate;
+mod workers;
 
 use std::path::{Path, PathBuf};
 
 use levada_core::error::{Error, ErrorKind};
 use levada_core::secret::Secret;
+use levada_store::Store;
 
 use crate::cli::{Cli, Command};
 use crate::output::Output;
@@ -52,6 +64,13 @@ impl Context {
         self.places_of(folder)
     }
 
+    /// The metadata store of the current folder's project, which somebody made before.
+    async fn store(&self) -> Result<(Places, Store), Errors> {
+        let places = self.places()?;
+        let store = places.open_existing().await.map_err(one)?.ok_or_else(|| one(places.no_store()))?;
+        Ok((places, store))
+    }
+
     /// Where the project that a folder lies in keeps things.
     fn places_of(&self, folder: &Path) -> Result<Places, Errors> {
         Places::of(folder, self.data.as_deref(), self.database.as_ref()).map_err(one)
@@ -65,9 +84,26 @@ pub fn execute(cli: Cli) -> u8 {
         Context { output, project_file: cli.project, data: cli.data, database: cli.database.map(Secret::new) };
     let outcome = match cli.command {
         Command::Run(args) => run::execute(&context, &args),
+        Command::Copy(args) => copy::execute(&context, &args),
         Command::Serve(args) => serve::serve(&context, &args),
         Command::Worker(args) => serve::worker(&context, &args),
-        Command::Copy(args) => copy::execute(&context, &args),
+        Command::Apply(args) => apply::execute(&context, &args),
+        Command::Diff(args) => diff::execute(&context, &args),
+        Command::Export(args) => export::execute(&context, &args),
+        Command::Pipelines => pipelines::execute(&context),
+        Command::Start(args) => start::start(&context, &args),
+        Command::Runs(args) => runs::execute(&context, &args),
+        Command::Show(args) => show::execute(&context, &args),
+        Command::Logs(args) => logs::execute(&context, &args),
+        Command::Why(args) => show::why(&context, &args),
+        Command::Cancel(args) => start::cancel(&context, &args),
+        Command::Retry(args) => start::retry(&context, &args),
+        Command::Pause(args) => pipelines::pause(&context, &args, true),
+        Command::Resume(args) => pipelines::pause(&context, &args, false),
+        Command::Schedule(command) => schedule::execute(&context, &command),
+        Command::Backfill(args) => backfill::execute(&context, &args),
+        Command::Backfills(command) => backfill::control(&context, &command),
+        Command::Workers => workers::execute(&context),
         Command::Validate(args) => validate::execute(&context, &args),
         Command::Plan(args) => plan::execute(&context, &args),
         Command::Check(args) => check::execute(&context, &args),
@@ -91,14 +127,18 @@ fn one(error: Error) -> Errors {
     vec![error]
 }
 
-/// Waits for work that ends early when the user interrupts it.
+/// Waits for work that changes nothing until it is done, and ends early when the user interrupts it.
 fn block_on<T>(work: impl Future<Output = Result<T, Errors>>) -> Result<T, Errors> {
+    block_on_or("Nothing was changed.", work)
+}
+
+/// Waits for work that ends early when the user interrupts it, with what that means to him.
+fn block_on_or<T>(interrupted_means: &str, work: impl Future<Output = Result<T, Errors>>) -> Result<T, Errors> {
     let runtime = wiring::runtime().map_err(one)?;
     let result = runtime.block_on(async {
         tokio::select! {
             result = work => result,
-            () = interrupted() => Err(one(Error::new(levada_core::error::ErrorKind::Interrupted, "stopped")
-                .advise("Nothing was changed."))),
+            () = interrupted() => Err(one(Error::new(ErrorKind::Interrupted, "stopped").advise(interrupted_means))),
         }
     });
     // a connection that hangs keeps nobody waiting

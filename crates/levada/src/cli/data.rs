@@ -1,83 +1,13 @@
-//! The command line: every command, argument and option, and nothing that acts on them.
+//! The arguments of what moves data, looks at systems and checks documents.
 
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use levada_core::config::{OnBadRow, ReadKind, Verify};
 use levada_core::destination::WriteMode;
 use levada_core::schema::OnSchemaChange;
-use serde::de::{DeserializeOwned, IntoDeserializer};
 
-const EXIT_CODES: &str = "\
-Exit codes:
-  0    everything succeeded and is proved
-  1    a run, a stream or a check failed
-  2    the command line or a document is not valid
-  3    refused, because going on would break a promise
-  130  interrupted";
-
-/// Moves tables and files between systems, exactly once and with proof.
-#[derive(Debug, Parser)]
-#[command(name = "levada", version, max_term_width = 110, after_help = EXIT_CODES, subcommand_required = true)]
-pub struct Cli {
-    /// How results are written to standard output
-    #[arg(long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
-    pub output: Format,
-    /// The file with the connections [default: the nearest levada.yaml]
-    #[arg(long, global = true, value_name = "FILE")]
-    pub project: Option<PathBuf>,
-    /// The folder for logs, files of runs and the metadata store [default: .levada in the project's folder]
-    #[arg(long, global = true, env = "LEVADA_DATA", value_name = "DIR")]
-    pub data: Option<PathBuf>,
-    /// The metadata store: the path of a SQLite file, or a PostgreSQL URL [default: levada.db in the data folder]
-    #[arg(long, global = true, env = "LEVADA_DATABASE", hide_env_values = true, value_name = "URL")]
-    pub database: Option<String>,
-    /// What to do
-    #[command(subcommand)]
-    pub command: Command,
-}
-
-/// How results are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    // for people
-    Text,
-    // for programs
-    Json,
-}
-
-/// The commands.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Run a pipeline
-    Run(RunArgs),
-    /// Run pipelines by themselves: schedules, and workers in this process
-    Serve(ServeArgs),
-    /// Execute tasks in a process of its own
-    Worker(WorkerArgs),
-    /// Copy streams from one system to another, without any document
-    Copy(Box<CopyArgs>),
-    /// Check documents without touching any system
-    Validate(ValidateArgs),
-    /// Tell what a run would do, and change nothing
-    Plan(RunArgs),
-    /// Try connections step by step
-    Check(CheckArgs),
-    /// List streams with their columns, keys and sizes
-    Discover(DiscoverArgs),
-    /// Show the first rows of a stream
-    Preview(PreviewArgs),
-    /// Show or reset how far streams have been loaded
-    #[command(subcommand)]
-    Positions(PositionsCommand),
-    /// Make a project with a first pipeline that runs
-    Init(InitArgs),
-    /// Print the JSON schema of a document or of a connector's settings
-    Schema(SchemaArgs),
-    /// Print completions for a shell
-    Completions(CompletionsArgs),
-}
+use super::{one_of, pair};
 
 /// Arguments of `run` and `plan`.
 #[derive(Debug, Args)]
@@ -98,29 +28,11 @@ pub struct RunArgs {
     pub full_refresh: bool,
 }
 
-/// Arguments of `serve`.
-#[derive(Debug, Args)]
-pub struct ServeArgs {
-    /// Tasks at once in this process; 0 leaves all to `levada worker`
-    #[arg(long, value_name = "N", default_value_t = 4)]
-    pub workers: u32,
-    /// The port of the health page, on this machine only
-    #[arg(long, value_name = "PORT", default_value_t = 7717)]
-    pub port: u16,
-}
-
-/// Arguments of `worker`.
-#[derive(Debug, Args)]
-pub struct WorkerArgs {
-    /// Tasks at once
-    #[arg(long, value_name = "N", default_value_t = 4)]
-    pub slots: u32,
-    /// A label that tasks can ask for in `runs_on`; can be given several times
-    #[arg(long = "label", value_name = "LABEL")]
-    pub labels: Vec<String>,
-    /// Its name [default: host and process]
-    #[arg(long, value_name = "NAME")]
-    pub name: Option<String>,
+impl RunArgs {
+    /// The whole pipeline of a file.
+    pub fn of_file(file: impl Into<PathBuf>) -> Self {
+        Self { file: file.into(), tasks: Vec::new(), stream: None, params: Vec::new(), full_refresh: false }
+    }
 }
 
 /// Arguments of `copy`.
@@ -290,22 +202,4 @@ pub struct CompletionsArgs {
     /// The shell
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
-}
-
-fn pair(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("expected NAME=VALUE".to_owned()),
-    }
-}
-
-/// One of the words of an enumeration of the documents.
-fn one_of<T>(words: &'static [&'static str]) -> impl TypedValueParser<Value = T>
-where
-    T: DeserializeOwned + Clone + Send + Sync + 'static,
-{
-    PossibleValuesParser::new(words).try_map(|word| {
-        let word: serde::de::value::StringDeserializer<serde::de::value::Error> = word.into_deserializer();
-        T::deserialize(word)
-    })
 }

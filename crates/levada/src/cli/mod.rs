@@ -1,0 +1,137 @@
+//! The command line: every command, argument and option, and nothing that acts on them.
+
+mod data;
+mod house;
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Parser, Subcommand, ValueEnum};
+use serde::de::{DeserializeOwned, IntoDeserializer};
+
+pub use data::*;
+pub use house::*;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    everything succeeded and is proved
+  1    a run, a stream or a check failed
+  2    the command line or a document is not valid
+  3    refused, because going on would break a promise
+  130  interrupted";
+
+/// Moves tables and files between systems, exactly once and with proof.
+#[derive(Debug, Parser)]
+#[command(name = "levada", version, max_term_width = 110, after_help = EXIT_CODES, subcommand_required = true)]
+pub struct Cli {
+    /// How results are written to standard output
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
+    pub output: Format,
+    /// The file with the connections [default: the nearest levada.yaml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub project: Option<PathBuf>,
+    /// The folder for logs, files of runs and the metadata store [default: .levada in the project's folder]
+    #[arg(long, global = true, env = "LEVADA_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// The metadata store: the path of a SQLite file, or a PostgreSQL URL [default: levada.db in the data folder]
+    #[arg(long, global = true, env = "LEVADA_DATABASE", hide_env_values = true, value_name = "URL")]
+    pub database: Option<String>,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    // for people
+    Text,
+    // for programs
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a pipeline from its file, in this process
+    Run(RunArgs),
+    /// Copy streams from one system to another, without any document
+    Copy(Box<CopyArgs>),
+    /// Run pipelines by themselves: schedules, and workers in this process
+    Serve(ServeArgs),
+    /// Execute tasks in a process of its own
+    Worker(WorkerArgs),
+    /// Make the documents of a project those that `serve` follows
+    Apply(FolderArgs),
+    /// Show what `apply` would change; exit code 1 if anything
+    Diff(FolderArgs),
+    /// Write the applied documents back to their files
+    Export(ExportArgs),
+    /// List the applied pipelines
+    Pipelines,
+    /// Start a run of an applied pipeline
+    Start(StartArgs),
+    /// List runs, the newest first
+    Runs(RunsArgs),
+    /// Show a run with its tasks
+    Show(ShowArgs),
+    /// Show what tasks wrote while they ran
+    Logs(LogsArgs),
+    /// Tell in one line what a run or a task is waiting for
+    Why(WhyArgs),
+    /// Cancel a run
+    Cancel(CancelArgs),
+    /// Try a run again from the tasks that did not succeed
+    Retry(RetryArgs),
+    /// Let nothing of a pipeline start, or keep a schedule from firing
+    Pause(PauseArgs),
+    /// Undo `pause`
+    Resume(PauseArgs),
+    /// List schedules, or preview when they fire
+    #[command(subcommand)]
+    Schedule(ScheduleCommand),
+    /// Run a pipeline for every instant of a range
+    Backfill(BackfillArgs),
+    /// List and control backfills
+    #[command(subcommand)]
+    Backfills(BackfillsCommand),
+    /// List the workers that are signed on
+    Workers,
+    /// Check documents without touching any system
+    Validate(ValidateArgs),
+    /// Tell what a run would do, and change nothing
+    Plan(RunArgs),
+    /// Try connections step by step
+    Check(CheckArgs),
+    /// List streams with their columns, keys and sizes
+    Discover(DiscoverArgs),
+    /// Show the first rows of a stream
+    Preview(PreviewArgs),
+    /// Show or reset how far streams have been loaded
+    #[command(subcommand)]
+    Positions(PositionsCommand),
+    /// Make a project with a first pipeline that runs
+    Init(InitArgs),
+    /// Print the JSON schema of a document or of a connector's settings
+    Schema(SchemaArgs),
+    /// Print completions for a shell
+    Completions(CompletionsArgs),
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+/// One of the words of an enumeration of the documents.
+fn one_of<T>(words: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+where
+    T: DeserializeOwned + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(words).try_map(|word| {
+        let word: serde::de::value::StringDeserializer<serde::de::value::Error> = word.into_deserializer();
+        T::deserialize(word)
+    })
+}

@@ -1,0 +1,232 @@
+//! `levada show` and `levada why`: one run with its tasks, their bars on a common scale, their errors and outputs; and what
+//! it is waiting for.
+
+use levada_core::error::{Error, ErrorKind};
+use levada_core::id::RunId;
+use levada_core::naming::{did_you_mean, nearest};
+use levada_core::run::{State, Tally};
+use levada_core::time::Timestamp;
+use levada_store::{Run, Store, TaskRun};
+use serde_json::{Value as Json, json};
+
+use super::{Context, Errors, Outcome, block_on, one, runs};
+use crate::cli::{ShowArgs, WhyArgs};
+use crate::output::{Cell, Table, instant, printable, seconds};
+use crate::service;
+
+/// Columns of the terminal for the bars.
+const BAR: usize = 30;
+/// Failed items that are named.
+const ITEMS_NAMED: usize = 5;
+/// Items looked through for them.
+const ITEMS_PAGE: usize = 1_000;
+
+/// A task run of a run: a task, or one item of it.
+pub struct Found {
+    /// What it is.
+    pub task_run: TaskRun,
+    /// Which item.
+    pub item: Option<usize>,
+}
+
+/// Shows a run.
+pub fn execute(context: &Context, args: &ShowArgs) -> Outcome {
+    block_on(async {
+        let (_, store) = context.store().await?;
+        let run = find(&store, args.run).await?;
+        show(context, &store, &run).await?;
+        Ok(0)
+    })
+}
+
+/// Tells what a run or a task waits for.
+pub fn why(context: &Context, args: &WhyArgs) -> Outcome {
+    let why = block_on(async {
+        let (_, store) = context.store().await?;
+        let run = find(&store, args.run).await?;
+        let now = service::now();
+        match &args.task {
+            Some(task) => {
+                let found = find_task(&store, run.id, task).await?;
+                store.why_task_run(found.task_run.id, now).await.map_err(one)
+            }
+            None => store.why_run(run.id, now).await.map_err(one),
+        }
+    })?;
+    if context.output.is_json() {
+        context.output.json(&json!({ "run": args.run, "task": args.task, "why": why }));
+    } else {
+        context.output.line(&printable(&why));
+    }
+    Ok(0)
+}
+
+/// A run by its number.
+pub async fn find(store: &Store, run: i64) -> Result<Run, Errors> {
+    store.run(RunId(run)).await.map_err(one)?.ok_or_else(|| {
+        one(Error::new(ErrorKind::NotFound, format!("there is no run {run}")).advise("List them: `levada runs`."))
+    })
+}
+
+/// A task run as the user names it: a task, or `TASK.ITEM`.
+pub async fn find_task(store: &Store, run: RunId, name: &str) -> Result<Found, Errors> {
+    let mut tasks = store.task_runs(run).await.map_err(one)?;
+    if let Some(place) = tasks.iter().position(|task_run| task_run.task == name) {
+        return Ok(Found { task_run: tasks.swap_remove(place), item: None });
+    }
+    let split = name.rsplit_once('.').and_then(|(task, item)| Some((task, item.parse::<usize>().ok()?)));
+    if let Some((task, item)) = split.filter(|(task, _)| tasks.iter().any(|task_run| task_run.task == *task)) {
+        let found = store.items(run, task.to_owned(), item, 1).await.map_err(one)?;
+        return found.into_iter().next().map(|task_run| Found { task_run, item: Some(item) }).ok_or_else(|| {
+            one(Error::new(ErrorKind::NotFound, format!("the task `{task}` has no item {item}"))
+                .advise(format!("See what there is with `levada show {run}`.")))
+        });
+    }
+    let known: Vec<&str> = tasks.iter().map(|task_run| task_run.task.as_str()).collect();
+    let near = did_you_mean(nearest(name, &known));
+    Err(one(Error::new(ErrorKind::NotFound, format!("the run has no task `{name}`"))
+        .advise(format!("{near}Tasks: {}.", known.join(", ")))))
+}
+
+/// Shows a run as it stands.
+pub async fn show(context: &Context, store: &Store, run: &Run) -> Result<(), Errors> {
+    let tasks = store.task_runs(run.id).await.map_err(one)?;
+    let mut failed_items = Vec::new();
+    for task in tasks.iter().filter(|task| task.items.is_some_and(|items| items.failed > 0)) {
+        let items = store.items(run.id, task.task.clone(), 0, ITEMS_PAGE).await.map_err(one)?;
+        let failed = items.into_iter().enumerate().filter(|(_, item)| item.state == State::Failed);
+        failed_items.extend(failed.take(ITEMS_NAMED));
+    }
+    if context.output.is_json() {
+        let mut shown = runs::as_json(run);
+        shown["tasks"] = tasks.iter().map(as_json).collect();
+        context.output.json(&shown);
+        return Ok(());
+    }
+    head(context, run);
+    context.output.table(&table(run, &tasks));
+    let failed = tasks.iter().map(|task| (task.task.clone(), task));
+    let failed = failed.chain(failed_items.iter().map(|(item, task)| (format!("{}.{item}", task.task), task)));
+    for (name, error) in failed.filter_map(|(name, task)| Some((name, error(task)?))) {
+        context.output.line(&format!("{}: {}", printable(&name), printable(&error)));
+    }
+    for (task, outputs) in tasks.iter().filter_map(|task| Some((&task.task, task.outputs.as_ref()?))) {
+        context.output.line(&format!("{} put out {}", printable(task), printable(outputs)));
+    }
+    Ok(())
+}
+
+fn head(context: &Context, run: &Run) {
+    let mut line = format!("run {} of {} (version {}): {}", run.id, run.pipeline, run.version, run.state.name());
+    line.push_str(&format!(", {}, made {}", runs::cause(run), instant(run.created_at)));
+    if let Some(fire_time) = run.fire_time {
+        line.push_str(&format!(", for {}", instant(fire_time)));
+    }
+    if run.started_at.is_some() {
+        line.push_str(&format!(", took {}", runs::took(run)));
+    }
+    context.output.line(&printable(&line));
+    if run.params != "{}" {
+        context.output.line(&format!("params {}", printable(&run.params)));
+    }
+}
+
+fn table(run: &Run, tasks: &[TaskRun]) -> Table {
+    let mut table = Table::new(&["task", "state", "attempt", "took", "items", "time"]);
+    let scale = Scale::of(run);
+    for task in tasks {
+        let took = task.started_at.map(|start| task.ended_at.unwrap_or(scale.end).since(start));
+        table.row([
+            Cell::text(&task.task),
+            Cell::text(task.state.name()),
+            Cell::count(u64::from(task.attempt)),
+            Cell::right(took.map_or_else(|| "-".to_owned(), |took| seconds(took.as_secs_f64()))),
+            Cell::text(task.items.map_or_else(|| "-".to_owned(), items)),
+            Cell::text(scale.bar(task)),
+        ]);
+    }
+    table
+}
+
+/// `8 of 10, 1 failed`.
+fn items(items: Tally) -> String {
+    let bad = items.failed + items.cancelled + items.skipped;
+    let all = items.queued + items.active + items.succeeded + bad;
+    let bad = if bad > 0 { format!(", {bad} not") } else { String::new() };
+    format!("{} of {all} done{bad}", items.succeeded)
+}
+
+/// The time that the bars are drawn over.
+struct Scale {
+    start: Timestamp,
+    end: Timestamp,
+}
+
+impl Scale {
+    fn of(run: &Run) -> Self {
+        let end = run.ended_at.unwrap_or_else(service::now);
+        Self { start: run.started_at.unwrap_or(end), end }
+    }
+
+    /// Where a task lies between start and end of the run.
+    fn bar(&self, task: &TaskRun) -> String {
+        let Some(start) = task.started_at else { return String::new() };
+        let whole = self.end.since(self.start).as_secs_f64();
+        let place = |at: Timestamp| match whole > 0.0 {
+            true => ((at.since(self.start).as_secs_f64() / whole * BAR as f64) as usize).min(BAR),
+            false => 0,
+        };
+        let from = place(start).min(BAR - 1);
+        let until = place(task.ended_at.unwrap_or(self.end)).max(from + 1);
+        let mark = match task.state {
+            State::Failed => "x",
+            State::Cancelled => "-",
+            _ if task.state.is_terminal() => "=",
+            _ => ">",
+        };
+        format!("{}{}", " ".repeat(from), mark.repeat(until - from))
+    }
+}
+
+/// Why a task failed, in words.
+fn error(task: &TaskRun) -> Option<String> {
+    let error: Json = serde_json::from_str(task.error.as_deref()?).ok()?;
+    let part = |key: &str| error[key].as_str().map(|text| text.trim_end_matches('.').to_owned());
+    let message = part("message")?;
+    Some(match part("advice").filter(|advice| !advice.is_empty()) {
+        Some(advice) => format!("{message}. {advice}."),
+        None => message,
+    })
+}
+
+fn as_json(task: &TaskRun) -> Json {
+    let parsed = |text: &Option<String>| text.as_deref().and_then(|text| serde_json::from_str::<Json>(text).ok());
+    let items = task.items.map(|items| {
+        json!({
+            "queued": items.queued,
+            "active": items.active,
+            "succeeded": items.succeeded,
+            "failed": items.failed,
+            "cancelled": items.cancelled,
+            "skipped": items.skipped,
+        })
+    });
+    let until = match task.state {
+        State::Waiting { until } => until,
+        _ => None,
+    };
+    json!({
+        "task": task.task,
+        "state": task.state.name(),
+        "until": until,
+        "attempt": task.attempt,
+        "failed": task.failed,
+        "lost": task.lost,
+        "worker": task.worker,
+        "started_at": task.started_at,
+        "ended_at": task.ended_at,
+        "items": items,
+        "outputs": parsed(&task.outputs),
+        "error": parsed(&task.error),
+    })
+}
