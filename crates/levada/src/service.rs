@@ -36,15 +36,16 @@ impl Places {
     pub fn of(folder: &Path, data: Option<&Path>, database: Option<&Secret>) -> Result<Self> {
         let found = nearest_project(folder).and_then(|file| file.parent().map(Path::to_path_buf));
         let project = found.unwrap_or_else(|| folder.to_path_buf());
+        let here = std::env::current_dir().at("the current folder")?;
         // the folder of a file in the current one is empty
-        let project = std::env::current_dir().at("the current folder")?.join(project);
+        let project = here.join(project);
         let data = match data {
-            Some(data) => data.to_path_buf(),
+            Some(data) => here.join(data),
             None => project.join(DATA_DIR),
         };
         let store = match database {
             Some(url) if url.expose().starts_with("postgres") => Location::Url(url.clone()),
-            Some(path) if !path.expose().contains("://") => Location::File(path.expose().into()),
+            Some(path) if !path.expose().contains("://") => Location::File(here.join(path.expose())),
             Some(_) => {
                 return Err(Error::new(ErrorKind::Usage, "the metadata store is neither a file nor PostgreSQL")
                     .advise("Write `--database postgres://user:password@host/name`, or the path of a file."));
@@ -52,6 +53,11 @@ impl Places {
             None => Location::File(data.join(STORE_FILE)),
         };
         Ok(Self { project, data, store })
+    }
+
+    /// Makes the project's folder the current one: paths in documents start there, wherever the process was started.
+    pub fn enter(&self) -> Result<()> {
+        std::env::set_current_dir(&self.project).at(self.project.display().to_string())
     }
 
     /// Opens the metadata store.

@@ -7,8 +7,11 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-const COMMANDS: [&str; 11] =
-    ["run", "copy", "validate", "plan", "check", "discover", "preview", "positions", "init", "schema", "completions"];
+const COMMANDS: &[&str] = &[
+    "run", "copy", "serve", "worker", "apply", "diff", "export", "pipelines", "start", "runs", "show", "logs", "why", "cancel",
+    "retry", "pause", "resume", "schedule", "backfill", "backfills", "workers", "validate", "plan", "check", "discover",
+    "preview", "positions", "init", "schema", "completions",
+];
 /// A password that no output may hold.
 const CANARY: &str = "c4n4ryPassw0rd";
 

@@ -17,7 +17,7 @@ pub struct ServeArgs {
     /// Tasks at once in this process; 0 leaves all to `levada worker`
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub workers: u32,
-    /// The port of the health page, on this machine only
+    /// The port of the health page, on this machine only; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 7717)]
     pub port: u16,
 }

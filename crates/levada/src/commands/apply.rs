@@ -65,7 +65,12 @@ fn show(context: &Context, paths: &[(String, Option<String>)], applied: &Applied
     }
     for (path, name, change, version) in changes {
         let what = name.as_ref().map(|name| format!(", pipeline `{name}`")).unwrap_or_default();
-        context.output.line(&format!("{:<9}  {}{}, version {version}", change.name(), printable(path), printable(&what)));
+        context.output.line(&format!(
+            "{:<9}  {}{}, version {version}",
+            change.name(),
+            printable(path),
+            printable(&what)
+        ));
     }
     for (name, path) in &applied.removed {
         context.output.line(&format!("removed    {}, pipeline `{}`", printable(path), printable(name)));

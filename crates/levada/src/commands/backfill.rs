@@ -96,12 +96,14 @@ async fn times(store: &Store, args: &BackfillArgs) -> Result<Vec<Timestamp>, Err
     };
     let by_time: Vec<_> = schedules.into_iter().filter_map(by_time).collect();
     let times: Vec<Timestamp> = match (args.every, by_time.as_slice()) {
-        (None, [times]) => {
-            times.between(args.from.minus(std::time::Duration::from_micros(1)), args.to, TIMES_MAX + 1)
-        }
+        (None, [times]) => times.between(args.from.minus(std::time::Duration::from_micros(1)), args.to, TIMES_MAX + 1),
         (every, _) => {
             let every = every.unwrap_or_default();
-            (0..).map_while(|count| step(args.from, every, count)).take_while(|at| *at <= args.to).take(TIMES_MAX + 1).collect()
+            (0..)
+                .map_while(|count| step(args.from, every, count))
+                .take_while(|at| *at <= args.to)
+                .take(TIMES_MAX + 1)
+                .collect()
         }
     };
     if times.len() > TIMES_MAX {
@@ -125,7 +127,8 @@ fn list(context: &Context, backfills: &[Backfill]) {
         context.output.json(&json!({ "backfills": backfills.iter().map(as_json).collect::<Vec<_>>() }));
         return;
     }
-    let mut table = Table::new(&["backfill", "pipeline", "state", "runs", "made", "succeeded", "failed", "created", "ended"]);
+    let mut table =
+        Table::new(&["backfill", "pipeline", "state", "runs", "made", "succeeded", "failed", "created", "ended"]);
     for backfill in backfills {
         let count = |state: &str| backfill.runs.get(state).copied().unwrap_or_default();
         table.row([

@@ -63,10 +63,8 @@ fn difference(path: String, old: Option<Document>, new: Option<String>) -> Optio
 
 fn show(output: Output, differences: &[Difference]) {
     if output.is_json() {
-        let documents: Vec<_> = differences
-            .iter()
-            .map(|one| json!({ "path": one.path, "change": one.change, "diff": one.text }))
-            .collect();
+        let documents: Vec<_> =
+            differences.iter().map(|one| json!({ "path": one.path, "change": one.change, "diff": one.text })).collect();
         output.json(&json!({ "differs": !documents.is_empty(), "documents": documents }));
         return;
     }

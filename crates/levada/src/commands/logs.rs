@@ -79,7 +79,8 @@ impl Logs<'_> {
             tokio::time::sleep(LOOK).await;
         }
         if self.known.is_empty() {
-            let advice = "It lies in the data folder of the worker that executed the task; see `levada why` if none has.";
+            let advice =
+                "It lies in the data folder of the worker that executed the task; see `levada why` if none has.";
             return Err(one(Error::new(ErrorKind::NotFound, "there is no log here").advise(advice)));
         }
         Ok(())

@@ -22,8 +22,10 @@ pub fn serve(context: &Context, args: &ServeArgs) -> Outcome {
     let runtime = wiring::runtime().map_err(one)?;
     runtime.block_on(async {
         let places = context.places()?;
+        places.enter().map_err(one)?;
         let listener =
             TcpListener::bind(("127.0.0.1", args.port)).await.at(format!("port {}", args.port)).map_err(one)?;
+        let port = listener.local_addr().map_err(|error| one(error.into()))?.port();
         let store = places.open().await.map_err(one)?;
         let (drain, stop) = (CancellationToken::new(), CancellationToken::new());
         let mut tasks = tokio::task::JoinSet::new();
@@ -36,7 +38,7 @@ pub fn serve(context: &Context, args: &ServeArgs) -> Outcome {
         let until = drain.clone();
         tasks.spawn(async move { scheduler.run(until).await });
         let page = tokio::spawn(health(listener, stop.clone()));
-        context.output.note(&format!("ready: http://127.0.0.1:{}/healthz", args.port));
+        context.output.note(&format!("ready: http://127.0.0.1:{port}/healthz"));
         told_to_stop(context, &drain, &stop, &mut tasks).await?;
         page.abort();
         Ok(0)
@@ -49,6 +51,7 @@ pub fn worker(context: &Context, args: &WorkerArgs) -> Outcome {
     let runtime = wiring::runtime().map_err(one)?;
     runtime.block_on(async {
         let places = context.places()?;
+        places.enter().map_err(one)?;
         let store = places.open().await.map_err(one)?;
         let mut options = service::worker_options(args.slots);
         options.labels.clone_from(&args.labels);

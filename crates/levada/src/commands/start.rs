@@ -47,8 +47,7 @@ pub fn retry(context: &Context, args: &RetryArgs) -> Outcome {
             (false, tasks) => What::Tasks(tasks.to_vec()),
         };
         let identity = format!("manual:{}", uuid::Uuid::new_v4());
-        let again =
-            Again { run: RunId(args.run), what, newest: args.newest, params: None, identity, owner: None };
+        let again = Again { run: RunId(args.run), what, newest: args.newest, params: None, identity, owner: None };
         let run = store.run_again(again, service::now()).await.map_err(one)?.run;
         made(context, &store, run, args.wait).await
     })
