@@ -148,7 +148,7 @@ fn documents_are_applied_compared_and_given_back() {
         let files = [("levada.yaml", OWN), ("pipelines/a.yaml", A), ("pipelines/deep/b.yml", B)];
         let project = Project::new(kept, &name, &files);
         assert!(project.told(1, &["diff"]).contains("+++ pipelines/deep/b.yml"));
-        assert_eq!(project.path(".levada").exists(), false, "to compare makes no store");
+        assert!(!project.path(".levada").exists(), "to compare makes no store");
         let all = |change: &str| files.map(|(path, _)| format!("{change} {path}")).to_vec();
         assert_eq!(changes(&project.json(&["apply"])), all("created"));
         assert_eq!(changes(&project.json(&["apply"])), all("unchanged"));
@@ -235,7 +235,7 @@ fn what_is_wrong_is_refused_with_its_place_before_anything_runs() {
             }
             let error = err.lines().find(|line| line.starts_with("error: ")).unwrap_or_default();
             assert!(error.matches(". ").count() >= 1, "{what}: no remedy in: {err}");
-            assert_eq!(project.path(".levada").exists(), false, "{what}: something was made");
+            assert!(!project.path(".levada").exists(), "{what}: something was made");
         }
         std::fs::remove_file(project.path("pipelines/bad.yaml")).unwrap();
         project.told(0, &["apply"]);

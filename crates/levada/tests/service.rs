@@ -19,8 +19,7 @@ tasks:
   flaky: { after: [first], command: { script: 'test -f ok || { printf \"\\033[31mnot yet\\n\" >&2; exit 3; }' } }
   last: { after: [flaky], command: { argv: [echo, '${param.day}'] } }
 ";
-const SLOW: &str =
-    "version: 1\ntasks:\n  nap: { command: { argv: [sleep, '600'] }, pool: one }\n  after: { after: [nap], command: { argv: [echo] } }\n";
+const SLOW: &str = "version: 1\ntasks:\n  nap: { command: { argv: [sleep, '600'] }, pool: one }\n  after: { after: [nap], command: { argv: [echo] } }\n";
 const DAYS: &str =
     "version: 1\ntasks: { t: { command: { script: 'test \"${run.date}\" != 2026-02-02 || test -f ok' } } }\n";
 const EACH: &str = "version: 1\ntasks:\n  each: { for_each: { list: [a, b, c] }, command: { script: 'echo item ${item}; test ${item} != b' } }\n";
@@ -211,8 +210,7 @@ fn run_of(project: &Project, arguments: &[&str]) -> String {
 #[test]
 fn schedules_are_previewed_in_their_zone() {
     let project = Project::new(Kept::Sqlite, "preview", &[]);
-    let document =
-        "version: 1\nschedule: { cron: '30 2 * * *', timezone: Europe/Madrid }\ntasks: { t: { command: { argv: [echo] } } }\n";
+    let document = "version: 1\nschedule: { cron: '30 2 * * *', timezone: Europe/Madrid }\ntasks: { t: { command: { argv: [echo] } } }\n";
     project.write("madrid.yaml", document);
     let preview =
         project.json(&["schedule", "preview", "madrid.yaml", "--from", "2026-03-28", "--count", "3"])["schedules"][0]
