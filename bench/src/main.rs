@@ -7,6 +7,7 @@ mod lineitem;
 mod measure;
 mod places;
 mod report;
+mod runs;
 
 use std::fs;
 use std::io::{Write, stderr};
@@ -19,8 +20,10 @@ use places::Places;
 /// Why a benchmark could not be run, as a sentence.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-const USAGE: &str = "usage: levada-bench --levada PROGRAM [--scale F] [--runs N] [--only TEXT] [--output FILE]
+const USAGE: &str =
+    "usage: levada-bench --levada PROGRAM [--part PART] [--scale F] [--runs N] [--only TEXT] [--output FILE]
   --levada PROGRAM  the release binary to measure
+  --part PART       `loads`, `runs`, or both if nothing is said; the report keeps what it has of the other
   --scale F         TPC-H scale factor; 1 (the default) has 6 million rows
   --runs N          repetitions of each side, in turns; medians are reported (default 3)
   --only TEXT       only jobs whose name contains TEXT
@@ -29,6 +32,7 @@ The servers are those of `eval \"$(scripts/services env)\"`.";
 
 struct Options {
     levada: PathBuf,
+    part: String,
     scale: f64,
     runs: usize,
     only: String,
@@ -36,12 +40,14 @@ struct Options {
 }
 
 fn options() -> Result<Options> {
-    let mut options = Options { levada: PathBuf::new(), scale: 1.0, runs: 3, only: String::new(), output: None };
+    let mut options =
+        Options { levada: PathBuf::new(), part: String::new(), scale: 1.0, runs: 3, only: String::new(), output: None };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let value = arguments.next().ok_or_else(|| format!("{argument} needs a value"))?;
         match argument.as_str() {
             "--levada" => options.levada = fs::canonicalize(&value).map_err(|e| format!("{value}: {e}"))?,
+            "--part" if ["loads", "runs"].contains(&value.as_str()) => options.part = value,
             "--scale" => options.scale = value.parse()?,
             "--runs" => options.runs = value.parse::<usize>()?.max(1),
             "--only" => options.only = value,
@@ -54,20 +60,46 @@ fn options() -> Result<Options> {
 
 fn run(options: &Options) -> Result<bool> {
     let places = Places::from_environment(&options.levada, options.scale)?;
-    let jobs: Vec<Job> = jobs::all(&places).into_iter().filter(|job| job.name.contains(&options.only)).collect();
-    say(&format!("preparing TPC-H lineitem at scale {}", options.scale));
-    let rows = lineitem::prepare(&places, options.scale)?;
-    let mut outcomes = Vec::new();
-    for job in &jobs {
-        outcomes.push(job.run(&places, options.runs));
+    let old = options.output.as_ref().and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
+    let (old_loads, old_runs) = old.split_once(RUNS_HEADING).unwrap_or((&old, ""));
+    let (mut complete, mut parts) = (true, Vec::new());
+    if options.part == "runs" {
+        parts.push(old_loads.trim_end().to_owned());
+    } else {
+        let (text, ok) = loads(options, &places)?;
+        parts.push(text.trim_end().to_owned());
+        complete &= ok;
     }
-    let start_up = jobs::start_up(&places);
-    let text = report::markdown(&places, rows, options.runs, options.scale, &outcomes, &start_up);
+    if options.part == "loads" {
+        parts.extend((!old_runs.is_empty()).then(|| format!("{RUNS_HEADING}{old_runs}").trim().to_owned()));
+    } else {
+        let sections = runs::run(&places, options.runs, &options.only)?;
+        parts.push(runs::markdown(&sections, options.runs));
+        complete &= runs::complete(&sections);
+    }
+    let text = format!("{}\n", parts.join("\n\n").trim());
     match &options.output {
         Some(path) => fs::write(path, &text)?,
         None => std::io::stdout().write_all(text.as_bytes())?,
     }
-    Ok(outcomes.iter().all(|outcome| outcome.failure.is_none()))
+    Ok(complete)
+}
+
+/// How the part on runs begins.
+const RUNS_HEADING: &str = "\n# Runs\n";
+
+/// The part on loads, and whether all of them could be measured.
+fn loads(options: &Options, places: &Places) -> Result<(String, bool)> {
+    let jobs: Vec<Job> = jobs::all(places).into_iter().filter(|job| job.name.contains(&options.only)).collect();
+    say(&format!("preparing TPC-H lineitem at scale {}", options.scale));
+    let rows = lineitem::prepare(places, options.scale)?;
+    let mut outcomes = Vec::new();
+    for job in &jobs {
+        outcomes.push(job.run(places, options.runs));
+    }
+    let start_up = jobs::start_up(places);
+    let text = report::markdown(places, rows, options.runs, options.scale, &outcomes, &start_up);
+    Ok((text, outcomes.iter().all(|outcome| outcome.failure.is_none())))
 }
 
 /// One line on what happens now.

@@ -27,7 +27,8 @@ pub struct Places {
     pub scratch: PathBuf,
     /// Part of the names of what is kept in the cache and in the bucket.
     pub scale: f64,
-    postgres: Url,
+    /// PostgreSQL.
+    pub postgres: Url,
     mysql: Url,
     s3: Url,
 }

@@ -10,7 +10,7 @@ use crate::places::Places;
 
 const PEAK_MB_MAX: u64 = 200;
 
-/// The whole report as Markdown.
+/// The part of the report on loads, as Markdown.
 pub fn markdown(
     places: &Places,
     rows: u64,
@@ -20,7 +20,7 @@ pub fn markdown(
     start_up: &[StartUp],
 ) -> String {
     let mut text = String::from(
-        "# Benchmark results\n\nWritten by `make bench`. Both sides of a row ran in turns, in one go, on one machine; times are \
+        "# Loads\n\nWritten by `make bench`. Both sides of a row ran in turns, in one go, on one machine; times are \
          medians of wall\nclock seconds. After each run the target was compared with the source. A ratio below 1 means \
          Levada was faster.\n\n",
     );
@@ -62,11 +62,11 @@ fn row(outcome: &Outcome) -> String {
     format!("| {name} | {against} | {levada:.2} | {other:.2} | {ratio:.2} | {target} | {peak} | {met} |")
 }
 
-fn verdict(met: bool) -> &'static str {
+pub fn verdict(met: bool) -> &'static str {
     if met { "met" } else { "**missed**" }
 }
 
-fn cell(text: &str) -> String {
+pub fn cell(text: &str) -> String {
     text.replace('|', "/").replace('\n', " ")
 }
 

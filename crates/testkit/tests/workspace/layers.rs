@@ -12,7 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("levada-engine", &["levada-core", "levada-store"]),
     ("levada", &["levada-core", "levada-connectors", "levada-store", "levada-engine"]),
     ("levada-testkit", &["levada-core"]),
-    ("levada-bench", &["levada-core", "levada-testkit"]),
+    ("levada-bench", &["levada-core", "levada-store", "levada-engine"]),
 ];
 
 /// What must not be pulled in: the vocabulary does no I/O, the engine names no system, connectors plan no queries.

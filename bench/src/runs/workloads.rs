@@ -1,0 +1,332 @@
+//! The workloads, each with its targets.
+
+use std::fmt::Write;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::future::BoxFuture;
+use levada_core::schedule::{Catchup, Every, Gap, Overlap, Rule, Schedule, Zone};
+use levada_core::time::{Clock, Timestamp};
+use levada_engine::house::{Scheduler, SystemClock};
+use levada_store::{Location, NewSchedule, RunFilter, Spec, When};
+use tokio_util::sync::CancellationToken;
+
+use super::probes::Floor;
+use super::stores::Kind;
+use super::world::{Sleeper, Timed, Times, World};
+use super::{Figure, ms};
+use crate::Result;
+use crate::measure::median;
+use crate::places::Places;
+
+type Run = for<'a> fn(&'a Places, Kind, &'a Floor, usize) -> BoxFuture<'a, Result<Vec<Figure>>>;
+
+/// Something to do, many times.
+pub struct Workload {
+    /// How the report calls it.
+    pub name: &'static str,
+    /// Does it, and gives figures.
+    pub run: Run,
+}
+
+/// Every workload.
+pub const ALL: &[Workload] = &[
+    Workload { name: "40 tasks in sequence", run: |p, k, f, n| Box::pin(sequence(p, k, f, n)) },
+    Workload { name: "200 runs of 3 tasks at once", run: |p, k, f, n| Box::pin(at_once(p, k, f, n)) },
+    Workload { name: "400 commands on 2 slots", run: |p, k, f, _| Box::pin(commands(p, k, f)) },
+    Workload { name: "10,000 tasks of 100 ms on 100 workers", run: |p, k, _, _| Box::pin(sleepers(p, k)) },
+    Workload { name: "10,000 schedules, 1,000 due at once", run: |p, k, _, _| Box::pin(schedules(p, k)) },
+    Workload { name: "tick with 3 million finished task runs", run: |p, k, _, _| Box::pin(history(p, k)) },
+    Workload { name: "serve", run: |p, k, _, n| Box::pin(serve(p, k, n)) },
+];
+
+/// Tasks that do nothing, one after the other.
+fn chain(name: &str, length: usize) -> String {
+    let mut text = format!("version: 1\nname: {name}\ntasks:\n");
+    for number in 0..length {
+        let after = number.checked_sub(1).map(|before| format!(", after: [t{before}]")).unwrap_or_default();
+        let _ = writeln!(text, "  t{number}: {{ wait: {{ for: 0s }}{after} }}");
+    }
+    text
+}
+
+async fn sequence(places: &Places, kind: Kind, floor: &Floor, runs: usize) -> Result<Vec<Figure>> {
+    const TASKS: usize = 40;
+    let mut walls = Vec::new();
+    let mut world = World::new(places, kind).await?;
+    let document = world.pipeline("chain", chain("chain", TASKS)).await?;
+    let mut process = None;
+    match kind {
+        Kind::Sqlite => world.worker(4, world.executor()).await?,
+        Kind::Postgres => process = Some(levada(places, &world.location, &["worker"]).await?),
+    }
+    for _ in 0..runs.max(3) + 1 {
+        let start = Instant::now();
+        let ids = world.fire("chain", document, 1).await?;
+        world.until_done().await?;
+        walls.push(ms(start.elapsed()));
+        world.all_succeeded(&ids).await?;
+    }
+    end(process);
+    world.end().await;
+    // the first one warms up
+    let wall = median(walls.into_iter().skip(1));
+    let c = ms(floor.commit) * TASKS as f64;
+    let (factor, what) = match kind {
+        Kind::Sqlite => (1.5, "wall, in process, in units of 40 c"),
+        Kind::Postgres => (4.0, "wall, one separate worker, in units of 40 c"),
+    };
+    Ok(vec![Figure::at_most(what, wall / c, factor, "x"), Figure::at_most("wall", wall, 300.0, "ms")])
+}
+
+async fn at_once(places: &Places, kind: Kind, floor: &Floor, runs: usize) -> Result<Vec<Figure>> {
+    const RUNS: usize = 200;
+    let (mut rates, mut commits, mut gaps) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..runs {
+        let mut world = World::new(places, kind).await?;
+        let document = world.pipeline("three", chain("three", 3)).await?;
+        let times = Arc::new(Times::default());
+        let inner = world.executor();
+        world.worker(64, Arc::new(Timed { inner, times: times.clone() })).await?;
+        let (before, start) = (world.store.commits(), Instant::now());
+        let ids = world.fire("three", document, RUNS).await?;
+        world.until_done().await?;
+        rates.push(RUNS as f64 / start.elapsed().as_secs_f64());
+        let after = world.store.commits();
+        commits.push((after.commits - before.commits) as f64 / (RUNS * 3) as f64);
+        let mut own = times.gaps_ms();
+        own.sort_by(f64::total_cmp);
+        gaps.push(own.get(own.len() * 99 / 100).copied().unwrap_or(f64::NAN));
+        world.all_succeeded(&ids).await?;
+        world.end().await;
+    }
+    let rate = median(rates);
+    let goal = if kind == Kind::Sqlite { 700.0 } else { 0.0 };
+    Ok(vec![
+        Figure::at_most("durable commits per step", median(commits), 0.2, ""),
+        Figure::at_least("runs", rate, goal, "/s"),
+        Figure::at_most("from one step to the next, p99, in units of c", median(gaps) / ms(floor.commit), 5.0, "x"),
+    ])
+}
+
+async fn commands(places: &Places, kind: Kind, floor: &Floor) -> Result<Vec<Figure>> {
+    const TASKS: usize = 400;
+    let mut text = "version: 1\nname: commands\ntasks:\n".to_owned();
+    for number in 0..TASKS {
+        let _ = writeln!(text, "  t{number}: {{ command: {{ argv: [/bin/true] }} }}");
+    }
+    let mut world = World::new(places, kind).await?;
+    let document = world.pipeline("commands", text).await?;
+    world.worker(2, world.executor()).await?;
+    let start = Instant::now();
+    let ids = world.fire("commands", document, 1).await?;
+    world.until_done().await?;
+    let wall = ms(start.elapsed());
+    world.all_succeeded(&ids).await?;
+    world.end().await;
+    let ideal = TASKS as f64 * (ms(floor.fork) + ms(floor.commit)) / 2.0;
+    Ok(vec![Figure::at_most("wall, in units of 400 (f + c) / 2", wall / ideal, 2.0, "x")])
+}
+
+async fn sleepers(places: &Places, kind: Kind) -> Result<Vec<Figure>> {
+    const TASKS: usize = 10_000;
+    const WORKERS: usize = 100;
+    const SLEEP: Duration = Duration::from_millis(100);
+    let mut world = World::new(places, kind).await?;
+    let mut text = "version: 1\nname: sleepers\ntasks:\n".to_owned();
+    for number in 0..100 {
+        let _ = writeln!(text, "  t{number}: {{ wait: {{ for: 0s }} }}");
+    }
+    let document = world.pipeline("sleepers", text).await?;
+    let ids = world.fire("sleepers", document, TASKS / 100).await?;
+    let start = Instant::now();
+    for _ in 0..WORKERS {
+        world.worker(1, Arc::new(Sleeper(SLEEP))).await?;
+    }
+    world.until_done().await?;
+    let wall = start.elapsed().as_secs_f64();
+    world.all_succeeded(&ids).await?;
+    world.end().await;
+    let ideal = SLEEP.as_secs_f64() * (TASKS / WORKERS) as f64;
+    Ok(vec![Figure::at_least("of the ideal", ideal / wall * 100.0, 95.0, "%")])
+}
+
+async fn schedules(places: &Places, kind: Kind) -> Result<Vec<Figure>> {
+    const ALL: usize = 10_000;
+    const DUE: usize = 1_000;
+    const PER_PIPELINE: usize = 100;
+    let mut world = World::new(places, kind).await?;
+    let rule = |seconds: u64| -> Result<Spec> {
+        let every = Every::new(Duration::from_secs(seconds)).map_err(|error| format!("{error:?}"))?;
+        let schedule = Schedule {
+            when: Rule::Every(every),
+            timezone: Zone::default(),
+            gap: Gap::default(),
+            overlap: Overlap::default(),
+        };
+        Ok(Spec { when: When::Time(schedule), catchup: Catchup::None, params: serde_json::Map::new() })
+    };
+    // the thousand fire together every ten seconds, the others once a year
+    for pipeline in 0..ALL / PER_PIPELINE {
+        let interval = if pipeline * PER_PIPELINE < DUE { 10 } else { 3_600 * 24 * 365 };
+        let schedule = |number| Ok(NewSchedule { name: format!("s{number}"), spec: rule(interval)?, paused: false });
+        let schedules = (0..PER_PIPELINE).map(schedule).collect::<Result<Vec<_>>>()?;
+        let name = format!("p{pipeline}");
+        world.scheduled(&name, chain(&name, 1), schedules).await?;
+    }
+    let execute = world.executor();
+    world.worker(64, execute).await?;
+    let stop = CancellationToken::new();
+    let scheduler = Scheduler::new(world.store.clone(), Arc::new(SystemClock), true);
+    let until = stop.clone();
+    let ticking = tokio::spawn(async move { scheduler.run(until).await });
+    // through one fire of the ten second schedules, and not through the next
+    let now = SystemClock.now();
+    let next = Timestamp::from_secs((now.as_secs() / 10 + 1) * 10);
+    let (first, last) = (next, next.plus(Duration::from_secs(9)));
+    tokio::time::sleep(last.since(now)).await;
+    stop.cancel();
+    let _ = ticking.await;
+    world.until_done().await?;
+    let mut late = Duration::ZERO;
+    let (mut fired, mut before) = (0, None);
+    loop {
+        let filter = RunFilter { before, limit: 1_000, ..RunFilter::default() };
+        let page = world.store.runs(filter).await.map_err(|error| error.to_string())?;
+        before = page.last().map(|run| run.id);
+        for run in page.iter().filter(|run| run.fire_time == Some(first)) {
+            fired += 1;
+            late = late.max(run.started_at.map_or(Duration::MAX, |at| at.since(first)));
+        }
+        if page.is_empty() {
+            break;
+        }
+    }
+    world.end().await;
+    Ok(vec![
+        Figure::at_least("fires", fired as f64, DUE as f64, ""),
+        Figure::at_most("fires", fired as f64, DUE as f64, ""),
+        Figure::at_most("the last one started after", late.as_secs_f64(), 2.0, "s"),
+    ])
+}
+
+async fn history(places: &Places, kind: Kind) -> Result<Vec<Figure>> {
+    const TICKS: usize = 200;
+    let world = World::new(places, kind).await?;
+    let document = world.pipeline("chain", chain("chain", 3)).await?;
+    // some work that is waiting, so that a tick has something to look at
+    world.fire("chain", document, 50).await?;
+    let scheduler = Scheduler::new(world.store.clone(), Arc::new(SystemClock), true);
+    let ticks = async || -> Result<f64> {
+        let mut times = Vec::new();
+        for _ in 0..TICKS {
+            let start = Instant::now();
+            scheduler.tick(SystemClock.now()).await.map_err(|error| error.to_string())?;
+            times.push(ms(start.elapsed()));
+        }
+        Ok(median(times))
+    };
+    ticks().await?;
+    let empty = ticks().await?;
+    fill(&world.location, document).await?;
+    ticks().await?;
+    let full = ticks().await?;
+    world.end().await;
+    Ok(vec![
+        Figure::at_most("tick, against none", full / empty, 1.1, "x"),
+        Figure::at_most("tick", full, f64::INFINITY, "ms"),
+    ])
+}
+
+/// A million runs of three tasks each, all ended.
+async fn fill(location: &Location, document: i64) -> Result<()> {
+    let runs = format!(
+        "INSERT INTO runs (pipeline, document, cause, identity, params, state, admitted, priority, open, created_at, started_at, \
+         ended_at) SELECT 'chain', {document}, 'manual', 'past:' || n, '{{}}', 'succeeded', 1, 0, 0, n, n, n FROM numbers"
+    );
+    let tasks = "INSERT INTO task_runs (run, task, name, state, blockers, priority, attempt, started_at, ended_at) \
+                 SELECT r.id, t.n, 't' || t.n, 'succeeded', 0, 0, 1, 1, 1 FROM runs r, \
+                 (SELECT 0 AS n UNION ALL SELECT 1 UNION ALL SELECT 2) t WHERE r.identity LIKE 'past:%'";
+    match location {
+        Location::File(path) => {
+            let connection = rusqlite::Connection::open(path)?;
+            let numbers =
+                "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 1000000)";
+            connection.execute_batch(&format!(
+                "BEGIN; {numbers} {runs}; {tasks}; COMMIT; PRAGMA wal_checkpoint(TRUNCATE); ANALYZE"
+            ))?;
+        }
+        Location::Url(url) => {
+            let (base, query) = url.expose().split_once('?').unwrap_or((url.expose(), ""));
+            let schema = query.split('&').find_map(|option| option.strip_prefix("schema=")).unwrap_or("levada");
+            let (client, connection) = tokio_postgres::connect(base, tokio_postgres::NoTls).await?;
+            let driver = tokio::spawn(connection);
+            let numbers = "WITH numbers AS (SELECT generate_series(1, 1000000) AS n)";
+            let script =
+                format!("SET search_path TO {schema}; {numbers} {runs}; {tasks}; ANALYZE runs; ANALYZE task_runs");
+            client.batch_execute(&script).await?;
+            driver.abort();
+        }
+    }
+    Ok(())
+}
+
+async fn serve(places: &Places, kind: Kind, runs: usize) -> Result<Vec<Figure>> {
+    let world = World::new(places, kind).await?;
+    let mut starts = Vec::new();
+    let mut memory = 0.0_f64;
+    for _ in 0..runs.max(5) {
+        let start = Instant::now();
+        let process = levada(places, &world.location, &["serve", "--port", "17717"]).await?;
+        starts.push(ms(start.elapsed()));
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        memory = memory.max(resident_mb(process.id()));
+        end(Some(process));
+    }
+    world.end().await;
+    Ok(vec![
+        Figure::at_most("from start to ready", median(starts), 300.0, "ms"),
+        Figure::at_most("memory when idle", memory, 80.0, "MB"),
+    ])
+}
+
+/// Starts the binary on a store, and waits until it says that it is ready.
+async fn levada(places: &Places, location: &Location, arguments: &[&str]) -> Result<Child> {
+    let database = match location {
+        Location::File(path) => path.display().to_string(),
+        Location::Url(url) => url.expose().to_owned(),
+    };
+    let mut command = Command::new(&places.levada);
+    command.args(arguments).current_dir(&places.scratch).env("LEVADA_DATABASE", database);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    let stderr = child.stderr.take().ok_or("the process has no standard error")?;
+    let ready = tokio::task::spawn_blocking(move || {
+        use std::io::BufRead;
+        let mut lines = std::io::BufReader::new(stderr).lines();
+        let found = lines.by_ref().map_while(std::result::Result::ok).find(|line| line.starts_with("ready"));
+        // what it says later is read as well, so that it never waits for a reader
+        std::thread::spawn(move || lines.for_each(drop));
+        found.is_some()
+    });
+    if !tokio::time::timeout(Duration::from_secs(20), ready).await?? {
+        child.kill()?;
+        return Err("levada ended before it was ready".into());
+    }
+    Ok(child)
+}
+
+/// Ends a process that was started here.
+fn end(process: Option<Child>) {
+    if let Some(mut process) = process {
+        let _ = process.kill();
+        let _ = process.wait();
+    }
+}
+
+fn resident_mb(process: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+    line.trim().trim_end_matches(" kB").parse::<f64>().unwrap_or(f64::NAN) / 1_000.0
+}
