@@ -8,7 +8,7 @@ mod value;
 mod writer;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicI32, AtomicU64};
 
 use levada_core::error::{Error, ErrorKind, Result};
 use tokio::sync::watch;
@@ -78,6 +78,8 @@ pub struct Signals {
     due: watch::Sender<u64>,
     stop: watch::Sender<u64>,
     end: watch::Sender<u64>,
+    /// The process of the PostgreSQL server that serves the writer here: what it tells others is known already.
+    own: AtomicI32,
 }
 
 /// How much was written, in how many commits.

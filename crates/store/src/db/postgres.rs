@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Weak;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -73,6 +74,12 @@ impl Connection {
             format!("SET search_path TO \"{quoted}\"; SET TIME ZONE 'UTC'; SET jit = off; SET enable_seqscan = off");
         client.batch_execute(&start).await.map_err(|error| explain(&error))?;
         Ok(Self { client, statements: HashMap::new(), waiting: Vec::new(), number: Cell::new(None), doubt: None })
+    }
+
+    /// The process of the server that serves this connection.
+    pub(super) async fn process(&self) -> Result<i32> {
+        let row = self.client.query_one("SELECT pg_backend_pid()", &[]).await.map_err(|error| explain(&error))?;
+        row.try_get(0).map_err(|error| explain(&error))
     }
 
     pub(super) fn begin(&mut self, writes: bool) {
@@ -316,7 +323,9 @@ async fn listen_once(url: &Secret, signals: &Weak<Signals>) -> Result<()> {
         match message {
             Some(Ok(AsyncMessage::Notification(notification))) => {
                 let Some(signals) = signals.upgrade() else { return Ok(()) };
-                let found = Signal::ALL.into_iter().find(|signal| signal.name() == notification.payload());
+                let is_own = notification.process_id() == signals.own.load(Relaxed);
+                let known = Signal::ALL.into_iter().find(|signal| signal.name() == notification.payload());
+                let found = known.filter(|_| !is_own);
                 found.into_iter().for_each(|signal| signals.send(signal));
             }
             Some(Ok(_)) => {}

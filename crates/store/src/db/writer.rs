@@ -125,7 +125,7 @@ fn serve(
     };
     let tasks = tokio::task::LocalSet::new();
     tasks.block_on(&runtime, async {
-        match connect(&location, signals.is_some()).await {
+        match connect(&location, signals.as_deref()).await {
             Ok(connection) => {
                 let _ = opened.send(Ok(()));
                 Worker { location, tx: Tx::new(connection), signals, counts }.work(inbox).await;
@@ -135,10 +135,17 @@ fn serve(
     });
 }
 
-async fn connect(location: &Location, writes: bool) -> Result<Connection> {
+/// Connects; who writes has signals to give.
+async fn connect(location: &Location, signals: Option<&Signals>) -> Result<Connection> {
     Ok(match location {
-        Location::File(path) => Connection::Sqlite(sqlite::Connection::open(path, writes)?),
-        Location::Url(url) => Connection::Postgres(Box::new(postgres::Connection::open(url).await?)),
+        Location::File(path) => Connection::Sqlite(sqlite::Connection::open(path, signals.is_some())?),
+        Location::Url(url) => {
+            let connection = postgres::Connection::open(url).await?;
+            if let Some(signals) = signals {
+                signals.own.store(connection.process().await?, Relaxed);
+            }
+            Connection::Postgres(Box::new(connection))
+        }
     })
 }
 
@@ -265,7 +272,7 @@ impl Worker<'_> {
             Connection::Sqlite(_) => None,
             Connection::Postgres(connection) => connection.doubt(),
         };
-        let mut connection = connect(&self.location, self.signals.is_some()).await?;
+        let mut connection = connect(&self.location, self.signals.as_deref()).await?;
         let committed = match (doubt, &mut connection) {
             (Some(number), Connection::Postgres(connection)) => connection.was_committed(number).await?,
             _ => false,
