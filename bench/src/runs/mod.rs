@@ -44,6 +44,11 @@ impl Figure {
         }
     }
 
+    /// A figure that is only told.
+    fn plain(what: &str, seen: f64, unit: &str) -> Self {
+        Self { what: what.to_owned(), seen: format!("{} {unit}", short(seen)), target: "-".to_owned(), met: true }
+    }
+
     /// A figure that has to be at least its target.
     fn at_least(what: &str, seen: f64, target: f64, unit: &str) -> Self {
         Self {

@@ -84,7 +84,7 @@ impl<'a> Durable<'a> {
 
 impl Drop for Durable<'_> {
     fn drop(&mut self) {
-        // the servers are thrown away after the benchmark; slower ones do no harm
-        let _ = self.set(|setting| format!("ALTER SYSTEM RESET {setting}"));
+        // as scripts/services has it; servers that stay durable are slower, and do no harm
+        let _ = self.set(|setting| format!("ALTER SYSTEM SET {setting} = off"));
     }
 }

@@ -102,10 +102,13 @@ async fn at_once(places: &Places, kind: Kind, floor: &Floor, runs: usize) -> Res
         world.end().await;
     }
     let rate = median(rates);
-    let goal = if kind == Kind::Sqlite { 700.0 } else { 0.0 };
+    let rate = match kind {
+        Kind::Sqlite => Figure::at_least("runs", rate, 700.0, "/s"),
+        Kind::Postgres => Figure::plain("runs", rate, "/s"),
+    };
     Ok(vec![
         Figure::at_most("durable commits per step", median(commits), 0.2, ""),
-        Figure::at_least("runs", rate, goal, "/s"),
+        rate,
         Figure::at_most("from one step to the next, p99, in units of c", median(gaps) / ms(floor.commit), 5.0, "x"),
     ])
 }
@@ -233,10 +236,7 @@ async fn history(places: &Places, kind: Kind) -> Result<Vec<Figure>> {
     ticks().await?;
     let full = ticks().await?;
     world.end().await;
-    Ok(vec![
-        Figure::at_most("tick, against none", full / empty, 1.1, "x"),
-        Figure::at_most("tick", full, f64::INFINITY, "ms"),
-    ])
+    Ok(vec![Figure::at_most("tick, against none", full / empty, 1.1, "x"), Figure::plain("tick", full, "ms")])
 }
 
 /// A million runs of three tasks each, all ended.
