@@ -1,6 +1,6 @@
 //! The documents in a project's folder: found, read, checked together, and as the metadata store is to have them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use levada_core::config::{self, EndState, File, PROJECT_FILE, Pipeline, Task, Trigger, Variables, check_pipelines};
@@ -10,7 +10,8 @@ use levada_engine::connections;
 use levada_store::{Kind, NewDocument, NewProject, NewSchedule, Spec, When};
 use serde_json::Value as Json;
 
-use crate::project::{self, env, secret};
+use crate::project::{self, env};
+use crate::vault::Stored;
 use crate::wiring;
 
 /// The folder in a project whose files are its pipelines.
@@ -55,11 +56,17 @@ impl Folder {
         if errors.is_empty() { Ok(Self { project, pipelines }) } else { Err(errors) }
     }
 
+    /// Names of secrets that the documents mention.
+    pub fn mentioned(&self) -> BTreeSet<String> {
+        let texts = std::iter::once(&self.project).chain(&self.pipelines).map(|source| &source.text);
+        texts.flat_map(|text| config::secret_names(text)).map(str::to_owned).collect()
+    }
+
     /// What the store is to have, if nothing is wrong with any of it.
     ///
     /// # Errors
     /// Every mistake in every document, with file, line and column.
-    pub fn check(self) -> Result<NewProject, Vec<Error>> {
+    pub fn check(self, stored: &Stored) -> Result<NewProject, Vec<Error>> {
         let own = File::parse(&self.project.shown, &self.project.text)?;
         if own.has_pipeline() {
             let error = Error::new(ErrorKind::Config, "the document of a project holds no pipeline");
@@ -68,7 +75,7 @@ impl Folder {
         }
         let (mut checked, mut errors) = (Vec::new(), Vec::new());
         for source in self.pipelines {
-            match check(&source, &own) {
+            match check(&source, &own, stored) {
                 Ok((file, pipeline)) => checked.push((source, file, pipeline)),
                 Err(found) => errors.extend(found),
             }
@@ -78,7 +85,7 @@ impl Folder {
             errors.extend(check_pipelines(&all).err().unwrap_or_default());
         }
         // mistakes in what several pipelines share are found once for each
-        let mut told = std::collections::BTreeSet::new();
+        let mut told = BTreeSet::new();
         errors.retain(|error| told.insert(error.to_string()));
         if !errors.is_empty() {
             return Err(errors);
@@ -133,14 +140,15 @@ fn find(root: &Path, folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> R
 }
 
 /// The pipeline in a document, with all that it uses of the project.
-fn check(source: &Source, own: &File) -> Result<(File, Pipeline), Vec<Error>> {
+fn check(source: &Source, own: &File, stored: &Stored) -> Result<(File, Pipeline), Vec<Error>> {
     let file = File::parse(&source.shown, &source.text)?;
     let shared = config::Project::of([&file, own]);
+    let secret = |name: &str| stored.get(name);
     let variables = Variables { env: &env, secret: &secret, params: BTreeMap::new(), runtime: None };
     let (pipeline, params) = file.check(&shared, &variables)?;
     let variables = Variables { params, ..variables };
     let registry = wiring::registry();
-    let used: std::collections::BTreeSet<&str> = pipeline.tasks.iter().flat_map(Task::connections).collect();
+    let used: BTreeSet<&str> = pipeline.tasks.iter().flat_map(Task::connections).collect();
     let used = shared.connections.iter().filter(|connection| used.contains(connection.name.as_str()));
     let errors: Vec<Error> =
         used.flat_map(|used| connections::open(&registry, used, &variables).err().unwrap_or_default()).collect();

@@ -7,6 +7,7 @@ mod output;
 mod progress;
 mod project;
 mod service;
+mod vault;
 mod wiring;
 
 use std::process::ExitCode;

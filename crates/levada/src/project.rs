@@ -1,7 +1,7 @@
 //! Files, environment and secrets: what core asks for but never touches. Finds documents, and opens connections by name,
 //! URL or path.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use levada_core::config::{self, File, PROJECT_FILE, Variables, env_name};
@@ -10,6 +10,8 @@ use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::naming::{did_you_mean, nearest};
 use levada_engine::connections::{self, Opened};
 
+use crate::vault::Stored;
+
 /// The connections at hand, and what their references mean.
 pub struct Project {
     registry: Registry,
@@ -17,23 +19,48 @@ pub struct Project {
     pub shared: config::Project,
     /// Values of the pipeline's parameters.
     pub params: BTreeMap<String, String>,
+    /// Names of secrets that the files mention.
+    pub mentioned: BTreeSet<String>,
+    /// Those that the metadata store has.
+    pub stored: Stored,
 }
 
 impl Project {
     /// The project of the current folder: the file given, or the nearest `levada.yaml`; without one, no connections.
     pub fn here(registry: Registry, file: Option<&Path>) -> Result<Self, Vec<Error>> {
         let file = file.map(Path::to_path_buf).or_else(|| nearest_project(Path::new(".")));
-        let file = file.map(|path| read(&path)).transpose()?;
-        Ok(Self { registry, shared: config::Project::of(&file), params: BTreeMap::new() })
+        let mut project = Self::empty(registry);
+        let file = file.map(|path| project.read(&path)).transpose()?;
+        project.shared = config::Project::of(&file);
+        Ok(project)
     }
 
     /// A file with what it can use: its own connections, then those of the project it lies in.
     pub fn of_file(registry: Registry, path: &Path, project: Option<&Path>) -> Result<(Self, File), Vec<Error>> {
-        let file = read(path)?;
+        let mut own = Self::empty(registry);
+        let file = own.read(path)?;
         let project = project.map(Path::to_path_buf).or_else(|| nearest_project(path.parent().unwrap_or(path)));
-        let others = project.filter(|project| !same_file(project, path)).map(|project| read(&project)).transpose()?;
-        let shared = config::Project::of(std::iter::once(&file).chain(&others));
-        Ok((Self { registry, shared, params: BTreeMap::new() }, file))
+        let others =
+            project.filter(|project| !same_file(project, path)).map(|project| own.read(&project)).transpose()?;
+        own.shared = config::Project::of(std::iter::once(&file).chain(&others));
+        Ok((own, file))
+    }
+
+    fn empty(registry: Registry) -> Self {
+        let (shared, stored) = (config::Project::default(), Stored::default());
+        Self { registry, shared, params: BTreeMap::new(), mentioned: BTreeSet::new(), stored }
+    }
+
+    fn read(&mut self, path: &Path) -> Result<File, Vec<Error>> {
+        let text = read_text(path)?;
+        self.mentioned.extend(config::secret_names(&text).map(str::to_owned));
+        File::parse(&path.display().to_string(), &text)
+    }
+
+    /// What references in the documents mean, with parameters as given.
+    pub fn variables<T>(&self, params: BTreeMap<String, String>, look: impl FnOnce(&Variables<'_>) -> T) -> T {
+        let secret = |name: &str| self.stored.get(name);
+        look(&Variables { env: &env, secret: &secret, params, runtime: None })
     }
 
     /// Opens a connection by its name, or what a URL or a path leads to.
@@ -49,8 +76,7 @@ impl Project {
 
     /// Opens a connection of the project.
     pub fn open_named(&self, connection: &config::Connection) -> Result<Opened, Vec<Error>> {
-        let variables = Variables { env: &env, secret: &secret, params: self.params.clone(), runtime: None };
-        connections::open(&self.registry, connection, &variables)
+        self.variables(self.params.clone(), |variables| connections::open(&self.registry, connection, variables))
     }
 
     /// A word that is neither a URL nor a path that exists is a connection's name spelt wrongly.
@@ -69,11 +95,6 @@ impl Project {
         };
         Err(vec![Error::new(ErrorKind::Config, format!("there is no connection `{target}`")).advise(advice)])
     }
-}
-
-/// Reads a document.
-pub fn read(path: &Path) -> Result<File, Vec<Error>> {
-    File::parse(&path.display().to_string(), &read_text(path)?)
 }
 
 /// The text of a document.

@@ -11,7 +11,8 @@ use levada_core::time::{Clock, Timestamp};
 use levada_engine::house::{Executor, Observer, Surroundings, SystemClock, Worker, WorkerOptions};
 use levada_store::{Location, Store};
 
-use crate::project::{env, nearest_project, secret};
+use crate::project::{env, nearest_project};
+use crate::vault::Vault;
 use crate::wiring;
 
 /// The folder in a project that holds what Levada keeps.
@@ -44,12 +45,7 @@ impl Places {
             None => project.join(DATA_DIR),
         };
         let store = match database {
-            Some(url) if url.expose().starts_with("postgres") => Location::Url(url.clone()),
-            Some(path) if !path.expose().contains("://") => Location::File(here.join(path.expose())),
-            Some(_) => {
-                return Err(Error::new(ErrorKind::Usage, "the metadata store is neither a file nor PostgreSQL")
-                    .advise("Write `--database postgres://user:password@host/name`, or the path of a file."));
-            }
+            Some(database) => location(database)?,
             None => Location::File(data.join(STORE_FILE)),
         };
         Ok(Self { project, data, store })
@@ -65,24 +61,32 @@ impl Places {
         Store::open(&self.store).await
     }
 
-    /// Opens the metadata store if there is one; a PostgreSQL database that was named is taken for one.
+    /// Opens the metadata store if there is one.
     pub async fn open_existing(&self) -> Result<Option<Store>> {
-        match &self.store {
-            Location::File(path) if !path.exists() => Ok(None),
-            _ => self.open().await.map(Some),
-        }
+        Store::open_existing(&self.store).await
     }
 
     /// That there is no metadata store yet.
     pub fn no_store(&self) -> Error {
-        let place = match &self.store {
-            Location::File(path) => path.display().to_string(),
-            Location::Url(_) => "PostgreSQL".to_owned(),
-        };
+        let place = self.store.place().unwrap_or_default();
         Error::new(ErrorKind::NotFound, "there is no metadata store").at(place).advise(
             "`levada apply` and `levada run` make one in a project's folder; `--data` and `--database` say where it is.",
         )
     }
+}
+
+/// A metadata store as the command line names it.
+pub fn location(database: &Secret) -> Result<Location> {
+    let text = database.expose();
+    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+        return Ok(Location::Url(database.clone()));
+    }
+    if text.contains("://") || text.is_empty() {
+        return Err(Error::new(ErrorKind::Usage, "the metadata store is neither a file nor PostgreSQL")
+            .advise("Write `postgres://user:password@host/name`, or the path of a file."));
+    }
+    let here = std::env::current_dir().at("the current folder")?;
+    Ok(Location::File(here.join(text)))
 }
 
 /// What instant it is.
@@ -107,7 +111,7 @@ pub async fn worker(
         store: store.clone(),
         clock: clock(),
         env: Arc::new(env),
-        secrets: Arc::new(|name| Box::pin(std::future::ready(secret(&name)))),
+        secrets: Vault::new(store.clone(), &places.data)?.lookup(),
         project_dir: places.project.clone(),
         data_dir: places.data.clone(),
         own: options.own,

@@ -29,6 +29,8 @@ const COMMANDS: &[&str] = &[
     "backfill",
     "backfills",
     "workers",
+    "secrets",
+    "db",
     "validate",
     "plan",
     "check",

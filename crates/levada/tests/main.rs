@@ -10,6 +10,7 @@ mod memory;
 mod names;
 mod project;
 mod runs;
+mod secrets;
 mod service;
 mod shapes;
 mod standby;

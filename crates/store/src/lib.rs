@@ -61,10 +61,35 @@ impl Store {
     /// # Errors
     /// `Refused` where the store is newer than the program; else as the database has it.
     pub async fn open(location: &Location) -> Result<Self> {
+        Self::bring(Db::open(location, READERS).await?, location).await
+    }
+
+    /// Opens a store as [`Store::open`] does, but makes none where there is none.
+    ///
+    /// # Errors
+    /// As of [`Store::open`].
+    pub async fn open_existing(location: &Location) -> Result<Option<Self>> {
+        if let Location::File(path) = location
+            && !path.exists()
+        {
+            return Ok(None);
+        }
         let db = Db::open(location, READERS).await?;
+        if !migrate::is_made(&db, location).await? {
+            return Ok(None);
+        }
+        Self::bring(db, location).await.map(Some)
+    }
+
+    async fn bring(db: Db, location: &Location) -> Result<Self> {
         migrate::refuse_moved(&db, location).await?;
         migrate::migrate(&db, location).await?;
         Ok(Self { db: Arc::new(db) })
+    }
+
+    /// The version of its tables.
+    pub fn version(&self) -> usize {
+        schema::MIGRATIONS.len()
     }
 
     /// Which database it is.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::PROJECT_FILE;
 use super::check::Check;
 use super::decode;
 use super::document::{Param, PipelineDocument, TaskDocument};
@@ -82,7 +83,9 @@ impl File {
             self.add_connections(connections, errors);
         }
         let has = |keys: &[&str]| keys.iter().any(|key| document.get(key).is_some());
-        if has(PROJECT_KEYS) && !has(PIPELINE_KEYS) {
+        // of a document that says next to nothing the file's name tells what it is
+        let is_project = has(PROJECT_KEYS) || self.name.rsplit('/').next() == Some(PROJECT_FILE);
+        if is_project && !has(PIPELINE_KEYS) {
             self.add_project(&document, errors);
         } else if self.pipeline.is_some() {
             let advice = "Put every pipeline into a file of its own.";

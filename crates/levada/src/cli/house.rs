@@ -261,6 +261,41 @@ pub enum BackfillsCommand {
     },
 }
 
+/// The commands on secrets.
+#[derive(Debug, Subcommand)]
+pub enum SecretsCommand {
+    /// Keep a secret; its value is typed in without being shown, or read from standard input
+    Set {
+        /// Its name, as in `${secret:name}`
+        name: String,
+    },
+    /// List the names of the secrets
+    List,
+    /// Remove a secret
+    Remove {
+        /// Its name
+        name: String,
+    },
+    /// Seal every secret under a new master key
+    Rotate,
+}
+
+/// The commands on the metadata store.
+#[derive(Debug, Subcommand)]
+pub enum DbCommand {
+    /// Tell where the metadata store is, and what it holds
+    Status,
+    /// Carry everything over into another, empty store
+    Move {
+        /// The other store: a PostgreSQL URL, or the path of a SQLite file
+        #[arg(long, env = "LEVADA_MOVE_TO", hide_env_values = true, value_name = "URL")]
+        to: String,
+        /// Although workers are alive; what they do from then on is lost
+        #[arg(long)]
+        force: bool,
+    },
+}
+
 fn instant(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse(text).ok_or_else(|| "expected a day or an instant such as 2026-01-31T06:00:00Z".to_owned())
 }

@@ -97,6 +97,12 @@ pub enum Command {
     Backfills(BackfillsCommand),
     /// List the workers that are signed on
     Workers,
+    /// Keep, list and remove secrets in the metadata store
+    #[command(subcommand)]
+    Secrets(SecretsCommand),
+    /// Show or move the metadata store
+    #[command(subcommand)]
+    Db(DbCommand),
     /// Check documents without touching any system
     Validate(ValidateArgs),
     /// Tell what a run would do, and change nothing

@@ -17,11 +17,14 @@ use crate::service;
 /// Applies a folder.
 pub fn execute(context: &Context, args: &FolderArgs) -> Outcome {
     let document = document(context, args.folder.as_deref())?;
-    let project = Folder::read(&document)?.check()?;
+    let folder = Folder::read(&document)?;
+    let places = context.places_of(folder_of(&document))?;
+    let stored = context.stored(places.clone(), &folder.mentioned())?;
+    let project = folder.check(&stored)?;
     let mut paths: Vec<(String, Option<String>)> = vec![(project.document.path.clone(), None)];
     paths.extend(project.pipelines.iter().map(|(new, _)| (new.path.clone(), Some(new.name.clone()))));
     let applied = block_on(async {
-        let store = context.places_of(folder_of(&document))?.open().await.map_err(one)?;
+        let store = places.open().await.map_err(one)?;
         store.apply(project, service::now()).await.map_err(one)
     })?;
     show(context, &paths, &applied);

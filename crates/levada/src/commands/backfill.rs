@@ -11,6 +11,7 @@ use super::{Context, Errors, Outcome, block_on, one, pipelines, runs, start};
 use crate::cli::{BackfillArgs, BackfillsCommand};
 use crate::output::{Cell, Table, instant};
 use crate::service;
+use crate::vault::Vault;
 
 /// Most runs of one backfill.
 const TIMES_MAX: usize = 100_000;
@@ -20,9 +21,11 @@ const RUNS_SHOWN: usize = 100;
 /// Makes a backfill, or tells which runs it would have.
 pub fn execute(context: &Context, args: &BackfillArgs) -> Outcome {
     block_on(async {
-        let (_, store) = context.store().await?;
+        let (places, store) = context.store().await?;
         let project = store.project().await.map_err(one)?;
-        start::check(&project, pipelines::find(&project, &args.pipeline).map_err(one)?, &args.params, &[])?;
+        let document = pipelines::find(&project, &args.pipeline).map_err(one)?;
+        let vault = Vault::new(store.clone(), &places.data).map_err(one)?;
+        start::check(&vault, &project, document, &args.params, &[]).await?;
         let only = match (args.only_missing, args.only_failed) {
             (true, _) => Only::Missing,
             (_, true) => Only::Failed,

@@ -5,6 +5,7 @@ mod backfill;
 mod check;
 mod completions;
 mod copy;
+mod db;
 mod diff;
 mod discover;
 mod export;
@@ -18,6 +19,7 @@ mod run;
 mod runs;
 mod schedule;
 mod schema;
+mod secrets;
 mod serve;
 mod show;
 mod start;
@@ -25,8 +27,10 @@ mod sync;
 mod validate;
 mod workers;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use levada_core::config::File;
 use levada_core::error::{Error, ErrorKind};
 use levada_core::secret::Secret;
 use levada_store::Store;
@@ -35,6 +39,7 @@ use crate::cli::{Cli, Command};
 use crate::output::Output;
 use crate::project::Project;
 use crate::service::Places;
+use crate::vault::{Stored, Vault};
 use crate::wiring;
 
 pub use sync::bound_word;
@@ -55,7 +60,28 @@ struct Context {
 impl Context {
     /// The connections of the current folder's project.
     fn project(&self) -> Result<Project, Errors> {
-        Project::here(wiring::registry(), self.project_file.as_deref())
+        let mut project = Project::here(wiring::registry(), self.project_file.as_deref())?;
+        project.stored = self.stored(self.places()?, &project.mentioned)?;
+        Ok(project)
+    }
+
+    /// The pipeline's file at a path, with the connections of the project it lies in.
+    fn project_of(&self, file: &Path) -> Result<(Project, File), Errors> {
+        let (mut project, parsed) = Project::of_file(wiring::registry(), file, self.project_file.as_deref())?;
+        let places = self.places_of(file.parent().unwrap_or(Path::new(".")))?;
+        project.stored = self.stored(places, &project.mentioned)?;
+        Ok((project, parsed))
+    }
+
+    /// Those secrets that the metadata store has. It is only opened where one is asked for, and never made.
+    fn stored(&self, places: Places, names: &BTreeSet<String>) -> Result<Stored, Errors> {
+        if names.is_empty() {
+            return Ok(Stored::default());
+        }
+        block_on(async {
+            let Some(store) = places.open_existing().await.map_err(one)? else { return Ok(Stored::default()) };
+            Vault::new(store, &places.data).map_err(one)?.stored(names).await.map_err(one)
+        })
     }
 
     /// Where the project of the current folder keeps things.
@@ -104,6 +130,8 @@ pub fn execute(cli: Cli) -> u8 {
         Command::Backfill(args) => backfill::execute(&context, &args),
         Command::Backfills(command) => backfill::control(&context, &command),
         Command::Workers => workers::execute(&context),
+        Command::Secrets(command) => secrets::execute(&context, &command),
+        Command::Db(command) => db::execute(&context, &command),
         Command::Validate(args) => validate::execute(&context, &args),
         Command::Plan(args) => plan::execute(&context, &args),
         Command::Check(args) => check::execute(&context, &args),

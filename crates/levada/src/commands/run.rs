@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use levada_core::config::{PROJECT_FILE, Pipeline, Task, Variables, Work as Kind};
+use levada_core::config::{PROJECT_FILE, Pipeline, Task, Work as Kind};
 use levada_core::error::{Error, ErrorKind};
 use levada_core::id::RunId;
 use levada_core::naming::{did_you_mean, nearest};
@@ -24,7 +24,7 @@ use super::{Context, Errors, Outcome, one};
 use crate::cli::RunArgs;
 use crate::output::{Output, printable};
 use crate::progress::{self, Shown};
-use crate::project::{Project, env, nearest_project, secret};
+use crate::project::{Project, nearest_project};
 use crate::service::{self, Places};
 use crate::wiring;
 
@@ -82,10 +82,9 @@ pub fn execute(context: &Context, args: &RunArgs) -> Outcome {
 
 /// The pipeline of a file, and the project it belongs to.
 pub fn load(context: &Context, args: &RunArgs) -> Result<(Project, Pipeline), Errors> {
-    let (mut project, file) = Project::of_file(wiring::registry(), &args.file, context.project_file.as_deref())?;
+    let (mut project, file) = context.project_of(&args.file)?;
     let params: BTreeMap<_, _> = args.params.iter().cloned().collect();
-    let variables = Variables { env: &env, secret: &secret, params, runtime: None };
-    let (pipeline, params) = file.pipeline(&project.shared, &variables)?;
+    let (pipeline, params) = project.variables(params, |variables| file.pipeline(&project.shared, variables))?;
     project.params = params;
     Ok((project, pipeline))
 }

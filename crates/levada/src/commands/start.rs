@@ -13,8 +13,9 @@ use serde_json::{Value as Json, json};
 
 use super::{Context, Errors, Outcome, block_on, block_on_or, one, pipelines, show};
 use crate::cli::{CancelArgs, RetryArgs, StartArgs};
-use crate::project::{env, secret};
+use crate::project::env;
 use crate::service;
+use crate::vault::Vault;
 
 /// How often the end of a run is looked for where nothing tells of it: another process on SQLite ends it.
 const LOOK: Duration = Duration::from_millis(250);
@@ -24,10 +25,11 @@ const GOES_ON: &str = "The run goes on; `levada cancel` ends it.";
 /// Starts a run.
 pub fn start(context: &Context, args: &StartArgs) -> Outcome {
     block_on_or(GOES_ON, async {
-        let (_, store) = context.store().await?;
+        let (places, store) = context.store().await?;
         let project = store.project().await.map_err(one)?;
         let document = pipelines::find(&project, &args.pipeline).map_err(one)?;
-        check(&project, document, &args.params, &args.tasks)?;
+        let vault = Vault::new(store.clone(), &places.data).map_err(one)?;
+        check(&vault, &project, document, &args.params, &args.tasks).await?;
         let mut new = NewRun::manual(&args.pipeline, document.id, format!("manual:{}", uuid::Uuid::new_v4()));
         new.project = project.document.as_ref().map(|document| document.id);
         new.params = params_json(&args.params);
@@ -76,7 +78,8 @@ pub fn cancel(context: &Context, args: &CancelArgs) -> Outcome {
 }
 
 /// Refuses parameters and tasks that the pipeline does not have, or that cannot be what they are.
-pub fn check(
+pub async fn check(
+    vault: &Vault,
     project: &Project,
     document: &Document,
     given: &[(String, String)],
@@ -84,6 +87,11 @@ pub fn check(
 ) -> Result<(), Errors> {
     let file = File::parse(&document.path, &document.text)?;
     let own = project.document.as_ref().map(|own| File::parse(&own.path, &own.text)).transpose()?;
+    let texts = std::iter::once(document).chain(&project.document).map(|document| document.text.as_str());
+    let mentioned = texts.flat_map(config::secret_names).map(str::to_owned).collect();
+    // the master key may be with the workers only; a value that hangs on it is theirs to check
+    let stored = vault.stored(&mentioned).await.unwrap_or_default();
+    let secret = |name: &str| stored.get(name);
     let params: BTreeMap<String, String> = given.iter().cloned().collect();
     let variables = Variables { env: &env, secret: &secret, params, runtime: None };
     file.params(&variables)?;

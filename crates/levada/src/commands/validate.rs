@@ -2,14 +2,13 @@
 
 use std::path::Path;
 
-use levada_core::config::{File, Task, Variables};
+use levada_core::config::{File, Task};
 use serde_json::json;
 
 use super::{Context, Errors, Outcome};
 use crate::cli::ValidateArgs;
 use crate::output::error_json;
-use crate::project::{Project, env, secret};
-use crate::wiring;
+use crate::project::Project;
 
 /// What a file turned out to hold.
 struct Found {
@@ -53,7 +52,7 @@ pub fn execute(context: &Context, args: &ValidateArgs) -> Outcome {
 }
 
 fn validate(context: &Context, path: &Path, args: &ValidateArgs) -> Result<Found, Errors> {
-    let (mut project, file) = Project::of_file(wiring::registry(), path, context.project_file.as_deref())?;
+    let (mut project, file) = context.project_of(path)?;
     let mut found = Found { pipeline: None, tasks: 0, streams: 0, connections: file.connections.len() };
     let mut errors = Vec::new();
     let mut used = file.connections.clone();
@@ -86,9 +85,8 @@ fn pipeline(
     file: &File,
     args: &ValidateArgs,
 ) -> Result<(levada_core::config::Pipeline, std::collections::BTreeMap<String, String>), Errors> {
-    let variables =
-        Variables { env: &env, secret: &secret, params: args.params.iter().cloned().collect(), runtime: None };
-    file.check(&project.shared, &variables)
+    let params = args.params.iter().cloned().collect();
+    project.variables(params, |variables| file.check(&project.shared, variables))
 }
 
 impl Found {

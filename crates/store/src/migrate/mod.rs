@@ -51,6 +51,17 @@ pub(crate) async fn refuse_moved(db: &Db, location: &Location) -> Result<()> {
     Ok(())
 }
 
+/// Whether there is a store at all, be it of another version.
+pub(crate) async fn is_made(db: &Db, location: &Location) -> Result<bool> {
+    let Location::Url(url) = location else { return Ok(true) };
+    let schema = crate::db::schema(url)?;
+    let look = async move |tx: &mut Tx| {
+        let sql = "SELECT 1 FROM information_schema.tables WHERE table_schema::text = $1 AND table_name::text = 'meta'";
+        tx.row(sql, &[schema.as_str().into()]).await
+    };
+    Ok(db.read(look).await?.is_some())
+}
+
 /// Brings a store to the version that these migrations make.
 async fn bring(db: &Db, location: &Location, migrations: &'static [&'static str]) -> Result<()> {
     let place = location.clone();

@@ -1,0 +1,74 @@
+//! `levada db`: the metadata store itself.
+
+use levada_core::secret::Secret;
+use levada_store::{Dialect, Location, transfer};
+use serde_json::json;
+
+use super::{Context, Outcome, block_on, block_on_or, one};
+use crate::cli::DbCommand;
+use crate::output::{Cell, Table};
+use crate::service;
+
+/// Shows or moves the metadata store.
+pub fn execute(context: &Context, command: &DbCommand) -> Outcome {
+    match command {
+        DbCommand::Status => status(context),
+        DbCommand::Move { to, force } => move_to(context, &Secret::new(to.as_str()), *force),
+    }
+}
+
+fn status(context: &Context) -> Outcome {
+    block_on(async {
+        let (places, store) = context.store().await?;
+        let open: u64 = store.open_runs().await.map_err(one)?.values().sum();
+        let pipelines = store.pipelines().await.map_err(one)?.len();
+        let workers = store.workers().await.map_err(one)?.len();
+        let secrets = store.secret_names().await.map_err(one)?.len();
+        let place = places.store.place().map_err(one)?;
+        let kind = match store.dialect() {
+            Dialect::Sqlite => "SQLite",
+            Dialect::Postgres => "PostgreSQL",
+        };
+        if context.output.is_json() {
+            context.output.json(&json!({
+                "place": place,
+                "kind": kind,
+                "version": store.version(),
+                "data": places.data,
+                "pipelines": pipelines,
+                "open_runs": open,
+                "workers": workers,
+                "secrets": secrets,
+            }));
+            return Ok(0);
+        }
+        context.output.line(&format!("{kind}, version {}: {place}", store.version()));
+        context.output.line(&format!("logs and files of runs: {}", places.data.display()));
+        context.output.line(&format!("{pipelines} pipelines, {open} open runs, {workers} workers, {secrets} secrets"));
+        Ok(0)
+    })
+}
+
+fn move_to(context: &Context, to: &Secret, force: bool) -> Outcome {
+    let places = context.places()?;
+    if matches!(&places.store, Location::File(path) if !path.exists()) {
+        return Err(one(places.no_store()));
+    }
+    let to = service::location(to).map_err(one)?;
+    let moved = block_on_or("Start the move again: it goes on where it was.", async {
+        transfer(&places.store, &to, force, service::now()).await.map_err(one)
+    })?;
+    if context.output.is_json() {
+        let rows: serde_json::Map<_, _> = moved.rows.iter().map(|(table, rows)| (table.clone(), json!(rows))).collect();
+        context.output.json(&json!({ "to": moved.to, "rows": rows }));
+        return Ok(0);
+    }
+    let mut table = Table::new(&["table", "rows"]);
+    moved.rows.iter().for_each(|(name, rows)| table.row([Cell::text(name), Cell::count(*rows)]));
+    context.output.table(&table);
+    context.output.line(&format!("moved to {}", moved.to));
+    context.output.note(
+        "Give it as `--database` or in LEVADA_DATABASE from now on. Logs and the master key stay where they are.",
+    );
+    Ok(0)
+}
