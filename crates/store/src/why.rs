@@ -233,12 +233,12 @@ async fn of_wait(tx: &mut Tx, task: &Task) -> Result<String> {
 async fn of_holder(tx: &mut Tx, task: &Task, state: &str, now: Timestamp) -> Result<String> {
     let since = task.started_at.unwrap_or(now);
     let worker = task.worker.map_or(0, |worker| worker.0);
-    let row = tx.row("SELECT name, host, beat_at FROM workers WHERE id = $1", &[worker.into()]).await?;
+    let row = tx.row("SELECT name, beat_at FROM workers WHERE id = $1", &[worker.into()]).await?;
     let Some(mut row) = row else { return Ok(format!("a worker is at work since {since}")) };
-    let (name, host, beat_at) = (row.text()?, row.text()?, row.time()?);
+    let (name, beat_at) = (row.text()?, row.time()?);
     let does = if state == "stopping" { "was asked to stop, and is at work" } else { "is at work" };
     let silent = if now.since(beat_at) > SUSPECT { format!(", and silent since {beat_at}") } else { String::new() };
-    Ok(format!("worker {name} on {host} {does} since {since}{silent}"))
+    Ok(format!("worker {name} {does} since {since}{silent}"))
 }
 
 /// `a, b, c and 4 more`.

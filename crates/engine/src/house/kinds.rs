@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use levada_core::config::{Condition, Dates, ForEach, Items, Notify, StartPipeline, Step, Sync, Task, Wait};
 use levada_core::error::{Error, ErrorKind, Result};
+use levada_core::id::RunId;
 use levada_core::run::{RunState, State};
 use levada_core::text::{civil_from_days, days_from_civil};
 use levada_core::time::Timestamp;
@@ -110,7 +111,7 @@ impl Executor {
         let now = self.around.clock.now();
         let memo = attempt.context.memo.as_ref();
         let run = match memo.and_then(|memo| memo.get("run")).and_then(Json::as_i64) {
-            Some(run) => levada_core::id::RunId(run),
+            Some(run) => RunId(run),
             None => self.start(attempt, start, now).await?,
         };
         let found = self.around.store.run(run).await?;
@@ -133,12 +134,7 @@ impl Executor {
     }
 
     /// Starts the run that a task is about; the same one, should this be done twice.
-    async fn start(
-        &self,
-        attempt: &Attempt<'_>,
-        start: &StartPipeline,
-        now: Timestamp,
-    ) -> Result<levada_core::id::RunId> {
+    async fn start(&self, attempt: &Attempt<'_>, start: &StartPipeline, now: Timestamp) -> Result<RunId> {
         let claim = attempt.claim;
         let pipelines = self.around.store.pipelines().await?;
         let missing = || {
