@@ -95,7 +95,7 @@ async fn every_wait_has_a_reason(place: Place) {
     let first = world.run("p", document, "1").await;
     assert_eq!(world.why(first).await, "task a: a worker is about to take it");
     let claims = world.claim(1).await;
-    assert_eq!(world.why(first).await, "task a: worker one on here is at work since 2023-11-14T22:13:20Z");
+    assert_eq!(world.why(first).await, "task a: worker one is at work since 2023-11-14T22:13:20Z");
     let second = world.run("p", document, "2").await;
     assert_eq!(world.why(second).await, format!("p has 1 of 1 runs open at once: it waits for run {first}"));
     let tasks = world.store.task_runs(first).await.unwrap();
