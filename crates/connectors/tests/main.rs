@@ -6,5 +6,6 @@ mod files;
 mod mysql;
 mod pages;
 mod postgres;
+mod queries;
 mod sqlite;
 mod values;

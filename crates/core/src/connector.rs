@@ -67,16 +67,20 @@ pub trait Connection: Send + Sync {
     /// Tries the connection step by step and stops at the first step that fails.
     fn check(&self) -> BoxFuture<'_, Vec<CheckStep>>;
 
-    /// The first rows of a query, which cannot change anything, as JSON objects with the columns in their order.
+    /// The first rows of a query, which cannot change anything, as JSON objects with the columns in their order. Numbers
+    /// are JSON numbers where those are exact (integers up to 2^53, decimals of up to 15 digits), else texts; all other
+    /// values but booleans and NULL are their canonical texts ([`crate::text`]).
     ///
     /// # Errors
-    /// `Unsupported` where the system knows no queries; `Data` for one it does not understand.
+    /// `Unsupported` where the system knows no queries; `Data` for one it does not understand; `Refused` for one that
+    /// would change something, for several at once, and for an answer that is too large; `Busy` for one that takes too
+    /// long.
     fn query<'a>(&'a self, _sql: &'a str, _rows_max: usize) -> BoxFuture<'a, Result<Vec<Map<String, Value>>>> {
         Box::pin(async { Err(Error::new(ErrorKind::Unsupported, "this kind of connection knows no queries")) })
     }
 
-    /// The files or objects that match a path or wildcard, in the order of their names. A file that is still being
-    /// written is not among them.
+    /// The files or objects that match a path or wildcard, or that lie in a folder, in the order of their names. A file
+    /// that is still being written is not among them; none at all is no error.
     ///
     /// # Errors
     /// `Unsupported` where the system holds no files.
@@ -92,7 +96,7 @@ pub struct FoundFile {
     pub path: String,
     /// Its size in bytes.
     pub bytes: u64,
-    /// When it was last written, as the system tells it.
+    /// When it was last written, an instant.
     pub modified: String,
 }
 

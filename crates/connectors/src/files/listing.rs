@@ -29,6 +29,10 @@ pub struct FileSet {
 /// What makes a selector a pattern.
 const WILDCARDS: [char; 3] = ['*', '?', '['];
 
+/// A `*` does not go beyond a folder.
+const IN_ONE_FOLDER: MatchOptions =
+    MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
+
 /// Endings of files that other tools are still writing.
 const UNFINISHED: [&str; 7] = [".tmp", ".temp", ".part", ".partial", ".inprogress", ".crdownload", "~"];
 
@@ -81,6 +85,40 @@ pub fn find(root: &Opened, selector: Option<&str>, format: Option<Format>) -> Re
     }
 }
 
+/// Files of any format that a path, a wildcard or a folder names, ordered by path. What is named in full may also be
+/// hidden or empty, as files are that only say that others are complete.
+pub fn matching(root: &Opened, selector: &str) -> Result<Vec<FileMeta>> {
+    let selector = checked(selector)?.trim_end_matches('/');
+    let may_be_named = !selector.is_empty() && root.single.as_deref().is_none_or(|single| single == selector);
+    if may_be_named && let Some(file) = root.place.look(selector)? {
+        return Ok(vec![file]);
+    }
+    let mut files = match &root.single {
+        Some(single) => root.place.look(single)?.into_iter().collect(),
+        None => root.place.list(&folders_of(selector))?,
+    };
+    if selector.contains(WILDCARDS) {
+        let pattern = pattern(selector)?;
+        files.retain(|file| is_data(file) && pattern.matches_with(&file.path, IN_ONE_FOLDER));
+    } else {
+        let base = if selector.is_empty() { 0 } else { selector.len() + 1 };
+        let below = |file: &FileMeta| FileMeta { path: file.path[base..].to_owned(), ..file.clone() };
+        files.retain(|file| lies_in(&file.path, selector) && is_data(&below(file)));
+    }
+    Ok(files)
+}
+
+/// The folders of a selector without wildcards: only what lies below them can match.
+fn folders_of(selector: &str) -> String {
+    selector.split('/').take_while(|part| !part.contains(WILDCARDS)).collect::<Vec<_>>().join("/")
+}
+
+fn pattern(selector: &str) -> Result<Pattern> {
+    Pattern::new(selector).map_err(|error| {
+        Error::new(ErrorKind::Config, format!("`{selector}` is not a pattern of paths: {}", error.msg))
+    })
+}
+
 /// The stream of one file.
 pub fn one_file(root: &Opened, path: &str) -> Result<Option<FileSet>> {
     let Some(file) = root.place.look(path)? else { return Ok(None) };
@@ -130,13 +168,8 @@ fn levada_folder(root: &Opened, path: &str, manifest: Manifest, listed: &[FileMe
 
 /// The folders that Levada wrote are streams of their own; all other files that match are one stream.
 fn glob(root: &Opened, selector: &str, format: Option<Format>) -> Result<Vec<FileSet>> {
-    let pattern = Pattern::new(selector).map_err(|error| {
-        Error::new(ErrorKind::Config, format!("`{selector}` is not a pattern of paths: {}", error.msg))
-    })?;
-    // Only what lies below the folders without wildcards can match.
-    let fixed = selector.split('/').take_while(|part| !part.contains(WILDCARDS)).collect::<Vec<_>>().join("/");
-    let options = MatchOptions { require_literal_separator: true, ..MatchOptions::new() };
-    let listed = root.place.list(&fixed)?;
+    let (pattern, options) = (pattern(selector)?, IN_ONE_FOLDER);
+    let listed = root.place.list(&folders_of(selector))?;
     let live = levada_folders(root, &listed)?;
     let mut sets = Vec::new();
     let mut files: Vec<FileMeta> = Vec::new();

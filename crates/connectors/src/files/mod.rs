@@ -19,7 +19,7 @@ mod text;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use levada_core::connector::{CheckStep, Connection, Connector, Descriptor};
+use levada_core::connector::{CheckStep, Connection, Connector, Descriptor, FoundFile};
 use levada_core::destination::Destination;
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::source::Source;
@@ -75,6 +75,11 @@ impl Connection for Files {
 
     fn check(&self) -> BoxFuture<'_, Vec<CheckStep>> {
         check::check(self.settings.clone())
+    }
+
+    fn list<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Vec<FoundFile>>> {
+        let (settings, path) = (self.settings.clone(), path.to_owned());
+        blocking(move || source::list(&settings, &path))
     }
 }
 

@@ -8,6 +8,7 @@ use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use futures_util::future::BoxFuture;
 use levada_core::batch::{Batch, Data};
+use levada_core::connector::FoundFile;
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::source::{Extract, OVERLAP_COLUMN, ReadMode, ReadRequest, Reader, Source, StreamInfo};
 
@@ -59,7 +60,17 @@ fn read(settings: &Arc<Settings>, request: &ReadRequest) -> Result<Extract> {
         ReadMode::Incremental { from, mark_overlap, .. } => (Some(Seen::parse(from.as_ref())?), *mark_overlap),
     };
     if root.place.shows_unfinished() && set.manifest.is_none() {
-        at_rest(&root, &mut set, settings, seen.is_some(), &mut warnings)?;
+        let unfinished = unfinished(&root, &set.files, settings)?;
+        if let (Some(first), None) = (unfinished.first(), &seen) {
+            return Err(Error::new(ErrorKind::Busy, format!("`{first}` is still being written"))
+                .at(root.place.address())
+                .advise("Run again when the file is complete."));
+        }
+        if !unfinished.is_empty() {
+            let (count, names) = (unfinished.len(), unfinished.join(", "));
+            warnings.push(format!("{count} still being written, left for the next run: {names}"));
+            set.files.retain(|file| !unfinished.contains(&file.path));
+        }
     }
     let position = seen.clone().unwrap_or_default().after(&set.files).position();
     let mut files = std::mem::take(&mut set.files);
@@ -76,41 +87,38 @@ fn read(settings: &Arc<Settings>, request: &ReadRequest) -> Result<Extract> {
     Ok(Extract { readers: readers.collect(), position, warnings })
 }
 
-/// Leaves out files that are still being written: young ones are looked at again once they should be at rest.
-fn at_rest(
-    root: &Opened,
-    set: &mut FileSet,
-    settings: &Settings,
-    may_wait: bool,
-    warnings: &mut Vec<String>,
-) -> Result<()> {
+/// The files that match, without those that are still being written.
+pub fn list(settings: &Settings, path: &str) -> Result<Vec<FoundFile>> {
+    let root = place::open(settings)?;
+    let mut files = listing::matching(&root, path)?;
+    if root.place.shows_unfinished() {
+        let unfinished = unfinished(&root, &files, settings)?;
+        files.retain(|file| !unfinished.contains(&file.path));
+    }
+    let found = files.into_iter().map(|file| {
+        let mut modified = String::new();
+        levada_core::text::write_timestamp(&mut modified, file.modified_us, true);
+        FoundFile { path: file.path, bytes: file.size, modified }
+    });
+    Ok(found.collect())
+}
+
+/// The files that are still being written: young ones are looked at again once they should be at rest.
+fn unfinished(root: &Opened, files: &[FileMeta], settings: &Settings) -> Result<Vec<String>> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64);
     let settle = settings.settle_ms as i64 * 1000;
     let young = |file: &&FileMeta| now - file.modified_us < settle;
-    let Some(wait) = set.files.iter().filter(young).map(|f| settle - (now - f.modified_us)).max() else {
-        return Ok(());
+    let Some(wait) = files.iter().filter(young).map(|f| settle - (now - f.modified_us)).max() else {
+        return Ok(Vec::new());
     };
     std::thread::sleep(Duration::from_micros(wait.clamp(0, settle).unsigned_abs()));
     let mut unfinished = Vec::new();
-    for file in set.files.iter().filter(young) {
+    for file in files.iter().filter(young) {
         if root.place.look(&file.path)?.as_ref() != Some(file) {
             unfinished.push(file.path.clone());
         }
     }
-    if let Some(first) = unfinished.first() {
-        if !may_wait {
-            return Err(Error::new(ErrorKind::Busy, format!("`{first}` is still being written"))
-                .at(root.place.address())
-                .advise("Run again when the file is complete."));
-        }
-        warnings.push(format!(
-            "{} still being written, left for the next run: {}",
-            unfinished.len(),
-            unfinished.join(", ")
-        ));
-        set.files.retain(|file| !unfinished.contains(&file.path));
-    }
-    Ok(())
+    Ok(unfinished)
 }
 
 /// Drives one of the readers on threads that may block, until its rows end or fail.

@@ -1,6 +1,7 @@
 //! What connectors share.
 
 pub mod ahead;
+pub mod query;
 pub mod state;
 pub mod tls;
 pub mod url;

@@ -15,6 +15,7 @@ mod error;
 mod fit;
 mod load;
 mod native;
+mod query;
 mod session;
 mod source;
 mod state;
@@ -29,7 +30,7 @@ use levada_core::connector::{CheckStep, Connection, Connector, Descriptor};
 use levada_core::destination::Destination;
 use levada_core::error::Result;
 use levada_core::source::Source;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use url::Url;
 
 use config::{Config, Settings};
@@ -77,5 +78,9 @@ impl Connection for MysqlConnection {
 
     fn check(&self) -> BoxFuture<'_, Vec<CheckStep>> {
         check::steps(&self.config).boxed()
+    }
+
+    fn query<'a>(&'a self, sql: &'a str, rows_max: usize) -> BoxFuture<'a, Result<Vec<Map<String, Value>>>> {
+        query::run(&self.config, sql, rows_max).boxed()
     }
 }

@@ -7,6 +7,7 @@ mod config;
 mod destination;
 mod discover;
 mod error;
+mod query;
 mod session;
 mod source;
 mod sql;
@@ -22,7 +23,7 @@ use levada_core::error::Result;
 use levada_core::naming::{LengthUnit, NameRules};
 use levada_core::position::{Commit, StreamKey};
 use levada_core::source::{Extract, ReadRequest, Source, StreamInfo};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use url::Url;
 
 use self::config::Settings;
@@ -71,6 +72,10 @@ impl Connection for Database {
 
     fn check(&self) -> BoxFuture<'_, Vec<CheckStep>> {
         Box::pin(check::check(&self.settings))
+    }
+
+    fn query<'a>(&'a self, sql: &'a str, rows_max: usize) -> BoxFuture<'a, Result<Vec<Map<String, Value>>>> {
+        Box::pin(query::run(&self.settings, sql, rows_max))
     }
 }
 

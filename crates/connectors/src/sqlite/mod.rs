@@ -8,6 +8,7 @@ mod destination;
 mod discover;
 mod error;
 mod load;
+mod query;
 mod sink;
 mod snapshot;
 mod source;
@@ -23,7 +24,7 @@ use levada_core::destination::Destination;
 use levada_core::error::{Context, Error, ErrorKind, Result};
 use levada_core::source::Source;
 use rusqlite::OpenFlags;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use url::Url;
 
 use config::{Journal, Settings};
@@ -134,6 +135,10 @@ impl Connection for File {
             steps
                 .unwrap_or_else(|error| vec![CheckStep { step: "read", took: Default::default(), outcome: Err(error) }])
         })
+    }
+
+    fn query<'a>(&'a self, sql: &'a str, rows_max: usize) -> BoxFuture<'a, Result<Vec<Map<String, Value>>>> {
+        Box::pin(query::run(self, sql, rows_max))
     }
 }
 

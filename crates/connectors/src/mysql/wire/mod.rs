@@ -29,8 +29,8 @@ const COM_STMT_PREPARE: u8 = 0x16;
 pub struct Client {
     packets: Packets,
     id: u32,
-    /// The last statement and its number at the server.
-    prepared: Option<(String, u32)>,
+    /// The last statement, its number at the server, and whether it returns rows.
+    prepared: Option<(String, u32, bool)>,
 }
 
 impl Client {
@@ -76,18 +76,27 @@ impl Client {
         }
         let columns = self.columns(count as usize).await?;
         let forms = columns.iter().map(Form::of).collect::<Result<_>>()?;
-        Ok(Rows { packets: &mut self.packets, forms })
+        Ok(Rows { packets: &mut self.packets, columns, forms })
+    }
+
+    /// Whether a statement without parameters is one that returns rows. Nothing is executed.
+    ///
+    /// # Errors
+    /// As the server says.
+    pub async fn returns_rows(&mut self, sql: &str) -> Result<bool> {
+        self.prepare(sql, 0).await?;
+        Ok(self.prepared.as_ref().is_some_and(|(.., returns_rows)| *returns_rows))
     }
 
     /// Prepares a statement, or takes the last one again; tells its number. Pages "COM_STMT_PREPARE" and
     /// "COM_STMT_CLOSE".
     async fn prepare(&mut self, sql: &str, params: usize) -> Result<u32> {
-        if let Some((_, statement)) = self.prepared.take_if(|(last, _)| last != sql) {
+        if let Some((_, statement, _)) = self.prepared.take_if(|(last, ..)| last != sql) {
             let mut command = Vec::new();
             ComStmtClose::new(statement).serialize(&mut command);
             self.packets.command(&command).await?;
         }
-        if let Some((_, statement)) = &self.prepared {
+        if let Some((_, statement, _)) = &self.prepared {
             return Ok(*statement);
         }
         self.packets.command(&[&[COM_STMT_PREPARE], sql.as_bytes()].concat()).await?;
@@ -101,7 +110,7 @@ impl Client {
         }
         self.columns(params).await?;
         self.columns(prepared.num_columns().into()).await?;
-        self.prepared = Some((sql.to_owned(), prepared.statement_id()));
+        self.prepared = Some((sql.to_owned(), prepared.statement_id(), prepared.num_columns() > 0));
         Ok(prepared.statement_id())
     }
 
@@ -147,6 +156,8 @@ fn is_end(packet: &[u8]) -> bool {
 /// The rows of a statement, as they arrive.
 pub struct Rows<'a> {
     packets: &'a mut Packets,
+    /// Their columns.
+    pub columns: Vec<Column>,
     forms: Vec<Form>,
 }
 
