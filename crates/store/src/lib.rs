@@ -31,14 +31,14 @@ use levada_core::time::Timestamp;
 use tokio::sync::watch;
 
 pub use backfills::{Backfill, BackfillState, NewBackfill, Only};
-pub use db::{Commits, Dialect, Location, Signal};
+pub use db::{Commits, Dialect, Location, RunCounts, Signal};
 pub use documents::{Document, Kept, Kind, NewDocument};
 pub use pipelines::{LastRun, Pipeline};
 pub use project::{Applied, Change, NewProject, Project};
 pub use retention::Keep;
 pub use retry::{Again, What};
 pub use runs::{Cause, Claim, Created, Exchange, Exchanged, LABELS_MAX, NewRun, Update};
-pub use schedules::{CATCHUP_MAX, FileWatch, Fired, GRACE, NewSchedule, Scheduled, Spec, When};
+pub use schedules::{CATCHUP_MAX, FileLook, FileWatch, Fired, GRACE, NewSchedule, Scheduled, Spec, When};
 pub use secrets::{KEY_FILE, KEY_VARIABLE, KeySource, MasterKey, SecretName, Secrets};
 pub use transfer::{Moved, transfer};
 pub use views::{Happening, Run, RunFilter, TaskRun};
@@ -105,6 +105,11 @@ impl Store {
     /// How much was written, in how many durable commits.
     pub fn commits(&self) -> Commits {
         self.db.commits()
+    }
+
+    /// What became of runs by what this process wrote.
+    pub fn run_counts(&self) -> RunCounts {
+        self.db.run_counts()
     }
 
     /// Makes a run, unless its identity is there already.
@@ -181,6 +186,15 @@ impl Store {
     /// A version of a document.
     pub async fn document(&self, id: i64) -> Result<Option<Document>> {
         self.db.read(async move |tx: &mut Tx| documents::document(tx, id).await).await
+    }
+
+    /// The newest version of the project's document.
+    pub async fn current_project(&self) -> Result<Option<Document>> {
+        let current = async move |tx: &mut Tx| match documents::current_project(tx).await? {
+            Some(id) => documents::document(tx, id).await,
+            None => Ok(None),
+        };
+        self.db.read(current).await
     }
 
     /// When a dataset was last loaded.

@@ -112,8 +112,25 @@ pub struct FileWatch {
     pub connection: String,
     /// The path or wildcard.
     pub path: String,
+    /// Whether files count that are there when they are looked for the first time.
+    pub catchup: Catchup,
+    /// The pipeline's document.
+    pub document: i64,
+    /// The project's.
+    pub project: Option<i64>,
     /// What the last look left behind.
     pub memo: Option<String>,
+}
+
+/// What came of looking for files.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct FileLook {
+    /// What the next look is to know.
+    pub memo: Option<String>,
+    /// Names the files that are new, if there are any.
+    pub occasion: Option<String>,
+    /// Parameters of the run that they start.
+    pub params: serde_json::Map<String, serde_json::Value>,
 }
 
 /// Why a schedule does not fire, as bits of a column; 0 means that it does.
@@ -143,16 +160,15 @@ impl Store {
         self.db.read(async move |tx: &mut Tx| due_files(tx, now).await).await
     }
 
-    /// Notes what a look at files left behind. With an `occasion`, which names the files found, a run is made, once for
-    /// each. Does nothing for a schedule that was paused meanwhile.
-    pub async fn files_seen(
-        &self,
-        watch: FileWatch,
-        occasion: Option<String>,
-        now: Timestamp,
-    ) -> Result<Option<Created>> {
-        let occasion = occasion.as_deref().map(str::to_owned);
-        self.db.write(async move |tx: &mut Tx| files_seen(tx, &watch, occasion.as_deref(), now).await).await
+    /// When files are next to be looked for.
+    pub async fn next_files(&self) -> Result<Option<Timestamp>> {
+        self.db.read(async move |tx: &mut Tx| next_at(tx, "file").await).await
+    }
+
+    /// Notes what a look at files left behind. With an `occasion` a run is made, once for each. Does nothing for a schedule
+    /// that was paused meanwhile, or of which another process has noted something since the watch was read.
+    pub async fn files_seen(&self, watch: FileWatch, look: FileLook, now: Timestamp) -> Result<Option<Created>> {
+        self.db.write(async move |tx: &mut Tx| files_seen(tx, &watch, &look, now).await).await
     }
 
     /// The schedules of a pipeline, or of all.
@@ -333,44 +349,48 @@ const WATCHES_MAX: i64 = 500;
 
 async fn due_files(tx: &mut Tx, now: Timestamp) -> Result<Vec<FileWatch>> {
     let sql = format!(
-        "SELECT pipeline, name, spec, memo FROM schedules WHERE kind = 'file' AND paused = 0 AND next_at IS NOT NULL \
-         AND next_at <= $1 ORDER BY next_at LIMIT {WATCHES_MAX}"
+        "SELECT s.pipeline, s.name, s.spec, s.memo, p.document FROM schedules s JOIN pipelines p ON p.name = s.pipeline \
+         WHERE s.kind = 'file' AND s.paused = 0 AND s.next_at IS NOT NULL AND s.next_at <= $1 \
+         ORDER BY s.next_at LIMIT {WATCHES_MAX}"
     );
+    let project = crate::documents::current_project(tx).await?;
     let mut watches = Vec::new();
     for mut row in tx.rows(&sql, &[now.into()]).await? {
         let (pipeline, schedule, spec, memo) = (row.text()?, row.text()?, read(&row.text()?)?, row.text_or_null()?);
         if let When::File { connection, path, .. } = spec.when {
-            watches.push(FileWatch { pipeline, schedule, connection, path, memo });
+            let (catchup, document) = (spec.catchup, row.int()?);
+            watches.push(FileWatch { pipeline, schedule, connection, path, catchup, document, project, memo });
         }
     }
     Ok(watches)
 }
 
-async fn files_seen(tx: &mut Tx, watch: &FileWatch, occasion: Option<&str>, now: Timestamp) -> Result<Option<Created>> {
+async fn files_seen(tx: &mut Tx, watch: &FileWatch, look: &FileLook, now: Timestamp) -> Result<Option<Created>> {
     let lock = tx.lock("s");
     let sql = format!(
-        "SELECT s.spec, p.document FROM schedules s JOIN pipelines p ON p.name = s.pipeline \
+        "SELECT s.spec, s.memo, p.document FROM schedules s JOIN pipelines p ON p.name = s.pipeline \
          WHERE s.pipeline = $1 AND s.name = $2 AND s.kind = 'file' AND s.paused = 0{lock}"
     );
     let (pipeline, name) = (watch.pipeline.as_str(), watch.schedule.as_str());
     let Some(mut row) = tx.row(&sql, &[pipeline.into(), name.into()]).await? else { return Ok(None) };
-    let (spec, document) = (read(&row.text()?)?, row.int()?);
+    let (mut spec, memo, document) = (read(&row.text()?)?, row.text_or_null()?, row.int()?);
     let When::File { connection, path, every } = &spec.when else { return Ok(None) };
-    if (connection, path) != (&watch.connection, &watch.path) {
+    if (connection, path, &memo) != (&watch.connection, &watch.path, &watch.memo) {
         return Ok(None);
     }
-    let last = occasion.map(|_| now);
+    let last = look.occasion.as_ref().map(|_| now);
     let sql = "UPDATE schedules SET memo = $1, next_at = $2, last_at = COALESCE($3, last_at) \
                WHERE pipeline = $4 AND name = $5";
     let values: [Value; 5] =
-        [watch.memo.clone().into(), now.plus(*every).into(), last.into(), pipeline.into(), name.into()];
+        [look.memo.clone().into(), now.plus(*every).into(), last.into(), pipeline.into(), name.into()];
     tx.later(sql, &values).await?;
-    let Some(occasion) = occasion else { return Ok(None) };
+    let Some(occasion) = &look.occasion else { return Ok(None) };
     let mut new = NewRun::manual(pipeline, document, format!("trigger:{pipeline}/{name}:{occasion}"));
     new.cause = Cause::Trigger;
     new.project = crate::documents::current_project(tx).await?;
     new.schedule = Some(name.to_owned());
     new.fire_time = Some(now);
+    spec.params.extend(look.params.clone());
     new.params = params(&spec);
     let mut history = History::new(now);
     let created = create(tx, &mut history, &new).await?;

@@ -93,12 +93,42 @@ pub struct Commits {
     pub statements: u64,
 }
 
+/// What became of runs by what this process wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RunCounts {
+    /// Runs of which a task was started.
+    pub started: u64,
+    /// Runs that succeeded.
+    pub succeeded: u64,
+    /// Runs that failed.
+    pub failed: u64,
+    /// Runs that were cancelled.
+    pub cancelled: u64,
+    /// Microseconds for which runs that ended had waited for their first task to start.
+    pub wait_us: u64,
+    /// Microseconds from there to their ends.
+    pub run_us: u64,
+}
+
+impl RunCounts {
+    pub(super) fn add(&mut self, other: Self) {
+        self.started += other.started;
+        self.succeeded += other.succeeded;
+        self.failed += other.failed;
+        self.cancelled += other.cancelled;
+        self.wait_us += other.wait_us;
+        self.run_us += other.run_us;
+    }
+}
+
 /// An open transaction.
 pub struct Tx {
     connection: Connection,
     signals: Vec<Signal>,
     /// Whether a statement failed: what is left of the transaction must never be committed, even if a job went on.
     has_failed: bool,
+    /// What becomes of runs in it.
+    pub(crate) runs: RunCounts,
     /// How many were run.
     statements: u64,
     /// Which were run, for tests of their plans.
@@ -189,6 +219,11 @@ impl Db {
     pub fn commits(&self) -> Commits {
         self.writer.commits()
     }
+
+    /// What became of runs.
+    pub fn run_counts(&self) -> RunCounts {
+        self.writer.run_counts()
+    }
 }
 
 impl Signals {
@@ -229,6 +264,7 @@ impl Tx {
             connection,
             signals: Vec::new(),
             has_failed: false,
+            runs: RunCounts::default(),
             statements: 0,
             #[cfg(test)]
             seen: Vec::new(),

@@ -1,7 +1,7 @@
 //! One thread with one connection, and a queue of work for it. The thread that writes takes all who wait into one
 //! transaction, so that they share one durable commit (group commit).
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use futures_util::future::LocalBoxFuture;
 use levada_core::error::{Error, ErrorKind, Result};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Commits, Connection, Location, Memory, Signals, Tx, closed, postgres, sqlite};
+use super::{Commits, Connection, Location, Memory, RunCounts, Signals, Tx, closed, postgres, sqlite};
 
 /// Most work in one transaction.
 const GROUP_MAX: usize = 512;
@@ -65,6 +65,7 @@ struct Counts {
     commits: AtomicU64,
     jobs: AtomicU64,
     statements: AtomicU64,
+    runs: Mutex<RunCounts>,
 }
 
 impl Queue {
@@ -100,6 +101,10 @@ impl Queue {
         let job = Box::new(Call { work, outcome: None, reply });
         self.jobs.send(job).await.map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
+    }
+
+    pub(super) fn run_counts(&self) -> RunCounts {
+        *self.counts.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn commits(&self) -> Commits {
@@ -226,6 +231,7 @@ impl Worker<'_> {
         let (start, mut pause) = (Instant::now(), PAUSE.0);
         loop {
             self.tx.signals.clear();
+            self.tx.runs = RunCounts::default();
             let Err(failure) = self.attempt(jobs).await else { break };
             let error = &failure.error;
             // what was read may never have been
@@ -248,6 +254,7 @@ impl Worker<'_> {
             self.counts.commits.fetch_add(1, Relaxed);
             self.counts.jobs.fetch_add(jobs.len() as u64, Relaxed);
             self.counts.statements.store(self.tx.statements, Relaxed);
+            self.counts.runs.lock().unwrap_or_else(PoisonError::into_inner).add(self.tx.runs);
             self.tx.signals.iter().for_each(|signal| signals.send(*signal));
         }
         Ok(())

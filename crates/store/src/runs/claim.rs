@@ -236,7 +236,7 @@ async fn take(
             "UPDATE runs SET state = 'running', started_at = $1 WHERE state = 'queued' AND id IN {}",
             list(started.len() - 1, 2)
         );
-        tx.execute(&sql, &started).await?;
+        tx.runs.started += tx.execute(&sql, &started).await?;
     }
     Ok(true)
 }

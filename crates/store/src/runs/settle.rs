@@ -2,11 +2,13 @@
 //! items, and runs end with their tasks. All of it in the transaction of the end itself.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use futures_util::future::LocalBoxFuture;
 use levada_core::error::Result;
 use levada_core::id::{RunId, TaskRunId};
 use levada_core::run::{Event, Graph, Readiness, RunState, State, Tally};
+use levada_core::time::Timestamp;
 
 use super::change::{COLUMNS, History, TaskRow, Traces, apply};
 use super::create::{Place, create, graph, place};
@@ -152,10 +154,11 @@ pub(super) fn end_run<'a>(tx: &'a mut Tx, history: &'a mut History, run: RunId) 
         let tally = tally(tx, sql, &[run.into()]).await?;
         let state = tally.run_state();
         let sql = "UPDATE runs SET state = $1, ended_at = $2 WHERE id = $3 AND ended_at IS NULL \
-                   RETURNING pipeline, backfill";
+                   RETURNING pipeline, backfill, created_at, started_at";
         let row = tx.row(sql, &[state.name().into(), history.now.into(), run.into()]).await?;
         let Some(mut row) = row else { return Ok(()) };
         let (pipeline, backfill) = (row.text()?, row.int_or_null()?);
+        count(tx, state, history.now, row.time()?, row.time_or_null()?);
         history.run(run, "ended", state.name(), None);
         admit(tx, history, &pipeline).await?;
         super::wake::wake(tx, history, &format!("run:{run}")).await?;
@@ -166,6 +169,20 @@ pub(super) fn end_run<'a>(tx: &'a mut Tx, history: &'a mut History, run: RunId) 
         }
         Ok(())
     })
+}
+
+fn count(tx: &mut Tx, state: RunState, now: Timestamp, created_at: Timestamp, started_at: Option<Timestamp>) {
+    let us = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    match state {
+        RunState::Succeeded => tx.runs.succeeded += 1,
+        RunState::Failed => tx.runs.failed += 1,
+        RunState::Cancelled => tx.runs.cancelled += 1,
+        RunState::Queued | RunState::Running => {}
+    }
+    if let Some(started_at) = started_at {
+        tx.runs.wait_us += us(started_at.since(created_at));
+        tx.runs.run_us += us(now.since(started_at));
+    }
 }
 
 /// Lets waiting runs of a pipeline start, as many as there are places in its newest version.

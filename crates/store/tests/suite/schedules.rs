@@ -5,7 +5,7 @@ use std::time::Duration;
 use levada_core::run::{Event, RunState};
 use levada_core::schedule::{Catchup, Every, Rule, Schedule, Zone};
 use levada_core::time::Timestamp;
-use levada_store::{CATCHUP_MAX, Cause, NewSchedule, RunFilter, Spec, Store, When};
+use levada_store::{CATCHUP_MAX, Cause, FileLook, NewSchedule, RunFilter, Spec, Store, When};
 
 use super::world::{World, chain};
 use crate::places::{Place, on_both};
@@ -184,19 +184,28 @@ async fn files_trigger_once_for_each_set(place: Place) {
     let mut world = World::new(place.store).await;
     let when = When::File { connection: "drop".into(), path: "in/*.csv".into(), every: Duration::from_secs(30) };
     world.scheduled("p", vec![named("landed", spec(when, Catchup::Last))]).await;
-    let mut watch = world.store.due_files(world.now).await.unwrap().remove(0);
+    let watch = world.store.due_files(world.now).await.unwrap().remove(0);
     assert_eq!((watch.path.as_str(), watch.memo.as_deref()), ("in/*.csv", None));
-    watch.memo = Some("[\"a\"]".to_owned());
-    let first = world.store.files_seen(watch.clone(), Some("a".to_owned()), world.now).await.unwrap().unwrap();
+    let look = |memo: &str, occasion: &str| FileLook {
+        memo: Some(memo.to_owned()),
+        occasion: Some(occasion.to_owned()),
+        ..FileLook::default()
+    };
+    let first = world.store.files_seen(watch.clone(), look("[\"a\"]", "a"), world.now).await.unwrap().unwrap();
     assert!(first.is_new);
     assert!(world.store.due_files(world.now).await.unwrap().is_empty());
-    assert!(!world.store.files_seen(watch, Some("a".to_owned()), world.now).await.unwrap().unwrap().is_new);
+    // another process that looked at the same moment, and saw one file more
+    assert_eq!(world.store.files_seen(watch, look("[\"a\",\"b\"]", "ab"), world.now).await.unwrap(), None);
     world.pass(Duration::from_secs(30));
     let watch = world.store.due_files(world.now).await.unwrap().remove(0);
     assert_eq!(watch.memo.as_deref(), Some("[\"a\"]"));
+    // a file that went and came back
+    let again = world.store.files_seen(watch.clone(), look("[\"a\"]", "a"), world.now).await.unwrap().unwrap();
+    assert!(!again.is_new);
+    world.pass(Duration::from_secs(30));
     // found in a pause: forgotten, so that it is found again afterwards
     world.store.pause_pipeline("p".to_owned(), true, world.now).await.unwrap();
-    assert_eq!(world.store.files_seen(watch.clone(), Some("b".to_owned()), world.now).await.unwrap(), None);
+    assert_eq!(world.store.files_seen(watch.clone(), look("[]", "b"), world.now).await.unwrap(), None);
     world.store.pause_pipeline("p".to_owned(), false, world.now).await.unwrap();
     assert_eq!(world.store.due_files(world.now).await.unwrap(), [watch]);
 }
