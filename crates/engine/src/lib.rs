@@ -5,6 +5,7 @@ mod channel;
 pub mod connections;
 pub mod house;
 pub mod log;
+pub mod metrics;
 pub mod progress;
 pub mod report;
 pub mod run;

@@ -286,6 +286,11 @@ impl File {
         check.done(Some(pipeline))
     }
 
+    /// Whether the pipeline declares a parameter.
+    pub fn has_param(&self, name: &str) -> bool {
+        self.pipeline.as_ref().and_then(|raw| raw.get("params")?.get(name)).is_some()
+    }
+
     fn raw(&self) -> Result<&Node, Vec<Error>> {
         self.pipeline.as_ref().ok_or_else(|| {
             let error = Error::new(ErrorKind::Config, "there is no pipeline in the file").at(&self.name);

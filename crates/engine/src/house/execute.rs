@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use levada_core::config::{
@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::worker::{Done, Execute, Executed};
 use crate::connections::{self, Opened};
 use crate::log::TaskLog;
+use crate::metrics::{self, metrics};
 use crate::progress::Progress;
 use crate::report::Report;
 use crate::task::{Outcome, TaskContext, command, http, processes};
@@ -127,7 +128,7 @@ impl Executor {
     }
 
     async fn run(&self, claim: &Claim, worker: WorkerId, stop: CancellationToken) -> Result<Executed> {
-        let documents = self.documents(claim).await?;
+        let documents = self.documents(claim.document, claim.project).await?;
         let mut attempt = self.attempt(claim, worker, &documents, stop.clone()).await?;
         if let Job::Task(task) = &attempt.job {
             self.around.observer.see(claim, Seen::Started(&task.work)).await;
@@ -135,7 +136,7 @@ impl Executor {
         attempt.context.log.sys(&format!("attempt {} of task {}", claim.attempt, claim.task));
         let own_stop = stop.child_token();
         attempt.context.stop = own_stop.clone();
-        let timeout = attempt.timeout();
+        let (timeout, started) = (attempt.timeout(), Instant::now());
         let result = {
             let work = self.work(&attempt);
             tokio::pin!(work);
@@ -148,6 +149,13 @@ impl Executor {
                 }
             }
         };
+        let outcome = match &result {
+            Ok(Executed::Deferred { .. }) => metrics::Outcome::Deferred,
+            Ok(_) => metrics::Outcome::Succeeded,
+            Err(_) if stop.is_cancelled() => metrics::Outcome::Stopped,
+            Err(_) => metrics::Outcome::Failed,
+        };
+        metrics().attempt(attempt.job.kind(), outcome, started.elapsed());
         match &result {
             Ok(_) => attempt.context.log.sys("ended"),
             Err(error) => attempt.context.log.sys(&format!("failed: {error}")),
@@ -182,15 +190,15 @@ impl Executor {
         }
     }
 
-    /// The documents of a run, parsed once for all its task runs.
-    async fn documents(&self, claim: &Claim) -> Result<Arc<Documents>> {
-        let key = (claim.document, claim.project);
+    /// Versions of documents, parsed once for all that follow them.
+    pub(super) async fn documents(&self, document: i64, project: Option<i64>) -> Result<Arc<Documents>> {
+        let key = (document, project);
         let known = self.documents.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(known) = known {
             return Ok(known);
         }
-        let pipeline = self.text(claim.document).await?;
-        let project = match claim.project {
+        let pipeline = self.text(document).await?;
+        let project = match project {
             Some(id) => Some(self.text(id).await?),
             None => None,
         };
@@ -276,7 +284,7 @@ impl Executor {
     }
 
     /// The values of all secrets that the documents mention.
-    async fn secrets(&self, documents: &Documents) -> Result<BTreeMap<String, String>> {
+    pub(super) async fn secrets(&self, documents: &Documents) -> Result<BTreeMap<String, String>> {
         let mut values = BTreeMap::new();
         for name in &documents.secrets {
             let value = (self.around.secrets)(name.clone()).await?;
@@ -306,6 +314,15 @@ impl Executor {
         let env = |name: &str| (self.around.env)(name);
         let secret = |name: &str| Ok(attempt.secrets.get(name).cloned());
         look(&Variables { env: &env, secret: &secret, params: attempt.params.clone(), runtime: None }).map_err(first)
+    }
+}
+
+impl Job {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Task(task) => task.work.kind(),
+            Self::Items(_) => "items",
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::execute::{Attempt, Executor, Seen, instant, out_of_time};
 use super::worker::{Done, Executed};
+use crate::metrics::metrics;
 use crate::progress::Progress;
 use crate::report::Report;
 use crate::run::{self, SyncJob};
@@ -64,6 +65,7 @@ impl Executor {
                 return Err(error);
             }
         };
+        metrics().moved(&report);
         let (outputs, error) = (outputs(&report), failure(&report));
         for stream in &report.streams {
             let proof = stream.proof;

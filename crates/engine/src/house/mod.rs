@@ -4,13 +4,17 @@
 mod clock;
 mod execute;
 mod host;
+mod keeper;
 mod kinds;
+mod landing;
 mod tick;
 mod worker;
 
 pub use clock::SystemClock;
 pub use execute::{Env, Executor, Nobody, Observer, Secrets, Seen, Surroundings, log_path};
 pub use host::Host;
+pub use keeper::{Keeper, Removed};
 pub use kinds::{RunOptions, step};
+pub use landing::{Landed, Landing, LookForFiles};
 pub use tick::{Scheduler, Tick};
 pub use worker::{Done, Execute, Executed, Worker, WorkerOptions};

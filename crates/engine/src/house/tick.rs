@@ -1,15 +1,18 @@
 //! The scheduler: one [`Scheduler::tick`] is one iteration of all that happens by itself. Any number of processes may
 //! run one on the same store; what they do, they do once.
 
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use levada_core::error::Result;
 use levada_core::time::{Clock, Timestamp};
 use levada_store::{Fired, Signal, Store};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::Host;
+use super::{Host, Keeper, Landing, LookForFiles};
+use crate::metrics::metrics;
 
 /// How often workers are looked after.
 const LOOK_AFTER: Duration = Duration::from_secs(3);
@@ -35,16 +38,46 @@ pub struct Scheduler {
     clock: Arc<dyn Clock>,
     host: Host,
     fires: bool,
+    landing: Option<Arc<Landing>>,
+    keeper: Option<Arc<Keeper>>,
 }
 
 impl Scheduler {
     /// A scheduler on a store; without `fires` it leaves schedules and backfills to others.
     pub fn new(store: Store, clock: Arc<dyn Clock>, fires: bool) -> Self {
-        Self { store, clock, host: Host::here(), fires }
+        Self { store, clock, host: Host::here(), fires, landing: None, keeper: None }
     }
 
-    /// Ticks until it is stopped.
+    /// Also looks for the files that start pipelines.
+    #[must_use]
+    pub fn looking(self, look: Arc<dyn LookForFiles>) -> Self {
+        let landing = Landing::new(self.store.clone(), self.clock.clone(), look);
+        Self { landing: Some(Arc::new(landing)), ..self }
+    }
+
+    /// Also removes what is kept no longer, with logs and files of runs in a folder.
+    #[must_use]
+    pub fn keeping(self, data: PathBuf) -> Self {
+        let keeper = Keeper::new(self.store.clone(), self.clock.clone(), data);
+        Self { keeper: Some(Arc::new(keeper)), ..self }
+    }
+
+    /// Ticks until it is stopped. Looking for files and removing old runs take their time in tasks of their own.
     pub async fn run(&self, stop: CancellationToken) {
+        let mut others = JoinSet::new();
+        if let Some(landing) = self.landing.clone() {
+            let stop = stop.clone();
+            others.spawn(async move { landing.run(stop).await });
+        }
+        if let Some(keeper) = self.keeper.clone() {
+            let stop = stop.clone();
+            others.spawn(async move { keeper.run(stop).await });
+        }
+        self.ticks(stop).await;
+        while others.join_next().await.is_some() {}
+    }
+
+    async fn ticks(&self, stop: CancellationToken) {
         let mut due = self.store.watch(Signal::Due);
         loop {
             let pause = match self.tick(self.clock.now()).await {
@@ -68,13 +101,15 @@ impl Scheduler {
     /// # Errors
     /// Those of the store; what was done before stays done.
     pub async fn tick(&self, now: Timestamp) -> Result<Tick> {
+        let started = Instant::now();
         let dead = self.store.workers().await?.into_iter().filter(|worker| self.host.is_dead(worker));
-        self.store.reap(dead.map(|worker| worker.id).collect(), now).await?;
+        let reaped = self.store.reap(dead.map(|worker| worker.id).collect(), now).await?.len();
         let (woken, next_wake) = self.store.wake_due(now).await?;
         let (fired, backfilled) = match self.fires {
             true => (self.store.fire_due(now, FIRES_MAX).await?, self.store.advance_backfills(now).await?),
             false => (Fired::default(), 0),
         };
+        metrics().tick(started.elapsed(), reaped);
         if woken > 0 || fired.runs > 0 || backfilled > 0 {
             return Ok(Tick::Again);
         }
