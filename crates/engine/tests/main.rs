@@ -3,6 +3,7 @@
 
 mod cut_off;
 mod faults;
+mod house;
 mod loads;
 mod logs;
 mod requests;

@@ -99,14 +99,9 @@ pub fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock)
 }
 
-/// A worker of this process, signed on.
-pub async fn worker(
-    places: &Places,
-    store: &Store,
-    options: WorkerOptions,
-    observer: Arc<dyn Observer>,
-) -> Result<Worker> {
-    let executor = Executor::new(Surroundings {
+/// What executes task runs in this process.
+pub fn executor(places: &Places, store: &Store, own: bool, observer: Arc<dyn Observer>) -> Arc<Executor> {
+    Arc::new(Executor::new(Surroundings {
         registry: wiring::registry(),
         store: store.clone(),
         clock: clock(),
@@ -114,10 +109,20 @@ pub async fn worker(
         secrets: Vault::new(store.clone(), &places.data)?.lookup(),
         project_dir: places.project.clone(),
         data_dir: places.data.clone(),
-        own: options.own,
+        own,
         observer,
-    });
-    Worker::sign_on(store.clone(), clock(), Arc::new(executor), options).await
+    }))
+}
+
+/// A worker of this process, signed on.
+pub async fn worker(
+    places: &Places,
+    store: &Store,
+    options: WorkerOptions,
+    observer: Arc<dyn Observer>,
+) -> Result<Worker> {
+    let executor = executor(places, store, options.own, observer);
+    Worker::sign_on(store.clone(), clock(), executor, options).await
 }
 
 /// What workers are like unless somebody says otherwise.

@@ -14,7 +14,7 @@ use levada_core::source::{Extract, OVERLAP_COLUMN, ReadMode, ReadRequest, Reader
 
 use super::discover::{describe, format};
 use super::format::FileReader;
-use super::listing::{self, FileSet};
+use super::listing;
 use super::place::{self, FileMeta, Opened};
 use super::position::Seen;
 use super::settings::Settings;

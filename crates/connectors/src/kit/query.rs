@@ -122,7 +122,8 @@ pub fn no_query() -> Error {
 fn error(error: Error) -> Error {
     match error.kind() {
         ErrorKind::Schema | ErrorKind::NotFound | ErrorKind::Internal | ErrorKind::Io => {
-            Error::new(ErrorKind::Data, error.message()).advise("Correct the query; try it in the database's own client.")
+            Error::new(ErrorKind::Data, error.message())
+                .advise("Correct the query; try it in the database's own client.")
         }
         _ => error,
     }

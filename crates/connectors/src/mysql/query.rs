@@ -83,7 +83,9 @@ fn json(column: &Column, cell: Cell<'_>) -> Result<Value> {
                 Ok(text) => Value::from(text),
                 Err(_) => {
                     let message = format!("a text in `{}` is not UTF-8", column.name_str());
-                    return Err(Error::new(ErrorKind::Data, message).advise("Select it as bytes: `CAST(.. AS BINARY)`."));
+                    return Err(
+                        Error::new(ErrorKind::Data, message).advise("Select it as bytes: `CAST(.. AS BINARY)`.")
+                    );
                 }
             }
         }

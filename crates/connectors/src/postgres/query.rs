@@ -50,11 +50,7 @@ async fn select(session: &Session, sql: &str, rows_max: usize) -> Result<Vec<Map
     }
     let names: Vec<String> = (1..=columns.len()).map(|number| format!("c{number}")).collect();
     let texts: Vec<String> = columns.iter().zip(&names).map(|(column, name)| text(column.type_(), name)).collect();
-    let limited = format!(
-        "SELECT {} FROM (\n{sql}\n) AS q({}) LIMIT {rows_max}",
-        texts.join(", "),
-        names.join(", ")
-    );
+    let limited = format!("SELECT {} FROM (\n{sql}\n) AS q({}) LIMIT {rows_max}", texts.join(", "), names.join(", "));
     // what returns rows but is no query (INSERT .. RETURNING, SHOW) can not stand here
     let limited = session.client.prepare(&limited).await.map_err(|_| query::no_query())?;
     let mut rows = pin!(session.client.query_raw(&limited, std::iter::empty::<&str>()).await.pg()?);

@@ -2,6 +2,7 @@
 
 use levada_core::error::{Error, ErrorKind, Result};
 use rusqlite::Batch;
+use rusqlite::fallible_iterator::FallibleIterator as _;
 use rusqlite::types::ValueRef;
 use serde_json::{Map, Value};
 

@@ -97,10 +97,16 @@ pub(super) fn hook_name(kind: &str, index: usize) -> String {
     if index == 0 { kind.to_owned() } else { format!("{kind}_{}", index + 1) }
 }
 
-/// Whether a text is one reference to an output, and nothing else.
-fn is_output(text: &str) -> bool {
+/// Whether a text is one reference to an output or a parameter and nothing else, or the list that was a parameter's value.
+fn may_be_list(text: &str) -> bool {
+    if serde_json::from_str::<Vec<serde_json::Value>>(text).is_ok() {
+        return true;
+    }
     let alone = text.strip_prefix("${").and_then(|text| text.strip_suffix('}')).filter(|name| !name.contains('}'));
-    alone.is_some_and(|name| matches!(Reference::parse(name.trim()), Ok(Some(Reference::Output { .. }))))
+    alone.is_some_and(|name| {
+        let name = name.trim();
+        name.starts_with("param.") || matches!(Reference::parse(name), Ok(Some(Reference::Output { .. })))
+    })
 }
 
 struct Scan<'a> {
@@ -122,10 +128,11 @@ impl Scan<'_> {
         let Value::Map(entries) = &task.value else { return };
         let items = task.get("for_each").is_some();
         if let Some(Node { mark, value: Value::Text(text) }) = task.find(&["for_each", "outputs"])
-            && !is_output(text)
+            && !may_be_list(text)
         {
-            let error = Error::new(ErrorKind::Config, "`outputs` is one reference to a list that a task before gave");
-            let advice = "Write `outputs: \"${tasks.NAME.outputs.KEY}\"`, or `list: [..]` for items known now.";
+            let error = Error::new(ErrorKind::Config, "`outputs` is one reference to a list");
+            let advice = "Write `outputs: \"${tasks.NAME.outputs.KEY}\"`, `\"${param.NAME}\"` for a parameter that is a JSON list, or \
+                          `list: [..]` for items known now.";
             self.errors.push(error.at(mark.in_file(self.file)).advise(advice));
         }
         for (key, value) in entries {

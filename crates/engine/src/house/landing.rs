@@ -158,14 +158,18 @@ impl LookForFiles for Executor {
         Box::pin(async move {
             let documents = self.documents(watch.document, watch.project).await?;
             let secrets = self.secrets(&documents).await?;
-            let (env, secret) = (|name: &str| (self.around.env)(name), |name: &str| Ok(secrets.get(name).cloned()));
-            let mut variables = Variables { env: &env, secret: &secret, params: Default::default(), runtime: None };
-            // a parameter without a default has no value before there is a run
-            variables.params = documents.file.params(&variables).unwrap_or_default();
-            let found = documents.project.connections.iter().find(|connection| connection.name == watch.connection);
-            let missing = || Error::new(ErrorKind::Config, format!("there is no connection `{}`", watch.connection));
-            let opened = connections::open(&self.around.registry, found.ok_or_else(missing)?, &variables);
-            let files = opened.map_err(first)?.connection.list(&watch.path).await?;
+            let opened = {
+                let env = |name: &str| (self.around.env)(name);
+                let secret = |name: &str| Ok(secrets.get(name).cloned());
+                let mut variables = Variables { env: &env, secret: &secret, params: Default::default(), runtime: None };
+                // a parameter without a default has no value before there is a run
+                variables.params = documents.file.params(&variables).unwrap_or_default();
+                let found = documents.project.connections.iter().find(|connection| connection.name == watch.connection);
+                let missing =
+                    || Error::new(ErrorKind::Config, format!("there is no connection `{}`", watch.connection));
+                connections::open(&self.around.registry, found.ok_or_else(missing)?, &variables).map_err(first)?
+            };
+            let files = opened.connection.list(&watch.path).await?;
             Ok(Landed { files, has_param: documents.file.has_param(FILES_PARAM) })
         })
     }

@@ -1,8 +1,8 @@
 //! One thread with one connection, and a queue of work for it. The thread that writes takes all who wait into one
 //! transaction, so that they share one durable commit (group commit).
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::LocalBoxFuture;
