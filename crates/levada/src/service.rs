@@ -100,8 +100,8 @@ pub fn clock() -> Arc<dyn Clock> {
 }
 
 /// What executes task runs in this process.
-pub fn executor(places: &Places, store: &Store, own: bool, observer: Arc<dyn Observer>) -> Arc<Executor> {
-    Arc::new(Executor::new(Surroundings {
+pub fn executor(places: &Places, store: &Store, own: bool, observer: Arc<dyn Observer>) -> Result<Arc<Executor>> {
+    Ok(Arc::new(Executor::new(Surroundings {
         registry: wiring::registry(),
         store: store.clone(),
         clock: clock(),
@@ -111,7 +111,7 @@ pub fn executor(places: &Places, store: &Store, own: bool, observer: Arc<dyn Obs
         data_dir: places.data.clone(),
         own,
         observer,
-    }))
+    })))
 }
 
 /// A worker of this process, signed on.
@@ -121,7 +121,7 @@ pub async fn worker(
     options: WorkerOptions,
     observer: Arc<dyn Observer>,
 ) -> Result<Worker> {
-    let executor = executor(places, store, options.own, observer);
+    let executor = executor(places, store, options.own, observer)?;
     Worker::sign_on(store.clone(), clock(), executor, options).await
 }
 

@@ -41,7 +41,7 @@ fn select(connection: &rusqlite::Connection, sql: &str, rows_max: usize) -> Resu
     if statement.column_count() == 0 || !statement.readonly() || !matches!(statements.next(), Ok(None)) {
         return Err(query::no_query());
     }
-    let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mut answer = Answer::new(rows_max);
     let mut rows = statement.query([]).map_err(error::of)?;
     while !answer.is_full()

@@ -89,8 +89,11 @@ impl Observer for Nobody {
 /// Executes task runs.
 pub struct Executor {
     pub(super) around: Surroundings,
-    documents: Mutex<HashMap<(i64, Option<i64>), Arc<Documents>>>,
+    documents: Mutex<HashMap<Versions, Arc<Documents>>>,
 }
+
+/// The versions of a pipeline's document and of the project's.
+type Versions = (i64, Option<i64>);
 
 /// The documents that a run follows.
 pub(super) struct Documents {

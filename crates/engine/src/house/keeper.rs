@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use levada_core::config::{File, Project, Retention};
 use levada_core::error::{Error, ErrorKind, Result};
@@ -120,12 +120,13 @@ fn older(parent: &Path, instant: Timestamp) -> Result<Vec<RunId>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
     };
+    let limit = UNIX_EPOCH + Duration::from_micros(instant.as_micros().max(0).unsigned_abs());
     let mut found = Vec::new();
     for entry in entries {
         let entry = entry?;
         let Some(run) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
         let modified = entry.metadata()?.modified()?;
-        if modified < SystemTime::from(UNIX_EPOCH + Duration::from_micros(instant.as_micros().max(0).unsigned_abs())) {
+        if modified < limit {
             found.push(RunId(run));
         }
         if found.len() >= FOLDERS_MAX {

@@ -34,9 +34,9 @@ pub fn serve(context: &Context, args: &ServeArgs) -> Outcome {
             let worker = service::worker(&places, &store, options, Arc::new(Nobody)).await.map_err(one)?;
             tasks.spawn(worker.work(drain.clone(), stop.clone()));
         }
-        let scheduler = Scheduler::new(store.clone(), service::clock(), true)
-            .looking(service::executor(&places, &store, false, Arc::new(Nobody)))
-            .keeping(places.data.clone());
+        let look = service::executor(&places, &store, false, Arc::new(Nobody)).map_err(one)?;
+        let scheduler =
+            Scheduler::new(store.clone(), service::clock(), true).looking(look).keeping(places.data.clone());
         let until = drain.clone();
         tasks.spawn(async move { scheduler.run(until).await });
         let page = tokio::spawn(health(listener, stop.clone()));
