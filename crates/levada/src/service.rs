@@ -56,8 +56,13 @@ impl Places {
         std::env::set_current_dir(&self.project).at(self.project.display().to_string())
     }
 
-    /// Opens the metadata store.
+    /// Opens the metadata store, and makes it where there is none.
     pub async fn open(&self) -> Result<Store> {
+        if !self.data.exists() {
+            // what lies there is of this machine, and the master key is nobody else's
+            let _ = std::fs::create_dir_all(&self.data);
+            let _ = std::fs::write(self.data.join(".gitignore"), "*\n");
+        }
         Store::open(&self.store).await
     }
 

@@ -23,9 +23,11 @@ const PIPELINE: &str = "\
 # levada validate pipelines/first.yaml
 # levada plan pipelines/first.yaml
 # levada run pipelines/first.yaml
+# levada apply && levada serve
 version: 1
 name: first
 description: A file into a database
+# schedule: \"0 6 * * *\"
 sync:
   from: inbox
   to: warehouse
@@ -65,6 +67,7 @@ pub fn execute(context: &Context, args: &InitArgs) -> Outcome {
     }
     let go = if args.folder == Path::new(".") { String::new() } else { format!("cd {} && ", args.folder.display()) };
     context.output.note(&format!("\nNext: {go}levada run pipelines/first.yaml"));
+    context.output.note("Then, to have it run by itself: levada apply && levada serve");
     Ok(0)
 }
 

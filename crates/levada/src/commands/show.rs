@@ -193,6 +193,7 @@ fn error(task: &TaskRun) -> Option<String> {
     let error: Json = serde_json::from_str(task.error.as_deref()?).ok()?;
     let part = |key: &str| error[key].as_str().map(|text| text.trim_end_matches('.').to_owned());
     let message = part("message")?;
+    let message = message.strip_prefix(&format!("task `{}`: ", task.task)).unwrap_or(&message).to_owned();
     Some(match part("advice").filter(|advice| !advice.is_empty()) {
         Some(advice) => format!("{message}. {advice}."),
         None => message,
