@@ -1,4 +1,4 @@
-//! The master key, and where it comes from: the environment variable `LEVADA_SECRET_KEY`, which is read here and nowhere
+//! The master key, and where it comes from: the environment variable `LEVADA_MASTER_KEY`, which is read here and nowhere
 //! else, or a file that only its owner may read.
 
 use std::fmt;
@@ -13,7 +13,7 @@ use levada_core::error::{Context, Error, ErrorKind, Result};
 use zeroize::Zeroizing;
 
 /// The environment variable with the master key.
-pub const KEY_VARIABLE: &str = "LEVADA_SECRET_KEY";
+pub const KEY_VARIABLE: &str = "LEVADA_MASTER_KEY";
 /// The file with the master key, in the data folder.
 pub const KEY_FILE: &str = "secret.key";
 /// Bytes of a key.

@@ -79,7 +79,7 @@ async fn a_wrong_master_key_is_refused(place: Place) {
     let wrong = KeySource::Given(MasterKey::generate().unwrap());
     let error = place.store.unlock(&wrong).await.err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Refused);
-    assert!(error.to_string().contains("LEVADA_SECRET_KEY"), "{error}");
+    assert!(error.to_string().contains("LEVADA_MASTER_KEY"), "{error}");
     place.store.unlock(&KeySource::Given(master)).await.unwrap();
     // a file that does not exist is not made: it could not open what is there
     let folder = tempfile::tempdir().unwrap();
