@@ -6,7 +6,7 @@ use levada_core::error::Result;
 use levada_core::time::Timestamp;
 
 use crate::Store;
-use crate::db::Tx;
+use crate::db::{Dialect, Tx};
 use crate::documents::{self, Document, Kept, NewDocument};
 use crate::pipelines;
 use crate::schedules::NewSchedule;
@@ -85,23 +85,37 @@ impl Store {
 }
 
 async fn apply(tx: &mut Tx, new: &NewProject, now: Timestamp) -> Result<Applied> {
+    alone(tx).await?;
     let is_known = documents::current_project(tx).await?.is_some();
     let kept = documents::keep(tx, &new.document, now).await?;
     let document = (Change::of(is_known, kept), kept);
-    documents::set_pools(tx, &new.pools).await?;
     let before = project(tx).await?.pipelines;
-    let mut changes = Vec::with_capacity(new.pipelines.len());
-    for (document, schedules) in &new.pipelines {
+    // rows of pipelines are always locked in one order, and before those of pools
+    let mut places: Vec<usize> = (0..new.pipelines.len()).collect();
+    places.sort_by_key(|place| new.pipelines.get(*place).map(|(document, _)| &document.name));
+    let mut changes = BTreeMap::new();
+    for place in places {
+        let Some((document, schedules)) = new.pipelines.get(place) else { continue };
         let kept = pipelines::apply(tx, document, Some(schedules), now).await?;
-        changes.push((Change::of(before.contains_key(&document.name), kept), kept));
+        changes.insert(place, (Change::of(before.contains_key(&document.name), kept), kept));
     }
     let names: Vec<String> = new.pipelines.iter().map(|(document, _)| document.name.clone()).collect();
     let removed = pipelines::remove_others(tx, &names).await?;
+    documents::set_pools(tx, &new.pools).await?;
     let path = |name: String| {
         let path = before.get(&name).map(|document| document.path.clone()).unwrap_or_default();
         (name, path)
     };
-    Ok(Applied { document, pipelines: changes, removed: removed.into_iter().map(path).collect() })
+    let removed = removed.into_iter().map(path).collect();
+    Ok(Applied { document, pipelines: changes.into_values().collect(), removed })
+}
+
+/// One process at a time applies, so that versions are counted without a gap. SQLite has one writer only.
+async fn alone(tx: &mut Tx) -> Result<()> {
+    match tx.dialect() {
+        Dialect::Sqlite => Ok(()),
+        Dialect::Postgres => tx.script("SELECT pg_advisory_xact_lock(6224073, hashtext(current_schema()::text))").await,
+    }
 }
 
 async fn project(tx: &mut Tx) -> Result<Project> {

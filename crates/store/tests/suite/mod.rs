@@ -4,6 +4,7 @@ mod backfills;
 mod broken;
 mod claims;
 mod crowds;
+mod project;
 mod random;
 mod runs;
 mod schedules;
