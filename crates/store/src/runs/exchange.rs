@@ -115,6 +115,8 @@ async fn report(tx: &mut Tx, exchange: &Exchange, history: &mut History, done: &
     for mut row in tx.rows(&sql, &ids).await? {
         let mut row = TaskRow::read(&mut row)?;
         let Some(updates) = updates.remove(&row.id) else { continue };
+        // a report that comes again, because the answer to it was lost, ends nothing a second time
+        let had_ended = row.state.is_terminal();
         for update in updates {
             if row.epoch == update.epoch && row.state.is_held() {
                 follow(tx, history, &mut row, update).await?;
@@ -123,7 +125,7 @@ async fn report(tx: &mut Tx, exchange: &Exchange, history: &mut History, done: &
                 break;
             }
         }
-        if row.state.is_terminal() {
+        if row.state.is_terminal() && !had_ended {
             ended.entry(row.run).or_default().push(row);
         }
     }

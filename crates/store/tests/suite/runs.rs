@@ -10,7 +10,7 @@ use super::world::{World, chain, ended, graph, node, worker};
 use crate::places::{Place, on_both};
 
 on_both! { a_chain_runs_in_order  one_identity_is_one_run  failures_skip_what_comes_after  retries_wait_for_their_time
-a_lost_worker_writes_nothing  items_run_within_their_limit }
+a_lost_worker_writes_nothing  a_report_that_comes_again_ends_nothing_twice  items_run_within_their_limit }
 
 async fn a_chain_runs_in_order(place: Place) {
     let world = World::new(place.store).await;
@@ -82,6 +82,21 @@ async fn a_lost_worker_writes_nothing(place: Place) {
     // another one does its work
     world.worker = world.store.sign_on(worker("two"), world.now).await.unwrap();
     assert_eq!(world.drain().await, ["t0", "t1"]);
+}
+
+/// Seed 2 of the simulation: the answer to a report is lost, and the worker reports again.
+async fn a_report_that_comes_again_ends_nothing_twice(place: Place) {
+    let world = World::new(place.store).await;
+    let nodes = vec![node("a", &[]), node("b", &[]), node("last", &[0, 1])];
+    let document = world.pipeline("p", graph(nodes)).await;
+    world.run("p", document, "a").await;
+    let claims = world.claim(2).await;
+    world.end(&claims[0], Event::Finished).await;
+    let again = world.exchange(vec![ended(&claims[0], Event::Finished)], 5).await;
+    assert_eq!((again.fenced, again.claims.len()), (vec![claims[0].task_run], 0), "b is still at work");
+    assert_eq!(world.store.audit().await.unwrap(), Vec::<String>::new());
+    world.end(&claims[1], Event::Finished).await;
+    assert_eq!(world.drain().await, ["last"]);
 }
 
 async fn items_run_within_their_limit(place: Place) {
