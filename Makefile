@@ -7,12 +7,14 @@ export CARGO_TARGET_DIR
 ROUNDS ?= 300
 # Rows of 50 MB text that `make torture` takes through every system.
 HUGE_ROWS ?= 30
+# Seeds of the simulation in `make nightly`.
+SEEDS ?= 10000
 # TPC-H scale factor (1 = six million rows) and repetitions in `make bench`.
 SCALE ?= 1
 RUNS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench torture build lint fmt schemas clean-services
+.PHONY: help demo test bench torture nightly build lint fmt schemas clean-services
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +33,9 @@ bench: build ## TPC-H loads side by side with the usual tools, into bench/RESULT
 torture: ## kill the binary at random moments, hundreds of times, and compare source and destination; then huge values (ROUNDS=300 HUGE_ROWS=30)
 	LEVADA_KILL_ROUNDS=$(ROUNDS) scripts/services run cargo test --locked -p levada --test main kill -- --nocapture
 	LEVADA_HUGE_ROWS=$(HUGE_ROWS) scripts/services run cargo test --locked -p levada --test main memory:: -- --nocapture
+
+nightly: ## the simulated life of schedulers and workers under faults, 10,000 times (SEEDS=10000)
+	LEVADA_SIM_SEEDS=$(SEEDS) cargo test --locked -p levada-engine --test main simulation -- --nocapture
 
 build: ## the release binary
 	cargo build --release --locked -p levada

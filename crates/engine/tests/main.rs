@@ -7,5 +7,7 @@ mod house;
 mod loads;
 mod logs;
 mod requests;
+mod simulation;
 mod stage;
 mod tasks;
+mod workers;

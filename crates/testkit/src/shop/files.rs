@@ -96,7 +96,7 @@ pub fn write_events(
 }
 
 fn push_event(line: &mut String, chance: &mut Chance, (customers, products): (u64, u64), at: i64) {
-    let _ = write!(line, "{{\"id\":\"{:016x}{:016x}\",\"at\":\"", chance.next(), chance.next());
+    let _ = write!(line, "{{\"id\":\"{:016x}{:016x}\",\"at\":\"", chance.bits(), chance.bits());
     write_timestamp(line, at, true);
     let kind = chance.pick(KINDS);
     let _ = write!(line, "\",\"kind\":\"{kind}\",\"customer_id\":");

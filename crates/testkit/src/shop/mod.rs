@@ -1,7 +1,7 @@
 //! A seeded, realistic shop: the same seed gives the same customers, products, orders and events, byte for byte.
 //! `create` writes its first year, `grow` what happens on a later day. Used by the demo and by tests of whole runs.
 
-mod chance;
+pub mod chance;
 mod database;
 mod files;
 mod people;
