@@ -95,6 +95,8 @@ pub struct Worker {
 
 struct AtWork {
     epoch: i64,
+    /// What executes it.
+    task: Id,
     stop: CancellationToken,
     started: Instant,
     is_told: bool,
@@ -211,7 +213,8 @@ impl Worker {
         let (execute, worker, stop) = (self.execute.clone(), self.id, token.clone());
         let task = self.tasks.spawn(async move { execute.execute(claim, worker, stop).await });
         self.ids.insert(task.id(), id);
-        let at_work = AtWork { epoch, stop: token, started: Instant::now(), is_told: false, stop_asked: false };
+        let at_work =
+            AtWork { epoch, task: task.id(), stop: token, started: Instant::now(), is_told: false, stop_asked: false };
         self.at_work.insert(id, at_work);
     }
 
@@ -260,6 +263,8 @@ impl Worker {
     fn forget(&mut self, id: TaskRunId) {
         if let Some(at_work) = self.at_work.remove(&id) {
             at_work.stop.cancel();
+            // it may take a while to end, and must not be taken for a later attempt that we are given meanwhile
+            self.ids.remove(&at_work.task);
         }
     }
 
