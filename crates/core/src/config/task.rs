@@ -38,7 +38,7 @@ pub struct Command {
     pub artifacts: Vec<String>,
     /// Exit codes that mean success; `[0]` by default.
     pub success: Option<Vec<i32>>,
-    /// How long it has between the request to end and being killed; `10s` by default.
+    /// How long it has between the request to end and being killed; `7s` by default.
     pub grace: Option<DurationText>,
 }
 

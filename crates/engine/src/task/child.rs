@@ -23,7 +23,8 @@ use super::{TaskContext, stopped};
 const INHERITED: &[&str] = &["PATH", "HOME", "LANG", "TZ", "TMPDIR"];
 /// Where programs are looked for if PATH is not set.
 const PATH_DEFAULT: &str = "/usr/local/bin:/usr/bin:/bin";
-const GRACE: Duration = Duration::from_secs(10);
+/// How long a program has to end: a run that is cancelled is to have ended after ten seconds.
+const GRACE: Duration = Duration::from_secs(7);
 
 /// The program and all in its process group. Killed when dropped before it has ended.
 pub(super) struct Group {
