@@ -137,6 +137,11 @@ impl Store {
         self.db.read(async move |tx: &mut Tx| task_runs(tx, run).await).await
     }
 
+    /// Where a task run stands, and how often it was claimed.
+    pub async fn standing(&self, id: TaskRunId) -> Result<Option<(State, u32)>> {
+        self.db.read(async move |tx: &mut Tx| standing(tx, id).await).await
+    }
+
     /// Items of a split task, in order, from the `skip`-th on.
     pub async fn items(&self, run: RunId, task: String, skip: usize, limit: usize) -> Result<Vec<TaskRun>> {
         self.db.read(async move |tx: &mut Tx| items(tx, run, &task, skip, limit).await).await
@@ -285,6 +290,12 @@ pub(crate) async fn task_runs(tx: &mut Tx, run: RunId) -> Result<Vec<TaskRun>> {
         found.push(task_run);
     }
     Ok(found)
+}
+
+async fn standing(tx: &mut Tx, id: TaskRunId) -> Result<Option<(State, u32)>> {
+    let sql = format!("SELECT {TASK_COLUMNS} FROM task_runs WHERE id = $1");
+    let found = tx.row(&sql, &[id.into()]).await?.as_mut().map(read_task_run).transpose()?;
+    Ok(found.map(|task_run| (task_run.state, task_run.attempt)))
 }
 
 async fn items(tx: &mut Tx, run: RunId, task: &str, skip: usize, limit: usize) -> Result<Vec<TaskRun>> {

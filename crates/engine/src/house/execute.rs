@@ -179,10 +179,10 @@ impl Executor {
                         .advise("Write `commands: enabled` into the project's document."));
                 }
                 if attempt.claim.attempt > 1 {
-                    // a worker that was killed may have left the processes of the attempt before
-                    let (task_run, before) = (attempt.claim.task_run, attempt.claim.attempt - 1);
-                    let cookie = processes::cookie(task_run, before, &attempt.context.run_dir);
-                    processes::kill_by_cookie(&cookie).await?;
+                    // a worker that was killed, or does not know yet that it is not asked any more, may have left processes
+                    for left in processes::attempts_in(&attempt.context.run_dir).await? {
+                        processes::kill_by_cookie(&left.cookie).await?;
+                    }
                 }
                 command::execute(command, &attempt.context).await.map(executed)
             }

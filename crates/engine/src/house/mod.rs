@@ -7,6 +7,7 @@ mod host;
 mod keeper;
 mod kinds;
 mod landing;
+mod left;
 mod tick;
 mod worker;
 
@@ -16,5 +17,6 @@ pub use host::Host;
 pub use keeper::{Keeper, Removed};
 pub use kinds::{RunOptions, step};
 pub use landing::{Landed, Landing, LookForFiles};
+pub use left::kill_left_behind;
 pub use tick::{Scheduler, Tick};
 pub use worker::{Done, Execute, Executed, Worker, WorkerOptions};

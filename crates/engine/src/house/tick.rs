@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use levada_core::error::Result;
+use levada_core::id::WorkerId;
 use levada_core::time::{Clock, Timestamp};
 use levada_store::{Fired, Signal, Store};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{Host, Keeper, Landing, LookForFiles};
+use super::{Host, Keeper, Landing, LookForFiles, kill_left_behind};
 use crate::metrics::metrics;
 
 /// How often workers are looked after.
@@ -40,12 +41,20 @@ pub struct Scheduler {
     fires: bool,
     landing: Option<Arc<Landing>>,
     keeper: Option<Arc<Keeper>>,
+    data_dir: Option<PathBuf>,
 }
 
 impl Scheduler {
     /// A scheduler on a store; without `fires` it leaves schedules and backfills to others.
     pub fn new(store: Store, clock: Arc<dyn Clock>, fires: bool) -> Self {
-        Self { store, clock, host: Host::here(), fires, landing: None, keeper: None }
+        Self { store, clock, host: Host::here(), fires, landing: None, keeper: None, data_dir: None }
+    }
+
+    /// Also kills what dead workers of this machine have left running, as far as it works in this folder.
+    #[must_use]
+    pub fn cleaning(mut self, data_dir: PathBuf) -> Self {
+        self.data_dir = Some(data_dir);
+        self
     }
 
     /// Also looks for the files that start pipelines.
@@ -79,6 +88,7 @@ impl Scheduler {
 
     async fn ticks(&self, stop: CancellationToken) {
         let mut due = self.store.watch(Signal::Due);
+        self.clean().await;
         loop {
             let pause = match self.tick(self.clock.now()).await {
                 Ok(Tick::Again) => Duration::ZERO,
@@ -103,7 +113,12 @@ impl Scheduler {
     pub async fn tick(&self, now: Timestamp) -> Result<Tick> {
         let started = Instant::now();
         let dead = self.store.workers().await?.into_iter().filter(|worker| self.host.is_dead(worker));
-        let reaped = self.store.reap(dead.map(|worker| worker.id).collect(), now).await?.len();
+        let dead: Vec<WorkerId> = dead.map(|worker| worker.id).collect();
+        let has_died = !dead.is_empty();
+        let reaped = self.store.reap(dead, now).await?.len();
+        if has_died {
+            self.clean().await;
+        }
         let (woken, next_wake) = self.store.wake_due(now).await?;
         let (fired, backfilled) = match self.fires {
             true => (self.store.fire_due(now, FIRES_MAX).await?, self.store.advance_backfills(now).await?),
@@ -115,5 +130,14 @@ impl Scheduler {
         }
         let next = next_wake.into_iter().chain(fired.next).chain([now.plus(LOOK_AFTER)]).min();
         Ok(Tick::Until(next.unwrap_or(now)))
+    }
+
+    async fn clean(&self) {
+        let Some(data_dir) = &self.data_dir else { return };
+        match kill_left_behind(&self.store, data_dir).await {
+            Ok(0) => {}
+            Ok(count) => tracing::warn!("{count} processes of workers that are gone were killed"),
+            Err(error) => tracing::warn!("what workers that are gone left running stays: {error}"),
+        }
     }
 }

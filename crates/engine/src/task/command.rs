@@ -18,7 +18,7 @@ use serde_json::{Map, Value as Json};
 
 use super::child::Group;
 use super::output::Output;
-use super::processes::{COOKIE, cookie};
+use super::processes::{COOKIE, RUN_DIR, cookie};
 use super::{OUTPUTS_BYTES_MAX, Outcome, TaskContext, artifacts, outputs, stopped, too_large};
 
 /// How the name of the folder starts that holds what an attempt and Levada tell each other.
@@ -39,7 +39,7 @@ pub async fn execute(work: &Command, context: &TaskContext) -> Result<Outcome> {
         ("LEVADA_RUN", run.as_ref()),
         ("LEVADA_TASK", context.task.as_ref()),
         (COOKIE, attempt.as_ref()),
-        ("LEVADA_RUN_DIR", own.run_dir.as_ref()),
+        (RUN_DIR, own.run_dir.as_ref()),
         ("LEVADA_INPUTS", inputs_file.as_ref()),
         ("LEVADA_OUTPUTS", outputs_file.as_ref()),
     ];

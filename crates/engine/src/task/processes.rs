@@ -14,6 +14,8 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// The variable that carries the cookie.
 pub(super) const COOKIE: &str = "LEVADA_ATTEMPT";
+/// The variable that carries the folder of the run.
+pub(super) const RUN_DIR: &str = "LEVADA_RUN_DIR";
 
 /// Between two looks at whether processes have ended.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -36,6 +38,46 @@ pub fn cookie(task_run: TaskRunId, attempt: u32, run_dir: &Path) -> String {
 pub async fn kill_by_cookie(cookie: &str) -> Result<usize> {
     let mut processes = Processes::new(Some(cookie), None);
     blocking(move || processes.kill()).await
+}
+
+/// An attempt of which processes live.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Left {
+    /// The task run.
+    pub task_run: TaskRunId,
+    /// Which attempt of it.
+    pub attempt: u32,
+    /// What its processes carry.
+    pub cookie: String,
+}
+
+/// The attempts of which processes live, as far as the folders of their runs lie in one folder.
+///
+/// # Errors
+/// `Io` if `/proc` cannot be read.
+pub async fn attempts_in(folder: &Path) -> Result<Vec<Left>> {
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    blocking(move || {
+        let mut left = Vec::new();
+        for entry in fs::read_dir("/proc").at("/proc")? {
+            let Ok(environment) = fs::read(entry.at("/proc")?.path().join("environ")) else { continue };
+            let environment = String::from_utf8_lossy(&environment);
+            let value =
+                |name: &str| environment.split('\0').find_map(|entry| entry.strip_prefix(name)?.strip_prefix('='));
+            let is_inside = value(RUN_DIR).is_some_and(|run_dir| Path::new(run_dir).starts_with(&folder));
+            left.extend(value(COOKIE).filter(|_| is_inside).and_then(attempt_of));
+        }
+        left.sort();
+        left.dedup();
+        Ok(left)
+    })
+    .await
+}
+
+fn attempt_of(cookie: &str) -> Option<Left> {
+    let mut parts = cookie.split('.');
+    let (task_run, attempt) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    Some(Left { task_run: TaskRunId(task_run), attempt, cookie: cookie.to_owned() })
 }
 
 /// What identifies a process: its number alone may be given to another one.

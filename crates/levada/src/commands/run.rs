@@ -156,7 +156,7 @@ async fn run(
     new.only = if tasks.len() == pipeline.tasks.len() { Vec::new() } else { tasks };
     let run = store.create_run(new, service::now()).await.map_err(one)?.run;
     let (drain, stop) = (CancellationToken::new(), CancellationToken::new());
-    let scheduler = Scheduler::new(store.clone(), service::clock(), false);
+    let scheduler = Scheduler::new(store.clone(), service::clock(), false).cleaning(places.data.clone());
     let ticking = drain.clone();
     let ticks = tokio::spawn(async move { scheduler.run(ticking).await });
     let working = tokio::spawn(worker.work(drain.clone(), stop.clone()));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use levada_core::error::{Context as _, Error};
-use levada_engine::house::{Nobody, Scheduler};
+use levada_engine::house::{Nobody, Scheduler, kill_left_behind};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
@@ -35,8 +35,10 @@ pub fn serve(context: &Context, args: &ServeArgs) -> Outcome {
             tasks.spawn(worker.work(drain.clone(), stop.clone()));
         }
         let look = service::executor(&places, &store, false, Arc::new(Nobody)).map_err(one)?;
-        let scheduler =
-            Scheduler::new(store.clone(), service::clock(), true).looking(look).keeping(places.data.clone());
+        let scheduler = Scheduler::new(store.clone(), service::clock(), true)
+            .looking(look)
+            .keeping(places.data.clone())
+            .cleaning(places.data.clone());
         let until = drain.clone();
         tasks.spawn(async move { scheduler.run(until).await });
         let page = tokio::spawn(health(listener, stop.clone()));
@@ -60,6 +62,7 @@ pub fn worker(context: &Context, args: &WorkerArgs) -> Outcome {
         if let Some(name) = &args.name {
             options.name.clone_from(name);
         }
+        kill_left_behind(&store, &places.data).await.map_err(one)?;
         let (drain, stop) = (CancellationToken::new(), CancellationToken::new());
         let mut tasks = tokio::task::JoinSet::new();
         let worker = service::worker(&places, &store, options, Arc::new(Nobody)).await.map_err(one)?;
