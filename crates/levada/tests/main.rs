@@ -4,7 +4,9 @@
 mod bad_input;
 mod commands;
 mod cursors;
+mod house;
 mod kill;
+mod kill_service;
 mod loads;
 mod memory;
 mod names;
@@ -15,3 +17,4 @@ mod service;
 mod shapes;
 mod standby;
 mod support;
+mod takeover;

@@ -42,6 +42,11 @@ impl Database {
         Self::postgres_at(&services::postgres(), name)
     }
 
+    /// The database in which others are made.
+    pub fn admin() -> Self {
+        Self { url: Url::parse(&services::postgres()).unwrap(), _folder: None }
+    }
+
     fn postgres_at(server: &str, name: &str) -> Self {
         let admin = Self { url: Url::parse(server).unwrap(), _folder: None };
         psql(&admin, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
