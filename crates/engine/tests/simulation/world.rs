@@ -147,7 +147,6 @@ impl World {
             scheduler().tick(now).await.unwrap();
         }
         self.fires.tick(now.as_micros(), &self.paused);
-        self.store.advance_backfills(now).await.unwrap();
     }
 
     async fn sign_on(&mut self) {
