@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::support::{Database, Pipeline, Ran};
 
-/// Rows that take the binary a second or two.
+/// Rows that take the binary a second or so.
 const ROWS: u32 = 400_000;
 
 /// Waits until the standby answers a question with `t`.
@@ -18,15 +18,20 @@ fn until(standby: &Database, question: &str) {
     panic!("the standby does not come to: {question}");
 }
 
-/// Starts a load, and has the standby cancel it once rows are on their way.
+/// Starts a load, and has the standby cancel it once rows are on their way. What stands in the load's way has arrived
+/// before, and only waits to be replayed, so that the standby does not grant it the usual moment.
 fn cancelled(primary: &Database, standby: &Database, pipeline: &Pipeline) -> Ran {
+    standby.sql("SELECT pg_wal_replay_pause()");
+    primary.sql("DELETE FROM other WHERE id IN (SELECT id FROM other LIMIT 100)");
+    primary.sql("VACUUM other");
+    let written = primary.sql("SELECT pg_current_wal_insert_lsn()");
+    until(standby, &format!("SELECT pg_last_wal_receive_lsn() >= '{written}'"));
     let started = pipeline.start();
     until(
         standby,
         "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'COPY%'",
     );
-    primary.sql("DELETE FROM other WHERE id IN (SELECT id FROM other LIMIT 100)");
-    primary.sql("VACUUM other");
+    standby.sql("SELECT pg_wal_replay_resume()");
     Ran::of(started)
 }
 
