@@ -31,7 +31,8 @@ fn cancelled(primary: &Database, standby: &Database, pipeline: &Pipeline) -> Ran
         standby,
         "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'COPY%'",
     );
-    standby.sql("SELECT pg_wal_replay_resume()");
+    // asked in another database, as every query in this one is cancelled
+    standby.beside("postgres").sql("SELECT pg_wal_replay_resume()");
     Ran::of(started)
 }
 
@@ -58,7 +59,7 @@ fn a_load_that_the_standby_cancels_is_tried_again_and_comes_whole() {
         assert!(report["attempts"].as_u64().unwrap() > 1, "{kind}: the standby cancelled nothing: {report}");
         let content = "SELECT count(*), sum(hashtext(t::text)) FROM t";
         assert_eq!(target.sql(content), primary.sql(content), "{kind}");
-        let kept = report["warnings"].to_string().contains("committed");
+        let kept = report["warnings"].to_string().replace("Nothing was committed", "").contains("committed");
         let read = report["proof"]["read"].as_u64().unwrap();
         assert!(!kept || kind == "merge", "{report}");
         // Besides, the slices that were under way are read twice.

@@ -72,6 +72,11 @@ impl Database {
         standby.named(&name)
     }
 
+    /// Another database of the same server.
+    pub fn beside(&self, name: &str) -> Self {
+        Self { url: self.url.clone(), _folder: None }.named(name)
+    }
+
     /// An empty MariaDB database.
     pub fn mariadb(name: &str) -> Self {
         let admin = Self { url: Url::parse(&services::mysql()).unwrap(), _folder: None };

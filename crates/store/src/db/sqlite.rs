@@ -1,7 +1,7 @@
 //! SQLite: one file in WAL mode, each commit on disk before it is answered (`synchronous=FULL`).
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use levada_core::error::{Error, ErrorKind, Result};
 use rusqlite::types::{ToSqlOutput, Value as Native, ValueRef};
@@ -11,6 +11,10 @@ use super::{Row, Value};
 
 /// How long a process waits for another that writes.
 const BUSY: Duration = Duration::from_secs(20);
+/// The pause where it has to look again by itself.
+const PAUSE: Duration = Duration::from_millis(10);
+/// The extended code of a full disk under the shared memory of a WAL: `SQLITE_IOERR_SHMSIZE`.
+const SHM_IS_FULL: i32 = 4_874;
 /// Prepared statements kept.
 const STATEMENTS: usize = 256;
 
@@ -41,7 +45,15 @@ impl Connection {
             }
             Ok(())
         };
-        prepare().map_err(|error: rusqlite::Error| explain(&error).at(place()))?;
+        // SQLite does not wait by itself when two processes make a new file a WAL at once
+        let until = Instant::now() + BUSY;
+        loop {
+            match prepare().map_err(|error: rusqlite::Error| explain(&error)) {
+                Ok(()) => break,
+                Err(error) if error.kind() == ErrorKind::Busy && Instant::now() < until => std::thread::sleep(PAUSE),
+                Err(error) => return Err(error.at(place())),
+            }
+        }
         Ok(Self { native, place: place(), version: 0 })
     }
 
@@ -131,10 +143,18 @@ impl ToSql for Value {
     }
 }
 
+fn extended_code(error: &rusqlite::Error) -> Option<i32> {
+    match error {
+        rusqlite::Error::SqliteFailure(failure, _) => Some(failure.extended_code),
+        _ => None,
+    }
+}
+
 fn explain(error: &rusqlite::Error) -> Error {
     let kind = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => ErrorKind::Busy,
         Some(ErrorCode::DiskFull) => ErrorKind::Full,
+        _ if extended_code(error) == Some(SHM_IS_FULL) => ErrorKind::Full,
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => ErrorKind::Permission,
         Some(ErrorCode::CannotOpen | ErrorCode::SystemIoFailure) => ErrorKind::Io,
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => ErrorKind::Config,
@@ -147,7 +167,10 @@ fn explain(error: &rusqlite::Error) -> Error {
         ErrorKind::Permission | ErrorKind::Io => "Check that the folder of the metadata store can be written.",
         _ => "",
     };
-    let message = format!("the metadata store: {error}");
+    let message = match kind {
+        ErrorKind::Full => "the metadata store: the disk is full".to_owned(),
+        _ => format!("the metadata store: {error}"),
+    };
     let told = Error::new(kind, message);
     if advice.is_empty() { told } else { told.advise(advice) }
 }
