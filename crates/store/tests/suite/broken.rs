@@ -73,7 +73,7 @@ async fn writes_arrive_once_though_connections_are_ended() {
     }
     let runs: i64 = admin.query_one("SELECT COUNT(*) FROM runs", &[]).await.unwrap().get(0);
     assert_eq!(runs as usize, WRITERS * EACH);
-    assert!(killed > 3, "{killed} connections were ended only");
+    assert!(killed > 0, "no connection was ended while somebody wrote");
     eprintln!("{killed} connections ended");
     // the listener of the other store is ended too
     let listeners = "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query = 'LISTEN levada'";
