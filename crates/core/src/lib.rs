@@ -1,6 +1,7 @@
 //! The vocabulary of Levada: errors, schemas, batches, positions, the traits that connectors implement, and the
 //! documents. No I/O, no clock reads, no spawned tasks; depends on no other crate of Levada.
 
+pub mod access;
 pub mod batch;
 pub mod builder;
 pub mod cast;

@@ -10,7 +10,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("levada-connectors", &["levada-core"]),
     ("levada-store", &["levada-core"]),
     ("levada-engine", &["levada-core", "levada-store"]),
-    ("levada", &["levada-core", "levada-connectors", "levada-store", "levada-engine"]),
+    ("levada-server", &["levada-core", "levada-store", "levada-engine"]),
+    ("levada", &["levada-core", "levada-connectors", "levada-store", "levada-engine", "levada-server"]),
     ("levada-testkit", &["levada-core"]),
     ("levada-bench", &["levada-core", "levada-store", "levada-engine"]),
 ];
@@ -18,6 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 /// What must not be pulled in: the vocabulary does no I/O, the engine names no system, connectors plan no queries.
 const FORBIDDEN: &[(&str, &[&str])] = &[
     ("levada-core", &["tokio", "object_store", "tokio-postgres", "mysql_async", "rusqlite", "datafusion"]),
+    ("levada-server", &["object_store", "tokio-postgres", "mysql_async", "rusqlite", "datafusion"]),
     ("levada-engine", &["object_store", "tokio-postgres", "mysql_async", "rusqlite", "datafusion"]),
     ("levada-connectors", &["datafusion"]),
 ];

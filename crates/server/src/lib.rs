@@ -1,0 +1,1 @@
+//! Levada over HTTP: the REST API, live events, logins and roles.
