@@ -9,6 +9,7 @@ use levada_core::error::{Context as _, Error, ErrorKind, Result};
 use levada_core::secret::Secret;
 use levada_core::time::{Clock, Timestamp};
 use levada_engine::house::{Executor, Observer, Surroundings, SystemClock, Worker, WorkerOptions};
+use levada_server::{App, Limits, Parts, Server};
 use levada_store::{Location, Store};
 
 use crate::project::{env, nearest_project};
@@ -117,6 +118,20 @@ pub fn executor(places: &Places, store: &Store, own: bool, observer: Arc<dyn Obs
         own,
         observer,
     })))
+}
+
+/// What answers requests.
+pub fn server(places: &Places, store: &Store) -> Result<App> {
+    Ok(Server::new(Parts {
+        store: store.clone(),
+        registry: wiring::registry(),
+        clock: clock(),
+        env: Arc::new(env),
+        secrets: Vault::new(store.clone(), &places.data)?.lookup(),
+        project_dir: places.project.clone(),
+        data_dir: places.data.clone(),
+        limits: Limits::default(),
+    }))
 }
 
 /// A worker of this process, signed on.

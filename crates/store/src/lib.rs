@@ -102,6 +102,11 @@ impl Store {
         self.db.watch(signal)
     }
 
+    /// Asks the database for the least that it can answer.
+    pub async fn ping(&self) -> Result<()> {
+        self.db.read(async move |tx: &mut Tx| tx.row("SELECT 1", &[]).await.map(|_| ())).await
+    }
+
     /// How much was written, in how many durable commits.
     pub fn commits(&self) -> Commits {
         self.db.commits()

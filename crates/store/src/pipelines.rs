@@ -3,11 +3,11 @@
 
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::id::RunId;
-use levada_core::run::RunState;
+use levada_core::run::{Graph, RunState};
 use levada_core::time::Timestamp;
 
 use crate::db::{Signal, Tx};
-use crate::documents::{self, Kept, NewDocument};
+use crate::documents::{self, Document, Kept, NewDocument};
 use crate::runs::{History, admit};
 use crate::schedules::{self, NewSchedule};
 use crate::{Store, views};
@@ -68,6 +68,21 @@ impl Store {
         self.db.write(async move |tx: &mut Tx| pause(tx, &name, paused, now).await).await
     }
 
+    /// The document that new runs of a pipeline follow; none if there is no such pipeline.
+    pub async fn pipeline_document(&self, name: String) -> Result<Option<Document>> {
+        self.db.read(async move |tx: &mut Tx| document(tx, &name).await).await
+    }
+
+    /// The structure that new runs of a pipeline follow; none if there is no such pipeline.
+    pub async fn pipeline_graph(&self, name: String) -> Result<Option<Graph>> {
+        self.db.read(async move |tx: &mut Tx| current_graph(tx, &name).await).await
+    }
+
+    /// Versions of the document of a pipeline, also of one that was taken out: the newest first, from before a version on.
+    pub async fn pipeline_versions(&self, name: String, before: Option<i64>, limit: usize) -> Result<Vec<Document>> {
+        self.db.read(async move |tx: &mut Tx| versions(tx, &name, before, limit).await).await
+    }
+
     /// The pipelines of the project, in order of their names.
     pub async fn pipelines(&self) -> Result<Vec<Pipeline>> {
         self.db.read(async move |tx: &mut Tx| pipelines(tx).await).await
@@ -121,6 +136,27 @@ async fn pause(tx: &mut Tx, name: &str, paused: bool, now: Timestamp) -> Result<
     history.write(tx).await?;
     tx.signal(Signal::Due);
     Ok(())
+}
+
+async fn document(tx: &mut Tx, name: &str) -> Result<Option<Document>> {
+    let sql = "SELECT d.id, d.version, d.path, d.text, d.applied_at FROM pipelines p \
+               JOIN documents d ON d.id = p.document WHERE p.name = $1 AND p.removed = 0";
+    tx.row(sql, &[name.into()]).await?.as_mut().map(documents::read).transpose()
+}
+
+async fn current_graph(tx: &mut Tx, name: &str) -> Result<Option<Graph>> {
+    let sql =
+        "SELECT d.graph FROM pipelines p JOIN documents d ON d.id = p.document WHERE p.name = $1 AND p.removed = 0";
+    let Some(mut row) = tx.row(sql, &[name.into()]).await? else { return Ok(None) };
+    let graph = serde_json::from_str(&row.text()?);
+    graph.map(Some).map_err(|error| Error::new(ErrorKind::Internal, format!("the graph of {name}: {error}")))
+}
+
+async fn versions(tx: &mut Tx, name: &str, before: Option<i64>, limit: usize) -> Result<Vec<Document>> {
+    let sql = "SELECT id, version, path, text, applied_at FROM documents \
+               WHERE kind = 'pipeline' AND name = $1 AND version < $2 ORDER BY version DESC LIMIT $3";
+    let values = [name.into(), before.unwrap_or(i64::MAX).into(), limit.into()];
+    tx.rows(sql, &values).await?.iter_mut().map(documents::read).collect()
 }
 
 pub(crate) async fn pipelines(tx: &mut Tx) -> Result<Vec<Pipeline>> {

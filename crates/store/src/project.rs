@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use levada_core::error::Result;
+use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::time::Timestamp;
 
 use crate::Store;
@@ -20,6 +20,9 @@ pub struct NewProject {
     pub pools: BTreeMap<String, u32>,
     /// Every pipeline with its schedules. Those that are not among them are taken out.
     pub pipelines: Vec<(NewDocument, Vec<NewSchedule>)>,
+    /// The documents that it was made from; if they are no longer those of the project, nothing is applied. `None` takes
+    /// the place of whatever there is.
+    pub based_on: Option<Project>,
 }
 
 /// What became of the documents.
@@ -51,6 +54,17 @@ pub struct Project {
     pub document: Option<Document>,
     /// Those of its pipelines by name.
     pub pipelines: BTreeMap<String, Document>,
+}
+
+impl Project {
+    /// Whether both are of the same versions.
+    fn is_same(&self, other: &Self) -> bool {
+        let ids = |project: &Self| -> Vec<(String, i64)> {
+            project.pipelines.iter().map(|(name, document)| (name.clone(), document.id)).collect()
+        };
+        let own = |project: &Self| project.document.as_ref().map(|document| document.id);
+        own(self) == own(other) && ids(self) == ids(other)
+    }
 }
 
 impl Change {
@@ -86,10 +100,13 @@ impl Store {
 
 async fn apply(tx: &mut Tx, new: &NewProject, now: Timestamp) -> Result<Applied> {
     alone(tx).await?;
-    let is_known = documents::current_project(tx).await?.is_some();
+    let before = project(tx).await?;
+    if new.based_on.as_ref().is_some_and(|based_on| !based_on.is_same(&before)) {
+        return Err(Error::new(ErrorKind::Busy, "the documents were changed meanwhile"));
+    }
     let kept = documents::keep(tx, &new.document, now).await?;
-    let document = (Change::of(is_known, kept), kept);
-    let before = project(tx).await?.pipelines;
+    let document = (Change::of(before.document.is_some(), kept), kept);
+    let before = before.pipelines;
     // rows of pipelines are always locked in one order, and before those of pools
     let mut places: Vec<usize> = (0..new.pipelines.len()).collect();
     places.sort_by_key(|place| new.pipelines.get(*place).map(|(document, _)| &document.name));

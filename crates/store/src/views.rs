@@ -137,6 +137,13 @@ impl Store {
         self.db.read(async move |tx: &mut Tx| task_runs(tx, run).await).await
     }
 
+    /// The pipeline that a task run is of.
+    pub async fn pipeline_of(&self, id: TaskRunId) -> Result<Option<String>> {
+        let sql = "SELECT r.pipeline FROM task_runs t JOIN runs r ON r.id = t.run WHERE t.id = $1";
+        let name = async move |tx: &mut Tx| tx.row(sql, &[id.into()]).await?.map(|mut row| row.text()).transpose();
+        self.db.read(name).await
+    }
+
     /// Where a task run stands, and how often it was claimed.
     pub async fn standing(&self, id: TaskRunId) -> Result<Option<(State, u32)>> {
         self.db.read(async move |tx: &mut Tx| standing(tx, id).await).await

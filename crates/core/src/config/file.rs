@@ -286,6 +286,12 @@ impl File {
         check.done(Some(pipeline))
     }
 
+    /// The words to find the pipeline by, as written.
+    pub fn tags(&self) -> Vec<String> {
+        let tags = self.pipeline.as_ref().and_then(|raw| raw.get("tags"));
+        tags.and_then(|tags| decode::decode(tags).ok()).unwrap_or_default()
+    }
+
     /// Whether the pipeline declares a parameter.
     pub fn has_param(&self, name: &str) -> bool {
         self.pipeline.as_ref().and_then(|raw| raw.get("params")?.get(name)).is_some()

@@ -1,11 +1,12 @@
 //! The state of a run, which is nothing but a fold over the states of its task runs.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::State;
 
 /// Where a run stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {
     /// None of its tasks has been claimed yet.
@@ -21,7 +22,7 @@ pub enum RunState {
 }
 
 /// How many task runs of a run are in each state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Tally {
     /// Queued.
     pub queued: u64,

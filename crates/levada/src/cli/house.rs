@@ -1,5 +1,6 @@
 //! The arguments of what talks over the metadata store: the service, pipelines, runs, schedules and backfills.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -17,9 +18,21 @@ pub struct ServeArgs {
     /// Tasks at once in this process; 0 leaves all to `levada worker`
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub workers: u32,
-    /// The port of the health page, on this machine only; 0 takes a free one
+    /// The address to answer at; others than those of this machine need TLS, or a proxy that has it
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub host: IpAddr,
+    /// The port to answer at; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 7717)]
     pub port: u16,
+    /// The certificate chain for TLS, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Its private key, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// A proxy whose word on who asks is taken; can be given several times
+    #[arg(long = "trusted-proxy", value_name = "ADDRESS")]
+    pub trusted_proxies: Vec<IpAddr>,
 }
 
 /// Arguments of `worker`.

@@ -11,7 +11,6 @@ use serde_json::{Value as Json, json};
 
 use super::{Context, Errors, Outcome, block_on, one, pipelines, run};
 use crate::cli::{RunArgs, ScheduleCommand};
-use crate::folder;
 use crate::output::{Cell, Table, instant};
 use crate::service;
 
@@ -85,7 +84,7 @@ fn schedules(context: &Context, pipeline: &str) -> Result<Vec<NewSchedule>, Erro
     if looks_like_file {
         let args = RunArgs::of_file(pipeline);
         let (_, pipeline) = run::load(context, &args)?;
-        return Ok(pipeline.schedules.iter().map(folder::schedule).collect());
+        return Ok(pipeline.schedules.iter().map(levada_server::project::schedule).collect());
     }
     let known = block_on(async {
         let (_, store) = context.store().await?;

@@ -1,20 +1,19 @@
 //! `levada serve` and `levada worker`: the processes that go on until somebody stops them.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use levada_core::error::{Context as _, Error};
+use levada_core::error::{Context as _, Error, ErrorKind, Result};
 use levada_engine::house::{Nobody, Scheduler, kill_left_behind};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use levada_server::listen::{self, Door};
+use levada_server::router::router;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::{Context, Outcome, one};
 use crate::cli::{ServeArgs, WorkerArgs};
 use crate::{service, wiring};
-
-/// The largest request that the health page reads.
-const REQUEST_BYTES_MAX: usize = 4_096;
 
 /// Schedules, executes, and says that it is well.
 pub fn serve(context: &Context, args: &ServeArgs) -> Outcome {
@@ -23,9 +22,11 @@ pub fn serve(context: &Context, args: &ServeArgs) -> Outcome {
     runtime.block_on(async {
         let places = context.places()?;
         places.enter().map_err(one)?;
-        let listener =
-            TcpListener::bind(("127.0.0.1", args.port)).await.at(format!("port {}", args.port)).map_err(one)?;
-        let port = listener.local_addr().map_err(|error| one(error.into()))?.port();
+        let door = door(args).map_err(one)?;
+        let scheme = if door.tls.is_some() { "https" } else { "http" };
+        let place = SocketAddr::new(args.host, args.port);
+        let listener = TcpListener::bind(place).await.at(format!("address {place}")).map_err(one)?;
+        let address = listener.local_addr().map_err(|error| one(error.into()))?;
         let store = places.open().await.map_err(one)?;
         let (drain, stop) = (CancellationToken::new(), CancellationToken::new());
         let mut tasks = tokio::task::JoinSet::new();
@@ -41,12 +42,29 @@ pub fn serve(context: &Context, args: &ServeArgs) -> Outcome {
             .cleaning(places.data.clone());
         let until = drain.clone();
         tasks.spawn(async move { scheduler.run(until).await });
-        let page = tokio::spawn(health(listener, stop.clone()));
-        context.output.note(&format!("ready: http://127.0.0.1:{port}/healthz"));
+        let app = service::server(&places, &store).map_err(one)?;
+        let shut = CancellationToken::new();
+        let answering = tokio::spawn(listen::serve(listener, router(app), door, shut.clone()));
+        context.output.note(&format!("ready: {scheme}://{address}/healthz"));
         told_to_stop(context, &drain, &stop, &mut tasks).await?;
-        page.abort();
+        shut.cancel();
+        answering.await.map_err(|error| one(super::broken(&error)))?;
         Ok(0)
     })
+}
+
+/// How the server is reached.
+fn door(args: &ServeArgs) -> Result<Door> {
+    let tls = match (&args.tls_cert, &args.tls_key) {
+        (Some(cert), Some(key)) => Some(listen::tls(cert, key)?),
+        _ => None,
+    };
+    if tls.is_none() && !args.host.is_loopback() && args.trusted_proxies.is_empty() {
+        return Err(Error::new(ErrorKind::Usage, "passwords would cross the network in the clear").advise(
+            "Give `--tls-cert` and `--tls-key`, or name the proxy before this server with `--trusted-proxy`.",
+        ));
+    }
+    Ok(Door { tls, proxies: args.trusted_proxies.clone() })
 }
 
 /// Executes.
@@ -103,38 +121,4 @@ async fn told_to_stop(
             _ => stop.cancel(),
         }
     }
-}
-
-/// Answers `GET /healthz` on loopback.
-async fn health(listener: TcpListener, stop: CancellationToken) {
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = stop.cancelled() => return,
-        };
-        if let Ok((stream, _)) = accepted {
-            tokio::spawn(tokio::time::timeout(std::time::Duration::from_secs(5), answer(stream)));
-        }
-    }
-}
-
-async fn answer(mut stream: TcpStream) -> std::io::Result<()> {
-    let mut request = Vec::new();
-    let mut part = [0; 1_024];
-    while !request.windows(4).any(|end| end == b"\r\n\r\n") && request.len() < REQUEST_BYTES_MAX {
-        match stream.read(&mut part).await? {
-            0 => return Ok(()),
-            length => request.extend_from_slice(part.get(..length).unwrap_or_default()),
-        }
-    }
-    let (status, body) = match request.starts_with(b"GET /healthz ") {
-        true => ("200 OK", "ok\n"),
-        false => ("404 Not Found", "There is only /healthz here.\n"),
-    };
-    let head = format!(
-        "HTTP/1.1 {status}\r\ncontent-type: text/plain\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-        body.len()
-    );
-    stream.write_all(head.as_bytes()).await?;
-    stream.write_all(body.as_bytes()).await
 }

@@ -6,6 +6,7 @@ use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::id::{BackfillId, RunId, TaskRunId, WorkerId};
 use levada_core::run::{Graph, Node, Readiness, RunState, State, When};
 use levada_core::time::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::OWN_RUN;
@@ -46,7 +47,7 @@ pub struct NewRun {
 }
 
 /// What a run is made by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// A person or a program.

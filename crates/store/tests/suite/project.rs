@@ -21,7 +21,7 @@ fn document(kind: Kind, name: &str, text: &str) -> NewDocument {
 
 fn project(text: &str, pipelines: &[(&str, &str)]) -> NewProject {
     let pipelines = pipelines.iter().map(|(name, text)| (document(Kind::Pipeline, name, text), Vec::new())).collect();
-    NewProject { document: document(Kind::Project, "levada", text), pools: BTreeMap::new(), pipelines }
+    NewProject { document: document(Kind::Project, "levada", text), pools: BTreeMap::new(), pipelines, based_on: None }
 }
 
 async fn texts(store: &Store) -> Vec<String> {

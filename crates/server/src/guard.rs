@@ -1,0 +1,237 @@
+//! The only way in: finds out who asks, whether they may, and whether the request is one that a browser was tricked into;
+//! writes down what is asked before it is done. No operation runs but through [`handle`].
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, HOST, HeaderName, ORIGIN, REFERRER_POLICY,
+    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use axum::http::{Extensions, HeaderMap, HeaderValue, Method};
+use axum::response::{IntoResponse, Response};
+use levada_core::id::{BackfillId, RunId, TaskRunId};
+
+use crate::App;
+use crate::caller::{Caller, CallerKind};
+use crate::identity::{self, Credential};
+use crate::problem::Problem;
+use crate::route::{Route, Rule};
+
+/// The header that a script of this server's own pages sends with every change; a form or an image cannot.
+pub const CSRF_HEADER: &str = "x-levada-csrf";
+
+/// Where a request came from, as the listener (and proxies that are trusted) have it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// The address.
+    pub address: IpAddr,
+    /// Whether it came over TLS, here or at the proxy.
+    pub is_tls: bool,
+}
+
+/// A request made in this process, by the person who uses its command line. No request from outside carries it.
+#[derive(Debug, Clone)]
+pub(crate) struct Local(pub String);
+
+/// Answers a request to one of the operations of a path.
+pub(crate) async fn handle(
+    app: App,
+    routes: Arc<Vec<Route>>,
+    path: Vec<(String, String)>,
+    mut request: Request,
+) -> Response {
+    let is_head = request.method() == Method::HEAD;
+    let peer = request.extensions().get::<Peer>().copied();
+    if is_head {
+        *request.method_mut() = Method::GET;
+    }
+    let done = pass(&app, &routes, path, request, peer).await;
+    let mut response = done.unwrap_or_else(IntoResponse::into_response);
+    if is_head {
+        *response.body_mut() = Body::empty();
+    }
+    secure(response.headers_mut(), peer.is_some_and(|peer| peer.is_tls));
+    response
+}
+
+/// What answers paths that are in no line of the table: the same for everybody.
+pub(crate) fn nowhere() -> Response {
+    let mut response = Problem::NotFound("There is nothing at this path.".to_owned()).into_response();
+    secure(response.headers_mut(), false);
+    response
+}
+
+async fn pass(
+    app: &App,
+    routes: &[Route],
+    path: Vec<(String, String)>,
+    request: Request,
+    peer: Option<Peer>,
+) -> Result<Response, Problem> {
+    let route = routes.iter().find(|route| route.method == *request.method());
+    let is_public = route.is_some_and(|route| route.rule == Rule::Public);
+    let address = peer.map(|peer| peer.address);
+    let caller = match identify(app, request.headers(), request.extensions()).await {
+        Ok(caller) => caller,
+        // whoever signs in anew may still send the cookie of a session that is over
+        Err(Problem::Stranger(_)) if is_public => Caller::anonymous(),
+        Err(problem) => return Err(problem),
+    };
+    app.rates.admit(&caller, address)?;
+    let Some(route) = route else {
+        let is_public = routes.iter().all(|route| route.rule == Rule::Public);
+        return Err(match caller.is_known() || is_public {
+            true => Problem::Method(routes.iter().filter_map(|route| method(&route.method)).collect()),
+            false => Problem::Stranger("Sign in first."),
+        });
+    };
+    if let Err(problem) = may(app, route, &caller, &path, address).await {
+        audit(app, route, &caller, &path, address, "denied").await?;
+        return Err(problem);
+    }
+    if route.is_unsafe() && matches!(caller.kind, CallerKind::Session(_)) {
+        same_origin(&request)?;
+    }
+    // public operations tell by themselves who it was
+    if route.is_unsafe() && route.rule != Rule::Public {
+        audit(app, route, &caller, &path, address, "asked").await?;
+    }
+    let (id, name) = (route.id, caller.name.clone());
+    let answer = (route.handler)(app.clone(), caller, request, path);
+    let limit = if route.takes.stream.is_empty() { app.limits.time_max } else { Duration::MAX };
+    let response = tokio::time::timeout(limit, answer).await.map_err(|_| Problem::TimedOut)?;
+    if response.status().is_server_error() {
+        tracing::warn!(operation = id, caller = name, status = response.status().as_u16(), "a request failed");
+    }
+    Ok(response)
+}
+
+/// The name of a method of the table.
+fn method(method: &Method) -> Option<&'static str> {
+    ["GET", "POST", "PUT", "PATCH", "DELETE"].into_iter().find(|name| *name == method.as_str())
+}
+
+/// Who asks: by a token, by the cookie of a session, or by being in this process.
+async fn identify(app: &App, headers: &HeaderMap, extensions: &Extensions) -> Result<Caller, Problem> {
+    if let Some(Local(person)) = extensions.get() {
+        return Ok(Caller::local(person));
+    }
+    match credential(headers)? {
+        None => Ok(Caller::anonymous()),
+        Some(credential) => identity::caller(app, &credential).await,
+    }
+}
+
+/// The credential that a request carries.
+pub(crate) fn credential(headers: &HeaderMap) -> Result<Option<Credential>, Problem> {
+    let mut given = headers.get_all(AUTHORIZATION).iter();
+    if let Some(value) = given.next() {
+        let token = value.to_str().ok().and_then(|value| {
+            let (scheme, token) = value.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+        });
+        return match (token, given.next()) {
+            (Some(token), None) => Ok(Some(Credential::Token(token))),
+            _ => Err(Problem::Stranger("The credential is not understood: `Authorization: Bearer TOKEN` is.")),
+        };
+    }
+    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let session = pairs.find(|(name, _)| *name == identity::COOKIE || *name == identity::COOKIE_TLS);
+    Ok(session.map(|(_, value)| Credential::Session(value.to_owned())))
+}
+
+/// Whether somebody may call an operation on what its path names.
+async fn may(
+    app: &App,
+    route: &Route,
+    caller: &Caller,
+    path: &[(String, String)],
+    address: Option<IpAddr>,
+) -> Result<(), Problem> {
+    if route.rule == Rule::Public || (route.rule == Rule::Metrics && address.is_some_and(|a| a.is_loopback())) {
+        return Ok(());
+    }
+    if !caller.is_known() {
+        return Err(Problem::Stranger("Sign in first."));
+    }
+    match route.rule {
+        Rule::Public | Rule::Signed | Rule::Metrics => Ok(()),
+        Rule::Role(role) => caller.must(role),
+        Rule::Pipeline(role) if caller.role >= role => Ok(()),
+        Rule::Pipeline(role) if caller.grants.iter().all(|(_, granted)| *granted < role) => caller.must(role),
+        Rule::Pipeline(role) => caller.must_on(role, &tags(app, path).await?),
+    }
+}
+
+/// The tags of the pipeline that a path names, or whose run or backfill it names; none if there is no such thing.
+async fn tags(app: &App, path: &[(String, String)]) -> Result<Vec<String>, Problem> {
+    for (name, value) in path {
+        let number = value.parse().ok();
+        let pipeline = match (name.as_str(), number) {
+            ("pipeline", _) => Some(value.clone()),
+            ("run", Some(number)) => app.store.run(RunId(number)).await?.map(|run| run.pipeline),
+            ("task_run", Some(number)) => app.store.pipeline_of(TaskRunId(number)).await?,
+            ("backfill", Some(number)) => app.store.backfill(BackfillId(number)).await?.map(|found| found.pipeline),
+            _ => continue,
+        };
+        return match pipeline {
+            Some(pipeline) => app.documents.tags(&app.store, &pipeline).await,
+            None => Ok(Vec::new()),
+        };
+    }
+    Ok(Vec::new())
+}
+
+/// Refuses a change that a page of another site could have sent with this user's cookie.
+pub(crate) fn same_origin(request: &Request) -> Result<(), Problem> {
+    let refused = || Problem::Forbidden("The request comes from a page of another site.".to_owned());
+    let headers = request.headers();
+    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    if !headers.contains_key(CSRF_HEADER) {
+        let why = format!("A change with the cookie of a session needs the header `{CSRF_HEADER}`.");
+        return Err(Problem::Forbidden(why));
+    }
+    match text(&ORIGIN) {
+        Some(origin) => is_own(origin, text(&HOST)).then_some(()).ok_or_else(refused),
+        None => Ok(()),
+    }
+}
+
+/// Whether an origin is that of this server, by the name that it was called by.
+pub(crate) fn is_own(origin: &str, host: Option<&str>) -> bool {
+    let of_origin = origin.split_once("://").map(|(_, host)| host);
+    of_origin.is_some() && of_origin == host
+}
+
+/// Writes down what somebody asks for.
+async fn audit(
+    app: &App,
+    route: &Route,
+    caller: &Caller,
+    path: &[(String, String)],
+    address: Option<IpAddr>,
+    outcome: &'static str,
+) -> Result<(), Problem> {
+    let object = path.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ");
+    identity::audit(app, caller, address, route.id, &object, outcome).await
+}
+
+/// Headers that keep a browser from doing with an answer what it is not meant for.
+fn secure(headers: &mut HeaderMap, is_tls: bool) {
+    let mut add = |name: HeaderName, value: &'static str| {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    };
+    add(X_CONTENT_TYPE_OPTIONS, "nosniff");
+    add(X_FRAME_OPTIONS, "DENY");
+    add(REFERRER_POLICY, "no-referrer");
+    add(CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
+    add(CACHE_CONTROL, "no-store");
+    if is_tls {
+        add(STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+    }
+}

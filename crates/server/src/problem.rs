@@ -1,0 +1,189 @@
+//! Refusals and failures as an answer: problem details by RFC 9457, made of the one error type and its table of kinds.
+
+use std::time::Duration;
+
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use levada_core::error::{Error, ErrorKind};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How long to wait where the server is busy and does not know for how long.
+const BUSY_PAUSE: Duration = Duration::from_secs(1);
+
+/// Why a request was not carried out.
+#[derive(Debug)]
+pub enum Problem {
+    /// No credential, or one that is not or no longer good.
+    Stranger(&'static str),
+    /// The caller is known and may not do this.
+    Forbidden(String),
+    /// The path, or what it names, does not exist.
+    NotFound(String),
+    /// The path exists, and knows other methods than this one.
+    Method(Vec<&'static str>),
+    /// The request is not what the operation takes.
+    Malformed(String),
+    /// The media type of the body is not one that the operation takes.
+    MediaType(String),
+    /// The body is larger than this many bytes.
+    TooLarge(usize),
+    /// The document has another version than the one that `If-Match` names.
+    Stale,
+    /// The operation changes a document and needs `If-Match`.
+    Unconditional,
+    /// Too many requests, or too many attempts: try again after this time.
+    TooMany(Duration),
+    /// It took longer than a request may.
+    TimedOut,
+    /// What was asked for failed.
+    Failed(Vec<Error>),
+}
+
+/// The body of an answer that tells of a problem (RFC 9457), with the kind of the error and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub struct Details {
+    /// Always `about:blank`: the kind says which problem it is.
+    #[serde(rename = "type")]
+    pub type_: String,
+    /// The name of the status.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What went wrong, where, and what to do next.
+    pub detail: String,
+    /// The stable name of the kind of error.
+    pub kind: String,
+    /// Every mistake, where there may be several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<Mistake>,
+}
+
+/// One of several mistakes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Mistake {
+    /// What went wrong.
+    pub message: String,
+    /// Where, outermost first.
+    pub place: Vec<String>,
+    /// What to do next.
+    pub advice: String,
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        Self::Failed(vec![error])
+    }
+}
+
+impl From<Vec<Error>> for Problem {
+    fn from(errors: Vec<Error>) -> Self {
+        Self::Failed(errors)
+    }
+}
+
+impl Problem {
+    /// That there is no such thing.
+    pub fn no(what: &str, name: impl std::fmt::Display) -> Self {
+        Self::NotFound(format!("there is no {what} `{name}`"))
+    }
+
+    /// The status of the answer.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Stranger(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Stale => StatusCode::PRECONDITION_FAILED,
+            Self::Unconditional => StatusCode::PRECONDITION_REQUIRED,
+            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Failed(errors) => {
+                let status = errors.first().map_or(500, |error| error.kind().policy().http_status);
+                StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+            }
+        }
+    }
+
+    /// The body of the answer.
+    pub fn details(&self) -> Details {
+        let status = self.status();
+        let (kind, detail) = match self {
+            Self::Stranger(why) => ("unauthenticated", (*why).to_owned()),
+            Self::Forbidden(why) => ("forbidden", why.clone()),
+            Self::NotFound(what) => ("not_found", what.clone()),
+            Self::Method(known) => ("method", format!("This path knows {}.", known.join(", "))),
+            Self::Malformed(why) => ("usage", why.clone()),
+            Self::MediaType(known) => ("media_type", format!("The body must be {known}.")),
+            Self::TooLarge(max) => ("too_large", format!("The body may have {max} bytes at most.")),
+            Self::Stale => {
+                ("stale", "It was changed since. Get it again, and apply the change to what it is now.".into())
+            }
+            Self::Unconditional => (
+                "unconditional",
+                "Say with `If-Match` which version is to be changed: the `ETag` that it was got with.".into(),
+            ),
+            Self::TooMany(_) => ("too_many", "Too many requests. Try again later.".into()),
+            Self::TimedOut => ("timed_out", "It took too long. Try again later, or ask for less at once.".into()),
+            Self::Failed(errors) => {
+                let kind = errors.first().map_or(ErrorKind::Internal, Error::kind).policy().code;
+                (kind, errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+            }
+        };
+        let errors = match self {
+            Self::Failed(errors) => errors.iter().map(Mistake::of).collect(),
+            _ => Vec::new(),
+        };
+        let title = status.canonical_reason().unwrap_or("Problem").to_owned();
+        Details {
+            type_: "about:blank".to_owned(),
+            title,
+            status: status.as_u16(),
+            detail,
+            kind: kind.to_owned(),
+            errors,
+        }
+    }
+
+    /// When to try again, where that can help.
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::TooMany(after) => Some(*after),
+            Self::TimedOut => Some(BUSY_PAUSE),
+            Self::Failed(_) if self.status() == StatusCode::SERVICE_UNAVAILABLE => Some(BUSY_PAUSE),
+            _ => None,
+        }
+    }
+}
+
+impl Mistake {
+    fn of(error: &Error) -> Self {
+        Self { message: error.message().to_owned(), place: error.place().to_vec(), advice: error.advice().to_owned() }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = serde_json::to_vec(&self.details()).unwrap_or_default();
+        let mut response = (self.status(), body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(after) = self.retry_after() {
+            headers.insert(RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+        }
+        if let Self::Stranger(_) = self {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"levada\""));
+        }
+        if let Self::Method(known) = &self {
+            headers
+                .extend(HeaderValue::from_str(&known.join(", ")).ok().map(|known| (axum::http::header::ALLOW, known)));
+        }
+        response
+    }
+}

@@ -1,0 +1,120 @@
+//! The documents of a project, checked together, and as the metadata store is to have them.
+
+use std::collections::BTreeSet;
+
+use levada_core::config::{self, EndState, File, PROJECT_FILE, Pipeline, Task, Trigger, Variables, check_pipelines};
+use levada_core::connector::Registry;
+use levada_core::error::{Error, ErrorKind, Result};
+use levada_core::run::RunState;
+use levada_engine::connections;
+use levada_store::{Kind, NewDocument, NewProject, NewSchedule, Spec, When};
+use serde_json::Value as Json;
+
+/// The folder in a project whose files are its pipelines.
+pub const PIPELINES_DIR: &str = "pipelines";
+
+/// The text of a document.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Where it lies, from the project's folder on, with `/`.
+    pub path: String,
+    /// The same, as messages call it.
+    pub shown: String,
+    /// What it says.
+    pub text: String,
+}
+
+/// What the store is to have, if nothing is wrong with any of the documents.
+///
+/// # Errors
+/// Every mistake in every document, with file, line and column.
+pub fn compile(
+    registry: &Registry,
+    variables: &Variables<'_>,
+    project: Source,
+    pipelines: Vec<Source>,
+) -> Result<NewProject, Vec<Error>> {
+    let own = File::parse(&project.shown, &project.text)?;
+    if own.has_pipeline() {
+        let error = Error::new(ErrorKind::Config, "the document of a project holds no pipeline");
+        let advice = format!("Put the pipeline into a file below `{PIPELINES_DIR}/`.");
+        return Err(vec![error.at(&project.shown).advise(advice)]);
+    }
+    let (mut checked, mut errors) = (Vec::new(), Vec::new());
+    for source in pipelines {
+        match check(registry, variables, &source, &own) {
+            Ok((file, pipeline)) => checked.push((source, file, pipeline)),
+            Err(found) => errors.extend(found),
+        }
+    }
+    if errors.is_empty() {
+        let all: Vec<(&File, &Pipeline)> = checked.iter().map(|(_, file, pipeline)| (file, pipeline)).collect();
+        errors.extend(check_pipelines(&all).err().unwrap_or_default());
+    }
+    // mistakes in what several pipelines share are found once for each
+    let mut told = BTreeSet::new();
+    errors.retain(|error| told.insert(error.to_string()));
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let pools = config::Project::of([&own]).pools;
+    let pipelines = checked.into_iter().map(|(source, _, pipeline)| {
+        let schedules = pipeline.schedules.iter().map(schedule).collect();
+        (source.document(Kind::Pipeline, &pipeline.name, Some(&pipeline)), schedules)
+    });
+    let pipelines = pipelines.collect();
+    let document = project.document(Kind::Project, PROJECT_FILE, None);
+    Ok(NewProject { document, pools, pipelines, based_on: None })
+}
+
+impl Source {
+    /// The document of a path, which messages call by it.
+    pub fn new(path: String, text: String) -> Self {
+        Self { shown: path.clone(), path, text }
+    }
+
+    fn document(self, kind: Kind, name: &str, pipeline: Option<&Pipeline>) -> NewDocument {
+        let graph = pipeline.map(Pipeline::graph);
+        NewDocument { kind, name: name.to_owned(), path: self.path, text: self.text, graph }
+    }
+}
+
+/// The pipeline in a document, with all that it uses of the project.
+fn check(
+    registry: &Registry,
+    variables: &Variables<'_>,
+    source: &Source,
+    own: &File,
+) -> Result<(File, Pipeline), Vec<Error>> {
+    let file = File::parse(&source.shown, &source.text)?;
+    let shared = config::Project::of([&file, own]);
+    let (pipeline, params) = file.check(&shared, variables)?;
+    let variables = Variables { params, ..variables.clone() };
+    let used: BTreeSet<&str> = pipeline.tasks.iter().flat_map(Task::connections).collect();
+    let used = shared.connections.iter().filter(|connection| used.contains(connection.name.as_str()));
+    let errors: Vec<Error> =
+        used.flat_map(|used| connections::open(registry, used, &variables).err().unwrap_or_default()).collect();
+    if errors.is_empty() { Ok((file, pipeline)) } else { Err(errors) }
+}
+
+/// A schedule as the store has it.
+pub fn schedule(schedule: &config::Schedule) -> NewSchedule {
+    let when = match &schedule.trigger {
+        Trigger::Time(times) => When::Time(times.clone()),
+        Trigger::Pipeline { name, state } => When::Pipeline {
+            name: name.clone(),
+            states: match state {
+                EndState::Succeeded => vec![RunState::Succeeded],
+                EndState::Failed => vec![RunState::Failed],
+                EndState::Ended => vec![RunState::Succeeded, RunState::Failed, RunState::Cancelled],
+            },
+        },
+        Trigger::Dataset(name) => When::Dataset(name.clone()),
+        Trigger::File { pattern, every } => {
+            When::File { connection: pattern.connection.clone(), path: pattern.path.clone(), every: *every }
+        }
+    };
+    let params = schedule.params.iter().map(|(name, value)| (name.clone(), Json::String(value.clone()))).collect();
+    let spec = Spec { when, catchup: schedule.catchup, params };
+    NewSchedule { name: schedule.name.clone(), spec, paused: schedule.paused }
+}

@@ -1,0 +1,167 @@
+//! Every route with its rule: the one table that the server, the OpenAPI document, the client of the command line and the
+//! test of the matrix are made from. A path that is not here answers nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::{RawPathParams, Request};
+use axum::http::Method;
+use axum::routing::any;
+use levada_core::access::Role::{Editor, Operator, Viewer};
+use schemars::{JsonSchema, SchemaGenerator};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::App;
+use crate::guard;
+use crate::openapi;
+use crate::problem::{Details, Problem};
+use crate::route::Rule::{self, Metrics, Pipeline, Public, Role, Signed};
+use crate::route::{Call, Output, Route, line};
+use crate::routes::{health, logs, pipelines, project, runs, session};
+
+/// The routes, and the schemas that they refer to.
+pub struct Table {
+    /// Every operation.
+    pub routes: Vec<Route>,
+    /// Schemas by name.
+    pub schemas: Map<String, Value>,
+}
+
+/// Lines being collected.
+struct Lines {
+    routes: Vec<Route>,
+    generator: SchemaGenerator,
+}
+
+/// All operations.
+pub fn table() -> Table {
+    let mut lines = Lines { routes: Vec::new(), generator: SchemaGenerator::new(openapi::settings()) };
+    about(&mut lines);
+    of_pipelines(&mut lines);
+    of_runs(&mut lines);
+    lines.generator.subschema_for::<Details>();
+    Table { routes: lines.routes, schemas: lines.generator.take_definitions(true) }
+}
+
+fn about(lines: &mut Lines) {
+    lines.get("isAlive", "/healthz", Public, "Whether the process answers", health::alive);
+    lines.get("isReady", "/readyz", Public, "Whether the metadata store answers", health::ready);
+    lines.get("getMetrics", "/metrics", Metrics, "Figures in the text format of Prometheus", health::metrics);
+    lines.get("getOpenApi", "/api/v1/openapi.json", Signed, "This document", health::openapi);
+    lines.get("getSession", "/api/v1/session", Signed, "Who asks, and what they may do", session::get);
+}
+
+fn of_pipelines(lines: &mut Lines) {
+    lines.get("getProject", "/api/v1/project", Role(Viewer), "The applied documents", project::get);
+    lines.put("applyProject", "/api/v1/project", Role(Editor), "Apply documents, all or none", project::put);
+    lines.get("listPipelines", "/api/v1/pipelines", Role(Viewer), "Pipelines", pipelines::list);
+    let path = "/api/v1/pipelines/{pipeline}";
+    lines.get("getPipeline", path, Role(Viewer), "The document of a pipeline", pipelines::get);
+    lines.put("putPipeline", path, Pipeline(Editor), "Make or change a pipeline", pipelines::put);
+    lines.last(|line| line.conditional().yaml());
+    lines.delete("deletePipeline", path, Pipeline(Editor), "Take a pipeline out; its runs stay", pipelines::delete);
+    lines.last(Route::conditional);
+    let path = "/api/v1/pipelines/{pipeline}/graph";
+    lines.get("getPipelineGraph", path, Role(Viewer), "The structure that runs follow", pipelines::graph);
+    let path = "/api/v1/pipelines/{pipeline}/versions";
+    lines.get("listPipelineVersions", path, Role(Viewer), "Versions of the document", pipelines::versions);
+    let path = "/api/v1/pipelines/{pipeline}/versions/{version}";
+    lines.get("getPipelineVersion", path, Role(Viewer), "A version of the document", pipelines::version);
+    let path = "/api/v1/pipelines/{pipeline}/diff";
+    lines.post("diffPipeline", path, Role(Viewer), "Compare a document with the pipeline's", pipelines::diff);
+    lines.last(Route::yaml);
+    let path = "/api/v1/pipelines/{pipeline}/validate";
+    lines.post("validatePipeline", path, Role(Viewer), "Check a document, and change nothing", pipelines::validate);
+    lines.last(Route::yaml);
+    let path = "/api/v1/pipelines/{pipeline}/pause";
+    lines.post("pausePipeline", path, Pipeline(Operator), "Let nothing of a pipeline start", pipelines::pause);
+    let path = "/api/v1/pipelines/{pipeline}/resume";
+    lines.post("resumePipeline", path, Pipeline(Operator), "Let a paused pipeline go on", pipelines::resume);
+    let path = "/api/v1/pipelines/{pipeline}/runs";
+    lines.post("startRun", path, Pipeline(Operator), "Start a run", runs::start);
+    lines.last(Route::once);
+}
+
+fn of_runs(lines: &mut Lines) {
+    lines.get("listRuns", "/api/v1/runs", Role(Viewer), "Runs, the newest first", runs::list);
+    lines.get("getRun", "/api/v1/runs/{run}", Role(Viewer), "A run", runs::get);
+    lines.get("listTasks", "/api/v1/runs/{run}/tasks", Role(Viewer), "The tasks of a run", runs::tasks);
+    let path = "/api/v1/runs/{run}/tasks/{task}/items";
+    lines.get("listItems", path, Role(Viewer), "The items of a task", runs::items);
+    lines.get("listEvents", "/api/v1/runs/{run}/events", Role(Viewer), "The history of a run", runs::events);
+    lines.get("whyRun", "/api/v1/runs/{run}/why", Role(Viewer), "What a run waits for", runs::why);
+    lines.post("cancelRun", "/api/v1/runs/{run}/cancel", Pipeline(Operator), "Cancel a run", runs::cancel);
+    lines.post("retryRun", "/api/v1/runs/{run}/retry", Pipeline(Operator), "Try a run again", runs::retry);
+    lines.last(Route::once);
+    let path = "/api/v1/runs/{run}/logs";
+    lines.get("readLog", path, Role(Viewer), "Lines of the log of a task", logs::read);
+    let path = "/api/v1/runs/{run}/logs/download";
+    lines.get("downloadLog", path, Role(Viewer), "The log of a task as a file", logs::download);
+    let path = "/api/v1/task-runs/{task_run}/why";
+    lines.get("whyTask", path, Role(Viewer), "What a task run waits for", runs::why_task);
+}
+
+/// What answers requests.
+pub fn router(app: App) -> axum::Router {
+    let mut paths: BTreeMap<&'static str, Vec<Route>> = BTreeMap::new();
+    for route in table().routes {
+        paths.entry(route.path).or_default().push(route);
+    }
+    let mut router = axum::Router::new();
+    for (path, routes) in paths {
+        let (app, routes) = (app.clone(), Arc::new(routes));
+        let answer = move |params: RawPathParams, request: Request| {
+            let params = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            guard::handle(app.clone(), routes.clone(), params, request)
+        };
+        router = router.route(path, any(answer));
+    }
+    router.fallback(async || guard::nowhere())
+}
+
+impl Lines {
+    fn add<I, O, F, R>(
+        &mut self,
+        method: Method,
+        line_of: (&'static str, &'static str, Rule, &'static str),
+        operation: F,
+    ) where
+        I: DeserializeOwned + JsonSchema + Send + 'static,
+        O: Output,
+        F: Fn(Call<I>) -> R + Clone + Send + Sync + 'static,
+        R: Future<Output = Result<O, Problem>> + Send + 'static,
+    {
+        self.routes.push(line(&mut self.generator, method, line_of, operation));
+    }
+
+    /// Changes the line that was added last.
+    fn last(&mut self, change: impl FnOnce(Route) -> Route) {
+        let line = self.routes.pop().map(change);
+        self.routes.extend(line);
+    }
+}
+
+macro_rules! methods {
+    ($($name:ident $method:ident)*) => {$(
+        impl Lines {
+            fn $name<I, O, F, R>(
+                &mut self,
+                id: &'static str,
+                path: &'static str,
+                rule: Rule,
+                summary: &'static str,
+                operation: F,
+            ) where
+                I: DeserializeOwned + JsonSchema + Send + 'static,
+                O: Output,
+                F: Fn(Call<I>) -> R + Clone + Send + Sync + 'static,
+                R: Future<Output = Result<O, Problem>> + Send + 'static,
+            {
+                self.add(Method::$method, (id, path, rule, summary), operation);
+            }
+        }
+    )*};
+}
+
+methods! { get GET post POST put PUT delete DELETE }

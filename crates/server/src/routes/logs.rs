@@ -1,0 +1,138 @@
+//! What tasks wrote while they ran. Logs lie in the data folder of the machine that executed the task.
+
+use std::path::PathBuf;
+
+use axum::body::Body;
+use levada_core::time::Timestamp;
+use levada_engine::house::log_path;
+use levada_engine::log::{LogLine, LogReader, Stream};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{PAGE_MAX, runs};
+use crate::App;
+use crate::problem::Problem;
+use crate::route::{Answer, Call, Download};
+
+/// Lines of a page that nobody said the length of.
+const LINES: u32 = 200;
+
+/// Which lines to read.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Read {
+    /// The run's number.
+    pub run: i64,
+    /// The task.
+    pub task: String,
+    /// Which item of it, from 0.
+    pub item: Option<u32>,
+    /// Which attempt; the last one unless given.
+    pub attempt: Option<u32>,
+    /// The number of the first line, from 0; the last lines are read unless it is given.
+    pub from: Option<u64>,
+    /// How many; 200 unless given, 1,000 at most.
+    pub limit: Option<u32>,
+}
+
+/// Which log to take away.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Whole {
+    /// The run's number.
+    pub run: i64,
+    /// The task.
+    pub task: String,
+    /// Which item of it, from 0.
+    pub item: Option<u32>,
+    /// Which attempt; the last one unless given.
+    pub attempt: Option<u32>,
+}
+
+/// Lines of a log.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Lines {
+    /// The attempt that they are of.
+    pub attempt: u32,
+    /// How many lines the log has now.
+    pub total: u64,
+    /// The lines, in order.
+    pub lines: Vec<Line>,
+}
+
+/// A line of a log.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Line {
+    /// Its number, from 0.
+    pub number: u64,
+    /// When it was written; null if the line is damaged.
+    pub at: Option<Timestamp>,
+    /// Who wrote it: `stdout`, `stderr`, or `sys` for Levada itself.
+    pub stream: String,
+    /// What it says.
+    pub text: String,
+}
+
+/// Reads lines of a log.
+pub async fn read(call: Call<Read>) -> Result<Answer<Lines>, Problem> {
+    let Read { run, task, item, attempt, from, limit } = call.input;
+    let limit = limit.unwrap_or(LINES) as usize;
+    if limit == 0 || limit > PAGE_MAX {
+        return Err(Problem::Malformed(format!("`limit` is between 1 and {PAGE_MAX}.")));
+    }
+    let (path, attempt) = find(&call.app, run, &task, item, attempt).await?;
+    let work = move || {
+        let reader = LogReader::new(path);
+        let total = reader.count()?;
+        let lines = match from {
+            Some(from) => reader.lines(from, limit)?,
+            None => reader.tail(limit)?,
+        };
+        Ok::<_, levada_core::error::Error>((total, lines))
+    };
+    let (total, lines) = on_a_thread(work).await??;
+    Ok(Lines { attempt, total, lines: lines.into_iter().map(Line::from).collect() }.into())
+}
+
+/// Takes a whole log away as a file.
+pub async fn download(call: Call<Whole>) -> Result<Download, Problem> {
+    let Whole { run, task, item, attempt } = call.input;
+    let (path, attempt) = find(&call.app, run, &task, item, attempt).await?;
+    let file = tokio::fs::File::open(&path).await;
+    let file = file.map_err(|_| Problem::NotFound("There is no log of this attempt on this machine.".to_owned()))?;
+    let name = format!("run-{run}-{task}.{attempt}.log");
+    let body = Body::from_stream(tokio_util::io::ReaderStream::new(file));
+    Ok(Download { name, content_type: "text/plain; charset=utf-8".to_owned(), body, bytes: None })
+}
+
+/// The path of a log, and the attempt that it is of.
+async fn find(
+    app: &App,
+    run: i64,
+    task: &str,
+    item: Option<u32>,
+    attempt: Option<u32>,
+) -> Result<(PathBuf, u32), Problem> {
+    let run = runs::find(&app.store, run).await?.id;
+    let found = match item {
+        None => app.store.task_runs(run).await?.into_iter().find(|found| found.task == task),
+        Some(item) => app.store.items(run, task.to_owned(), item as usize, 1).await?.into_iter().next(),
+    };
+    let found = found.ok_or_else(|| Problem::no("task", task))?;
+    let attempt = attempt.unwrap_or(found.attempt);
+    Ok((log_path(&app.data_dir, run, &found.task, item.map(|item| item as usize), attempt), attempt))
+}
+
+/// Does work that blocks.
+async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| {
+        let message = format!("a part of Levada broke off: {error}");
+        levada_core::error::Error::new(levada_core::error::ErrorKind::Internal, message).into()
+    })
+}
+
+impl From<LogLine> for Line {
+    fn from(line: LogLine) -> Self {
+        Self { number: line.number, at: line.at, stream: Stream::name(line.stream).to_owned(), text: line.text }
+    }
+}

@@ -1,0 +1,411 @@
+//! Runs and their task runs: what they do and did, and how they are started, stopped and tried again.
+
+use std::collections::BTreeMap;
+
+use levada_core::error::{Error, ErrorKind};
+use levada_core::id::{BackfillId, RunId, TaskRunId, WorkerId};
+use levada_core::run::{RunState, Tally};
+use levada_core::time::Timestamp;
+use levada_store::{Again, Cause, Happening, NewRun, RunFilter, What};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{instant, limit, number, object, parsed};
+use crate::documents::check_start;
+use crate::problem::Problem;
+use crate::route::{Answer, Call, Created, Page};
+
+/// A run.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Run {
+    /// Which.
+    pub id: RunId,
+    /// The pipeline.
+    pub pipeline: String,
+    /// The version of the pipeline's document that it follows.
+    pub version: u32,
+    /// What it was made by.
+    pub cause: Cause,
+    /// The schedule that fired.
+    pub schedule: Option<String>,
+    /// The instant that it fired for.
+    pub fire_time: Option<Timestamp>,
+    /// The parameters that were given.
+    pub params: Map<String, Value>,
+    /// The backfill that it belongs to.
+    pub backfill: Option<BackfillId>,
+    /// The run that it tries again.
+    pub retry_of: Option<RunId>,
+    /// The task run that started it.
+    pub parent: Option<TaskRunId>,
+    /// Where it stands.
+    pub state: RunState,
+    /// Whether it had its turn among the runs of its pipeline.
+    pub admitted: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When its first task was claimed.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// A task of a run, or one item of a task that is run for each of several.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct TaskRun {
+    /// Which.
+    pub id: TaskRunId,
+    /// The task.
+    pub task: String,
+    /// The item.
+    pub item: Option<Value>,
+    /// `queued`, `starting`, `running`, `stopping`, `waiting`, `succeeded`, `failed`, `cancelled` or `skipped`.
+    pub state: String,
+    /// Until when it waits, where that is known.
+    pub until: Option<Timestamp>,
+    /// How often it was claimed.
+    pub attempt: u32,
+    /// Attempts that failed.
+    pub failed: u32,
+    /// Workers that were lost with it.
+    pub lost: u32,
+    /// The worker that holds it, or did when it ended.
+    pub worker: Option<WorkerId>,
+    /// Its outputs.
+    pub outputs: Option<Value>,
+    /// Why its last attempt failed.
+    pub error: Option<Value>,
+    /// When it was claimed last.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Its items, counted by state.
+    pub items: Option<Tally>,
+}
+
+/// A line of the history of a run.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Event {
+    /// Later events have higher numbers.
+    pub id: i64,
+    /// The task run; null if it concerns the run.
+    pub task_run: Option<TaskRunId>,
+    /// When.
+    pub at: Timestamp,
+    /// What happened.
+    pub event: String,
+    /// The state after it.
+    pub state: String,
+    /// Which attempt.
+    pub attempt: u32,
+    /// More about it.
+    pub detail: Option<Value>,
+}
+
+/// What something waits for, in a line.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Why {
+    /// The line.
+    pub why: String,
+}
+
+/// Which runs to list.
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct List {
+    /// Of this pipeline.
+    pub pipeline: Option<String>,
+    /// In this state.
+    pub state: Option<RunState>,
+    /// Made by this.
+    pub cause: Option<Cause>,
+    /// Made at this instant or later.
+    pub since: Option<String>,
+    /// Of this backfill.
+    pub backfill: Option<i64>,
+    /// The `next` of the page before.
+    pub after: Option<String>,
+    /// How many; 50 unless given, 1,000 at most.
+    pub limit: Option<u32>,
+}
+
+/// A run.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct One {
+    /// Its number.
+    pub run: i64,
+}
+
+/// Items of a task of a run.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ItemsOf {
+    /// The run's number.
+    pub run: i64,
+    /// The task.
+    pub task: String,
+    /// The `next` of the page before.
+    pub after: Option<String>,
+    /// How many; 50 unless given, 1,000 at most.
+    pub limit: Option<u32>,
+}
+
+/// A page of the history of a run.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HistoryOf {
+    /// The run's number.
+    pub run: i64,
+    /// The `next` of the page before.
+    pub after: Option<String>,
+    /// How many; 50 unless given, 1,000 at most.
+    pub limit: Option<u32>,
+}
+
+/// A task run.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OneTask {
+    /// Its number.
+    pub task_run: i64,
+}
+
+/// A run to start.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Start {
+    /// The pipeline.
+    pub pipeline: String,
+    /// Values of its parameters.
+    #[serde(default)]
+    pub params: Map<String, Value>,
+    /// Only these tasks; all if there are none.
+    #[serde(default)]
+    pub tasks: Vec<String>,
+}
+
+/// A run after the pattern of an earlier one.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Retry {
+    /// The earlier run.
+    pub run: i64,
+    /// Everything again, and not only what did not succeed.
+    #[serde(default)]
+    pub all: bool,
+    /// These tasks, whatever became of them.
+    #[serde(default)]
+    pub tasks: Vec<String>,
+    /// Follow the newest version of the documents, and not the one that the earlier run followed.
+    #[serde(default)]
+    pub newest: bool,
+    /// Values of parameters in place of those of the earlier run.
+    pub params: Option<Map<String, Value>>,
+}
+
+/// What became of asking a run to stop.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Stopped {
+    /// The run, as it is now.
+    pub run: Run,
+    /// Task runs that are at work and were told to stop.
+    pub stopping: u64,
+}
+
+impl From<levada_store::Run> for Run {
+    fn from(run: levada_store::Run) -> Self {
+        Self {
+            params: object(&run.params),
+            id: run.id,
+            pipeline: run.pipeline,
+            version: run.version,
+            cause: run.cause,
+            schedule: run.schedule,
+            fire_time: run.fire_time,
+            backfill: run.backfill,
+            retry_of: run.retry_of,
+            parent: run.parent,
+            state: run.state,
+            admitted: run.is_admitted,
+            created_at: run.created_at,
+            started_at: run.started_at,
+            ended_at: run.ended_at,
+        }
+    }
+}
+
+impl From<levada_store::TaskRun> for TaskRun {
+    fn from(task: levada_store::TaskRun) -> Self {
+        Self {
+            item: parsed(task.item.as_deref()),
+            state: task.state.name().to_owned(),
+            until: match task.state {
+                levada_core::run::State::Waiting { until } => until,
+                _ => None,
+            },
+            outputs: parsed(task.outputs.as_deref()),
+            error: parsed(task.error.as_deref()),
+            id: task.id,
+            task: task.task,
+            attempt: task.attempt,
+            failed: task.failed,
+            lost: task.lost,
+            worker: task.worker,
+            started_at: task.started_at,
+            ended_at: task.ended_at,
+            items: task.items,
+        }
+    }
+}
+
+impl From<Happening> for Event {
+    fn from(line: Happening) -> Self {
+        Self {
+            detail: parsed(line.detail.as_deref()),
+            id: line.id,
+            task_run: line.task_run,
+            at: line.at,
+            event: line.event,
+            state: line.state,
+            attempt: line.attempt,
+        }
+    }
+}
+
+/// Runs, the newest first.
+pub async fn list(call: Call<List>) -> Result<Answer<Page<Run>>, Problem> {
+    let List { pipeline, state, cause, since, backfill, after, limit: asked } = call.input;
+    let limit = limit(asked)?;
+    let filter = RunFilter {
+        pipeline,
+        state,
+        cause,
+        since: instant("since", since.as_deref())?,
+        backfill: backfill.map(BackfillId),
+        before: number(after.as_deref())?.map(RunId),
+        limit,
+    };
+    let runs = call.app.store.runs(filter).await?;
+    let next = runs.last().filter(|_| runs.len() == limit).map(|run| run.id.to_string());
+    Ok(Page { items: runs.into_iter().map(Run::from).collect(), next }.into())
+}
+
+/// A run.
+pub async fn get(call: Call<One>) -> Result<Answer<Run>, Problem> {
+    Ok(Run::from(find(&call.app.store, call.input.run).await?).into())
+}
+
+/// The task runs of a run, in the order of the document.
+pub async fn tasks(call: Call<One>) -> Result<Answer<Page<TaskRun>>, Problem> {
+    let run = find(&call.app.store, call.input.run).await?;
+    let tasks = call.app.store.task_runs(run.id).await?;
+    Ok(Page { items: tasks.into_iter().map(TaskRun::from).collect(), next: None }.into())
+}
+
+/// Items of a task.
+pub async fn items(call: Call<ItemsOf>) -> Result<Answer<Page<TaskRun>>, Problem> {
+    let ItemsOf { run, task, after, limit: asked } = call.input;
+    let (limit, skip) = (limit(asked)?, number(after.as_deref())?.unwrap_or(0).max(0) as usize);
+    let run = find(&call.app.store, run).await?;
+    let items = call.app.store.items(run.id, task, skip, limit).await?;
+    let next = (items.len() == limit).then(|| (skip + limit).to_string());
+    Ok(Page { items: items.into_iter().map(TaskRun::from).collect(), next }.into())
+}
+
+/// The history of a run, the oldest first.
+pub async fn events(call: Call<HistoryOf>) -> Result<Answer<Page<Event>>, Problem> {
+    let HistoryOf { run, after, limit: asked } = call.input;
+    let (limit, after) = (limit(asked)?, number(after.as_deref())?.unwrap_or(0));
+    let run = find(&call.app.store, run).await?;
+    let events = call.app.store.happenings(run.id, after, limit).await?;
+    let next = events.last().filter(|_| events.len() == limit).map(|event| event.id.to_string());
+    Ok(Page { items: events.into_iter().map(Event::from).collect(), next }.into())
+}
+
+/// What a run waits for.
+pub async fn why(call: Call<One>) -> Result<Answer<Why>, Problem> {
+    let run = find(&call.app.store, call.input.run).await?;
+    Ok(Why { why: call.app.store.why_run(run.id, call.now()).await? }.into())
+}
+
+/// What a task run waits for.
+pub async fn why_task(call: Call<OneTask>) -> Result<Answer<Why>, Problem> {
+    let id = TaskRunId(call.input.task_run);
+    if call.app.store.standing(id).await?.is_none() {
+        return Err(Problem::no("task run", id));
+    }
+    Ok(Why { why: call.app.store.why_task_run(id, call.now()).await? }.into())
+}
+
+/// Starts a run.
+pub async fn start(call: Call<Start>) -> Result<Created<Run>, Problem> {
+    let identity = call.identity("startRun")?;
+    let (app, now) = (call.app.clone(), call.now());
+    let Start { pipeline, params, tasks } = call.input;
+    let project = app.store.project().await?;
+    let document = project.pipelines.get(&pipeline).ok_or_else(|| Problem::no("pipeline", &pipeline))?;
+    let values = texts(&params)?;
+    check_start(&app, &project, document, values.clone(), &tasks).await?;
+    let mut new = NewRun::manual(&pipeline, document.id, identity);
+    new.project = project.document.as_ref().map(|document| document.id);
+    new.params = as_json(values);
+    new.only = tasks;
+    let run = app.store.create_run(new, now).await?.run;
+    made(find(&app.store, run.0).await?)
+}
+
+/// Makes a run after the pattern of an earlier one.
+pub async fn retry(call: Call<Retry>) -> Result<Created<Run>, Problem> {
+    let identity = call.identity("retryRun")?;
+    let (app, now) = (call.app.clone(), call.now());
+    let Retry { run, all, tasks, newest, params } = call.input;
+    let earlier = find(&app.store, run).await?;
+    let params = params.map(|params| texts(&params).map(as_json)).transpose()?;
+    let what = match (all, tasks.is_empty()) {
+        (true, true) => What::All,
+        (false, true) => What::Rest,
+        (false, false) => What::Tasks(tasks),
+        (true, false) => return Err(Problem::Malformed("Give `all` or `tasks`, not both.".to_owned())),
+    };
+    let again = Again { run: earlier.id, what, newest, params, identity, owner: None };
+    let run = app.store.run_again(again, now).await?.run;
+    made(find(&app.store, run.0).await?)
+}
+
+/// Cancels a run.
+pub async fn cancel(call: Call<One>) -> Result<Answer<Stopped>, Problem> {
+    let run = find(&call.app.store, call.input.run).await?;
+    if run.state.is_terminal() {
+        let message = format!("the run {} has ended: it {}", run.id, run.state.name());
+        return Err(Error::new(ErrorKind::Refused, message).advise("There is nothing left to cancel.").into());
+    }
+    let stopping = call.app.store.stop_run(run.id, call.now()).await?;
+    Ok(Stopped { run: find(&call.app.store, run.id.0).await?.into(), stopping }.into())
+}
+
+pub(super) async fn find(store: &levada_store::Store, run: i64) -> Result<levada_store::Run, Problem> {
+    store.run(RunId(run)).await?.ok_or_else(|| Problem::no("run", run))
+}
+
+fn made(run: levada_store::Run) -> Result<Created<Run>, Problem> {
+    Ok(Created { location: format!("/api/v1/runs/{}", run.id), body: run.into() })
+}
+
+/// Values of parameters as texts, which is how documents read them.
+fn texts(params: &Map<String, Value>) -> Result<BTreeMap<String, String>, Problem> {
+    let text = |(name, value): (&String, &Value)| {
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Number(_) | Value::Bool(_) => value.to_string(),
+            _ => return Err(Problem::Malformed(format!("The parameter `{name}` is a text, a number or a flag."))),
+        };
+        Ok((name.clone(), text))
+    };
+    params.iter().map(text).collect()
+}
+
+fn as_json(params: BTreeMap<String, String>) -> String {
+    Value::Object(params.into_iter().map(|(name, value)| (name, Value::String(value))).collect()).to_string()
+}
