@@ -29,4 +29,8 @@ id! {
     WorkerId
     /// A series of runs over a range of time.
     BackfillId
+    /// Somebody who may sign in.
+    UserId
+    /// What a program signs in with.
+    TokenId
 }

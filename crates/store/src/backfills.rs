@@ -23,6 +23,8 @@ pub struct NewBackfill {
     pub params: String,
     /// Runs at once.
     pub concurrency: u32,
+    /// Two with one identity are one; without it, each is its own.
+    pub identity: Option<String>,
 }
 
 /// Which instants of a range need a run.
@@ -104,7 +106,7 @@ impl Store {
         self.db.read(async move |tx: &mut Tx| needed(tx, &pipeline, &times, only).await).await
     }
 
-    /// Makes a backfill; its runs are started by [`Store::advance_backfills`].
+    /// Makes a backfill, unless its identity is there already; its runs are started by [`Store::advance_backfills`].
     ///
     /// # Errors
     /// `NotFound` where there is no such pipeline; `Usage` where there is nothing to do.
@@ -218,6 +220,9 @@ async fn needed(tx: &mut Tx, pipeline: &str, times: &[Timestamp], only: Only) ->
 }
 
 async fn add(tx: &mut Tx, new: &NewBackfill, now: Timestamp) -> Result<BackfillId> {
+    if let Some(id) = identified(tx, new).await? {
+        return Ok(id);
+    }
     if new.times.is_empty() {
         return Err(Error::new(ErrorKind::Usage, "the range holds no instant that needs a run")
             .advise("Give another range, or see what it holds with `--dry-run`."));
@@ -229,8 +234,8 @@ async fn add(tx: &mut Tx, new: &NewBackfill, now: Timestamp) -> Result<BackfillI
     }
     let times: Vec<i64> = new.times.iter().map(|time| time.as_micros()).collect();
     let times = serde_json::to_string(&times).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
-    let sql = "INSERT INTO backfills (pipeline, params, times, total, concurrency, state, created_at) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id";
+    let sql = "INSERT INTO backfills (pipeline, params, times, total, concurrency, state, created_at, identity) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (identity) DO NOTHING RETURNING id";
     let values = [
         new.pipeline.as_str().into(),
         new.params.as_str().into(),
@@ -239,9 +244,20 @@ async fn add(tx: &mut Tx, new: &NewBackfill, now: Timestamp) -> Result<BackfillI
         new.concurrency.max(1).into(),
         BackfillState::Running.name().into(),
         now.into(),
+        new.identity.clone().into(),
     ];
     tx.signal(Signal::Due);
-    tx.row(sql, &values).await?.map_or(Ok(BackfillId(0)), |mut row| row.int().map(BackfillId))
+    if let Some(mut row) = tx.row(sql, &values).await? {
+        return row.int().map(BackfillId);
+    }
+    // another process was faster
+    Ok(identified(tx, new).await?.unwrap_or(BackfillId(0)))
+}
+
+async fn identified(tx: &mut Tx, new: &NewBackfill) -> Result<Option<BackfillId>> {
+    let Some(identity) = &new.identity else { return Ok(None) };
+    let sql = "SELECT id FROM backfills WHERE identity = $1";
+    tx.row(sql, &[identity.as_str().into()]).await?.map(|mut row| row.int().map(BackfillId)).transpose()
 }
 
 /// A backfill that has not ended.

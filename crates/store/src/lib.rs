@@ -1,7 +1,9 @@
-//! The metadata: documents, runs, schedules, workers and secrets, in SQLite or PostgreSQL. The only writer of the state of
+//! The metadata: documents, runs, schedules, workers, secrets, users and the audit log, in SQLite or PostgreSQL. The only writer of the state of
 //! runs. Reads no clock: whoever calls says what instant it is.
 
+mod access;
 mod audit;
+mod audit_log;
 mod backfills;
 mod datasets;
 mod db;
@@ -30,6 +32,11 @@ use levada_core::id::{RunId, TaskRunId, WorkerId};
 use levada_core::time::Timestamp;
 use tokio::sync::watch;
 
+pub use access::{
+    Credentials, Grant, Hash, NewToken, NewUser, SESSION_IDLE, SESSION_MAX, Session, Subject, Token, TokenFilter,
+    Updated, User, UserChange, UserFilter,
+};
+pub use audit_log::{AuditCheck, AuditEntry, AuditFilter, AuditHead, AuditLine, Broken};
 pub use backfills::{Backfill, BackfillState, NewBackfill, Only};
 pub use db::{Commits, Dialect, Location, RunCounts, Signal};
 pub use documents::{Document, Kept, Kind, NewDocument};

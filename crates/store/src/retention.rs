@@ -1,4 +1,5 @@
-//! What goes, so that the store does not grow for ever: old runs with all that belongs to them, and workers that are gone.
+//! What goes, so that the store does not grow for ever: old runs with all that belongs to them, workers that are gone, and
+//! sessions that have expired.
 
 use std::time::Duration;
 
@@ -26,7 +27,8 @@ const WORKERS: Duration = Duration::from_secs(24 * 3_600);
 impl Store {
     /// Removes runs that are too old or too many, up to a batch of them; never one that is open, nor the last of its
     /// pipeline that succeeded. Answers which, so that their logs and files can go: an empty answer means that nothing
-    /// is left to remove. Removes workers that have been gone for a day.
+    /// is left to remove. Removes workers that have been gone for a day, and sessions
+    /// that have expired.
     pub async fn remove_old(&self, keep: Keep, now: Timestamp) -> Result<Vec<RunId>> {
         let found = self.db.read(async move |tx: &mut Tx| old(tx, keep, now).await).await?;
         self.db.write(async move |tx: &mut Tx| remove(tx, &found, now).await).await
@@ -69,6 +71,7 @@ pub(crate) async fn old(tx: &mut Tx, keep: Keep, now: Timestamp) -> Result<Vec<R
 async fn remove(tx: &mut Tx, runs: &[RunId], now: Timestamp) -> Result<Vec<RunId>> {
     let gone = "DELETE FROM workers WHERE state = 'gone' AND beat_at < $1";
     tx.later(gone, &[now.minus(WORKERS).into()]).await?;
+    crate::access::remove_expired(tx, now).await?;
     if runs.is_empty() {
         return Ok(Vec::new());
     }

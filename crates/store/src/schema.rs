@@ -2,7 +2,7 @@
 //! number given by the database, `{bytes}` bytes.
 
 /// Each migration once, in order; the version of a store is how many of them it has. Never change one that was released.
-pub(crate) const MIGRATIONS: &[&str] = &[FIRST];
+pub(crate) const MIGRATIONS: &[&str] = &[FIRST, SECOND];
 
 /// All tables but `meta`, each after those that it refers to.
 pub(crate) fn tables() -> impl Iterator<Item = &'static str> {
@@ -169,6 +169,74 @@ CREATE TABLE secrets (
     name TEXT NOT NULL PRIMARY KEY,
     secret_key BIGINT NOT NULL REFERENCES secret_keys (id),
     sealed {bytes} NOT NULL,
+    updated_at BIGINT NOT NULL
+);
+";
+
+/// Who may do what, and what they did. Of sessions and tokens only hashes are here.
+const SECOND: &str = "
+ALTER TABLE backfills ADD COLUMN identity TEXT;
+CREATE UNIQUE INDEX backfills_by_identity ON backfills (identity);
+CREATE TABLE users (
+    id {id},
+    name TEXT NOT NULL UNIQUE,
+    display_name TEXT NOT NULL,
+    email TEXT,
+    password_hash TEXT,
+    role TEXT NOT NULL,
+    disabled BIGINT NOT NULL DEFAULT 0,
+    issuer TEXT,
+    subject TEXT,
+    version BIGINT NOT NULL DEFAULT 1,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    UNIQUE (issuer, subject)
+);
+CREATE TABLE grants (
+    user_id BIGINT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    tag TEXT NOT NULL,
+    role TEXT NOT NULL,
+    PRIMARY KEY (user_id, tag)
+);
+CREATE TABLE sessions (
+    hash {bytes} NOT NULL PRIMARY KEY,
+    user_id BIGINT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    created_at BIGINT NOT NULL,
+    seen_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL
+);
+CREATE INDEX sessions_of_user ON sessions (user_id, seen_at);
+CREATE INDEX sessions_expiring ON sessions (expires_at);
+CREATE TABLE tokens (
+    id {id},
+    user_id BIGINT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    hash {bytes} NOT NULL,
+    role TEXT NOT NULL,
+    tags TEXT,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    used_at BIGINT,
+    UNIQUE (user_id, name)
+);
+CREATE TABLE audit_log (
+    number BIGINT NOT NULL PRIMARY KEY,
+    at BIGINT NOT NULL,
+    actor TEXT NOT NULL,
+    action TEXT NOT NULL,
+    object TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    address TEXT,
+    detail TEXT,
+    hash {bytes} NOT NULL
+);
+CREATE INDEX audit_log_by_actor ON audit_log (actor, number);
+CREATE INDEX audit_log_by_action ON audit_log (action, number);
+CREATE INDEX audit_log_by_object ON audit_log (object, number);
+CREATE INDEX audit_log_by_time ON audit_log (at);
+CREATE TABLE settings (
+    key TEXT NOT NULL PRIMARY KEY,
+    value TEXT NOT NULL,
     updated_at BIGINT NOT NULL
 );
 ";

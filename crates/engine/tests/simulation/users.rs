@@ -49,7 +49,7 @@ impl World {
             18 if self.observer.open_runs().count() < OPEN_MAX => {
                 let times = (0..4).map(|day| Timestamp::from_secs(1_600_000_000 + day * 86_400)).collect();
                 let concurrency = 1 + self.chance.below(2) as u32;
-                let new = NewBackfill { pipeline, times, params: "{}".to_owned(), concurrency };
+                let new = NewBackfill { pipeline, times, params: "{}".to_owned(), concurrency, identity: None };
                 self.store.create_backfill(new, now).await.unwrap();
             }
             _ => {}

@@ -42,7 +42,13 @@ pub fn execute(context: &Context, args: &BackfillArgs) -> Outcome {
         }
         let count = times.len();
         let params = start::params_json(&args.params);
-        let new = NewBackfill { pipeline: args.pipeline.clone(), times, params, concurrency: args.concurrency };
+        let new = NewBackfill {
+            pipeline: args.pipeline.clone(),
+            times,
+            params,
+            concurrency: args.concurrency,
+            identity: None,
+        };
         let id = store.create_backfill(new, service::now()).await.map_err(one)?;
         if context.output.is_json() {
             context.output.json(&json!({ "backfill": id, "pipeline": args.pipeline, "runs": count }));

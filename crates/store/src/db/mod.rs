@@ -190,7 +190,20 @@ impl Db {
         T: Send + 'static,
         F: AsyncFnMut(&mut Tx) -> Result<T> + Send + 'static,
     {
-        self.writer.call(work).await
+        self.writer.call(work, false).await
+    }
+
+    /// Does work as [`Db::write`] does, but in a transaction that it shares with its like only. For work that waits for
+    /// what another process holds: it must hold nothing itself that the other may wait for.
+    ///
+    /// # Errors
+    /// As of [`Db::write`].
+    pub async fn write_apart<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: AsyncFnMut(&mut Tx) -> Result<T> + Send + 'static,
+    {
+        self.writer.call(work, true).await
     }
 
     /// Reads, on one snapshot.
@@ -205,7 +218,7 @@ impl Db {
         let next = self.next_reader.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let index = usize::try_from(next).unwrap_or(0) % self.readers.len();
         match self.readers.get(index) {
-            Some(reader) => reader.call(work).await,
+            Some(reader) => reader.call(work, false).await,
             None => Err(closed()),
         }
     }

@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 use levada_core::error::{Error, ErrorKind, Result};
-use levada_core::id::{BackfillId, RunId, TaskRunId, WorkerId};
+use levada_core::id::{BackfillId, RunId, TaskRunId, TokenId, UserId, WorkerId};
 use levada_core::time::Timestamp;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
@@ -180,7 +180,7 @@ macro_rules! from_id {
     )*};
 }
 
-from_id! { RunId TaskRunId WorkerId BackfillId }
+from_id! { RunId TaskRunId WorkerId BackfillId UserId TokenId }
 
 impl<T: Into<Value>> From<Option<T>> for Value {
     fn from(value: Option<T>) -> Self {

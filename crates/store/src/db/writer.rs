@@ -26,10 +26,13 @@ const LOOK: Duration = Duration::from_millis(200);
 trait Job: Send {
     fn run<'a>(&'a mut self, tx: &'a mut Tx) -> LocalBoxFuture<'a, Result<()>>;
     fn answer(self: Box<Self>, end: Result<()>);
+    /// Whether it shares a transaction with its like only.
+    fn is_apart(&self) -> bool;
 }
 
 struct Call<T, F> {
     work: F,
+    is_apart: bool,
     outcome: Option<T>,
     reply: oneshot::Sender<Result<T>>,
 }
@@ -51,6 +54,10 @@ where
         let Call { outcome, reply, .. } = *self;
         // nobody may wait for it any more
         let _ = reply.send(end.and_then(|()| outcome.ok_or_else(closed)));
+    }
+
+    fn is_apart(&self) -> bool {
+        self.is_apart
     }
 }
 
@@ -92,13 +99,13 @@ impl Queue {
     }
 
     /// Waits for its turn, does the work, and answers when it is durable.
-    pub(super) async fn call<T, F>(&self, work: F) -> Result<T>
+    pub(super) async fn call<T, F>(&self, work: F, is_apart: bool) -> Result<T>
     where
         T: Send + 'static,
         F: AsyncFnMut(&mut Tx) -> Result<T> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(Call { work, outcome: None, reply });
+        let job = Box::new(Call { work, is_apart, outcome: None, reply });
         self.jobs.send(job).await.map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
     }
@@ -164,18 +171,27 @@ struct Worker<'a> {
 impl Worker<'_> {
     async fn work(mut self, mut inbox: mpsc::Receiver<Box<dyn Job>>) {
         let mut looked = Instant::now();
+        let mut next: Option<Box<dyn Job>> = None;
         loop {
-            let first = match tokio::time::timeout(LOOK, inbox.recv()).await {
-                Ok(Some(job)) => Some(job),
-                Ok(None) => return,
-                Err(_) => None,
+            let first = match next.take() {
+                Some(job) => Some(job),
+                None => match tokio::time::timeout(LOOK, inbox.recv()).await {
+                    Ok(Some(job)) => Some(job),
+                    Ok(None) => return,
+                    Err(_) => None,
+                },
             };
             if let Some(first) = first {
                 let limit = if self.signals.is_some() { GROUP_MAX } else { 1 };
+                let is_apart = first.is_apart();
                 let mut group = vec![first];
                 while group.len() < limit
                     && let Ok(job) = inbox.try_recv()
                 {
+                    if job.is_apart() != is_apart {
+                        next = Some(job);
+                        break;
+                    }
                     group.push(job);
                 }
                 self.group(group).await;

@@ -9,7 +9,7 @@ use super::world::{World, chain};
 use crate::places::{Place, on_both};
 
 on_both! { a_backfill_goes_through_its_range  a_pause_and_a_cancel_hold  only_what_is_needed_is_done_again
-a_backfill_fails_with_its_runs }
+a_backfill_fails_with_its_runs  one_identity_is_one_backfill }
 
 fn days(count: i64) -> Vec<Timestamp> {
     (0..count).map(|day| Timestamp::from_secs(1_600_000_000 + day * 86_400)).collect()
@@ -18,7 +18,7 @@ fn days(count: i64) -> Vec<Timestamp> {
 impl World {
     async fn backfill(&self, times: Vec<Timestamp>, concurrency: u32) -> BackfillId {
         let params = r#"{"since":"x"}"#.to_owned();
-        let new = NewBackfill { pipeline: "p".to_owned(), times, params, concurrency };
+        let new = NewBackfill { pipeline: "p".to_owned(), times, params, concurrency, identity: None };
         self.store.create_backfill(new, self.now).await.unwrap()
     }
 
@@ -98,4 +98,22 @@ async fn a_backfill_fails_with_its_runs(place: Place) {
     assert_eq!(world.backfill_state(id).await, BackfillState::Failed);
     let filter = RunFilter { backfill: Some(id), limit: 10, ..RunFilter::default() };
     assert_eq!(world.store.runs(filter).await.unwrap().len(), 2);
+}
+
+async fn one_identity_is_one_backfill(place: Place) {
+    let world = World::new(place.store).await;
+    world.pipeline("p", chain(1)).await;
+    let make = async |identity: Option<&str>| {
+        let (params, identity) = ("{}".to_owned(), identity.map(str::to_owned));
+        let new = NewBackfill { pipeline: "p".to_owned(), times: days(2), params, concurrency: 1, identity };
+        world.store.create_backfill(new, world.now).await.unwrap()
+    };
+    let (one, two) = tokio::join!(make(Some("api:ada:1")), make(Some("api:ada:1")));
+    assert_eq!(one, two);
+    let others = [make(Some("api:ada:2")).await, make(None).await, make(None).await];
+    assert_eq!(world.store.backfills(10).await.unwrap().len(), 4);
+    // also after it has ended
+    world.store.cancel_backfill(one, world.now).await.unwrap();
+    assert_eq!(make(Some("api:ada:1")).await, one);
+    assert!(!others.contains(&one));
 }

@@ -202,14 +202,14 @@ async fn a_newer_store_is_refused() {
     }
 }
 
-/// A disk of 2 MB, and one that cannot be written. Whoever may not mount does it in a namespace.
+/// A disk of 3 MB, and one that cannot be written. Whoever may not mount does it in a namespace.
 #[test]
 fn a_full_disk_is_told_and_the_store_goes_on() {
     const NAME: &str = "suite::broken::a_full_disk_is_told_and_the_store_goes_on";
     const INSIDE: &str = "LEVADA_TEST_INSIDE_NAMESPACE";
     let folder = tempfile::tempdir().unwrap();
     let succeeds = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
-    if !succeeds(Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"]).arg(folder.path())) {
+    if !succeeds(Command::new("mount").args(["-t", "tmpfs", "-o", "size=3m", "tmpfs"]).arg(folder.path())) {
         let may_unshare = succeeds(Command::new("unshare").args(["-rm", "true"]));
         if std::env::var_os(INSIDE).is_some() || !may_unshare {
             return eprintln!("skipped {NAME}: neither `mount` nor `unshare -rm` may make a small disk here");
@@ -235,7 +235,8 @@ async fn on_a_small_disk(folder: &Path) {
     let world = World::new(store.clone()).await;
     let document = world.pipeline("p", chain(20)).await;
     let ballast = folder.join("ballast");
-    std::fs::write(&ballast, vec![0; 300_000]).unwrap();
+    // what it takes to write the log into the file when the store is closed
+    std::fs::write(&ballast, vec![0; 1_000_000]).unwrap();
     let mut made = Vec::new();
     let error = loop {
         let identity = format!("run {}", made.len());

@@ -1,5 +1,7 @@
 //! What every store must do.
 
+mod access;
+mod audit_log;
 mod backfills;
 mod broken;
 mod claims;

@@ -179,7 +179,8 @@ async fn whatever_happens_every_run_ends() {
             documents.push(world.pipeline(&format!("p{index}"), random.graph()).await);
         }
         let times = (0..4).map(|day| world.now.plus(Duration::from_secs(day))).collect();
-        let new = NewBackfill { pipeline: "p0".to_owned(), times, params: "{}".to_owned(), concurrency: 2 };
+        let new =
+            NewBackfill { pipeline: "p0".to_owned(), times, params: "{}".to_owned(), concurrency: 2, identity: None };
         world.store.create_backfill(new, world.now).await.unwrap();
         let mut life = Life { world, random, documents, workers: Vec::new(), runs: Vec::new() };
         for step in 0..STEPS {

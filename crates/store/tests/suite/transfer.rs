@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use levada_core::access::Role;
 use levada_core::error::ErrorKind;
+use levada_core::id::TokenId;
 use levada_core::run::Event;
 use levada_core::secret::Secret;
-use levada_store::{KeySource, Location, MasterKey, Store, transfer};
+use levada_store::{AuditCheck, AuditEntry, KeySource, Location, MasterKey, Store, transfer};
 
+use super::access::{new_token, new_user};
 use super::world::{World, chain};
 use crate::places::{Place, empty, on_both, sql};
 
@@ -25,6 +28,13 @@ async fn used(place: &Place, master: &MasterKey) -> World {
     world.end(&claims[0], Event::Finished).await;
     let secrets = world.store.unlock(&KeySource::Given(master.clone())).await.unwrap();
     secrets.set("dw".to_owned(), Secret::new("value"), world.now).await.unwrap();
+    let ada = world.store.create_user(new_user("ada", Role::Admin), world.now).await.unwrap();
+    world.store.create_session(ada.id, [1; 32], world.now).await.unwrap();
+    world.store.create_token(new_token(ada.id, "ci"), world.now).await.unwrap();
+    world.store.set_setting("theme", Some("1".to_owned()), world.now).await.unwrap();
+    for _ in 0..2 {
+        world.store.append_audit(AuditEntry::default(), world.now).await.unwrap();
+    }
     // an id that was given and is gone
     let gone = world.pipeline("gone", chain(1)).await;
     sql(
@@ -54,10 +64,16 @@ async fn everything_is_moved_and_goes_on(place: Place) {
     let error = Store::open(&place.location).await.err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Refused);
     assert!(error.to_string().contains(&moved.to), "{error}");
+    assert_eq!((rows("users"), rows("sessions"), rows("tokens"), rows("audit_log"), rows("settings")), (1, 1, 1, 2, 1));
     // what was lost with the worker and what was queued is done there
     let store = Store::open(&to).await.unwrap();
     let secrets = store.unlock(&KeySource::Given(master)).await.unwrap();
     assert_eq!(secrets.get("dw").await.unwrap().unwrap().expose(), "value");
+    assert_eq!(store.session([1; 32], world.now).await.unwrap().unwrap().user.name, "ada");
+    assert!(store.token(TokenId(1), [7; 32], world.now).await.unwrap().is_some());
+    // the chain goes on where it was
+    assert_eq!(store.append_audit(AuditEntry::default(), world.now).await.unwrap(), 3);
+    assert!(matches!(store.verify_audit(None).await.unwrap(), AuditCheck::Whole(_)));
     let known = world.now;
     let mut world = World::new(store).await;
     world.now = known;

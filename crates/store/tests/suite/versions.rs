@@ -3,15 +3,21 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use levada_core::access::Role;
+use levada_core::id::TokenId;
 use levada_core::run::Event;
 use levada_core::secret::Secret;
-use levada_store::{KeySource, Location, MasterKey, Store};
+use levada_core::time::Timestamp;
+use levada_store::{AuditCheck, AuditEntry, Grant, KeySource, Location, MasterKey, NewUser, Store};
 
+use super::access::{new_token, new_user};
 use super::world::{World, chain};
 use crate::places::sqlite;
 
 /// The master key of the secrets in the files.
 const MASTER: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
+const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 
 fn file(version: u32) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/stores/version_{version}.sql"))
@@ -43,19 +49,19 @@ fn schema(native: &rusqlite::Connection) -> String {
     rows.map(|row| row.unwrap() + "\n").collect()
 }
 
-#[tokio::test]
-async fn a_store_of_version_1_opens() {
+/// A store of a version, written by the program that had it.
+async fn opens(kept: u32) -> Store {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("levada.db");
     let native = rusqlite::Connection::open(&path).unwrap();
-    native.execute_batch(&std::fs::read_to_string(file(1)).unwrap()).unwrap();
+    native.execute_batch(&std::fs::read_to_string(file(kept)).unwrap()).unwrap();
     let fresh = sqlite().await;
     let Location::File(new) = &fresh.location else { unreachable!() };
     let version = |native: &rusqlite::Connection| -> String {
         native.query_row("SELECT value FROM meta WHERE key = 'version'", [], |row| row.get(0)).unwrap()
     };
     let new = rusqlite::Connection::open(new).unwrap();
-    if version(&new) == "1" {
+    if version(&new) == kept.to_string() {
         let told = "a migration that was released has changed; before the release run the test that writes the store";
         assert!(schema(&native) == schema(&new), "{told}");
     }
@@ -69,6 +75,25 @@ async fn a_store_of_version_1_opens() {
     assert_eq!(world.drain().await, ["t1", "t0", "t2", "t1", "t2"]);
     let native = rusqlite::Connection::open(&path).unwrap();
     assert_eq!(version(&native), version(&new));
+    world.store
+}
+
+#[tokio::test]
+async fn a_store_of_version_1_opens() {
+    let store = opens(1).await;
+    assert!(!store.has_admin().await.unwrap());
+    assert_eq!(store.append_audit(AuditEntry::default(), NOW).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_store_of_version_2_opens() {
+    let store = opens(2).await;
+    let session = store.session([1; 32], NOW).await.unwrap().unwrap();
+    assert_eq!((session.user.name.as_str(), session.user.grants.len()), ("ada", 1));
+    assert!(store.token(TokenId(1), [7; 32], NOW).await.unwrap().is_some());
+    assert_eq!(store.setting("theme").await.unwrap().as_deref(), Some("1"));
+    assert_eq!(store.append_audit(AuditEntry::default(), NOW).await.unwrap(), 2);
+    assert!(matches!(store.verify_audit(None).await.unwrap(), AuditCheck::Whole(_)));
 }
 
 /// Run by hand before a release, never after it: `cargo test -p levada-store writes_a_store -- --ignored`.
@@ -87,6 +112,12 @@ async fn writes_a_store_of_this_version() {
     world.run("p", document, "queued").await;
     let secrets = place.store.unlock(&KeySource::Given(MasterKey::from_text(MASTER).unwrap())).await.unwrap();
     secrets.set("dw".to_owned(), Secret::new("value"), world.now).await.unwrap();
+    let grants = vec![Grant { tag: "hr".to_owned(), role: Role::Editor }];
+    let ada = place.store.create_user(NewUser { grants, ..new_user("ada", Role::Admin) }, NOW).await.unwrap();
+    place.store.create_session(ada.id, [1; 32], NOW).await.unwrap();
+    place.store.create_token(new_token(ada.id, "ci"), NOW).await.unwrap();
+    place.store.set_setting("theme", Some("1".to_owned()), NOW).await.unwrap();
+    place.store.append_audit(AuditEntry { actor: "ada".to_owned(), ..AuditEntry::default() }, NOW).await.unwrap();
     let Location::File(path) = &place.location else { unreachable!() };
     let native = rusqlite::Connection::open(path).unwrap();
     let version =

@@ -1,0 +1,36 @@
+//! Who may do what: users with their roles and grants, sessions and tokens as hashes, and what an administrator sets.
+//! Hashes passwords nowhere, and makes no token: it keeps what it is given.
+
+mod sessions;
+mod settings;
+mod tokens;
+mod users;
+
+pub use sessions::{SESSION_IDLE, SESSION_MAX, Session};
+pub use tokens::{NewToken, Token, TokenFilter};
+pub use users::{Credentials, Grant, NewUser, Subject, Updated, User, UserChange, UserFilter};
+
+use levada_core::access::Role;
+use levada_core::error::{Error, ErrorKind, Result};
+
+pub(crate) use sessions::remove_expired;
+
+/// A SHA-256, as sessions and tokens are kept.
+pub type Hash = [u8; 32];
+
+/// Most rows of one page.
+const PAGE_MAX: usize = 1_000;
+
+fn role(name: &str) -> Result<Role> {
+    Role::from_name(name)
+        .ok_or_else(|| Error::new(ErrorKind::Internal, format!("somebody has the role `{name}`, which is not known")))
+}
+
+/// Text for people to read: of one line, and not too long.
+fn check_text(what: &str, text: &str, bytes_max: usize) -> Result<()> {
+    if text.trim().is_empty() || text.len() > bytes_max || text.chars().any(char::is_control) {
+        return Err(Error::new(ErrorKind::Usage, format!("{what} has 1 to {bytes_max} bytes on one line"))
+            .advise("Give another one."));
+    }
+    Ok(())
+}
