@@ -1,38 +1,48 @@
-//! Who somebody is: by a session, or by a token.
+//! Whoever a request comes from, for the guard: the credential becomes a caller, and what they ask for a line of the audit
+//! log.
 
 use std::net::IpAddr;
 
+use levada_store::AuditEntry;
+
 use crate::App;
-use crate::caller::Caller;
+use crate::auth::{self, Signed};
+use crate::caller::{Caller, CallerKind};
 use crate::problem::Problem;
 
-/// The cookie of a session over plain HTTP.
-pub const COOKIE: &str = "levada_session";
-/// The cookie of a session over TLS.
-pub const COOKIE_TLS: &str = "__Host-levada_session";
-
-/// What a request carries to tell who sends it.
-pub enum Credential {
-    /// The cookie of a session.
-    Session(String),
-    /// An API token.
-    Token(String),
-}
+pub use crate::auth::{COOKIE, COOKIE_TLS, Credential};
 
 /// Whoever a credential is of.
-pub async fn caller(_app: &App, credential: &Credential) -> Result<Caller, Problem> {
-    let (Credential::Session(text) | Credential::Token(text)) = credential;
-    Err(Problem::Stranger(if text.is_empty() { "The credential is empty." } else { "The credential is not good." }))
+pub async fn caller(app: &App, credential: &Credential) -> Result<Caller, Problem> {
+    match auth::identify(&app.store, credential, app.clock.now()).await? {
+        Some(Signed { name, user, token, role, grants }) => {
+            let kind = match token {
+                Some(token) => CallerKind::Token { user: user.0, token: token.0 },
+                None => CallerKind::Session(user.0),
+            };
+            Ok(Caller { name, kind, role, grants })
+        }
+        None => Err(Problem::Stranger("The credential is not good, or is over.")),
+    }
 }
 
 /// Writes down what somebody asks for.
 pub async fn audit(
-    _app: &App,
-    _caller: &Caller,
-    _address: Option<IpAddr>,
-    _operation: &str,
-    _object: &str,
-    _outcome: &str,
+    app: &App,
+    caller: &Caller,
+    address: Option<IpAddr>,
+    operation: &str,
+    object: &str,
+    outcome: &str,
 ) -> Result<(), Problem> {
+    let entry = AuditEntry {
+        actor: caller.name.clone(),
+        action: operation.to_owned(),
+        object: object.to_owned(),
+        outcome: outcome.to_owned(),
+        address: address.map(|address| address.to_string()),
+        detail: None,
+    };
+    app.store.append_audit(entry, app.clock.now()).await?;
     Ok(())
 }

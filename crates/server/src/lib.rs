@@ -1,6 +1,7 @@
 //! Levada over HTTP: the REST API, live events, logins and roles. [`Server`] holds what operations need, [`router::table`]
 //! lists them, [`guard`] decides who may call them, and [`listen`] answers the network.
 
+pub mod auth;
 pub mod caller;
 pub mod documents;
 mod figures;

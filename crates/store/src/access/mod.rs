@@ -1,6 +1,7 @@
 //! Who may do what: users with their roles and grants, sessions and tokens as hashes, and what an administrator sets.
 //! Hashes passwords nowhere, and makes no token: it keeps what it is given.
 
+mod rules;
 mod sessions;
 mod settings;
 mod tokens;
@@ -24,13 +25,4 @@ const PAGE_MAX: usize = 1_000;
 fn role(name: &str) -> Result<Role> {
     Role::from_name(name)
         .ok_or_else(|| Error::new(ErrorKind::Internal, format!("somebody has the role `{name}`, which is not known")))
-}
-
-/// Text for people to read: of one line, and not too long.
-fn check_text(what: &str, text: &str, bytes_max: usize) -> Result<()> {
-    if text.trim().is_empty() || text.len() > bytes_max || text.chars().any(char::is_control) {
-        return Err(Error::new(ErrorKind::Usage, format!("{what} has 1 to {bytes_max} bytes on one line"))
-            .advise("Give another one."));
-    }
-    Ok(())
 }

@@ -56,7 +56,7 @@ impl Store {
     /// # Errors
     /// `Auth` where it is no such link, one was used before, or there is an administrator.
     pub async fn set_up(&self, hash: Hash, new: NewUser, now: Timestamp) -> Result<User> {
-        super::users::check(&new)?;
+        super::rules::check(&new)?;
         let new = NewUser { role: Role::Admin, ..new };
         let set_up = async move |tx: &mut Tx| {
             let is_link = links(tx, now).await?.contains(&text(&hash));

@@ -5,8 +5,9 @@ use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::id::{TokenId, UserId};
 use levada_core::time::Timestamp;
 
+use super::rules::check_text;
 use super::users::{COLUMNS, User, gather, read as read_user};
-use super::{Hash, PAGE_MAX, check_text, role};
+use super::{Hash, PAGE_MAX, role};
 use crate::Store;
 use crate::db::{Row, Tx, Value};
 
