@@ -7,7 +7,7 @@ use levada_core::time::Timestamp;
 
 use crate::Store;
 use crate::db::Tx;
-use crate::runs::{Cause, Created, NewRun, create_run};
+use crate::runs::{Cause, Created, NewRun, create_run, graph};
 
 /// A run after the pattern of an earlier one.
 #[derive(Debug, Clone)]
@@ -29,7 +29,8 @@ pub struct Again {
 /// What of an earlier run is done again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
-    /// The tasks that did not succeed, and those after them. The others count as done, with the outputs they had.
+    /// The tasks that did not succeed, and those after them. The others count as done, with the outputs they had; so do
+    /// the items of a split task that succeeded.
     Rest,
     /// Everything.
     All,
@@ -77,7 +78,9 @@ async fn run_again(tx: &mut Tx, again: &Again, now: Timestamp) -> Result<Created
         What::All => {}
         What::Tasks(tasks) => {
             new.only.clone_from(tasks);
-            new.retry_of = Some(again.run);
+            // whoever names every task means all of it
+            let others = graph(tx, document).await?.nodes.iter().any(|node| !tasks.contains(&node.name));
+            new.retry_of = others.then_some(again.run);
         }
     }
     create_run(tx, &new, now).await

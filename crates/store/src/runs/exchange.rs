@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 
 use levada_core::error::Result;
 use levada_core::id::{RunId, TaskRunId, WorkerId};
-use levada_core::run::{Event, Graph, State};
+use levada_core::run::{Event, State};
 use levada_core::time::Timestamp;
 
-use super::OWN_RUN;
 use super::change::{COLUMNS, History, TaskRow, Traces, apply};
 use super::claim::{Claim, claim};
-use super::create::{graph, insert, priority, runs_on};
+use super::create::graph;
+use super::items::split;
 use super::settle::{settle, trigger};
 use crate::db::{Signal, Tx, Value, list};
 
@@ -149,10 +149,7 @@ async fn follow(tx: &mut Tx, history: &mut History, row: &mut TaskRow, update: &
     };
     apply(tx, history, row, node, &update.events, &traces).await?;
     match row.state {
-        State::Waiting { until: None } if update.items.is_empty() => {
-            apply(tx, history, row, node, &[Event::Finished], &Traces::default()).await?;
-        }
-        State::Waiting { until: None } => add_items(tx, history, row, &graph, &update.items).await?,
+        State::Waiting { until: None } => split(tx, history, row, &graph, &update.items).await?,
         State::Waiting { .. } if has_ended(tx, update).await? => {
             apply(tx, history, row, node, &[Event::RetryDue], &Traces::default()).await?;
             history.ready.push(row.id);
@@ -177,46 +174,4 @@ async fn has_ended(tx: &mut Tx, update: &Update) -> Result<bool> {
     let lock = tx.lock("r");
     let row = tx.row(&format!("SELECT r.ended_at FROM runs r WHERE r.id = $1{lock}"), &[run.into()]).await?;
     row.map_or(Ok(false), |mut row| Ok(row.time_or_null()?.is_some()))
-}
-
-/// The items of a split task, as task runs of their own.
-async fn add_items(
-    tx: &mut Tx,
-    history: &mut History,
-    row: &mut TaskRow,
-    graph: &Graph,
-    items: &[String],
-) -> Result<()> {
-    let Some((node, fan_out)) = graph.nodes.get(row.task).and_then(|node| Some((node, node.fan_out?))) else {
-        return Ok(());
-    };
-    // the row counts the items that have not ended
-    let sql = "UPDATE task_runs SET blockers = $1 WHERE id = $2 RETURNING runs_on";
-    let own = tx.row(sql, &[items.len().into(), row.id.into()]).await?;
-    let own = match own {
-        Some(mut row) => row.text()? == OWN_RUN,
-        None => false,
-    };
-    let at_once = fan_out.concurrency.map_or(usize::MAX, |limit| limit as usize);
-    let (pool, slots) = node.pool.clone().map_or((None, 0), |(pool, slots)| (Some(pool), slots));
-    let mut values: Vec<Value> = Vec::new();
-    for (index, item) in items.iter().enumerate() {
-        values.extend([
-            row.run.into(),
-            row.task.into(),
-            node.name.as_str().into(),
-            index.into(),
-            item.as_str().into(),
-            State::Queued.name().into(),
-            usize::from(index >= at_once).into(),
-            priority(graph, node).into(),
-            pool.clone().into(),
-            slots.into(),
-            runs_on(node, own).into(),
-            Value::Null,
-        ]);
-    }
-    // the split task stands for its items: whoever takes them all does not take it
-    history.ready.push(row.id);
-    insert(tx, &values).await
 }

@@ -5,6 +5,7 @@ mod change;
 mod claim;
 mod create;
 mod exchange;
+mod items;
 mod settle;
 mod stop;
 mod wake;
@@ -14,7 +15,7 @@ pub use create::{Cause, Created, NewRun};
 pub use exchange::{Exchange, Exchanged, Update};
 
 pub(crate) use change::History;
-pub(crate) use create::{Place, create, create_run, place_of};
+pub(crate) use create::{Place, create, create_run, graph, place_of};
 pub(crate) use exchange::exchange;
 pub(crate) use settle::admit;
 pub(crate) use stop::{stop, stop_run};

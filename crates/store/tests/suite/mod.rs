@@ -8,6 +8,7 @@ mod claims;
 mod crowds;
 mod project;
 mod random;
+mod retries;
 mod runs;
 mod schedules;
 mod secrets;
