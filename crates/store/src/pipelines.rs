@@ -160,13 +160,15 @@ async fn versions(tx: &mut Tx, name: &str, before: Option<i64>, limit: usize) ->
 }
 
 pub(crate) async fn pipelines(tx: &mut Tx) -> Result<Vec<Pipeline>> {
+    // the next fires are looked up together: one by one, PostgreSQL can come to go through those of all pipelines each time.
     // `admitted` is always one of the two: with it, both databases find the index of runs that are open
-    let sql = "SELECT p.name, p.document, d.version, p.paused, \
-               (SELECT MIN(s.next_at) FROM schedules s WHERE s.pipeline = p.name AND s.paused = 0 AND s.kind = 'time'), \
+    let sql = "SELECT p.name, p.document, d.version, p.paused, s.next_at, \
                (SELECT COUNT(*) FROM runs r WHERE r.pipeline = p.name AND r.ended_at IS NULL \
                AND r.admitted IN (0, 1)), \
                r.id, r.state, r.created_at, r.ended_at \
                FROM pipelines p JOIN documents d ON d.id = p.document \
+               LEFT JOIN (SELECT pipeline, MIN(next_at) AS next_at FROM schedules WHERE kind = 'time' AND paused = 0 \
+               AND next_at IS NOT NULL GROUP BY pipeline) s ON s.pipeline = p.name \
                LEFT JOIN runs r ON r.id = (SELECT MAX(l.id) FROM runs l WHERE l.pipeline = p.name) \
                WHERE p.removed = 0 ORDER BY p.name";
     let mut found = Vec::new();

@@ -15,8 +15,12 @@ use crate::runs::{self, Exchange, Update};
 use crate::*;
 
 const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
-/// Finished runs, with three task runs each.
+/// Finished runs, with three task runs each; every second one is of `p`.
 const PAST: i64 = 100_000;
+/// Pipelines that share the others.
+const PIPELINES: i64 = 1_000;
+/// No list takes longer, whatever it is asked for.
+const LIST_MAX: Duration = Duration::from_millis(100);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sqlite_goes_by_indexes() {
@@ -72,7 +76,9 @@ async fn fill(store: &Store) -> WorkerId {
     }
     // as autovacuum does; nobody does it for SQLite, which plans by rules
     if store.dialect() == Dialect::Postgres {
-        let analyze = async move |tx: &mut Tx| tx.script("ANALYZE runs; ANALYZE task_runs; ANALYZE schedules").await;
+        let analyze = async move |tx: &mut Tx| {
+            tx.script("ANALYZE runs; ANALYZE task_runs; ANALYZE schedules; ANALYZE pipelines").await
+        };
         store.db.write(analyze).await.unwrap();
     }
     worker
@@ -88,8 +94,10 @@ async fn past(tx: &mut Tx, document: i64, worker: WorkerId) -> Result<()> {
     let state = "CASE WHEN n % 1000 = 0 THEN 'failed' ELSE 'succeeded' END";
     let at = NOW.as_micros();
     tx.script(&format!(
-        "INSERT INTO runs (id, pipeline, document, cause, identity, fire_time, params, state, admitted, priority, open, \
-         created_at, started_at, ended_at) SELECT n, 'p', {document}, 'schedule', 'past ' || n, {at} - n, '{{}}', {state}, \
+        "INSERT INTO pipelines (name, document) SELECT 'p' || n, {document} FROM {numbers} WHERE n <= {PIPELINES}; \
+         INSERT INTO runs (id, pipeline, document, cause, identity, fire_time, params, state, admitted, priority, open, \
+         created_at, started_at, ended_at) \
+         SELECT n, CASE WHEN n % 2 = 0 THEN 'p' ELSE 'p' || (n / 2 % {PIPELINES} + 1) END, {document}, 'schedule', 'past ' || n, {at} - n, '{{}}', {state}, \
          1, 0, 0, {at} - 1000000 * (200000 - CAST(n AS BIGINT)), {at}, {at} FROM {numbers}"
     ))
     .await?;
@@ -153,6 +161,41 @@ async fn check(location: &Location) {
         let found: Vec<_> = found.collect();
         assert!(found.iter().any(|(_, plan)| plan.contains(index)), "{part} does not go by {index}: {found:#?}");
     }
+    lists_are_fast(&store).await;
+}
+
+/// Lists, also those that look for what hardly is there.
+async fn lists_are_fast(store: &Store) {
+    let page = RunFilter { limit: 1_000, ..RunFilter::default() };
+    let named = |name: &str| RunFilter { pipeline: Some(name.to_owned()), ..page.clone() };
+    let lists = [
+        page.clone(),
+        RunFilter { before: Some(RunId(50_000)), ..page.clone() },
+        named("p"),
+        named("p7"),
+        RunFilter { state: Some(RunState::Failed), ..page.clone() },
+        RunFilter { state: Some(RunState::Cancelled), ..named("p7") },
+        RunFilter { cause: Some(Cause::Backfill), ..page.clone() },
+        RunFilter { since: Some(NOW.minus(Duration::from_secs(150_000))), ..page },
+    ];
+    for filter in lists {
+        let told = format!("{filter:?}");
+        fast(&told, async || store.runs(filter.clone()).await.map(drop)).await;
+    }
+    assert_eq!(store.pipelines().await.unwrap().len() as i64, PIPELINES + 1);
+    fast("pipelines", async || store.pipelines().await.map(drop)).await;
+    fast("open runs", async || store.open_runs().await.map(drop)).await;
+}
+
+/// The best of three, for others may be at work on the machine.
+async fn fast(told: &str, list: impl AsyncFn() -> Result<()>) {
+    let mut best = Duration::MAX;
+    for _ in 0..3 {
+        let start = std::time::Instant::now();
+        list().await.unwrap();
+        best = best.min(start.elapsed());
+    }
+    assert!(best < LIST_MAX, "{best:?} for {told}");
 }
 
 /// What the scheduler, a worker and the lists do.
