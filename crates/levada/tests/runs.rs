@@ -102,6 +102,57 @@ fn a_pipeline_runs_again_and_again_and_proves_what_it_did() {
 }
 
 #[test]
+fn a_plan_names_what_every_task_would_do_and_does_none_of_it() {
+    let shop = Shop::new("told");
+    shop.write("p.yaml", TOLD);
+    let (a, b) = (shop.source.connection(), shop.target.connection());
+    let connections = format!("connections:\n  shop: {a}\n  dw: {b}\n");
+    let channels = "channels:\n  ops: { webhook: http://127.0.0.1:9/ }\n";
+    shop.write("levada.yaml", &format!("version: 1\n{connections}{channels}"));
+    let plan = |arguments: &[&str]| {
+        let mut command = Command::new(LEVADA);
+        command.args(["plan", "p.yaml"]).args(arguments).env("LEVADA_SECRET_TOKEN", "very-secret");
+        command.current_dir(shop.folder.path()).output().unwrap()
+    };
+    let told = told(&plan(&[]), 0);
+    for line in [
+        "mark (command): run touch done 'two words' ***",
+        "steps (command): run a script of 2 lines with bash -e",
+        "ask (http): send POST to api.example.com",
+        "late (http): send GET to an address that is known when it runs, however the tasks before it end",
+        "next (pipeline): start the pipeline other with day=1, and wait for its end",
+        "pause (wait): wait for 1m30s",
+        "file (wait): wait for a file in/*.csv of shop, looking every 1m00s",
+        "each (sync): for each of 2 items: load shop -> dw",
+        "tell (notify): tell the channel ops, if a task before it fails",
+    ] {
+        assert!(told.lines().any(|one| one == line), "{line} is missing in\n{told}");
+    }
+    assert!(told.contains("load: public.customers -> ") && !told.contains("very-secret"), "{told}");
+    assert!(!shop.folder.path().join("done").exists());
+
+    let plan = json(&plan(&["--task", "pause", "--output", "json"]), 0);
+    let wanted = serde_json::json!([{ "task": "pause", "kind": "wait", "does": "wait for 1m30s" }]);
+    assert_eq!((&plan["tasks"], &plan["streams"]), (&wanted, &serde_json::json!([])));
+}
+
+/// A task of every kind.
+const TOLD: &str = "version: 1
+name: told
+tasks:
+  load: { sync: { from: shop, to: dw, streams: [public.customers] } }
+  mark: { command: { argv: [touch, done, two words, '${secret:token}'] } }
+  steps: { command: { script: \"echo 1\\necho 2\", interpreter: bash -e } }
+  ask: { http: { url: 'https://user:pass@api.example.com/v1?key=1', json: { a: 1 } } }
+  late: { http: { url: '${tasks.ask.outputs.next}' }, after: [ask], when: all_done }
+  next: { pipeline: { name: other, params: { day: 1 } } }
+  pause: { wait: { for: 90s } }
+  file: { wait: { file: { connection: shop, path: 'in/*.csv' }, every: 1m } }
+  each: { sync: { from: shop, to: dw, streams: ['public.${item}'] }, for_each: { list: [customers, orders] } }
+  tell: { notify: ops, after: [load], when: any_failed }
+";
+
+#[test]
 fn a_failed_task_stops_what_waits_for_it_and_tells_why() {
     let shop = Shop::new("failed");
     shop.write("p.yaml", &PIPELINE.replace("public.customers", "public.custmers"));

@@ -47,7 +47,7 @@ async fn copy(context: &Context, args: &CopyArgs, source: Opened, destination: O
             plans = plan::plans(vec![(None, work)]) => plans?,
             () = stop.cancelled() => return Err(one(Error::new(ErrorKind::Interrupted, "stopped"))),
         };
-        plan::show(output, &plans);
+        plan::show(output, &plans, &[]);
         return Ok(0);
     }
     let report = carry_out(work, &stop, output).await.map_err(one)?;

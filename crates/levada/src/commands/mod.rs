@@ -13,6 +13,7 @@ mod init;
 mod logs;
 mod pipelines;
 mod plan;
+mod plan_tasks;
 mod positions;
 mod preview;
 mod run;

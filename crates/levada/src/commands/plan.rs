@@ -8,6 +8,7 @@ use levada_engine::run::plan::Planned;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use super::plan_tasks::{self, TaskPlan};
 use super::sync::Work;
 use super::{Context, Errors, Outcome, block_on, one, run};
 use crate::cli::RunArgs;
@@ -50,12 +51,17 @@ struct ColumnPlan {
 /// Plans a pipeline.
 pub fn execute(context: &Context, args: &RunArgs) -> Outcome {
     let (project, pipeline) = run::load(context, args)?;
-    let mut work = Vec::new();
+    let redactor = plan_tasks::redactor(&project)?;
+    let (mut work, mut tasks) = (Vec::new(), Vec::new());
     for task in run::chosen(&pipeline, args)? {
-        work.push((Some(task.name.clone()), run::work(&project, &pipeline, task, args)?));
+        // what a task with items moves depends on each of them
+        match task.work.as_sync().filter(|_| task.for_each.is_none()) {
+            Some(sync) => work.push((Some(task.name.clone()), run::work(&project, &pipeline, task, sync, args)?)),
+            None => tasks.push(TaskPlan::new(task, &redactor)),
+        }
     }
-    let plans = block_on(plans(work))?;
-    show(context.output, &plans);
+    let streams = block_on(plans(work))?;
+    show(context.output, &streams, &tasks);
     Ok(0)
 }
 
@@ -74,15 +80,18 @@ pub async fn plans(work: Vec<(Option<String>, Work)>) -> Result<Vec<StreamPlan>,
 }
 
 /// Shows plans.
-pub fn show(output: Output, plans: &[StreamPlan]) {
+pub fn show(output: Output, streams: &[StreamPlan], tasks: &[TaskPlan]) {
     if output.is_json() {
-        output.json(&serde_json::json!({ "streams": plans }));
+        output.json(&serde_json::json!({ "streams": streams, "tasks": tasks }));
         return;
     }
-    for plan in plans {
-        plan.show(output);
+    for stream in streams {
+        stream.show(output);
     }
-    overview(output, plans);
+    plan_tasks::show(output, tasks);
+    if !streams.is_empty() {
+        overview(output, streams);
+    }
 }
 
 impl StreamPlan {

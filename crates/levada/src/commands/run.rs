@@ -6,11 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use levada_core::config::{PROJECT_FILE, Pipeline, Task, Work as Kind};
+use levada_core::config::{PROJECT_FILE, Pipeline, Sync, Task, Work as Kind};
 use levada_core::error::{Error, ErrorKind};
 use levada_core::id::RunId;
 use levada_core::naming::{did_you_mean, nearest};
-use levada_core::run::When;
 use levada_engine::house::{Observer, RunOptions, Scheduler, Seen};
 use levada_engine::report::{Report, StreamReport};
 use levada_store::{Claim, Kind as DocumentKind, NewDocument, NewRun, Store};
@@ -116,16 +115,8 @@ pub fn chosen<'a>(pipeline: &'a Pipeline, args: &RunArgs) -> Result<Vec<&'a Task
     Ok(tasks)
 }
 
-/// A task with its connections opened.
-pub fn work(project: &Project, pipeline: &Pipeline, task: &Task, args: &RunArgs) -> Result<Work, Errors> {
-    let plain = task.work.as_sync().filter(|_| task.for_each.is_none() && task.when == When::AllSucceeded);
-    let Some(sync) = plain else {
-        let message =
-            format!("`{}` tasks, `for_each` and `when` are not carried out by this command", task.work.kind());
-        return Err(one(Error::new(ErrorKind::Unsupported, message)
-            .at(format!("task `{}`", task.name))
-            .advise("Choose the plain `sync` tasks with `--task`.")));
-    };
+/// A task that is one sync, with its connections opened.
+pub fn work(project: &Project, pipeline: &Pipeline, task: &Task, sync: &Sync, args: &RunArgs) -> Result<Work, Errors> {
     Ok(Work {
         pipeline: format!("{}/{}", pipeline.name, task.name),
         source: project.open(&sync.from)?,
