@@ -48,8 +48,9 @@ lint: ## formatting and clippy, warnings are errors
 fmt: ## format all code
 	cargo fmt --all
 
-schemas: ## the JSON schemas of the documents, into api/
+schemas: ## the JSON schemas of the documents and the description of the API, into api/
 	for name in project pipeline; do cargo run -q --locked -p levada -- schema $$name > api/$$name.schema.json || exit 1; done
+	cargo run -q --locked -p levada -- schema openapi > api/openapi.json
 
 clean-services: ## stop the test servers and remove their data
 	scripts/services clean

@@ -33,9 +33,10 @@ pub struct Peer {
     pub is_tls: bool,
 }
 
-/// A request made in this process, by the person who uses its command line. No request from outside carries it.
+/// A request made in this process, by the person who uses its command line: an extension of the request, which nothing
+/// that comes over the network can set.
 #[derive(Debug, Clone)]
-pub(crate) struct Local(pub String);
+pub struct Local(pub String);
 
 /// Answers a request to one of the operations of a path.
 pub(crate) async fn handle(

@@ -358,6 +358,7 @@ impl<const EVENTS: bool> Output for Other<EVENTS> {
 
 /// A page of a list.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "{T}Page")]
 pub struct Page<T> {
     /// The items, in the order asked for.
     pub items: Vec<T>,

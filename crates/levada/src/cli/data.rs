@@ -191,7 +191,7 @@ pub struct InitArgs {
 /// Arguments of `schema`.
 #[derive(Debug, Args)]
 pub struct SchemaArgs {
-    /// `pipeline`, `project`, or the name of a connector
+    /// `pipeline`, `project`, `openapi`, or the name of a connector
     #[arg(default_value = "pipeline")]
     pub document: String,
 }

@@ -1,4 +1,4 @@
-//! `levada schema`: the JSON schemas of the documents and of every connector's settings.
+//! `levada schema`: the JSON schemas of the documents and of every connector's settings, and the description of the API.
 
 use levada_core::config::{pipeline_schema, project_schema};
 use levada_core::error::{Error, ErrorKind};
@@ -14,10 +14,11 @@ pub fn execute(context: &Context, args: &SchemaArgs) -> Outcome {
     let schema = match args.document.as_str() {
         "pipeline" => pipeline_schema(&registry),
         "project" => project_schema(&registry),
+        "openapi" => levada_server::openapi::document(&levada_server::router::table()),
         name => {
             let descriptors: Vec<_> = registry.iter().map(|connector| connector.descriptor()).collect();
             let known: Vec<&str> =
-                ["pipeline", "project"].into_iter().chain(descriptors.iter().map(|d| d.name)).collect();
+                ["pipeline", "project", "openapi"].into_iter().chain(descriptors.iter().map(|d| d.name)).collect();
             match descriptors.iter().find(|descriptor| descriptor.name == name) {
                 Some(descriptor) => descriptor.settings.clone(),
                 None => {

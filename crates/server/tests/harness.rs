@@ -1,0 +1,149 @@
+//! A server over a store of its own, and a way to ask it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt as _;
+use levada_core::time::{Clock, Timestamp};
+use levada_server::guard::Local;
+use levada_server::router::router;
+use levada_server::{App, Limits, Parts, Server};
+use levada_store::{Location, Store};
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+/// A project with two pipelines.
+pub const PROJECT: &str = "version: 1\nname: shop\nconnections:\n  here: ./data\n";
+/// A pipeline of two tasks, which wait for a time that never comes in a test.
+pub const NIGHTLY: &str = "# a comment\nversion: 1\nname: nightly\ntags: [money]\nparams:\n  day: { type: date, default: 2026-01-01 }\ntasks:\n  first:\n    wait: { until: 2199-01-01T00:00:00Z }\n  second:\n    after: [first]\n    wait: { until: 2199-01-01T00:00:00Z }\n";
+
+/// A clock that tests move.
+pub struct Hands(AtomicI64);
+
+impl Clock for Hands {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// A server.
+pub struct Place {
+    pub app: App,
+    pub hands: Arc<Hands>,
+    router: axum::Router,
+    _folder: tempfile::TempDir,
+}
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub enum Who {
+    Local,
+    Nobody,
+    Token(String),
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.text()))
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The answer, which has this status.
+    #[track_caller]
+    pub fn is(self, status: u16) -> Self {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text());
+        self
+    }
+}
+
+impl Place {
+    pub async fn new() -> Self {
+        Self::with(Limits::default()).await
+    }
+
+    pub async fn with(limits: Limits) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&Location::File(folder.path().join("levada.db"))).await.unwrap();
+        Self::over(store, folder, limits)
+    }
+
+    fn over(store: Store, folder: tempfile::TempDir, limits: Limits) -> Self {
+        let hands = Arc::new(Hands(AtomicI64::new(Timestamp::parse("2026-11-21T12:00:00Z").unwrap().as_micros())));
+        let app = Server::new(Parts {
+            store,
+            registry: levada_connectors::registry(),
+            clock: hands.clone(),
+            env: Arc::new(|_| None),
+            secrets: Arc::new(|_| Box::pin(async { Ok(None) })),
+            project_dir: folder.path().to_path_buf(),
+            data_dir: folder.path().to_path_buf(),
+            limits,
+        });
+        Self { router: router(app.clone()), app, hands, _folder: folder }
+    }
+
+    /// A server with a project.
+    pub async fn with_project() -> Self {
+        let place = Self::new().await;
+        let documents = json!({ "documents": [
+            { "path": "levada.yaml", "text": PROJECT },
+            { "path": "pipelines/nightly.yaml", "text": NIGHTLY },
+        ]});
+        place.put("/api/v1/project", documents).await.is(200);
+        place
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.app.data_dir
+    }
+
+    pub async fn ask(&self, who: &Who, request: Request<Body>) -> Reply {
+        let mut request = request;
+        match who {
+            Who::Local => drop(request.extensions_mut().insert(Local("tester".to_owned()))),
+            Who::Nobody => {}
+            Who::Token(token) => {
+                let value = format!("Bearer {token}").parse().unwrap();
+                request.headers_mut().insert("authorization", value);
+            }
+        }
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes().to_vec();
+        Reply { status: head.status, headers: head.headers, body }
+    }
+
+    pub async fn get(&self, path: &str) -> Reply {
+        self.ask(&Who::Local, Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Reply {
+        self.send("POST", path, &[], body).await
+    }
+
+    pub async fn put(&self, path: &str, body: Value) -> Reply {
+        self.send("PUT", path, &[], body).await
+    }
+
+    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Value) -> Reply {
+        let mut request = Request::builder().method(method).uri(path).header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.ask(&Who::Local, request.body(Body::from(body.to_string())).unwrap()).await
+    }
+}

@@ -1,0 +1,83 @@
+//! Runs over the API: started once for each key, listed in pages, cancelled, tried again.
+
+use serde_json::json;
+
+use crate::harness::Place;
+
+const RUNS: &str = "/api/v1/pipelines/nightly/runs";
+
+#[tokio::test]
+async fn a_key_starts_one_run() {
+    let place = Place::with_project().await;
+    let body = json!({ "params": { "day": "2026-02-03" } });
+    let first = place.send("POST", RUNS, &[("idempotency-key", "a")], body.clone()).await.is(201);
+    assert_eq!(first.headers["location"], "/api/v1/runs/1");
+    let run = first.json();
+    assert_eq!((&run["pipeline"], &run["params"]["day"]), (&json!("nightly"), &json!("2026-02-03")));
+    let again = place.send("POST", RUNS, &[("idempotency-key", "a")], body.clone()).await.is(201).json();
+    assert_eq!(again["id"], run["id"]);
+    let other = place.send("POST", RUNS, &[("idempotency-key", "b")], body).await.is(201).json();
+    assert_ne!(other["id"], run["id"]);
+    let free = place.post(RUNS, json!({})).await.is(201).json();
+    assert_ne!(free["id"], other["id"]);
+}
+
+#[tokio::test]
+async fn wrong_parameters_start_nothing() {
+    let place = Place::with_project().await;
+    for (body, words) in [
+        (json!({ "params": { "day": "soon" } }), "Give a day such as"),
+        (json!({ "params": { "dya": "2026-01-01" } }), "day"),
+        (json!({ "tasks": ["frist"] }), "Did you mean `first`?"),
+        (json!({ "parms": {} }), "parms"),
+    ] {
+        let reply = place.post(RUNS, body.clone()).await;
+        assert!(reply.status.is_client_error(), "{body}: {}", reply.text());
+        assert!(reply.text().contains(words), "{body}: {}", reply.text());
+    }
+    place.post("/api/v1/pipelines/weekly/runs", json!({})).await.is(404);
+    assert_eq!(place.get("/api/v1/runs").await.is(200).json()["items"], json!([]));
+}
+
+#[tokio::test]
+async fn pages_join_without_gap_or_overlap() {
+    let place = Place::with_project().await;
+    for _ in 0..7 {
+        place.post(RUNS, json!({})).await.is(201);
+    }
+    let (mut seen, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = place.get(&format!("/api/v1/runs?limit=3{after}")).await.is(200).json();
+        seen.extend(page["items"].as_array().unwrap().iter().map(|run| run["id"].as_i64().unwrap()));
+        match page["next"].as_str() {
+            Some(next) => after = format!("&after={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen, [7, 6, 5, 4, 3, 2, 1]);
+    let queued = place.get("/api/v1/runs?state=queued&pipeline=nightly&limit=2").await.is(200).json();
+    assert_eq!(queued["items"].as_array().unwrap().len(), 2);
+    assert_eq!(place.get("/api/v1/runs?state=failed").await.is(200).json()["items"], json!([]));
+    place.get("/api/v1/runs?state=broken").await.is(400);
+}
+
+#[tokio::test]
+async fn a_run_is_cancelled_and_tried_again() {
+    let place = Place::with_project().await;
+    place.post(RUNS, json!({})).await.is(201);
+    let why = place.get("/api/v1/runs/1/why").await.is(200).json();
+    assert!(why["why"].as_str().unwrap().contains("worker"), "{why}");
+    place.post("/api/v1/runs/1/retry", json!({})).await.is(409);
+    let cancelled = place.post("/api/v1/runs/1/cancel", json!({})).await.is(200).json();
+    assert_eq!(cancelled["run"]["state"], "cancelled");
+    place.post("/api/v1/runs/1/cancel", json!({})).await.is(409);
+    let tasks = place.get("/api/v1/runs/1/tasks").await.is(200).json();
+    let names: Vec<&str> = tasks["items"].as_array().unwrap().iter().map(|t| t["task"].as_str().unwrap()).collect();
+    assert_eq!(names, ["first", "second"]);
+    let again = place.post("/api/v1/runs/1/retry", json!({})).await.is(201).json();
+    assert_eq!((&again["id"], &again["retry_of"], &again["cause"]), (&json!(2), &json!(1), &json!("retry")));
+    let events = place.get("/api/v1/runs/1/events").await.is(200).json();
+    assert!(!events["items"].as_array().unwrap().is_empty());
+    place.get("/api/v1/runs/99").await.is(404);
+    place.post("/api/v1/runs/99/cancel", json!({})).await.is(404);
+}
