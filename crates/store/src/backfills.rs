@@ -313,6 +313,7 @@ async fn lead(tx: &mut Tx, history: &mut History, open: &Open) -> Result<usize> 
     let times: Vec<i64> = serde_json::from_str(&times).unwrap_or_default();
     let project = crate::documents::current_project(tx).await?;
     let (skip, take) = (usize::try_from(open.next).unwrap_or(usize::MAX), usize::try_from(free).unwrap_or(0));
+    let mut runs = Vec::new();
     for time in times.into_iter().skip(skip).take(take).map(Timestamp::from_micros) {
         let mut new = NewRun::manual(&open.pipeline, open.document, format!("backfill:{}:{time}", open.id));
         new.cause = Cause::Backfill;
@@ -320,8 +321,9 @@ async fn lead(tx: &mut Tx, history: &mut History, open: &Open) -> Result<usize> 
         new.fire_time = Some(time);
         new.params = params.clone();
         new.backfill = Some(open.id);
-        create(tx, history, &new).await?;
+        runs.push(new);
     }
+    create(tx, history, &runs).await?;
     tx.later("UPDATE backfills SET next = next + $1 WHERE id = $2", &[free.into(), open.id.into()]).await?;
     Ok(take)
 }

@@ -126,12 +126,12 @@ impl Store {
 
     /// Makes a run, unless its identity is there already.
     pub async fn create_run(&self, new: NewRun, now: Timestamp) -> Result<Created> {
-        self.db.write(async move |tx: &mut Tx| runs::create_run(tx, &new, now).await).await
+        self.db.write_together((new, now), async |tx: &mut Tx, new: &[_]| runs::create_runs(tx, new).await).await
     }
 
     /// Takes reports of a worker, and gives it task runs; see [`Exchange`].
     pub async fn exchange(&self, exchange: Exchange) -> Result<Exchanged> {
-        self.db.write(async move |tx: &mut Tx| runs::exchange(tx, &exchange).await).await
+        self.db.write_together(exchange, async |tx: &mut Tx, all: &[_]| runs::exchange(tx, all).await).await
     }
 
     /// Asks every task run of a run to stop. Answers how many are at work and were told.

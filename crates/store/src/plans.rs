@@ -147,7 +147,7 @@ async fn check(location: &Location) {
         ("t.state = 'queued' AND t.blockers = 0", "task_runs_claimable"),
         ("t.state = 'waiting' AND t.wake_at <=", "task_runs_waking"),
         ("SELECT MIN(wake_at)", "task_runs_waking"),
-        ("t.wake_on = $1", "task_runs_waited"),
+        ("t.wake_on IS NOT NULL", "task_runs_waited"),
         ("WHERE worker = $1 AND state IN", "task_runs_held"),
         ("FROM pools p ORDER BY p.name", "task_runs_pooled"),
         ("s.kind = 'time' AND s.paused = 0", "schedules_due"),
@@ -201,7 +201,7 @@ async fn fast(told: &str, list: impl AsyncFn() -> Result<()>) {
 /// What the scheduler, a worker and the lists do.
 async fn operate(tx: &mut Tx, worker: WorkerId) -> Result<()> {
     let mut exchange = Exchange { worker, updates: Vec::new(), want: 10, labels: Vec::new(), own: false, now: NOW };
-    let given = runs::exchange(tx, &exchange).await?;
+    let given = runs::exchange(tx, std::slice::from_ref(&exchange)).await?.remove(0);
     let update = |index: usize, event| {
         let claim = given.claims.get(index).unwrap();
         Update::new(claim.task_run, claim.epoch, vec![Event::Started, event])
@@ -211,7 +211,7 @@ async fn operate(tx: &mut Tx, worker: WorkerId) -> Result<()> {
         update(1, Event::Errored { retry: false }),
         update(2, Event::Deferred { until: NOW.plus(Duration::from_secs(60)) }),
     ];
-    runs::exchange(tx, &exchange).await?;
+    runs::exchange(tx, &[exchange]).await?;
     runs::wake_due(tx, NOW).await?;
     runs::next_wake(tx).await?;
     workers::beat(tx, worker, false, &[], NOW).await?;
@@ -265,7 +265,7 @@ fn reads_all(plan: &str, table: &str, sql: &str) -> bool {
         let line = line.trim();
         let postgres =
             line.contains(&format!("Seq Scan on {table} ")) || line.ends_with(&format!("Seq Scan on {table}"));
-        let names = sql.split(table).skip(1).filter_map(|after| after.split_whitespace().next());
+        let names = sql.split(table).skip(1).filter_map(|after| after.split_whitespace().find(|word| *word != "AS"));
         let named = |name: &str| line == format!("SCAN {name}");
         postgres || named(table) || names.into_iter().any(|name| name.len() == 1 && named(name))
     })

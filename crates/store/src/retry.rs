@@ -83,7 +83,7 @@ async fn run_again(tx: &mut Tx, again: &Again, now: Timestamp) -> Result<Created
             new.retry_of = others.then_some(again.run);
         }
     }
-    create_run(tx, &new, now).await
+    create_run(tx, new, now).await
 }
 
 fn check_rest(run: RunId, state: RunState) -> Result<()> {

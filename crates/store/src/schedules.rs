@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Store;
 use crate::db::{Signal, Tx, Value};
-use crate::runs::{Cause, Created, History, NewRun, create};
+use crate::runs::{Cause, Created, History, NewRun, create, create_run};
 
 /// Most missed fires of one schedule that are made up for at once.
 pub const CATCHUP_MAX: usize = 100;
@@ -303,26 +303,29 @@ pub(crate) async fn fire_due(tx: &mut Tx, now: Timestamp, limit: usize) -> Resul
     let mut history = History::new(now);
     let mut fired = Fired::default();
     let project = if pending.is_empty() { None } else { crate::documents::current_project(tx).await? };
+    let mut runs = Vec::new();
     for schedule in pending {
-        fire(tx, &mut history, &mut fired, &schedule, project).await?;
+        runs.extend(fire(tx, now, &mut fired, &schedule, project).await?);
     }
+    fired.runs = create(tx, &mut history, &runs).await?.iter().filter(|created| created.is_new).count();
     history.write(tx).await?;
     Ok(fired)
 }
 
+/// The runs that a schedule asks for; it is set to its next fire.
 async fn fire(
     tx: &mut Tx,
-    history: &mut History,
+    now: Timestamp,
     fired: &mut Fired,
     schedule: &Pending,
     project: Option<i64>,
-) -> Result<()> {
+) -> Result<Vec<NewRun>> {
     let Pending { pipeline, name, spec, next_at, document } = schedule;
-    let now = history.now;
     let spec = read(spec)?;
-    let When::Time(rule) = &spec.when else { return Ok(()) };
+    let When::Time(rule) = &spec.when else { return Ok(Vec::new()) };
     let seen = next_at.minus(Duration::from_micros(1));
     let due = spec.catchup.due(rule, seen, now, GRACE, CATCHUP_MAX);
+    let mut runs = Vec::with_capacity(due.fires.len());
     for fire in &due.fires {
         let mut new = NewRun::manual(pipeline, *document, format!("schedule:{pipeline}/{name}:{fire}"));
         new.cause = Cause::Schedule;
@@ -330,13 +333,14 @@ async fn fire(
         new.schedule = Some(name.clone());
         new.fire_time = Some(*fire);
         new.params = params(&spec);
-        fired.runs += usize::from(create(tx, history, &new).await?.is_new);
+        runs.push(new);
     }
     fired.dropped += due.dropped;
     let sql = "UPDATE schedules SET next_at = $1, last_at = COALESCE($2, last_at) WHERE pipeline = $3 AND name = $4";
     let next = rule.next_after(now);
     let last = due.fires.last().copied();
-    tx.later(sql, &[next.into(), last.into(), pipeline.as_str().into(), name.as_str().into()]).await
+    tx.later(sql, &[next.into(), last.into(), pipeline.as_str().into(), name.as_str().into()]).await?;
+    Ok(runs)
 }
 
 pub(crate) async fn next_at(tx: &mut Tx, kind: &str) -> Result<Option<Timestamp>> {
@@ -392,10 +396,7 @@ async fn files_seen(tx: &mut Tx, watch: &FileWatch, look: &FileLook, now: Timest
     new.fire_time = Some(now);
     spec.params.extend(look.params.clone());
     new.params = params(&spec);
-    let mut history = History::new(now);
-    let created = create(tx, &mut history, &new).await?;
-    history.write(tx).await?;
-    Ok(Some(created))
+    create_run(tx, new, now).await.map(Some)
 }
 
 async fn schedules(tx: &mut Tx, pipeline: Option<&str>) -> Result<Vec<Scheduled>> {

@@ -1,9 +1,11 @@
 //! One way to talk to two databases: statements with `$1` parameters and a small set of values, inside transactions that
 //! a writer shares among all who wait. Knows nothing of what is stored.
 
+mod job;
 mod postgres;
 mod sqlite;
 mod tls;
+mod tx;
 mod value;
 mod writer;
 
@@ -15,6 +17,8 @@ use tokio::sync::watch;
 
 pub(crate) use postgres::schema;
 pub(crate) use sqlite::copy as copy_file;
+pub(crate) use tx::Memory;
+pub use tx::{Ask, Column, Tx, list, placeholders};
 pub use value::{Row, Value};
 use writer::Queue;
 
@@ -91,6 +95,8 @@ pub struct Commits {
     pub jobs: u64,
     /// Statements that these ran.
     pub statements: u64,
+    /// How often they waited for an answer of PostgreSQL.
+    pub trips: u64,
 }
 
 /// What became of runs by what this process wrote.
@@ -121,36 +127,10 @@ impl RunCounts {
     }
 }
 
-/// An open transaction.
-pub struct Tx {
-    connection: Connection,
-    signals: Vec<Signal>,
-    /// Whether a statement failed: what is left of the transaction must never be committed, even if a job went on.
-    has_failed: bool,
-    /// What becomes of runs in it.
-    pub(crate) runs: RunCounts,
-    /// How many were run.
-    statements: u64,
-    /// Which were run, for tests of their plans.
-    #[cfg(test)]
-    pub(crate) seen: Vec<(String, Vec<Value>)>,
-    /// What jobs remember between transactions; only what can never change may be kept here.
-    pub(crate) memory: Memory,
-}
-
-/// Structures of pipelines by the id of their document, which never changes.
-#[derive(Default)]
-pub(crate) struct Memory {
-    pub(crate) graphs: std::collections::HashMap<i64, Arc<levada_core::run::Graph>>,
-}
-
 enum Connection {
     Sqlite(sqlite::Connection),
     Postgres(Box<postgres::Connection>),
 }
-
-/// Most structures of pipelines that a connection remembers.
-const GRAPHS_MAX: usize = 1_000;
 
 impl Db {
     /// Opens a database with some readers.
@@ -204,6 +184,21 @@ impl Db {
         F: AsyncFnMut(&mut Tx) -> Result<T> + Send + 'static,
     {
         self.writer.call(work, true).await
+    }
+
+    /// The same for work that many ask for: it is done for all at once who are in one transaction. The work must hold
+    /// nothing itself, and give as many outcomes as there were items. Where it fails, nobody fails for the sake of another.
+    ///
+    /// # Errors
+    /// Those of the work, and of the commit.
+    pub async fn write_together<I, T, F>(&self, item: I, work: F) -> Result<T>
+    where
+        I: Send + 'static,
+        T: Send + 'static,
+        F: AsyncFn(&mut Tx, &[I]) -> Result<Vec<T>> + Copy + Send + 'static,
+    {
+        const { assert!(size_of::<F>() == 0, "work that is done together holds nothing itself") };
+        self.writer.join(item, work).await
     }
 
     /// Reads, on one snapshot.
@@ -269,128 +264,6 @@ impl Signal {
             Self::End => "end",
         }
     }
-}
-
-impl Tx {
-    fn new(connection: Connection) -> Self {
-        Self {
-            connection,
-            signals: Vec::new(),
-            has_failed: false,
-            runs: RunCounts::default(),
-            statements: 0,
-            #[cfg(test)]
-            seen: Vec::new(),
-            memory: Memory::default(),
-        }
-    }
-
-    /// Which database it is.
-    pub fn dialect(&self) -> Dialect {
-        match self.connection {
-            Connection::Sqlite(_) => Dialect::Sqlite,
-            Connection::Postgres(_) => Dialect::Postgres,
-        }
-    }
-
-    /// Tells those who wait for this signal, once the transaction is committed.
-    pub fn signal(&mut self, signal: Signal) {
-        if !self.signals.contains(&signal) {
-            self.signals.push(signal);
-        }
-    }
-
-    fn count(&mut self, _sql: &str, _values: &[Value]) {
-        self.statements += 1;
-        #[cfg(test)]
-        self.seen.push((_sql.to_owned(), _values.to_vec()));
-    }
-
-    /// Runs a statement, and says how many rows it changed.
-    pub async fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64> {
-        self.count(sql, values);
-        let done = match &mut self.connection {
-            Connection::Sqlite(connection) => connection.execute(sql, values),
-            Connection::Postgres(connection) => connection.execute(sql, values).await,
-        };
-        self.has_failed |= done.is_err();
-        done
-    }
-
-    /// Runs a statement of which nothing has to be known; PostgreSQL gets it together with the next one. Its failure is that
-    /// of the transaction.
-    pub async fn later(&mut self, sql: &str, values: &[Value]) -> Result<()> {
-        self.count(sql, values);
-        let done = match &mut self.connection {
-            Connection::Sqlite(connection) => connection.execute(sql, values).map(drop),
-            Connection::Postgres(connection) => connection.later(sql, values).await,
-        };
-        self.has_failed |= done.is_err();
-        done
-    }
-
-    /// Runs a statement that gives rows.
-    pub async fn rows(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>> {
-        self.count(sql, values);
-        let done = match &mut self.connection {
-            Connection::Sqlite(connection) => connection.rows(sql, values),
-            Connection::Postgres(connection) => connection.rows(sql, values).await,
-        };
-        self.has_failed |= done.is_err();
-        done
-    }
-
-    /// The first row of a statement, if there is one.
-    pub async fn row(&mut self, sql: &str, values: &[Value]) -> Result<Option<Row>> {
-        Ok(self.rows(sql, values).await?.into_iter().next())
-    }
-
-    /// Runs statements without parameters, parted by `;`.
-    pub async fn script(&mut self, sql: &str) -> Result<()> {
-        let done = match &mut self.connection {
-            Connection::Sqlite(connection) => connection.script(sql),
-            Connection::Postgres(connection) => connection.script(sql).await,
-        };
-        self.has_failed |= done.is_err();
-        done
-    }
-
-    /// What follows a SELECT of rows of a table that this transaction is going to change. SQLite has one writer only.
-    pub fn lock(&self, table: &str) -> String {
-        match self.dialect() {
-            Dialect::Sqlite => String::new(),
-            Dialect::Postgres => format!(" FOR UPDATE OF {table}"),
-        }
-    }
-
-    /// The same, but rows that another transaction is changing are left out.
-    pub fn lock_free(&self, table: &str) -> String {
-        match self.dialect() {
-            Dialect::Sqlite => String::new(),
-            Dialect::Postgres => format!(" FOR UPDATE OF {table} SKIP LOCKED"),
-        }
-    }
-
-    pub(crate) fn remember_graph(&mut self, document: i64, graph: &Arc<levada_core::run::Graph>) {
-        if self.memory.graphs.len() >= GRAPHS_MAX {
-            self.memory.graphs.clear();
-        }
-        self.memory.graphs.insert(document, graph.clone());
-    }
-}
-
-/// `($1, $2), ($3, $4)`: placeholders of several rows, counted from `first`.
-pub fn placeholders(rows: usize, columns: usize, first: usize) -> String {
-    let row = |row: usize| {
-        let cells: Vec<String> = (0..columns).map(|column| format!("${}", first + row * columns + column)).collect();
-        format!("({})", cells.join(", "))
-    };
-    (0..rows).map(row).collect::<Vec<_>>().join(", ")
-}
-
-/// `($3, $4, $5)`: placeholders of a list, counted from `first`; an empty list is one that holds nothing.
-pub fn list(length: usize, first: usize) -> String {
-    if length == 0 { "(NULL)".to_owned() } else { placeholders(1, length, first) }
 }
 
 fn closed() -> Error {

@@ -3,13 +3,12 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Weak;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::future::poll_fn;
-use futures_util::stream::FuturesOrdered;
+use futures_util::future::{MaybeDone, maybe_done, poll_fn};
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::secret::Secret;
 use percent_encoding::percent_decode_str;
@@ -20,7 +19,7 @@ use tokio_postgres::{AsyncMessage, Client, Config, SimpleQueryMessage, Socket, S
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::tls::{Tls, connector};
-use super::{Row, Signal, Signals, Value};
+use super::{Ask, Row, Signal, Signals, Value};
 
 /// The channel of LISTEN and NOTIFY.
 const CHANNEL: &str = "levada";
@@ -43,10 +42,14 @@ pub(super) struct Connection {
     statements: HashMap<String, Statement>,
     /// What goes out together with the next statement: one round trip less for each.
     waiting: Vec<Waiting>,
+    /// Whether the transaction writes.
+    writes: bool,
     /// The number of the transaction that writes, once the server has told it.
     number: Cell<Option<i64>>,
     /// The number of a transaction whose commit was asked for and not answered.
     doubt: Option<i64>,
+    /// How often an answer was waited for.
+    trips: Cell<u64>,
 }
 
 /// What drives a connection.
@@ -60,7 +63,7 @@ enum Waiting {
 }
 
 /// Most statements that wait for the next one.
-const WAITING_MAX: usize = 16;
+const WAITING_MAX: usize = 256;
 
 impl Connection {
     /// Connects; the schema is made by the migration.
@@ -73,7 +76,15 @@ impl Connection {
         let start =
             format!("SET search_path TO \"{quoted}\"; SET TIME ZONE 'UTC'; SET jit = off; SET enable_seqscan = off");
         client.batch_execute(&start).await.map_err(|error| explain(&error))?;
-        Ok(Self { client, statements: HashMap::new(), waiting: Vec::new(), number: Cell::new(None), doubt: None })
+        Ok(Self {
+            client,
+            statements: HashMap::new(),
+            waiting: Vec::new(),
+            writes: false,
+            number: Cell::new(None),
+            doubt: None,
+            trips: Cell::new(0),
+        })
     }
 
     /// The process of the server that serves this connection.
@@ -83,12 +94,19 @@ impl Connection {
     }
 
     pub(super) fn begin(&mut self, writes: bool) {
-        (self.number, self.doubt) = (Cell::new(None), None);
+        (self.writes, self.number, self.doubt) = (writes, Cell::new(None), None);
         self.waiting = vec![if writes { Waiting::BeginWrite } else { Waiting::BeginRead }];
     }
 
-    /// Commits, and tells other processes.
+    /// Commits, and tells other processes. Nobody has to wait for the end of a transaction that only read.
     pub(super) async fn commit(&mut self, signals: &[Signal]) -> Result<()> {
+        if !self.writes {
+            if self.waiting.is_empty() {
+                drop(sent([self.client.batch_execute("COMMIT")].into_iter()).await);
+            }
+            self.waiting.clear();
+            return Ok(());
+        }
         let mut script = String::new();
         for signal in signals {
             script.push_str(&format!("SELECT pg_notify('{CHANNEL}', '{}');", signal.name()));
@@ -133,21 +151,36 @@ impl Connection {
     pub(super) async fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64> {
         let statement = self.statement(sql).await?;
         let values = parameters(values);
-        self.together(self.client.execute(&statement, &values)).await.inspect(|_| self.waiting.clear())
+        let changed = self.together(vec![self.client.execute(&statement, &values)]).await?;
+        self.waiting.clear();
+        Ok(changed.into_iter().sum())
     }
 
     pub(super) async fn rows(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>> {
         let statement = self.statement(sql).await?;
         let values = parameters(values);
-        let rows = self.together(self.client.query(&statement, &values)).await?;
+        let rows = self.together(vec![self.client.query(&statement, &values)]).await?;
         self.waiting.clear();
-        let convert = |row: tokio_postgres::Row| (0..row.len()).map(|index| row.try_get(index)).collect();
-        let values = rows.into_iter().map(convert).collect::<Result<Vec<Vec<Value>>, _>>();
-        values.map(|rows| rows.into_iter().map(Row::new).collect()).map_err(|error| explain(&error))
+        rows.into_iter().next().map_or_else(|| Ok(Vec::new()), read)
+    }
+
+    /// Sends statements in their order, and then waits for their answers.
+    pub(super) async fn all(&mut self, asks: &[Ask]) -> Result<Vec<Vec<Row>>> {
+        let mut statements = Vec::with_capacity(asks.len());
+        for ask in asks {
+            statements.push((self.statement(&ask.sql).await?, parameters(&ask.values)));
+        }
+        if asks.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sent = statements.iter().map(|(statement, values)| self.client.query(statement, values));
+        let answers = self.together(sent.collect()).await?;
+        self.waiting.clear();
+        answers.into_iter().map(read).collect()
     }
 
     pub(super) async fn script(&mut self, sql: &str) -> Result<()> {
-        self.together(self.client.batch_execute(sql)).await?;
+        self.together(vec![self.client.batch_execute(sql)]).await?;
         self.waiting.clear();
         Ok(())
     }
@@ -159,18 +192,32 @@ impl Connection {
         if self.waiting.len() > WAITING_MAX { self.script("").await } else { Ok(()) }
     }
 
-    /// Sends what waits, and then this one, before the first answer is there. Where an earlier one fails, the later ones do
-    /// so for its sake: its failure is the one to be told.
-    async fn together<T>(&self, last: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T> {
-        let mut earlier: FuturesOrdered<_> = self.waiting.iter().map(|waiting| self.send(waiting)).collect();
-        let earlier = async {
-            let mut first = Ok(());
-            while let Some(end) = earlier.next().await {
-                first = first.and(end);
-            }
-            first
-        };
-        let (earlier, last) = futures_util::future::join(earlier, last).await;
+    /// The same for a change that fails, with all that comes after it, unless it meets so many rows. The server sees to that
+    /// by a division by zero: by the time the answer is here the commit is on its way.
+    pub(super) async fn later_exactly(&mut self, rows: usize, sql: &str, values: &[Value]) -> Result<()> {
+        let expected = values.len() + 1;
+        let checked = format!(
+            "WITH changed AS ({sql} RETURNING 1) SELECT 1 / CASE WHEN COUNT(*) = ${expected} THEN 1 ELSE 0 END FROM changed"
+        );
+        let values = [values, &[rows.into()]].concat();
+        self.later(&checked, &values).await
+    }
+
+    /// How often an answer was waited for since this was last asked.
+    pub(super) fn take_trips(&self) -> u64 {
+        self.trips.take()
+    }
+
+    /// Sends what waits, and then these, before the first answer is there. Where an earlier one fails, the later ones do so
+    /// for its sake: its failure is the one to be told.
+    async fn together<T, F>(&self, last: Vec<F>) -> Result<Vec<T>>
+    where
+        F: Future<Output = Result<T, tokio_postgres::Error>>,
+    {
+        self.trips.set(self.trips.get() + 1);
+        let earlier = sent(self.waiting.iter().map(|waiting| self.send(waiting))).await;
+        let last = sent(last.into_iter()).await;
+        let (earlier, last) = (answers(earlier).await, answers(last).await);
         earlier.and(last).map_err(|error| explain(&error))
     }
 
@@ -198,10 +245,42 @@ impl Connection {
         if self.statements.len() >= STATEMENTS {
             self.statements.clear();
         }
+        self.trips.set(self.trips.get() + 1);
         let statement = self.client.prepare(sql).await.map_err(|error| explain(&error))?;
         self.statements.insert(sql.to_owned(), statement.clone());
         Ok(statement)
     }
+}
+
+/// Polls each once, in order: a request goes out with the first poll.
+async fn sent<F: Future>(requests: impl Iterator<Item = F>) -> Vec<Pin<Box<MaybeDone<F>>>> {
+    let mut sent = Vec::new();
+    for request in requests {
+        let mut request = Box::pin(maybe_done(request));
+        let _ = futures_util::poll!(&mut request);
+        sent.push(request);
+    }
+    sent
+}
+
+/// All answers, or the first failure.
+async fn answers<T, E, F: Future<Output = Result<T, E>>>(sent: Vec<Pin<Box<MaybeDone<F>>>>) -> Result<Vec<T>, E> {
+    let mut all = Ok(Vec::with_capacity(sent.len()));
+    for mut request in sent {
+        (&mut request).await;
+        match (request.as_mut().take_output(), &mut all) {
+            (Some(Ok(answer)), Ok(answers)) => answers.push(answer),
+            (Some(Err(error)), Ok(_)) => all = Err(error),
+            _ => {}
+        }
+    }
+    all
+}
+
+fn read(rows: Vec<tokio_postgres::Row>) -> Result<Vec<Row>> {
+    let convert = |row: tokio_postgres::Row| (0..row.len()).map(|index| row.try_get(index)).collect();
+    let values = rows.into_iter().map(convert).collect::<Result<Vec<Vec<Value>>, _>>();
+    values.map(|rows| rows.into_iter().map(Row::new).collect()).map_err(|error| explain(&error))
 }
 
 fn parameters(values: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
@@ -335,6 +414,8 @@ async fn listen_once(url: &Secret, signals: &Weak<Signals>) -> Result<()> {
     }
 }
 
+/// A division by zero: a change that did not meet as many rows as it has to.
+const NOT_EXACTLY: &str = "22012";
 /// Where errors happen.
 const PLACE: &str = "the metadata store";
 
@@ -355,6 +436,9 @@ fn explain(error: &tokio_postgres::Error) -> Error {
         return Error::new(kind, text).at(PLACE);
     };
     let code = db.code().code();
+    if code == NOT_EXACTLY {
+        return Error::new(ErrorKind::Busy, "what was to be changed was changed by somebody else").at(PLACE);
+    }
     let kind = match code {
         "40001" | "40P01" | "55P03" => ErrorKind::Busy,
         "53100" => ErrorKind::Full,

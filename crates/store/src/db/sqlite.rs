@@ -139,6 +139,9 @@ impl ToSql for Value {
             Self::Int(number) => ToSqlOutput::Owned(Native::Integer(*number)),
             Self::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
             Self::Bytes(bytes) => ToSqlOutput::Borrowed(ValueRef::Blob(bytes)),
+            Self::List(_) => {
+                return Err(rusqlite::Error::ToSqlConversionFailure("SQLite takes no list as one parameter".into()));
+            }
         })
     }
 }

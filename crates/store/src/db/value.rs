@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::id::{BackfillId, RunId, TaskRunId, TokenId, UserId, WorkerId};
 use levada_core::time::Timestamp;
-use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::types::{FromSql, IsNull, Kind, ToSql, Type, to_sql_checked};
 
 type Failure = Box<dyn std::error::Error + Sync + Send>;
 
@@ -19,6 +19,8 @@ pub enum Value {
     Text(String),
     /// Bytes.
     Bytes(Vec<u8>),
+    /// Several of one kind, for a parameter of PostgreSQL.
+    List(Vec<Value>),
 }
 
 /// One row of an answer, its values taken from left to right.
@@ -51,7 +53,7 @@ impl Row {
         match self.next() {
             Value::Null => Ok(None),
             Value::Int(number) => Ok(Some(number)),
-            Value::Text(_) | Value::Bytes(_) => Err(unexpected("a number", "text")),
+            Value::Text(_) | Value::Bytes(_) | Value::List(_) => Err(unexpected("a number", "text")),
         }
     }
 
@@ -82,7 +84,7 @@ impl Row {
         match self.next() {
             Value::Null => Ok(None),
             Value::Text(text) => Ok(Some(text)),
-            Value::Int(_) | Value::Bytes(_) => Err(unexpected("text", "something else")),
+            Value::Int(_) | Value::Bytes(_) | Value::List(_) => Err(unexpected("text", "something else")),
         }
     }
 
@@ -196,11 +198,16 @@ impl ToSql for Value {
             Self::Int(number) => number.to_sql(kind, out),
             Self::Text(text) => text.to_sql(kind, out),
             Self::Bytes(bytes) => bytes.to_sql(kind, out),
+            Self::List(values) => values.to_sql(kind, out),
         }
     }
 
     fn accepts(kind: &Type) -> bool {
-        matches!(*kind, Type::INT4 | Type::INT8 | Type::TEXT | Type::VARCHAR | Type::BYTEA)
+        let one = |kind: &Type| matches!(*kind, Type::INT4 | Type::INT8 | Type::TEXT | Type::VARCHAR | Type::BYTEA);
+        match kind.kind() {
+            Kind::Array(member) => one(member),
+            _ => one(kind),
+        }
     }
 
     to_sql_checked!();

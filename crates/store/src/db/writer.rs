@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures_util::future::LocalBoxFuture;
 use levada_core::error::{Error, ErrorKind, Result};
 use tokio::sync::{mpsc, oneshot};
 
+use super::job::{Call, Job, Joint, add, copy};
 use super::{Commits, Connection, Location, Memory, RunCounts, Signals, Tx, closed, postgres, sqlite};
 
 /// Most work in one transaction.
@@ -22,45 +22,6 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_se
 /// How often other processes are looked for, where the database does not tell.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// Work that waits for its turn, and who waits for its end.
-trait Job: Send {
-    fn run<'a>(&'a mut self, tx: &'a mut Tx) -> LocalBoxFuture<'a, Result<()>>;
-    fn answer(self: Box<Self>, end: Result<()>);
-    /// Whether it shares a transaction with its like only.
-    fn is_apart(&self) -> bool;
-}
-
-struct Call<T, F> {
-    work: F,
-    is_apart: bool,
-    outcome: Option<T>,
-    reply: oneshot::Sender<Result<T>>,
-}
-
-impl<T, F> Job for Call<T, F>
-where
-    T: Send,
-    F: AsyncFnMut(&mut Tx) -> Result<T> + Send,
-{
-    fn run<'a>(&'a mut self, tx: &'a mut Tx) -> LocalBoxFuture<'a, Result<()>> {
-        Box::pin(async move {
-            self.outcome = None;
-            self.outcome = Some((self.work)(tx).await?);
-            Ok(())
-        })
-    }
-
-    fn answer(self: Box<Self>, end: Result<()>) {
-        let Call { outcome, reply, .. } = *self;
-        // nobody may wait for it any more
-        let _ = reply.send(end.and_then(|()| outcome.ok_or_else(closed)));
-    }
-
-    fn is_apart(&self) -> bool {
-        self.is_apart
-    }
-}
-
 /// The way to a thread with a connection.
 pub(super) struct Queue {
     jobs: mpsc::Sender<Box<dyn Job>>,
@@ -72,6 +33,7 @@ struct Counts {
     commits: AtomicU64,
     jobs: AtomicU64,
     statements: AtomicU64,
+    trips: AtomicU64,
     runs: Mutex<RunCounts>,
 }
 
@@ -105,7 +67,21 @@ impl Queue {
         F: AsyncFnMut(&mut Tx) -> Result<T> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(Call { work, is_apart, outcome: None, reply });
+        self.send(Box::new(Call::new(work, is_apart, reply)), answer).await
+    }
+
+    /// The same for work that is done for all at once who wait for it.
+    pub(super) async fn join<I, T, F>(&self, item: I, work: F) -> Result<T>
+    where
+        I: Send + 'static,
+        T: Send + 'static,
+        F: AsyncFn(&mut Tx, &[I]) -> Result<Vec<T>> + Copy + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        self.send(Box::new(Joint::new(work, item, reply)), answer).await
+    }
+
+    async fn send<T>(&self, job: Box<dyn Job>, answer: oneshot::Receiver<Result<T>>) -> Result<T> {
         self.jobs.send(job).await.map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
     }
@@ -119,6 +95,7 @@ impl Queue {
             commits: self.counts.commits.load(Relaxed),
             jobs: self.counts.jobs.load(Relaxed),
             statements: self.counts.statements.load(Relaxed),
+            trips: self.counts.trips.load(Relaxed),
         }
     }
 }
@@ -184,15 +161,16 @@ impl Worker<'_> {
             if let Some(first) = first {
                 let limit = if self.signals.is_some() { GROUP_MAX } else { 1 };
                 let is_apart = first.is_apart();
-                let mut group = vec![first];
-                while group.len() < limit
+                let (mut group, mut size) = (vec![first], 1);
+                while size < limit
                     && let Ok(job) = inbox.try_recv()
                 {
                     if job.is_apart() != is_apart {
                         next = Some(job);
                         break;
                     }
-                    group.push(job);
+                    size += 1;
+                    add(&mut group, job);
                 }
                 self.group(group).await;
             }
@@ -221,15 +199,20 @@ impl Worker<'_> {
                 Ok(()) => jobs.into_iter().for_each(|job| job.answer(Ok(()))),
                 // what became of them is not known, and nothing more can be done
                 Err(Failure { error, is_lost: true, .. }) => {
-                    let told = |job: Box<dyn Job>| {
-                        let error = Error::new(error.kind(), error.message()).advise(error.advice());
-                        job.answer(Err(error.at("the metadata store")));
-                    };
-                    jobs.into_iter().for_each(told);
+                    let place = "the metadata store";
+                    jobs.into_iter().for_each(|job| job.answer(Err(copy(&error).at(place))));
                 }
                 Err(Failure { error, .. }) if jobs.len() == 1 => {
-                    let mut end = Some(Err(error));
-                    jobs.into_iter().for_each(|job| job.answer(end.take().unwrap_or(Ok(()))));
+                    // what has not passed by now does not pass for half of them either
+                    let is_last = error.kind().policy().retry;
+                    let mut parts: Vec<_> = match is_last {
+                        true => jobs,
+                        false => jobs.into_iter().flat_map(Job::halves).collect(),
+                    };
+                    if parts.len() == 1 || is_last {
+                        parts.drain(..).for_each(|job| job.answer(Err(copy(&error))));
+                    }
+                    groups.extend(parts.into_iter().rev().map(|job| vec![job]));
                 }
                 // the commit itself: nobody knows whose fault it is
                 Err(Failure { job: None, .. }) => groups.extend(jobs.into_iter().rev().map(|job| vec![job])),
@@ -268,8 +251,10 @@ impl Worker<'_> {
         }
         if let Some(signals) = &self.signals {
             self.counts.commits.fetch_add(1, Relaxed);
-            self.counts.jobs.fetch_add(jobs.len() as u64, Relaxed);
+            let calls: usize = jobs.iter().map(|job| job.size()).sum();
+            self.counts.jobs.fetch_add(calls as u64, Relaxed);
             self.counts.statements.store(self.tx.statements, Relaxed);
+            self.counts.trips.fetch_add(self.tx.take_trips(), Relaxed);
             self.counts.runs.lock().unwrap_or_else(PoisonError::into_inner).add(self.tx.runs);
             self.tx.signals.iter().for_each(|signal| signals.send(*signal));
         }

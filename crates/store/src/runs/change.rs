@@ -1,11 +1,13 @@
 //! Events of one task run: the state machine asked, the row changed, the history written.
 
+use std::collections::HashSet;
+
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::id::{RunId, TaskRunId};
 use levada_core::run::{Event, Node, Policy, State, advance};
 use levada_core::time::Timestamp;
 
-use crate::db::{Row, Signal, Tx, Value, placeholders};
+use crate::db::{Column, Row, Signal, Tx, Value};
 
 /// What a change has to know of a task run.
 #[derive(Debug, Clone)]
@@ -91,22 +93,43 @@ pub(super) async fn apply(
     }
     if changed {
         row.version += 1;
-        write(tx, now, &before, row, left).await?;
+        if !history.changing.insert(row.id) {
+            history.flush(tx).await?;
+            history.changing.insert(row.id);
+        }
+        history.changes.extend(change(now, &before, row, left));
     }
     Ok(changed)
 }
 
-/// Writes what became of a task run, if it is still as it was.
-async fn write(tx: &mut Tx, now: Timestamp, before: &TaskRow, row: &TaskRow, traces: &Traces) -> Result<()> {
+/// The columns of a change of a task run: which, as it was, and what it becomes.
+const CHANGE: &[Column] = &[
+    ("which", "bigint"),
+    ("was_version", "bigint"),
+    ("was_epoch", "bigint"),
+    ("new_state", "text"),
+    ("new_epoch", "bigint"),
+    ("new_failed", "bigint"),
+    ("new_lost", "bigint"),
+    ("new_wake_at", "bigint"),
+    ("new_wake_on", "text"),
+    ("keeps_worker", "bigint"),
+    ("new_outputs", "text"),
+    ("is_fine", "bigint"),
+    ("new_error", "text"),
+    ("new_memo", "text"),
+    ("new_ended_at", "bigint"),
+];
+
+fn change(now: Timestamp, before: &TaskRow, row: &TaskRow, traces: &Traces) -> [Value; 15] {
     let wake_at = match row.state {
         State::Waiting { until } => until,
         _ => None,
     };
-    let sql = "UPDATE task_runs SET state = $1, version = version + 1, epoch = $2, failed = $3, lost = $4, wake_at = $5, \
-               wake_on = $6, worker = CASE WHEN $7 = 1 THEN worker ELSE NULL END, \
-               outputs = COALESCE($8, outputs), error = CASE WHEN $9 = 1 THEN NULL ELSE COALESCE($10, error) END, \
-               memo = COALESCE($11, memo), ended_at = $12 WHERE id = $13 AND version = $14 AND epoch = $15";
-    let values = [
+    [
+        row.id.into(),
+        before.version.into(),
+        before.epoch.into(),
         row.state.name().into(),
         row.epoch.into(),
         row.failed.into(),
@@ -119,30 +142,35 @@ async fn write(tx: &mut Tx, now: Timestamp, before: &TaskRow, row: &TaskRow, tra
         traces.error.clone().into(),
         traces.memo.clone().into(),
         row.state.is_terminal().then_some(now).into(),
-        row.id.into(),
-        before.version.into(),
-        before.epoch.into(),
-    ];
-    if tx.execute(sql, &values).await? != 1 {
-        return Err(Error::new(ErrorKind::Busy, format!("the task run {} was changed by somebody else", row.id)));
-    }
-    Ok(())
+    ]
 }
 
-/// The events of one transaction, written together at its end.
+/// What happens to task runs in one transaction: changes are written together before anybody looks at the rows, events at
+/// the end.
 pub(crate) struct History {
     pub now: Timestamp,
     /// Task runs that have become claimable: who does not take them itself has to tell others.
     pub ready: Vec<TaskRunId>,
     lines: Vec<[Value; 7]>,
+    /// Task runs with a change that is not written yet, and these changes.
+    changing: HashSet<TaskRunId>,
+    changes: Vec<Value>,
 }
 
-/// Most events in one statement.
-const LINES: usize = 200;
+/// The columns of an event.
+const EVENT: &[Column] = &[
+    ("run", "bigint"),
+    ("task_run", "bigint"),
+    ("at", "bigint"),
+    ("event", "text"),
+    ("state", "text"),
+    ("attempt", "bigint"),
+    ("detail", "text"),
+];
 
 impl History {
     pub(crate) fn new(now: Timestamp) -> Self {
-        Self { now, ready: Vec::new(), lines: Vec::new() }
+        Self { now, ready: Vec::new(), lines: Vec::new(), changing: HashSet::new(), changes: Vec::new() }
     }
 
     pub(super) fn add(&mut self, row: &TaskRow, event: Event, detail: Option<String>) {
@@ -166,17 +194,24 @@ impl History {
         self.lines.push([run.into(), task_run.into(), at, event.into(), state.into(), attempt.into(), detail.into()]);
     }
 
-    pub(crate) async fn write(self, tx: &mut Tx) -> Result<()> {
+    /// Writes the changes, each if the row is still as it was.
+    pub(super) async fn flush(&mut self, tx: &mut Tx) -> Result<()> {
+        let sql = "UPDATE task_runs AS t SET state = v.new_state, version = t.version + 1, epoch = v.new_epoch, \
+                   failed = v.new_failed, lost = v.new_lost, wake_at = v.new_wake_at, wake_on = v.new_wake_on, \
+                   worker = CASE WHEN v.keeps_worker = 1 THEN t.worker ELSE NULL END, \
+                   outputs = COALESCE(v.new_outputs, t.outputs), \
+                   error = CASE WHEN v.is_fine = 1 THEN NULL ELSE COALESCE(v.new_error, t.error) END, \
+                   memo = COALESCE(v.new_memo, t.memo), ended_at = v.new_ended_at FROM {rows} \
+                   WHERE t.id = v.which AND t.version = v.was_version AND t.epoch = v.was_epoch";
+        self.changing.clear();
+        tx.each_later_exactly(sql, CHANGE, &std::mem::take(&mut self.changes)).await
+    }
+
+    pub(crate) async fn write(mut self, tx: &mut Tx) -> Result<()> {
+        self.flush(tx).await?;
         if !self.ready.is_empty() {
             tx.signal(Signal::Work);
         }
-        for lines in self.lines.chunks(LINES) {
-            let sql = format!(
-                "INSERT INTO events (run, task_run, at, event, state, attempt, detail) VALUES {}",
-                placeholders(lines.len(), 7, 1)
-            );
-            tx.later(&sql, lines.as_flattened()).await?;
-        }
-        Ok(())
+        tx.insert_later("events", EVENT, self.lines.as_flattened()).await
     }
 }

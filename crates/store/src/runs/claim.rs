@@ -1,9 +1,9 @@
 //! Task runs for a worker: those that may go, by priority, as far as its labels and the slots of pools allow.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use levada_core::error::{Error, ErrorKind, Result};
-use levada_core::id::{RunId, TaskRunId};
+use levada_core::id::{RunId, TaskRunId, WorkerId};
 use levada_core::run::{Event, Policy, RunState, advance};
 use levada_core::time::Timestamp;
 
@@ -11,7 +11,7 @@ use super::OWN_RUN;
 use super::change::{COLUMNS, History, TaskRow};
 use super::create::graph;
 use super::exchange::{Exchange, Exchanged};
-use crate::db::{Dialect, Tx, Value, list};
+use crate::db::{Ask, Row, Tx, Value, list};
 
 /// A claimed task run.
 #[derive(Debug, Clone)]
@@ -56,27 +56,86 @@ pub struct Claim {
 
 /// Most labels of a worker: each set of them is looked up by its name.
 pub const LABELS_MAX: usize = 8;
-/// Most task runs claimed at once.
+/// Most task runs that a worker claims at once.
 const CLAIMS_MAX: usize = 256;
+/// Most task runs that are looked at at once.
+const LOOK_MAX: usize = 1_024;
 
-/// Gives a worker task runs. One that is taken for dead gets none.
-pub(super) async fn claim(tx: &mut Tx, exchange: &Exchange, history: &mut History, done: &mut Exchanged) -> Result<()> {
-    let mut full: Vec<String> = Vec::new();
-    let want = exchange.want.min(CLAIMS_MAX);
-    while done.claims.len() < want {
-        let (rows, more) = candidates(tx, exchange, want - done.claims.len(), &full).await?;
-        let before = full.len();
-        let rows = within_pools(tx, rows, &mut full).await?;
-        if !take(tx, exchange, history, rows, &mut done.claims).await? {
-            done.is_gone = true;
-            return Ok(());
-        }
-        // another look is worth it only where pools without a free slot hid what stands behind them
-        if !more || full.len() == before {
-            break;
-        }
+/// Gives workers task runs. One that is taken for dead gets none, and is told.
+pub(super) async fn claim(
+    tx: &mut Tx,
+    exchanges: &[Exchange],
+    history: &mut History,
+    done: &mut [Exchanged],
+) -> Result<()> {
+    // those who may take the same are served with one look
+    let mut groups: BTreeMap<(Option<WorkerId>, &[String]), Vec<Taker<'_>>> = BTreeMap::new();
+    for (exchange, done) in exchanges.iter().zip(done).filter(|(exchange, _)| exchange.want > 0) {
+        let own = exchange.own.then_some(exchange.worker);
+        let taker = Taker { worker: exchange.worker, left: exchange.want.min(CLAIMS_MAX), done };
+        groups.entry((own, &exchange.labels)).or_default().push(taker);
+    }
+    for ((own, labels), takers) in groups {
+        serve(tx, history, &Reach::new(own, labels)?, takers).await?;
     }
     Ok(())
+}
+
+/// A worker that wants task runs.
+struct Taker<'a> {
+    worker: WorkerId,
+    left: usize,
+    done: &'a mut Exchanged,
+}
+
+/// Which task runs a worker may take.
+enum Reach {
+    /// Those of the runs that it made.
+    Own(WorkerId),
+    /// Those that ask for one of these sets of labels.
+    Labels(Vec<String>),
+}
+
+impl Reach {
+    fn new(own: Option<WorkerId>, labels: &[String]) -> Result<Self> {
+        own.map_or_else(|| label_sets(labels).map(Self::Labels), |worker| Ok(Self::Own(worker)))
+    }
+}
+
+async fn serve(tx: &mut Tx, history: &mut History, reach: &Reach, mut takers: Vec<Taker<'_>>) -> Result<()> {
+    let mut full: Vec<String> = Vec::new();
+    loop {
+        let limit = takers.iter().map(|taker| taker.left).sum::<usize>().min(LOOK_MAX);
+        let asks = [alive(tx, &takers), candidates(tx, reach, limit, &full)];
+        let mut answers = tx.all(&asks).await?.into_iter();
+        let alive = answers.next().unwrap_or_default();
+        let alive = alive.into_iter().map(|mut row| row.int().map(WorkerId)).collect::<Result<BTreeSet<_>>>()?;
+        let (gone, here): (Vec<_>, Vec<_>) = takers.into_iter().partition(|taker| !alive.contains(&taker.worker));
+        gone.into_iter().for_each(|taker| taker.done.is_gone = true);
+        takers = here;
+        let rows = answers.next().unwrap_or_default();
+        let (found, before) = (rows.len(), full.len());
+        let mut candidates = Vec::with_capacity(found);
+        for row in rows {
+            candidates.push(Candidate::read(tx, row).await?);
+        }
+        let within = within_pools(tx, candidates, &mut full).await?;
+        take(tx, history, &mut takers, within).await?;
+        takers.retain(|taker| taker.left > 0);
+        // another look is worth it only where pools without a free slot hid what stands behind them
+        if found < limit || full.len() == before || takers.is_empty() {
+            return Ok(());
+        }
+    }
+}
+
+/// Those of the workers who are not taken for dead. Their rows stay locked, so that nobody takes them for dead before the
+/// claims are there to be seen.
+fn alive(tx: &Tx, takers: &[Taker<'_>]) -> Ask {
+    let mut values = Vec::new();
+    let those = tx.among("w.id", &mut values, takers.iter().map(|taker| taker.worker));
+    let lock = tx.lock_shared("w");
+    Ask::new(format!("SELECT w.id FROM workers w WHERE {those} AND w.state <> 'gone' ORDER BY w.id{lock}"), values)
 }
 
 /// A claimable task run, and the slots it needs.
@@ -88,16 +147,18 @@ struct Candidate {
     claim: Claim,
 }
 
-async fn candidates(tx: &mut Tx, exchange: &Exchange, limit: usize, full: &[String]) -> Result<(Vec<Candidate>, bool)> {
+fn candidates(tx: &Tx, reach: &Reach, limit: usize, full: &[String]) -> Ask {
     let mut values: Vec<Value> = vec![limit.into()];
-    let place = if exchange.own {
-        values.push(exchange.worker.into());
-        format!("r.owner = $2 AND t.runs_on = '{OWN_RUN}'")
-    } else {
-        let sets = label_sets(&exchange.labels)?;
-        let place = format!("t.runs_on IN {}", list(sets.len(), 2));
-        values.extend(sets.into_iter().map(Value::from));
-        place
+    let place = match reach {
+        Reach::Own(worker) => {
+            values.push((*worker).into());
+            format!("r.owner = $2 AND t.runs_on = '{OWN_RUN}'")
+        }
+        Reach::Labels(sets) => {
+            let place = format!("t.runs_on IN {}", list(sets.len(), 2));
+            values.extend(sets.iter().map(|set| set.as_str().into()));
+            place
+        }
     };
     let pools = if full.is_empty() {
         String::new()
@@ -112,10 +173,11 @@ async fn candidates(tx: &mut Tx, exchange: &Exchange, limit: usize, full: &[Stri
          r.schedule, r.fire_time, r.created_at, r.state FROM task_runs t JOIN runs r ON r.id = t.run \
          WHERE t.state = 'queued' AND t.blockers = 0 AND {place}{pools} ORDER BY t.priority DESC, t.id LIMIT $1{lock}"
     );
-    let rows = tx.rows(&sql, &values).await?;
-    let more = rows.len() == limit;
-    let mut found = Vec::with_capacity(rows.len());
-    for mut columns in rows {
+    Ask::new(sql, values)
+}
+
+impl Candidate {
+    async fn read(tx: &mut Tx, mut columns: Row) -> Result<Self> {
         let row = TaskRow::read(&mut columns)?;
         let graph = graph(tx, row.document).await?;
         let node = graph.nodes.get(row.task);
@@ -142,9 +204,8 @@ async fn candidates(tx: &mut Tx, exchange: &Exchange, limit: usize, full: &[Stri
             created_at: columns.time()?,
         };
         let starts = columns.text()? == RunState::Queued.name();
-        found.push(Candidate { row, pool: pool.map(|pool| (pool, slots)), starts, claim });
+        Ok(Self { row, pool: pool.map(|pool| (pool, slots)), starts, claim })
     }
-    Ok((found, more))
 }
 
 /// The candidates for which their pools have slots. Pools that turned out too full are added to `full`. The pools' rows
@@ -158,12 +219,14 @@ async fn within_pools(tx: &mut Tx, candidates: Vec<Candidate>, full: &mut Vec<St
         "SELECT p.name, p.slots - CAST(COALESCE((SELECT SUM(t.slots) FROM task_runs t WHERE t.pool = p.name \
          AND t.state IN ('starting', 'running', 'stopping')), 0) AS BIGINT) FROM pools p ORDER BY p.name{lock}"
     );
+    let mut asks = Vec::new();
     // the lock first: what was counted while waiting for it may be old
     if !lock.is_empty() {
-        tx.rows(&format!("SELECT p.name FROM pools p ORDER BY p.name{lock}"), &[]).await?;
+        asks.push(Ask::new(format!("SELECT p.name FROM pools p ORDER BY p.name{lock}"), []));
     }
+    asks.push(Ask::new(sql, []));
     let mut free: BTreeMap<String, i64> = BTreeMap::new();
-    for mut row in tx.rows(&sql, &[]).await? {
+    for mut row in tx.all(&asks).await?.pop().unwrap_or_default() {
         free.insert(row.text()?, row.int()?);
     }
     let mut within = Vec::new();
@@ -189,56 +252,39 @@ async fn within_pools(tx: &mut Tx, candidates: Vec<Candidate>, full: &mut Vec<St
     Ok(within)
 }
 
-/// Makes candidates the worker's own, unless it is taken for dead: then it is told so. Its row stays locked, so that nobody
-/// takes it for dead before the claims are there to be seen.
-async fn take(
-    tx: &mut Tx,
-    exchange: &Exchange,
-    history: &mut History,
-    candidates: Vec<Candidate>,
-    claims: &mut Vec<Claim>,
-) -> Result<bool> {
-    if candidates.is_empty() {
-        return Ok(true);
-    }
-    let mut values: Vec<Value> = vec![exchange.worker.into(), exchange.now.into()];
-    values.extend(candidates.iter().map(|candidate| Value::from(candidate.row.id)));
-    let share = match tx.dialect() {
-        Dialect::Sqlite => "",
-        Dialect::Postgres => " FOR SHARE",
-    };
-    let sql = format!(
-        "UPDATE task_runs SET state = 'starting', version = version + 1, epoch = epoch + 1, attempt = attempt + 1, \
-         worker = $1, started_at = $2, wake_on = NULL WHERE state = 'queued' AND id IN {} \
-         AND EXISTS (SELECT 1 FROM workers WHERE id = $1 AND state <> 'gone'{share})",
-        list(candidates.len(), 3)
-    );
-    let taken = tx.execute(&sql, &values).await?;
-    if taken == 0 {
-        return Ok(false);
-    }
-    if taken != candidates.len() as u64 {
-        return Err(Error::new(ErrorKind::Busy, "task runs were claimed by somebody else"));
-    }
-    let mut started: Vec<Value> = vec![exchange.now.into()];
-    for mut candidate in candidates {
-        candidate.row.state = advance(candidate.row.state, Event::Claimed, exchange.now, &Policy::default())
-            .map_err(|illegal| Error::new(ErrorKind::Internal, illegal.to_string()))?;
-        candidate.row.attempt += 1;
-        history.add(&candidate.row, Event::Claimed, None);
-        if candidate.starts {
-            started.push(candidate.row.run.into());
+/// Makes candidates the workers' own, as many as each wants.
+async fn take(tx: &mut Tx, history: &mut History, takers: &mut [Taker<'_>], candidates: Vec<Candidate>) -> Result<()> {
+    let mut candidates = candidates.into_iter();
+    let mut started: BTreeSet<RunId> = BTreeSet::new();
+    for taker in takers {
+        let taken: Vec<Candidate> = candidates.by_ref().take(taker.left).collect();
+        if taken.is_empty() {
+            break;
         }
-        claims.push(candidate.claim);
-    }
-    if started.len() > 1 {
+        taker.left -= taken.len();
+        let mut values: Vec<Value> = vec![taker.worker.into(), history.now.into()];
+        let those = tx.among("id", &mut values, taken.iter().map(|candidate| candidate.row.id));
         let sql = format!(
-            "UPDATE runs SET state = 'running', started_at = $1 WHERE state = 'queued' AND id IN {}",
-            list(started.len() - 1, 2)
+            "UPDATE task_runs SET state = 'starting', version = version + 1, epoch = epoch + 1, attempt = attempt + 1, \
+             worker = $1, started_at = $2, wake_on = NULL WHERE state = 'queued' AND {those}"
         );
-        tx.runs.started += tx.execute(&sql, &started).await?;
+        tx.later_exactly(taken.len(), &sql, &values).await?;
+        for mut candidate in taken {
+            candidate.row.state = advance(candidate.row.state, Event::Claimed, history.now, &Policy::default())
+                .map_err(|illegal| Error::new(ErrorKind::Internal, illegal.to_string()))?;
+            candidate.row.attempt += 1;
+            history.add(&candidate.row, Event::Claimed, None);
+            started.extend(candidate.starts.then_some(candidate.row.run));
+            taker.done.claims.push(candidate.claim);
+        }
     }
-    Ok(true)
+    if !started.is_empty() {
+        let mut values: Vec<Value> = vec![history.now.into()];
+        let those = tx.among("id", &mut values, started);
+        let sql = format!("UPDATE runs SET state = 'running', started_at = $1 WHERE state = 'queued' AND {those}");
+        tx.runs.started += tx.execute(&sql, &values).await?;
+    }
+    Ok(())
 }
 
 /// Every set of labels that a worker can serve, as task runs name theirs: in order, parted by commas.

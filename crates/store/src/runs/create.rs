@@ -1,5 +1,6 @@
 //! New runs: the run and all its task runs in one act, once for each identity.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use levada_core::error::{Error, ErrorKind, Result};
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::OWN_RUN;
 use super::change::History;
-use crate::db::{Row, Signal, Tx, Value, placeholders};
+use crate::db::{Ask, Column, Row, Signal, Tx, Value};
 
 /// A run to be.
 #[derive(Debug, Clone)]
@@ -94,10 +95,21 @@ pub struct Created {
     pub is_new: bool,
 }
 
-/// Columns of a new task run.
-const WIDTH: usize = 12;
-/// Most task runs in one statement.
-const CHUNK: usize = 200;
+/// The columns of a new task run.
+const TASK_RUN: &[Column] = &[
+    ("run", "bigint"),
+    ("task", "bigint"),
+    ("name", "text"),
+    ("item", "bigint"),
+    ("item_value", "text"),
+    ("state", "text"),
+    ("blockers", "bigint"),
+    ("priority", "bigint"),
+    ("pool", "text"),
+    ("slots", "bigint"),
+    ("runs_on", "text"),
+    ("outputs", "text"),
+];
 
 impl NewRun {
     /// A run of a pipeline that a person asks for.
@@ -139,81 +151,148 @@ pub(crate) async fn graph(tx: &mut Tx, document: i64) -> Result<Arc<Graph>> {
     Ok(graph)
 }
 
-/// Makes a run, unless its identity is there already.
-pub(crate) async fn create_run(tx: &mut Tx, new: &NewRun, now: Timestamp) -> Result<Created> {
+/// Makes runs, each unless its identity is there already; the instant is that at which it was asked for.
+pub(crate) async fn create_runs(tx: &mut Tx, new: &[(NewRun, Timestamp)]) -> Result<Vec<Created>> {
+    let Some(now) = new.iter().map(|(_, now)| *now).max() else { return Ok(Vec::new()) };
     let mut history = History::new(now);
-    let created = create(tx, &mut history, new).await?;
+    let created = create(tx, &mut history, new.iter().map(|(new, _)| new)).await?;
     history.write(tx).await?;
     Ok(created)
 }
 
-/// The same, with others in one transaction.
-pub(crate) async fn create(tx: &mut Tx, history: &mut History, new: &NewRun) -> Result<Created> {
-    let known = tx.row("SELECT id FROM runs WHERE identity = $1", &[new.identity.as_str().into()]).await?;
-    if let Some(mut row) = known {
-        return Ok(Created { run: RunId(row.int()?), is_new: false });
-    }
-    if let Some(owner) = new.owner {
-        crate::workers::keep_alive(tx, owner).await?;
-    }
-    let graph = graph(tx, new.document).await?;
-    let chosen = chosen(&graph, &new.only)?;
-    let done = done_before(tx, new, &graph).await?;
-    // whoever starts a run by hand in a process of its own does not mean the pause of the schedules
-    let admitted = match place(tx, &new.pipeline).await? {
-        Place::Free => true,
-        Place::Paused => new.owner.is_some(),
-        Place::Taken => false,
-    };
-    let plan = plan(&graph, &chosen, done);
-    let open = plan.iter().filter(|planned| !planned.state.is_terminal()).count();
-    let run = add_run(tx, new, &graph, admitted, open, history.now).await?;
-    add_task_runs(tx, new, run, &graph, &plan, admitted).await?;
-    history.run(run, "created", RunState::Queued.name(), None);
-    if open == 0 {
-        super::settle::end_run(tx, history, run).await?;
-    }
-    tx.signal(Signal::Work);
-    Ok(Created { run, is_new: true })
+/// Makes one run.
+pub(crate) async fn create_run(tx: &mut Tx, new: NewRun, now: Timestamp) -> Result<Created> {
+    create_runs(tx, &[(new, now)]).await?.pop().ok_or_else(not_there)
 }
 
-async fn add_run(
-    tx: &mut Tx,
-    new: &NewRun,
-    graph: &Graph,
+fn not_there() -> Error {
+    Error::new(ErrorKind::Internal, "a run that was made is not there")
+}
+
+/// A run to be, with all that it needs.
+struct Making<'a> {
+    new: &'a NewRun,
+    graph: Arc<Graph>,
+    plan: Vec<Planned>,
     admitted: bool,
-    open: usize,
-    now: Timestamp,
-) -> Result<RunId> {
+}
+
+/// The same, with others in one transaction. Of several with one identity the first is made.
+pub(crate) async fn create<'a>(
+    tx: &mut Tx,
+    history: &mut History,
+    new: impl IntoIterator<Item = &'a NewRun>,
+) -> Result<Vec<Created>> {
+    let new: Vec<&NewRun> = new.into_iter().collect();
+    let mut runs = known(tx, &new).await?;
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
+    let is_new: Vec<bool> =
+        new.iter().map(|new| !runs.contains_key(&new.identity) && seen.insert(&new.identity)).collect();
+    let fresh = new.iter().zip(&is_new).filter(|(_, is_new)| **is_new).map(|(new, _)| *new);
+    runs.extend(make(tx, history, fresh.collect()).await?);
+    let created = |(new, is_new): (&NewRun, bool)| {
+        let run = runs.get(&new.identity).copied().ok_or_else(not_there)?;
+        Ok(Created { run, is_new })
+    };
+    new.into_iter().zip(is_new).map(created).collect()
+}
+
+/// The runs that are there already, by their identities.
+async fn known(tx: &mut Tx, new: &[&NewRun]) -> Result<HashMap<String, RunId>> {
+    let mut known = HashMap::new();
+    if new.is_empty() {
+        return Ok(known);
+    }
+    let mut values = Vec::new();
+    let those = tx.among("identity", &mut values, new.iter().map(|new| new.identity.as_str()));
+    for mut row in tx.rows(&format!("SELECT identity, id FROM runs WHERE {those}"), &values).await? {
+        known.insert(row.text()?, RunId(row.int()?));
+    }
+    Ok(known)
+}
+
+async fn make(tx: &mut Tx, history: &mut History, new: Vec<&NewRun>) -> Result<Vec<(String, RunId)>> {
+    if new.is_empty() {
+        return Ok(Vec::new());
+    }
+    for owner in new.iter().filter_map(|new| new.owner).collect::<BTreeSet<_>>() {
+        crate::workers::keep_alive(tx, owner).await?;
+    }
+    let mut making = Vec::with_capacity(new.len());
+    for new in new {
+        let graph = graph(tx, new.document).await?;
+        let chosen = chosen(&graph, &new.only)?;
+        let done = done_before(tx, new, &graph).await?;
+        let plan = plan(&graph, &chosen, done);
+        making.push(Making { new, graph, plan, admitted: false });
+    }
+    let mut rooms = rooms(tx, making.iter().map(|making| making.new.pipeline.as_str()).collect()).await?;
+    for making in &mut making {
+        let room = rooms.entry(&making.new.pipeline).or_default();
+        // whoever starts a run by hand in a process of its own does not mean the pause of the schedules
+        making.admitted = match room.place() {
+            Place::Free => true,
+            Place::Paused => making.new.owner.is_some(),
+            Place::Taken => false,
+        };
+        room.active += u64::from(making.admitted);
+    }
+    let runs = add_runs(tx, &making, history.now).await?;
+    let mut ended = Vec::new();
+    let mut values: Vec<Value> = Vec::new();
+    for (making, run) in making.iter().zip(&runs) {
+        add_task_runs(&mut values, making, *run);
+        history.run(*run, "created", RunState::Queued.name(), None);
+        ended.extend((making.open() == 0).then_some(*run));
+    }
+    insert(tx, &values).await?;
+    super::end::end_runs(tx, history, ended).await?;
+    tx.signal(Signal::Work);
+    Ok(making.iter().zip(runs).map(|(making, run)| (making.new.identity.clone(), run)).collect())
+}
+
+impl Making<'_> {
+    /// How many of its tasks have not ended.
+    fn open(&self) -> usize {
+        self.plan.iter().filter(|planned| !planned.state.is_terminal()).count()
+    }
+}
+
+async fn add_runs(tx: &mut Tx, making: &[Making<'_>], now: Timestamp) -> Result<Vec<RunId>> {
     let sql = "INSERT INTO runs (pipeline, document, project, cause, identity, schedule, fire_time, params, options, \
                backfill, retry_of, parent, owner, state, admitted, priority, open, created_at) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) \
                ON CONFLICT (identity) DO NOTHING RETURNING id";
-    let values = [
-        new.pipeline.as_str().into(),
-        new.document.into(),
-        new.project.into(),
-        new.cause.name().into(),
-        new.identity.as_str().into(),
-        new.schedule.clone().into(),
-        new.fire_time.into(),
-        new.params.as_str().into(),
-        new.options.clone().into(),
-        new.backfill.into(),
-        new.retry_of.into(),
-        new.parent.into(),
-        new.owner.into(),
-        RunState::Queued.name().into(),
-        admitted.into(),
-        graph.priority.into(),
-        open.into(),
-        now.into(),
-    ];
-    match tx.row(sql, &values).await? {
-        Some(mut row) => row.int().map(RunId),
-        // another process was faster by a moment
-        None => Err(Error::new(ErrorKind::Busy, "the run is being made by another process")),
+    let ask = |making: &Making<'_>| {
+        let new = making.new;
+        let values = [
+            new.pipeline.as_str().into(),
+            new.document.into(),
+            new.project.into(),
+            new.cause.name().into(),
+            new.identity.as_str().into(),
+            new.schedule.clone().into(),
+            new.fire_time.into(),
+            new.params.as_str().into(),
+            new.options.clone().into(),
+            new.backfill.into(),
+            new.retry_of.into(),
+            new.parent.into(),
+            new.owner.into(),
+            RunState::Queued.name().into(),
+            making.admitted.into(),
+            making.graph.priority.into(),
+            making.open().into(),
+            now.into(),
+        ];
+        Ask::new(sql, values)
+    };
+    let mut runs = Vec::with_capacity(making.len());
+    for added in tx.all(&making.iter().map(ask).collect::<Vec<_>>()).await? {
+        let faster = || Error::new(ErrorKind::Busy, "the run is being made by another process");
+        runs.push(RunId(added.into_iter().next().ok_or_else(faster)?.int()?));
     }
+    Ok(runs)
 }
 
 /// Whether another run of a pipeline may start.
@@ -227,34 +306,66 @@ pub(crate) enum Place {
     Paused,
 }
 
-/// Whether another run of a pipeline may start, by its newest version. The pipeline's row is locked until the end of the
-/// transaction, so that two processes cannot both see the last place.
+/// How many runs of a pipeline may be open at once, by its newest version, and how many are.
+#[derive(Debug, Clone, Copy, Default)]
+struct Room {
+    is_paused: bool,
+    limit: Option<u32>,
+    active: u64,
+}
+
+impl Room {
+    fn place(&self) -> Place {
+        match self.limit {
+            _ if self.is_paused => Place::Paused,
+            Some(limit) if self.active >= u64::from(limit) => Place::Taken,
+            _ => Place::Free,
+        }
+    }
+}
+
+/// Whether another run of a pipeline may start. The pipeline's row is locked until the end of the transaction, so that two
+/// processes cannot both see the last place.
 pub(super) async fn place(tx: &mut Tx, pipeline: &str) -> Result<Place> {
-    let lock = tx.lock("p");
-    let sql = format!("SELECT p.document, p.paused FROM pipelines p WHERE p.name = $1{lock}");
-    let row = tx.row(&sql, &[pipeline.into()]).await?;
-    place_by(tx, pipeline, row).await
+    let rooms = rooms(tx, [pipeline].into()).await?;
+    Ok(rooms.get(pipeline).copied().unwrap_or_default().place())
 }
 
 /// The same for who only looks.
 pub(crate) async fn place_of(tx: &mut Tx, pipeline: &str) -> Result<Place> {
-    let row = tx.row("SELECT document, paused FROM pipelines WHERE name = $1", &[pipeline.into()]).await?;
-    place_by(tx, pipeline, row).await
+    let rows = tx.rows("SELECT name, document, paused FROM pipelines WHERE name = $1", &[pipeline.into()]).await?;
+    let rooms = rooms_by(tx, [pipeline].into(), rows).await?;
+    Ok(rooms.get(pipeline).copied().unwrap_or_default().place())
 }
 
-async fn place_by(tx: &mut Tx, pipeline: &str, row: Option<Row>) -> Result<Place> {
-    let Some(mut row) = row else { return Ok(Place::Free) };
-    let (document, paused) = (row.int()?, row.flag()?);
-    if paused {
-        return Ok(Place::Paused);
+/// The rooms of pipelines, whose rows are locked in the order of their names.
+async fn rooms<'a>(tx: &mut Tx, pipelines: BTreeSet<&'a str>) -> Result<BTreeMap<&'a str, Room>> {
+    let mut values = Vec::new();
+    let those = tx.among("p.name", &mut values, pipelines.iter().copied());
+    let lock = tx.lock("p");
+    let sql = format!("SELECT p.name, p.document, p.paused FROM pipelines p WHERE {those} ORDER BY p.name{lock}");
+    let rows = tx.rows(&sql, &values).await?;
+    rooms_by(tx, pipelines, rows).await
+}
+
+async fn rooms_by<'a>(tx: &mut Tx, pipelines: BTreeSet<&'a str>, rows: Vec<Row>) -> Result<BTreeMap<&'a str, Room>> {
+    let (mut rooms, mut asks) = (BTreeMap::new(), Vec::new());
+    for mut row in rows {
+        let (name, document, is_paused) = (row.text()?, row.int()?, row.flag()?);
+        let limit = graph(tx, document).await?.concurrency;
+        let Some(name) = pipelines.get(name.as_str()).copied() else { continue };
+        if limit.is_some() {
+            let sql = "SELECT pipeline, COUNT(*) FROM runs WHERE pipeline = $1 AND ended_at IS NULL AND admitted = 1 \
+                       GROUP BY pipeline";
+            asks.push(Ask::new(sql, [name.into()]));
+        }
+        rooms.insert(name, Room { is_paused, limit, active: 0 });
     }
-    let Some(limit) = graph(tx, document).await?.concurrency else { return Ok(Place::Free) };
-    let sql = "SELECT COUNT(*) FROM runs WHERE pipeline = $1 AND ended_at IS NULL AND admitted = 1";
-    let active = match tx.row(sql, &[pipeline.into()]).await? {
-        Some(mut row) => row.count()?,
-        None => 0,
-    };
-    Ok(if active < u64::from(limit) { Place::Free } else { Place::Taken })
+    for mut row in tx.all(&asks).await?.into_iter().flatten() {
+        let (name, active) = (row.text()?, row.count()?);
+        rooms.entry(pipelines.get(name.as_str()).copied().unwrap_or_default()).or_default().active = active;
+    }
+    Ok(rooms)
 }
 
 fn chosen(graph: &Graph, only: &[String]) -> Result<Vec<usize>> {
@@ -314,15 +425,8 @@ fn plan(graph: &Graph, chosen: &[usize], mut done: Vec<(usize, Option<String>)>)
     plan
 }
 
-async fn add_task_runs(
-    tx: &mut Tx,
-    new: &NewRun,
-    run: RunId,
-    graph: &Graph,
-    plan: &[Planned],
-    admitted: bool,
-) -> Result<()> {
-    let mut values: Vec<Value> = Vec::with_capacity(plan.len() * WIDTH);
+fn add_task_runs(values: &mut Vec<Value>, making: &Making<'_>, run: RunId) {
+    let Making { new, graph, plan, admitted } = making;
     for planned in plan {
         let Some(node) = graph.nodes.get(planned.task) else { continue };
         // a task that is split only finds its items; these take the slots
@@ -343,7 +447,6 @@ async fn add_task_runs(
             planned.outputs.clone().into(),
         ]);
     }
-    insert(tx, &values).await
 }
 
 /// Task runs of a higher priority are claimed first.
@@ -358,13 +461,5 @@ pub(super) fn runs_on(node: &Node, own: bool) -> String {
 
 /// Inserts task runs, given as their columns one after the other.
 pub(super) async fn insert(tx: &mut Tx, values: &[Value]) -> Result<()> {
-    for chunk in values.chunks(WIDTH * CHUNK) {
-        let sql = format!(
-            "INSERT INTO task_runs (run, task, name, item, item_value, state, blockers, priority, pool, slots, runs_on, \
-             outputs) VALUES {}",
-            placeholders(chunk.len() / WIDTH, WIDTH, 1)
-        );
-        tx.later(&sql, chunk).await?;
-    }
-    Ok(())
+    tx.insert_later("task_runs", TASK_RUN, values).await
 }

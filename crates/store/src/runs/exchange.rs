@@ -1,19 +1,20 @@
 //! The trade between a worker and the store, in one transaction: what became of its task runs, for new ones. A chain of
 //! tasks therefore costs one durable commit for each of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use levada_core::error::Result;
-use levada_core::id::{RunId, TaskRunId, WorkerId};
+use levada_core::id::{TaskRunId, WorkerId};
 use levada_core::run::{Event, State};
 use levada_core::time::Timestamp;
 
 use super::change::{COLUMNS, History, TaskRow, Traces, apply};
 use super::claim::{Claim, claim};
 use super::create::graph;
+use super::end::trigger;
 use super::items::split;
-use super::settle::{settle, trigger};
-use crate::db::{Signal, Tx, Value, list};
+use super::settle::settle;
+use crate::db::{Signal, Tx, Value};
 
 /// What a worker reports and wants.
 #[derive(Debug, Clone)]
@@ -83,58 +84,62 @@ pub struct Exchanged {
     pub is_gone: bool,
 }
 
-/// Carries out a trade.
-pub(crate) async fn exchange(tx: &mut Tx, exchange: &Exchange) -> Result<Exchanged> {
-    let mut done = Exchanged::default();
-    let mut history = History::new(exchange.now);
-    report(tx, exchange, &mut history, &mut done).await?;
-    if exchange.want > 0 {
-        claim(tx, exchange, &mut history, &mut done).await?;
-    }
-    // nobody else has to hear of what the worker took itself
-    history.ready.retain(|id| !done.claims.iter().any(|claim| claim.task_run == *id));
+/// Carries out the trades of all who ask at once: each step is one for all of them.
+pub(crate) async fn exchange(tx: &mut Tx, exchanges: &[Exchange]) -> Result<Vec<Exchanged>> {
+    let mut done = vec![Exchanged::default(); exchanges.len()];
+    let Some(now) = exchanges.iter().map(|exchange| exchange.now).max() else { return Ok(done) };
+    let mut history = History::new(now);
+    report(tx, exchanges, &mut history, &mut done).await?;
+    history.flush(tx).await?;
+    claim(tx, exchanges, &mut history, &mut done).await?;
+    // nobody else has to hear of what the workers took themselves
+    let taken: HashSet<TaskRunId> = done.iter().flat_map(|done| &done.claims).map(|claim| claim.task_run).collect();
+    history.ready.retain(|id| !taken.contains(id));
     history.write(tx).await?;
     Ok(done)
 }
 
-async fn report(tx: &mut Tx, exchange: &Exchange, history: &mut History, done: &mut Exchanged) -> Result<()> {
-    let mut updates: BTreeMap<TaskRunId, Vec<&Update>> = BTreeMap::new();
-    for update in &exchange.updates {
-        updates.entry(update.task_run).or_default().push(update);
+async fn report(tx: &mut Tx, exchanges: &[Exchange], history: &mut History, done: &mut [Exchanged]) -> Result<()> {
+    // of each task run, what its worker says of it; a worker that it was taken from may still speak as well
+    let mut updates: BTreeMap<TaskRunId, Vec<(usize, &Update)>> = BTreeMap::new();
+    for (who, exchange) in exchanges.iter().enumerate() {
+        exchange.updates.iter().for_each(|update| updates.entry(update.task_run).or_default().push((who, update)));
     }
     if updates.is_empty() {
         return Ok(());
     }
-    let ids: Vec<Value> = updates.keys().map(|id| (*id).into()).collect();
+    let mut values = Vec::new();
+    let those = tx.among("t.id", &mut values, updates.keys().copied());
     let lock = tx.lock("t");
     let sql = format!(
-        "SELECT {COLUMNS} FROM task_runs t JOIN runs r ON r.id = t.run WHERE t.id IN {} ORDER BY t.run, t.task, t.item{lock}",
-        list(ids.len(), 1)
+        "SELECT {COLUMNS} FROM task_runs t JOIN runs r ON r.id = t.run WHERE {those} ORDER BY t.run, t.task, t.item{lock}"
     );
-    let mut ended: BTreeMap<RunId, Vec<TaskRow>> = BTreeMap::new();
-    for mut row in tx.rows(&sql, &ids).await? {
+    let mut ended = Vec::new();
+    for mut row in tx.rows(&sql, &values).await? {
         let mut row = TaskRow::read(&mut row)?;
         let Some(updates) = updates.remove(&row.id) else { continue };
         // a report that comes again, because the answer to it was lost, ends nothing a second time
         let had_ended = row.state.is_terminal();
-        for update in updates {
+        for (who, update) in updates {
+            let Some(done) = done.get_mut(who).filter(|done| !done.fenced.contains(&row.id)) else { continue };
             if row.epoch == update.epoch && row.state.is_held() {
                 follow(tx, history, &mut row, update).await?;
             } else {
                 done.fenced.push(row.id);
-                break;
             }
         }
         if row.state.is_terminal() && !had_ended {
-            ended.entry(row.run).or_default().push(row);
+            ended.push(row);
         }
     }
     // those of runs that have been removed
-    done.fenced.extend(updates.into_keys());
-    for (_, rows) in ended {
-        settle(tx, history, rows).await?;
+    for (id, updates) in updates {
+        let others: BTreeSet<usize> = updates.iter().map(|(who, _)| *who).collect();
+        for who in others {
+            done.get_mut(who).into_iter().for_each(|done| done.fenced.push(id));
+        }
     }
-    Ok(())
+    settle(tx, history, ended).await
 }
 
 /// Takes a task run through the events of an update.

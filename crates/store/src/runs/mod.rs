@@ -4,6 +4,7 @@
 mod change;
 mod claim;
 mod create;
+mod end;
 mod exchange;
 mod items;
 mod settle;
@@ -15,9 +16,9 @@ pub use create::{Cause, Created, NewRun};
 pub use exchange::{Exchange, Exchanged, Update};
 
 pub(crate) use change::History;
-pub(crate) use create::{Place, create, create_run, graph, place_of};
+pub(crate) use create::{Place, create, create_run, create_runs, graph, place_of};
+pub(crate) use end::admit;
 pub(crate) use exchange::exchange;
-pub(crate) use settle::admit;
 pub(crate) use stop::{stop, stop_run};
 pub(crate) use wake::{lose_unknown, next_wake, reap, wake_due};
 

@@ -1,73 +1,132 @@
 //! What follows when task runs have ended: tasks after them become ready or are ruled out, split tasks end with their
-//! items, and runs end with their tasks. All of it in the transaction of the end itself.
+//! items, and runs with their tasks. All of it in the transaction of the end itself, and for all at once that ended in it.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::time::Duration;
+use std::collections::BTreeMap;
 
-use futures_util::future::LocalBoxFuture;
 use levada_core::error::Result;
 use levada_core::id::{RunId, TaskRunId};
-use levada_core::run::{Event, Graph, Readiness, RunState, State, Tally};
-use levada_core::time::Timestamp;
+use levada_core::run::{Event, Graph, Node, Readiness, RunState, State, Tally, When};
 
 use super::change::{COLUMNS, History, TaskRow, Traces, apply};
-use super::create::{Place, create, graph, place};
-use super::{Cause, NewRun};
-use crate::db::{Signal, Tx, Value, list};
+use super::create::graph;
+use super::end::end_runs;
+use crate::db::{Ask, Row, Tx, Value, list};
 
-/// Follows up on task runs that have just ended; all are of one run.
+/// Follows up on task runs that have just ended.
 pub(super) async fn settle(tx: &mut Tx, history: &mut History, ended: Vec<TaskRow>) -> Result<()> {
-    let Some(first) = ended.first() else { return Ok(()) };
-    let (run, graph) = (first.run, graph(tx, first.document).await?);
-    let (items, tasks): (Vec<_>, Vec<_>) = ended.into_iter().partition(|row| row.item >= 0);
-    let mut queue = VecDeque::from(tasks);
-    let mut split: BTreeMap<usize, u64> = BTreeMap::new();
-    items.iter().for_each(|item| *split.entry(item.task).or_default() += 1);
-    for (task, count) in split {
-        queue.extend(items_ended(tx, history, (run, task), count, &graph).await?);
+    history.flush(tx).await?;
+    let (items, mut wave): (Vec<_>, Vec<_>) = ended.into_iter().partition(|row| row.item >= 0);
+    let mut split: BTreeMap<(RunId, usize), (u64, i64)> = BTreeMap::new();
+    items.iter().for_each(|item| split.entry((item.run, item.task)).or_insert((0, item.document)).0 += 1);
+    for (task, (count, document)) in split {
+        let graph = graph(tx, document).await?;
+        wave.extend(items_ended(tx, history, task, count, &graph).await?);
     }
-    let mut closed = 0_u64;
-    while let Some(row) = queue.pop_front() {
-        closed += 1;
-        queue.extend(unblock(tx, history, &row, &graph).await?);
+    // tasks in the order in which everybody locks them, and runs after them
+    wave.sort_by_key(|row| (row.run, row.task));
+    let mut closed: BTreeMap<RunId, u64> = BTreeMap::new();
+    let mut done = Vec::new();
+    while !wave.is_empty() {
+        wave.iter().for_each(|row| *closed.entry(row.run).or_default() += 1);
+        // of tasks that were ruled out, or split
+        history.flush(tx).await?;
+        let (mut blocked, mut is_last) = (BTreeMap::new(), true);
+        for row in &wave {
+            let graph = graph(tx, row.document).await?;
+            graph.dependents(row.task).for_each(|task| *blocked.entry((row.run, task)).or_default() += 1);
+            is_last &= rules_nothing_out(row, &graph);
+        }
+        let mut asks = unblock(tx, &blocked);
+        let unblocked = asks.len();
+        if is_last {
+            asks.extend(close(tx, &closed));
+        }
+        let mut answers = tx.all(&asks).await?.into_iter();
+        let answered = answers.by_ref().take(unblocked).flatten().collect();
+        let next = unblocked_by(tx, history, &wave, answered).await?;
+        if is_last {
+            done.extend(answers.flatten());
+            closed.clear();
+        }
+        wave = next;
     }
-    if closed == 0 {
-        return Ok(());
+    if !closed.is_empty() {
+        let asks = close(tx, &closed);
+        done.extend(tx.all(&asks).await?.into_iter().flatten());
     }
-    let sql = "UPDATE runs SET open = open - $1 WHERE id = $2 RETURNING open";
-    if let Some(mut left) = tx.row(sql, &[closed.into(), run.into()]).await?
-        && left.int()? == 0
-    {
-        end_run(tx, history, run).await?;
+    let mut runs = Vec::new();
+    for mut row in done {
+        let (run, open) = (RunId(row.int()?), row.int()?);
+        runs.extend((open == 0).then_some(run));
     }
-    Ok(())
+    end_runs(tx, history, runs).await
 }
 
-/// One task less to wait for. Gives those back that are ruled out by it.
-async fn unblock(tx: &mut Tx, history: &mut History, ended: &TaskRow, graph: &Graph) -> Result<Vec<TaskRow>> {
-    let dependents: Vec<Value> = graph.dependents(ended.task).map(Value::from).collect();
-    if dependents.is_empty() {
-        return Ok(Vec::new());
+/// So many tasks of runs less are open.
+fn close(tx: &Tx, closed: &BTreeMap<RunId, u64>) -> Vec<Ask> {
+    let sql = "UPDATE runs AS r SET open = r.open - v.ended FROM {rows} WHERE r.id = v.run RETURNING id, open";
+    let values: Vec<Value> = closed.iter().flat_map(|(run, ended)| [(*run).into(), (*ended).into()]).collect();
+    tx.each(sql, &[("run", "bigint"), ("ended", "bigint")], &values)
+}
+
+/// So many tasks less for tasks to wait for.
+fn unblock(tx: &Tx, blocked: &BTreeMap<(RunId, usize), u64>) -> Vec<Ask> {
+    let sql = "UPDATE task_runs AS t SET blockers = t.blockers - v.ended FROM {rows} WHERE t.run = v.of_run \
+               AND t.task = v.of_task AND t.item = -1 AND t.state = 'queued' RETURNING id, run, task, blockers";
+    let columns = [("of_run", "bigint"), ("of_task", "bigint"), ("ended", "bigint")];
+    let row = |((run, task), ended): (&(RunId, usize), &u64)| [(*run).into(), (*task).into(), (*ended).into()];
+    tx.each(sql, &columns, &blocked.iter().flat_map(row).collect::<Vec<Value>>())
+}
+
+/// Whether it is plain without a look at others that the end of a task ends no other.
+fn rules_nothing_out(ended: &TaskRow, graph: &Graph) -> bool {
+    let known = |node: &Node| states_before(node, |_| Some(ended.state));
+    let goes = |node: &Node| known(node).is_some_and(|before| node.when.readiness(before) != Readiness::RuledOut);
+    graph.dependents(ended.task).filter_map(|task| graph.nodes.get(task)).all(goes)
+}
+
+/// The states of the tasks before one, as far as they matter and are known without a look.
+fn states_before(node: &Node, ended: impl Fn(usize) -> Option<State>) -> Option<Vec<State>> {
+    match (node.when, node.after.as_slice()) {
+        (When::AllDone, _) => Some(Vec::new()),
+        (_, [one]) => ended(*one).map(|state| vec![state]),
+        _ => None,
     }
-    let sql = format!(
-        "UPDATE task_runs SET blockers = blockers - 1 WHERE run = $1 AND item = -1 AND state = 'queued' AND task IN {} \
-         RETURNING id, task, blockers",
-        list(dependents.len(), 2)
-    );
-    let values: Vec<Value> = std::iter::once(ended.run.into()).chain(dependents).collect();
+}
+
+/// What becomes of the tasks after some that have ended: those with nothing left to wait for are ready, or ruled out.
+/// Gives these back.
+async fn unblocked_by(
+    tx: &mut Tx,
+    history: &mut History,
+    ended: &[TaskRow],
+    unblocked: Vec<Row>,
+) -> Result<Vec<TaskRow>> {
+    let documents: BTreeMap<RunId, i64> = ended.iter().map(|row| (row.run, row.document)).collect();
+    let (mut free, mut asks) = (Vec::new(), Vec::new());
+    for mut row in unblocked {
+        let (id, run, task, blockers) = (TaskRunId(row.int()?), RunId(row.int()?), index(row.int()?), row.int()?);
+        let Some(document) = documents.get(&run).filter(|_| blockers == 0) else { continue };
+        let graph = graph(tx, *document).await?;
+        let Some(node) = graph.nodes.get(task) else { continue };
+        let end = |before| ended.iter().find(|row| row.run == run && row.task == before).map(|row| row.state);
+        let known = states_before(node, end);
+        asks.extend(known.is_none().then(|| states(run, &node.after)));
+        free.push((id, run, task, known, graph.clone()));
+    }
+    let mut answers = tx.all(&asks).await?.into_iter();
     let mut skipped = Vec::new();
-    for mut row in tx.rows(&sql, &values).await? {
-        let (id, task, blockers) = (TaskRunId(row.int()?), index(row.int()?), row.int()?);
-        let Some(node) = graph.nodes.get(task).filter(|_| blockers == 0) else { continue };
-        let before = match node.after.as_slice() {
-            [_] => vec![ended.state],
-            several => states(tx, ended.run, several).await?,
+    for (id, run, task, known, graph) in free {
+        let Some(node) = graph.nodes.get(task) else { continue };
+        let before = match known {
+            Some(known) => known,
+            None => read_states(answers.next().unwrap_or_default())?,
         };
         if node.when.readiness(before) != Readiness::RuledOut {
             history.ready.push(id);
             continue;
         }
-        let Some(mut row) = task_row(tx, ended.run, task, -1).await? else { continue };
+        let Some(mut row) = task_row(tx, run, task, -1).await? else { continue };
         if apply(tx, history, &mut row, node, &[Event::UpstreamFailed], &Traces::default()).await? {
             skipped.push(row);
         }
@@ -79,11 +138,14 @@ fn index(task: i64) -> usize {
     usize::try_from(task).unwrap_or(usize::MAX)
 }
 
-async fn states(tx: &mut Tx, run: RunId, tasks: &[usize]) -> Result<Vec<State>> {
+fn states(run: RunId, tasks: &[usize]) -> Ask {
     let sql = format!("SELECT state FROM task_runs WHERE run = $1 AND item = -1 AND task IN {}", list(tasks.len(), 2));
-    let values: Vec<Value> = std::iter::once(run.into()).chain(tasks.iter().map(|task| (*task).into())).collect();
-    let mut states = Vec::new();
-    for mut row in tx.rows(&sql, &values).await? {
+    Ask::new(sql, std::iter::once(run.into()).chain(tasks.iter().map(|task| (*task).into())).collect::<Vec<_>>())
+}
+
+fn read_states(rows: Vec<Row>) -> Result<Vec<State>> {
+    let mut states = Vec::with_capacity(rows.len());
+    for mut row in rows {
         states.extend(State::from_name(&row.text()?, None));
     }
     Ok(states)
@@ -119,7 +181,11 @@ async fn items_ended(
         return Ok(None);
     }
     let sql = "SELECT state, COUNT(*) FROM task_runs WHERE run = $1 AND task = $2 AND item >= 0 GROUP BY state";
-    let tally = tally(tx, sql, &[run.into(), task.into()]).await?;
+    let mut tally = Tally::default();
+    for mut row in tx.rows(sql, &[run.into(), task.into()]).await? {
+        let (name, count) = (row.text()?, row.count()?);
+        State::from_name(&name, None).into_iter().for_each(|state| tally.add(state, count));
+    }
     let event = match tally.run_state() {
         RunState::Succeeded => Event::Finished,
         RunState::Failed => Event::Errored { retry: false },
@@ -136,96 +202,4 @@ async fn items_ended(
     let traces = Traces { error, ..Traces::default() };
     let ended = apply(tx, history, &mut parent, node, &[event], &traces).await?;
     Ok(ended.then_some(parent))
-}
-
-async fn tally(tx: &mut Tx, sql: &str, values: &[Value]) -> Result<Tally> {
-    let mut tally = Tally::default();
-    for mut row in tx.rows(sql, values).await? {
-        let (name, count) = (row.text()?, row.count()?);
-        State::from_name(&name, None).into_iter().for_each(|state| tally.add(state, count));
-    }
-    Ok(tally)
-}
-
-/// Ends a run of which every task has ended, and lets what waited for it go on.
-pub(super) fn end_run<'a>(tx: &'a mut Tx, history: &'a mut History, run: RunId) -> LocalBoxFuture<'a, Result<()>> {
-    Box::pin(async move {
-        let sql = "SELECT state, COUNT(*) FROM task_runs WHERE run = $1 AND item = -1 GROUP BY state";
-        let tally = tally(tx, sql, &[run.into()]).await?;
-        let state = tally.run_state();
-        let sql = "UPDATE runs SET state = $1, ended_at = $2 WHERE id = $3 AND ended_at IS NULL \
-                   RETURNING pipeline, backfill, created_at, started_at";
-        let row = tx.row(sql, &[state.name().into(), history.now.into(), run.into()]).await?;
-        let Some(mut row) = row else { return Ok(()) };
-        let (pipeline, backfill) = (row.text()?, row.int_or_null()?);
-        count(tx, state, history.now, row.time()?, row.time_or_null()?);
-        history.run(run, "ended", state.name(), None);
-        admit(tx, history, &pipeline).await?;
-        super::wake::wake(tx, history, &format!("run:{run}")).await?;
-        trigger(tx, history, "pipeline", &format!("{pipeline}:{}", state.name()), &format!("run:{run}")).await?;
-        tx.signal(Signal::End);
-        if backfill.is_some() {
-            tx.signal(Signal::Due);
-        }
-        Ok(())
-    })
-}
-
-fn count(tx: &mut Tx, state: RunState, now: Timestamp, created_at: Timestamp, started_at: Option<Timestamp>) {
-    let us = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-    match state {
-        RunState::Succeeded => tx.runs.succeeded += 1,
-        RunState::Failed => tx.runs.failed += 1,
-        RunState::Cancelled => tx.runs.cancelled += 1,
-        RunState::Queued | RunState::Running => {}
-    }
-    if let Some(started_at) = started_at {
-        tx.runs.wait_us += us(started_at.since(created_at));
-        tx.runs.run_us += us(now.since(started_at));
-    }
-}
-
-/// Lets waiting runs of a pipeline start, as many as there are places in its newest version.
-pub(crate) async fn admit(tx: &mut Tx, history: &mut History, pipeline: &str) -> Result<()> {
-    let waiting = "SELECT id FROM runs WHERE pipeline = $1 AND ended_at IS NULL AND admitted = 0 \
-                   ORDER BY priority DESC, id LIMIT 1";
-    loop {
-        let Some(mut row) = tx.row(waiting, &[pipeline.into()]).await? else { return Ok(()) };
-        let run = row.int()?;
-        if place(tx, pipeline).await? != Place::Free {
-            return Ok(());
-        }
-        // the place was waited for: another process may have let this one start meanwhile
-        let sql = "UPDATE runs SET admitted = 1 WHERE id = $1 AND admitted = 0 AND ended_at IS NULL";
-        if tx.execute(sql, &[run.into()]).await? == 0 {
-            continue;
-        }
-        let sql = "UPDATE task_runs SET blockers = blockers - 1 WHERE run = $1 AND item = -1 AND state = 'queued' \
-                   RETURNING id, blockers";
-        for mut row in tx.rows(sql, &[run.into()]).await? {
-            let id = TaskRunId(row.int()?);
-            if row.int()? == 0 {
-                history.ready.push(id);
-            }
-        }
-    }
-}
-
-/// Starts the pipelines that wait for something to happen; once for each `occasion`.
-pub(crate) async fn trigger(tx: &mut Tx, history: &mut History, kind: &str, key: &str, occasion: &str) -> Result<()> {
-    let sql = "SELECT t.pipeline, t.schedule, p.document FROM triggers t JOIN pipelines p ON p.name = t.pipeline \
-               JOIN schedules s ON s.pipeline = t.pipeline AND s.name = t.schedule \
-               WHERE t.kind = $1 AND t.key = $2 AND s.paused = 0";
-    for mut row in tx.rows(sql, &[kind.into(), key.into()]).await? {
-        let (pipeline, schedule, document) = (row.text()?, row.text()?, row.int()?);
-        let identity = format!("trigger:{pipeline}/{schedule}:{occasion}");
-        let mut new = NewRun::manual(&pipeline, document, identity);
-        new.cause = Cause::Trigger;
-        new.params = crate::schedules::params_of(tx, &pipeline, &schedule).await?;
-        new.schedule = Some(schedule);
-        new.fire_time = Some(history.now);
-        new.project = crate::documents::current_project(tx).await?;
-        create(tx, history, &new).await?;
-    }
-    Ok(())
 }

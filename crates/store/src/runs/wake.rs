@@ -8,7 +8,7 @@ use levada_core::time::Timestamp;
 use super::change::{COLUMNS, History, TaskRow, Traces, apply};
 use super::create::graph;
 use super::settle::settle;
-use crate::db::{Tx, Value};
+use crate::db::{Ask, Row, Tx, Value};
 
 /// Most task runs woken in one transaction.
 const WAKE_MAX: i64 = 500;
@@ -21,7 +21,8 @@ pub(crate) async fn wake_due(tx: &mut Tx, now: Timestamp) -> Result<usize> {
          ORDER BY t.wake_at LIMIT {WAKE_MAX}{lock}"
     );
     let mut history = History::new(now);
-    let woken = resume(tx, &mut history, &sql, &[now.into()]).await?;
+    let due = tx.rows(&sql, &[now.into()]).await?;
+    let woken = resume(tx, &mut history, due).await?;
     history.write(tx).await?;
     Ok(woken)
 }
@@ -35,18 +36,22 @@ pub(crate) async fn next_wake(tx: &mut Tx) -> Result<Option<Timestamp>> {
     }
 }
 
-/// Queues task runs that wait for something which has happened.
-pub(super) async fn wake(tx: &mut Tx, history: &mut History, what: &str) -> Result<()> {
+/// The task runs that wait for the ends of runs.
+pub(super) fn waiting_for(tx: &Tx, runs: impl Iterator<Item = RunId>) -> Ask {
+    let mut values = Vec::new();
+    let those = tx.among("t.wake_on", &mut values, runs.map(|run| format!("run:{run}")));
     let lock = tx.lock("t");
     let sql = format!(
-        "SELECT {COLUMNS} FROM task_runs t JOIN runs r ON r.id = t.run WHERE t.wake_on = $1 AND t.state = 'waiting'{lock}"
+        "SELECT {COLUMNS} FROM task_runs t JOIN runs r ON r.id = t.run WHERE {those} AND t.wake_on IS NOT NULL \
+         AND t.state = 'waiting' ORDER BY t.run, t.task, t.item{lock}"
     );
-    resume(tx, history, &sql, &[what.into()]).await.map(drop)
+    Ask::new(sql, values)
 }
 
-async fn resume(tx: &mut Tx, history: &mut History, sql: &str, values: &[Value]) -> Result<usize> {
+/// Queues task runs that have waited for long enough. Answers how many there were.
+pub(super) async fn resume(tx: &mut Tx, history: &mut History, rows: Vec<Row>) -> Result<usize> {
     let mut woken = 0;
-    for mut row in tx.rows(sql, values).await? {
+    for mut row in rows {
         let mut row = TaskRow::read(&mut row)?;
         let graph = graph(tx, row.document).await?;
         let Some(node) = graph.nodes.get(row.task) else { continue };
@@ -90,17 +95,19 @@ pub(super) async fn lose(tx: &mut Tx, rows: Vec<TaskRow>, now: Timestamp) -> Res
     let mut history = History::new(now);
     let error = serde_json::json!({ "code": "lost", "message": "its worker is gone" }).to_string();
     let traces = Traces { error: Some(error), ..Traces::default() };
+    let mut ended = Vec::new();
     for mut row in rows {
         let graph = graph(tx, row.document).await?;
         let Some(node) = graph.nodes.get(row.task) else { continue };
         if apply(tx, &mut history, &mut row, node, &[Event::LeaseLost], &traces).await? {
             if row.state.is_terminal() {
-                settle(tx, &mut history, vec![row]).await?;
+                ended.push(row);
             } else {
                 history.ready.push(row.id);
             }
         }
     }
+    settle(tx, &mut history, ended).await?;
     history.write(tx).await
 }
 

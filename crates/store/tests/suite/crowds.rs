@@ -1,13 +1,14 @@
 //! Many at once: workers that claim from one pool, schedulers on one database, clients on one file.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use levada_core::run::{Event, RunState};
+use levada_core::run::{Event, Graph, RunState};
 use levada_core::time::Timestamp;
-use levada_store::{Claim, Exchange, NewRun, Store};
+use levada_store::{Claim, Exchange, Location, NewRun, Store};
 
 use super::world::{World, chain, ended, graph, node, worker};
-use crate::places::{Place, on_both, postgres, sqlite};
+use crate::places::{Place, client, on_both, postgres, sqlite};
 
 on_both! { slots_are_never_exceeded  a_large_run_is_done_once  a_job_that_fails_fails_alone }
 
@@ -22,7 +23,7 @@ async fn work(store: Store, now: Timestamp, want: usize, look: impl AsyncFn(&Sto
         assert!(given.fenced.is_empty());
         idle = if given.claims.is_empty() && held.is_empty() { idle + 1 } else { 0 };
         if idle > 0 {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
         look(&store).await;
         done.extend(given.claims.iter().cloned());
@@ -143,4 +144,30 @@ async fn two_make_one_thing_at_once() {
         let (one, two) = (one.unwrap(), two.unwrap());
         assert!(one.run == two.run && one.is_new != two.is_new);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_made_while_the_one_before_it_ends_gets_its_turn() {
+    let place = postgres().await;
+    let world = World::new(place.store).await;
+    let other = Store::open(&place.location).await.unwrap();
+    let document = world.pipeline("p", Graph { concurrency: Some(1), ..chain(1) }).await;
+    world.run("p", document, "before").await;
+    let claim = world.claim(1).await.remove(0);
+    let Location::Url(url) = &place.location else { panic!("not PostgreSQL") };
+    let (client, schema) = client(url.expose()).await;
+    // events are written last: neither can commit before both have looked at the runs
+    let lock = format!("SET search_path TO \"{schema}\"; BEGIN; LOCK TABLE events IN SHARE MODE");
+    client.batch_execute(&lock).await.unwrap();
+    let pause = |ms| tokio::time::sleep(Duration::from_millis(ms));
+    let make = async {
+        pause(200).await;
+        other.create_run(NewRun::manual("p", document, "after".to_owned()), world.now).await.unwrap();
+    };
+    let release = async {
+        pause(400).await;
+        client.batch_execute("COMMIT").await.unwrap();
+    };
+    tokio::join!(world.end(&claim, Event::Finished), make, release);
+    assert_eq!(world.claim(10).await.len(), 1);
 }

@@ -14,6 +14,7 @@ mod schedules;
 mod secrets;
 mod stop;
 mod transfer;
+mod trips;
 mod versions;
 mod views;
 mod world;

@@ -20,10 +20,10 @@ async fn a_chain_runs_in_order(place: Place) {
     let names = world.drain().await;
     let after = world.store.commits();
     assert_eq!(names, (0..40).map(|index| format!("t{index}")).collect::<Vec<_>>());
-    // one commit for each task and one to begin with; most of the time on PostgreSQL goes into round trips
+    // one commit for each task and one to begin with
     assert_eq!(after.commits - before.commits, 41);
     let statements = after.statements - before.statements;
-    assert!(statements <= 41 * 7, "{statements} statements");
+    assert!(statements <= 41 * 8, "{statements} statements");
 }
 
 async fn one_identity_is_one_run(place: Place) {

@@ -14,7 +14,7 @@ on_both! { due_schedules_fire_once  missed_fires_follow_the_policy  a_pause_keep
 an_edit_around_a_fire_loses_nothing  what_stays_as_it_was_is_left_alone  two_schedulers_fire_each_once
 ends_and_loads_trigger  files_trigger_once_for_each_set  removed_pipelines_fire_no_more }
 
-fn every(seconds: u64, catchup: Catchup) -> Spec {
+pub fn every(seconds: u64, catchup: Catchup) -> Spec {
     let rule = Rule::Every(Every::new(Duration::from_secs(seconds)).unwrap());
     spec(When::Time(Schedule::new(rule, Zone::default())), catchup)
 }
@@ -23,7 +23,7 @@ fn spec(when: When, catchup: Catchup) -> Spec {
     Spec { when, catchup, params: serde_json::json!({ "by": "schedule" }).as_object().unwrap().clone() }
 }
 
-fn named(name: &str, spec: Spec) -> NewSchedule {
+pub fn named(name: &str, spec: Spec) -> NewSchedule {
     NewSchedule { name: name.to_owned(), spec, paused: false }
 }
 
