@@ -94,8 +94,8 @@ async fn pass(
         audit(app, route, &caller, &path, address, "denied").await?;
         return Err(problem);
     }
-    if route.is_unsafe() && matches!(caller.kind, CallerKind::Session(_)) {
-        same_origin(&request)?;
+    if route.is_unsafe() {
+        same_origin(request.headers(), &caller)?;
     }
     // public operations tell by themselves who it was
     if route.is_unsafe() && route.rule != Rule::Public {
@@ -188,23 +188,27 @@ async fn tags(app: &App, path: &[(String, String)]) -> Result<Vec<String>, Probl
     Ok(Vec::new())
 }
 
-/// Refuses a change that a page of another site could have sent with this user's cookie.
-pub(crate) fn same_origin(request: &Request) -> Result<(), Problem> {
-    let refused = || Problem::Forbidden("The request comes from a page of another site.".to_owned());
-    let headers = request.headers();
-    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    if !headers.contains_key(CSRF_HEADER) {
+/// Refuses a change that a page of another site could have sent, with this user's cookie or in order to sign him in as
+/// somebody else.
+fn same_origin(headers: &HeaderMap, caller: &Caller) -> Result<(), Problem> {
+    if matches!(caller.kind, CallerKind::Session(_)) && !headers.contains_key(CSRF_HEADER) {
         let why = format!("A change with the cookie of a session needs the header `{CSRF_HEADER}`.");
         return Err(Problem::Forbidden(why));
     }
-    match text(&ORIGIN) {
-        Some(origin) => is_own(origin, text(&HOST)).then_some(()).ok_or_else(refused),
-        None => Ok(()),
+    match is_foreign(headers) {
+        true => Err(Problem::Forbidden("The request comes from a page of another site.".to_owned())),
+        false => Ok(()),
     }
 }
 
+/// Whether a browser says that a page of another site asks.
+pub(crate) fn is_foreign(headers: &HeaderMap) -> bool {
+    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    headers.contains_key(ORIGIN) && !text(&ORIGIN).is_some_and(|origin| is_own(origin, text(&HOST)))
+}
+
 /// Whether an origin is that of this server, by the name that it was called by.
-pub(crate) fn is_own(origin: &str, host: Option<&str>) -> bool {
+fn is_own(origin: &str, host: Option<&str>) -> bool {
     let of_origin = origin.split_once("://").map(|(_, host)| host);
     of_origin.is_some() && of_origin == host
 }
@@ -220,6 +224,19 @@ async fn audit(
 ) -> Result<(), Problem> {
     let object = path.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ");
     identity::audit(app, caller, address, route.id, &object, outcome).await
+}
+
+/// Writes down what somebody did whom the guard did not know.
+pub(crate) async fn noted(
+    app: &App,
+    name: &str,
+    address: Option<IpAddr>,
+    operation: &str,
+    object: &str,
+    outcome: &str,
+) -> Result<(), Problem> {
+    let caller = Caller { name: name.to_owned(), ..Caller::anonymous() };
+    identity::audit(app, &caller, address, operation, object, outcome).await
 }
 
 /// Headers that keep a browser from doing with an answer what it is not meant for.

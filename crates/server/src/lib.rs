@@ -26,6 +26,8 @@ use levada_core::time::Clock;
 use levada_engine::house::{Env, Secrets};
 use levada_store::Store;
 
+use auth::backoff::Backoff;
+use auth::password::Passwords;
 use documents::Documents;
 use rate::{Rate, Rates};
 
@@ -90,6 +92,8 @@ pub struct Server {
     pub limits: Limits,
     pub(crate) documents: Documents,
     pub(crate) rates: Rates,
+    pub(crate) passwords: Passwords,
+    pub(crate) backoff: Backoff,
 }
 
 impl Server {
@@ -107,6 +111,8 @@ impl Server {
             limits: parts.limits,
             documents: Documents::default(),
             rates,
+            passwords: Passwords::default(),
+            backoff: Backoff::default(),
         })
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::extract::{RawPathParams, Request};
 use axum::http::Method;
 use axum::routing::any;
-use levada_core::access::Role::{Editor, Operator, Viewer};
+use levada_core::access::Role::{Admin, Editor, Operator, Viewer};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -18,7 +18,7 @@ use crate::openapi;
 use crate::problem::{Details, Problem};
 use crate::route::Rule::{self, Metrics, Pipeline, Public, Role, Signed};
 use crate::route::{Call, Output, Route, line};
-use crate::routes::{health, logs, pipelines, project, runs, session};
+use crate::routes::{audit, health, logs, pipelines, project, runs, session, tokens, users};
 
 /// The routes, and the schemas that they refer to.
 pub struct Table {
@@ -38,6 +38,7 @@ struct Lines {
 pub fn table() -> Table {
     let mut lines = Lines { routes: Vec::new(), generator: SchemaGenerator::new(openapi::settings()) };
     about(&mut lines);
+    of_users(&mut lines);
     of_pipelines(&mut lines);
     of_runs(&mut lines);
     lines.generator.subschema_for::<Details>();
@@ -49,7 +50,28 @@ fn about(lines: &mut Lines) {
     lines.get("isReady", "/readyz", Public, "Whether the metadata store answers", health::ready);
     lines.get("getMetrics", "/metrics", Metrics, "Figures in the text format of Prometheus", health::metrics);
     lines.get("getOpenApi", "/api/v1/openapi.json", Signed, "This document", health::openapi);
+}
+
+fn of_users(lines: &mut Lines) {
+    lines.post("setUp", "/api/v1/setup", Public, "Make the first administrator", session::set_up);
     lines.get("getSession", "/api/v1/session", Signed, "Who asks, and what they may do", session::get);
+    lines.post("signIn", "/api/v1/session", Public, "Sign in", session::sign_in);
+    lines.delete("signOut", "/api/v1/session", Signed, "Sign out", session::sign_out);
+    let path = "/api/v1/session/password";
+    lines.put("changePassword", path, Signed, "Change one's own password", session::change_password);
+    lines.get("listUsers", "/api/v1/users", Role(Admin), "Users", users::list);
+    lines.post("createUser", "/api/v1/users", Role(Admin), "Make a user", users::create);
+    lines.get("getUser", "/api/v1/users/{user}", Role(Admin), "A user", users::get);
+    lines.patch("updateUser", "/api/v1/users/{user}", Role(Admin), "Change a user", users::update);
+    lines.last(Route::conditional);
+    lines.delete("removeUser", "/api/v1/users/{user}", Role(Admin), "Remove a user", users::remove);
+    lines.last(Route::conditional);
+    lines.get("listTokens", "/api/v1/tokens", Signed, "API tokens", tokens::list);
+    lines.post("createToken", "/api/v1/tokens", Signed, "Make an API token", tokens::create);
+    lines.delete("removeToken", "/api/v1/tokens/{token}", Signed, "Remove an API token", tokens::remove);
+    lines.get("listAudit", "/api/v1/audit", Role(Admin), "The audit log, the newest line first", audit::list);
+    let path = "/api/v1/audit/verify";
+    lines.get("verifyAudit", path, Role(Admin), "Whether the audit log is as it was written", audit::verify);
 }
 
 fn of_pipelines(lines: &mut Lines) {
@@ -164,4 +186,4 @@ macro_rules! methods {
     )*};
 }
 
-methods! { get GET post POST put PUT delete DELETE }
+methods! { get GET post POST put PUT patch PATCH delete DELETE }

@@ -4,27 +4,11 @@ use axum::body::Body;
 use axum::http::Request;
 use levada_server::Limits;
 use levada_server::rate::Rate;
-use levada_server::route::Rule;
+use levada_server::route::{Route, Rule};
 use levada_server::router::table;
 use serde_json::json;
 
-use crate::harness::{Place, Who};
-
-/// A path of the table, with something in place of each name.
-fn filled(path: &str) -> String {
-    let mut filled = String::new();
-    for part in path.split_inclusive('}') {
-        match part.split_once('{') {
-            Some((before, name)) => {
-                filled.push_str(before);
-                let is_number = matches!(name, "run}" | "task_run}" | "version}" | "backfill}" | "token}");
-                filled.push_str(if is_number { "1" } else { "nightly" });
-            }
-            None => filled.push_str(part),
-        }
-    }
-    filled
-}
+use crate::harness::{Place, Who, filled};
 
 async fn asked(place: &Place, who: &Who, method: &str, path: &str) -> u16 {
     let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
@@ -35,10 +19,15 @@ async fn asked(place: &Place, who: &Who, method: &str, path: &str) -> u16 {
 #[tokio::test]
 async fn nobody_gets_in_by_spelling_a_path_oddly() {
     let place = Place::with(Limits { rate: Rate { caller: 1_000_000, address: 1_000_000 }, ..Limits::default() }).await;
-    for route in table().routes.iter().filter(|route| !matches!(route.rule, Rule::Public)) {
-        let path = filled(route.path);
+    let table = table();
+    for route in table.routes.iter().filter(|route| !matches!(route.rule, Rule::Public)) {
+        let path = filled(route.path, "nightly");
         assert_eq!(asked(&place, &Who::Nobody, route.method.as_str(), &path).await, 401, "{} {path}", route.method);
         for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"] {
+            let is_public = |other: &&Route| other.path == route.path && other.method.as_str() == method;
+            if table.routes.iter().filter(is_public).any(|other| other.rule == Rule::Public) {
+                continue;
+            }
             let status = asked(&place, &Who::Nobody, method, &path).await;
             assert_eq!(status, 401, "{method} {path}");
         }
@@ -71,7 +60,7 @@ async fn nobody_gets_in_by_spelling_a_path_oddly() {
 #[test]
 fn public_operations_are_few() {
     let public: Vec<&str> = table().routes.iter().filter(|r| r.rule == Rule::Public).map(|r| r.id).collect();
-    assert_eq!(public, ["isAlive", "isReady"]);
+    assert_eq!(public, ["isAlive", "isReady", "setUp", "signIn"]);
 }
 
 /// Every operation has a name of its own, and no two have the same method and path.

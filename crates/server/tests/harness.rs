@@ -43,6 +43,7 @@ pub enum Who {
     Local,
     Nobody,
     Token(String),
+    Session(String),
 }
 
 /// An answer.
@@ -99,12 +100,16 @@ impl Place {
     /// A server with a project.
     pub async fn with_project() -> Self {
         let place = Self::new().await;
-        let documents = json!({ "documents": [
-            { "path": "levada.yaml", "text": PROJECT },
-            { "path": "pipelines/nightly.yaml", "text": NIGHTLY },
-        ]});
-        place.put("/api/v1/project", documents).await.is(200);
+        place.apply(&[NIGHTLY]).await;
         place
+    }
+
+    /// Applies a project with these pipelines.
+    pub async fn apply(&self, pipelines: &[&str]) {
+        let mut documents = vec![json!({ "path": "levada.yaml", "text": PROJECT })];
+        let pipeline = |(number, text)| json!({ "path": format!("pipelines/{number}.yaml"), "text": text });
+        documents.extend(pipelines.iter().enumerate().map(pipeline));
+        self.put("/api/v1/project", json!({ "documents": documents })).await.is(200);
     }
 
     pub fn folder(&self) -> &Path {
@@ -116,6 +121,10 @@ impl Place {
         match who {
             Who::Local => drop(request.extensions_mut().insert(Local("tester".to_owned()))),
             Who::Nobody => {}
+            Who::Session(cookie) => {
+                request.headers_mut().insert("cookie", cookie.parse().unwrap());
+                request.headers_mut().insert("x-levada-csrf", "1".parse().unwrap());
+            }
             Who::Token(token) => {
                 let value = format!("Bearer {token}").parse().unwrap();
                 request.headers_mut().insert("authorization", value);
@@ -140,10 +149,32 @@ impl Place {
     }
 
     pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Value) -> Reply {
+        self.send_as(&Who::Local, method, path, headers, body).await
+    }
+
+    pub async fn send_as(&self, who: &Who, method: &str, path: &str, headers: &[(&str, &str)], body: Value) -> Reply {
         let mut request = Request::builder().method(method).uri(path).header("content-type", "application/json");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        self.ask(&Who::Local, request.body(Body::from(body.to_string())).unwrap()).await
+        let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
+        self.ask(who, request.body(body).unwrap()).await
     }
+}
+
+/// A path of the table, with something in place of each name.
+pub fn filled(path: &str, pipeline: &str) -> String {
+    let mut filled = String::new();
+    for part in path.split_inclusive('}') {
+        let (before, name) = part.split_once('{').unwrap_or((part, ""));
+        filled.push_str(before);
+        filled.push_str(match name {
+            "" => "",
+            // nobody's own
+            "token}" => "999",
+            "run}" | "task_run}" | "version}" | "backfill}" => "1",
+            _ => pipeline,
+        });
+    }
+    filled
 }

@@ -4,4 +4,5 @@
 mod doors;
 mod harness;
 mod pipelines;
+mod roles;
 mod runs;

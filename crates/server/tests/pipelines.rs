@@ -45,7 +45,7 @@ async fn mistakes_are_told_and_change_nothing() {
     let reply = place.send("PUT", PIPELINE, &[("if-match", "\"v1\"")], json!({ "text": wrong })).await.is(422).json();
     assert_eq!(reply["kind"], "config");
     assert!(reply["errors"][0]["advice"].as_str().unwrap().contains("first"), "{reply}");
-    assert!(reply["errors"][0]["place"][0].as_str().unwrap().starts_with("pipelines/nightly.yaml:"), "{reply}");
+    assert!(reply["errors"][0]["place"][0].as_str().unwrap().starts_with("pipelines/0.yaml:"), "{reply}");
     let renamed = NIGHTLY.replace("name: nightly", "name: weekly");
     place.send("PUT", PIPELINE, &[("if-match", "\"v1\"")], json!({ "text": renamed })).await.is(422);
     assert_eq!(place.get(PIPELINE).await.is(200).json()["version"], 1);

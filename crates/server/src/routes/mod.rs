@@ -1,11 +1,14 @@
 //! The operations, one file for each noun. Which of them exist, and who may call them, is in `router.rs`.
 
+pub mod audit;
 pub mod health;
 pub mod logs;
 pub mod pipelines;
 pub mod project;
 pub mod runs;
 pub mod session;
+pub mod tokens;
+pub mod users;
 
 use levada_core::time::Timestamp;
 use schemars::JsonSchema;

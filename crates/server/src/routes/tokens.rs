@@ -1,0 +1,151 @@
+//! API tokens: for programs, each with the least that it needs, until it ends.
+
+use std::time::Duration;
+
+use levada_core::access::Role;
+use levada_core::id::{TokenId, UserId};
+use levada_core::time::Timestamp;
+use levada_store::{NewToken, Token, TokenFilter};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{limit, number};
+use crate::auth::{random, token};
+use crate::problem::Problem;
+use crate::route::{Answer, Call, Created, Done, Page};
+
+/// How long a token lasts that nobody said the end of.
+const DAYS: u32 = 90;
+/// How long a token lasts at most.
+const DAYS_MAX: u32 = 730;
+
+/// A token, without its text.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Token")]
+pub struct Shown {
+    /// Its number, which is in its text.
+    pub id: i64,
+    /// What it is for.
+    pub name: String,
+    /// The most it may do; it never may more than its user.
+    pub role: Role,
+    /// The tags of the pipelines that it is for; null means everything.
+    pub tags: Option<Vec<String>>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Timestamp,
+    /// When it was used last, to the minute.
+    pub used_at: Option<Timestamp>,
+}
+
+/// A new token, with its text.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct NewTokenText {
+    /// The token.
+    pub token: Shown,
+    /// Its text, for `Authorization: Bearer`: shown now and never again.
+    pub text: String,
+}
+
+/// Which tokens to list.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    /// Those of everybody, which takes the role admin.
+    #[serde(default)]
+    pub all: bool,
+    /// The `next` of the page before.
+    pub after: Option<String>,
+    /// How many; 50 unless given, 1,000 at most.
+    pub limit: Option<u32>,
+}
+
+/// A token to be.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct New {
+    /// What it is for.
+    pub name: String,
+    /// The most it may do.
+    pub role: Role,
+    /// The tags of the pipelines that it is for; everything without them.
+    pub tags: Option<Vec<String>>,
+    /// When it ends, in days; 90 unless given, 730 at most.
+    pub days: Option<u32>,
+}
+
+/// A token.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct One {
+    /// Its number.
+    pub token: i64,
+}
+
+impl From<Token> for Shown {
+    fn from(token: Token) -> Self {
+        Self {
+            id: token.id.0,
+            name: token.name,
+            role: token.role,
+            tags: token.tags,
+            created_at: token.created_at,
+            expires_at: token.expires_at,
+            used_at: token.used_at,
+        }
+    }
+}
+
+/// Tokens, the newest first.
+pub async fn list(call: Call<List>) -> Result<Answer<Page<Shown>>, Problem> {
+    let List { all, after, limit: asked } = call.input;
+    let (limit, before) = (limit(asked)?, number(after.as_deref())?.map(TokenId));
+    let user = match all {
+        true => {
+            call.caller.must(Role::Admin)?;
+            None
+        }
+        // whoever is no user has no tokens
+        false => Some(UserId(call.caller.user().unwrap_or_default())),
+    };
+    let tokens = call.app.store.tokens(TokenFilter { user, before, limit }).await?;
+    let next = tokens.last().filter(|_| tokens.len() == limit).map(|token| token.id.to_string());
+    Ok(Page { items: tokens.into_iter().map(Shown::from).collect(), next }.into())
+}
+
+/// Makes a token that may do no more than whoever makes it.
+pub async fn create(call: Call<New>) -> Result<Created<NewTokenText>, Problem> {
+    let now = call.now();
+    let New { name, role, tags, days } = call.input;
+    let Some(user) = call.caller.user().map(UserId) else {
+        return Err(Problem::Forbidden("A token belongs to a user. Sign in as one.".to_owned()));
+    };
+    if matches!(call.caller.kind, crate::caller::CallerKind::Token { .. }) {
+        return Err(Problem::Forbidden("A token makes no tokens. Sign in with a password.".to_owned()));
+    }
+    let days = days.unwrap_or(DAYS);
+    if days == 0 || days > DAYS_MAX {
+        return Err(Problem::Malformed(format!("`days` is between 1 and {DAYS_MAX}.")));
+    }
+    let secret = random::text()?;
+    let Some(hash) = random::hash(secret.expose()) else { return Err(Problem::no("hash of the token", &name)) };
+    let expires_at = now.plus(Duration::from_secs(u64::from(days) * 86_400));
+    let new = NewToken { user, name, hash, role, tags, expires_at };
+    let made = call.app.store.create_token(new, now).await?;
+    let text = token::text(made.id, &secret).expose().to_owned();
+    let location = format!("/api/v1/tokens/{}", made.id);
+    Ok(Created { location, body: NewTokenText { token: made.into(), text } })
+}
+
+/// Removes a token: one's own, or anybody's for an administrator.
+pub async fn remove(call: Call<One>) -> Result<Done, Problem> {
+    let of = match call.caller.role {
+        Role::Admin => None,
+        _ => Some(UserId(call.caller.user().unwrap_or_default())),
+    };
+    match call.app.store.remove_token(TokenId(call.input.token), of).await? {
+        true => Ok(Done::default()),
+        false => Err(Problem::no("token", call.input.token)),
+    }
+}

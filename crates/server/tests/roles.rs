@@ -1,0 +1,166 @@
+//! Who may do what: every route with every credential, as the table says.
+
+use axum::body::Body;
+use axum::http::Request;
+use levada_core::access::Role;
+use levada_server::Limits;
+use levada_server::rate::Rate;
+use levada_server::route::Rule;
+use levada_server::router::table;
+use serde_json::{Value, json};
+
+use crate::harness::{NIGHTLY, Place, Reply, Who, filled};
+
+const PASSWORD: &str = "correct horse battery";
+
+/// A server with a project of two pipelines, of which one has the tag `money`, that lets tests ask as often as they like.
+async fn place() -> Place {
+    let limits = Limits { rate: Rate { caller: 1_000_000, address: 1_000_000 }, ..Limits::default() };
+    let place = Place::with(limits).await;
+    place
+        .apply(&[NIGHTLY, &NIGHTLY.replace("name: nightly", "name: plain").replace("tags: [money]", "tags: []")])
+        .await;
+    place
+}
+
+/// A user, signed in, and a token that may what they may.
+async fn user(place: &Place, name: &str, role: Role, grants: Value) -> (Who, Who) {
+    let new = json!({ "name": name, "password": PASSWORD, "role": role.name(), "grants": grants });
+    place.post("/api/v1/users", new).await.is(201);
+    let session = sign_in(place, name, PASSWORD).await.is(200);
+    let cookie = session.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let session = Who::Session(cookie);
+    let token = json!({ "name": "t", "role": "admin" });
+    let token = place.send_as(&session, "POST", "/api/v1/tokens", &[], token).await.is(201).json();
+    (session, Who::Token(token["text"].as_str().unwrap().to_owned()))
+}
+
+async fn sign_in(place: &Place, name: &str, password: &str) -> Reply {
+    place.send_as(&Who::Nobody, "POST", "/api/v1/session", &[], json!({ "name": name, "password": password })).await
+}
+
+fn needed(rule: Rule) -> Option<Role> {
+    match rule {
+        Rule::Public | Rule::Signed | Rule::Metrics => None,
+        Rule::Role(role) | Rule::Pipeline(role) => Some(role),
+    }
+}
+
+async fn status(place: &Place, who: &Who, method: &str, path: &str) -> u16 {
+    place.ask(who, Request::builder().method(method).uri(path).body(Body::empty()).unwrap()).await.status.as_u16()
+}
+
+/// Every route with every role, by session and by token: let in where the table says so, and nowhere else.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_asks_for_its_role() {
+    let place = place().await;
+    for role in Role::ALL {
+        let (session, token) = user(&place, role.name(), role, json!([])).await;
+        // signing out ends the session; whoever is let in to sign in does not have to
+        for route in table().routes.iter().filter(|route| !matches!(route.id, "signOut" | "signIn" | "setUp")) {
+            let path = filled(route.path, "plain");
+            let is_allowed = needed(route.rule).is_none_or(|needed| role >= needed);
+            for who in [&session, &token] {
+                let status = status(&place, who, route.method.as_str(), &path).await;
+                let is_in = !matches!(status, 401 | 403);
+                // the handlers of one's own things tell more
+                let is_own = route.rule == Rule::Signed && status == 403;
+                assert!(is_in == is_allowed || is_own, "{} {} as {}: {status}", route.method, path, role.name());
+                assert!(status < 500, "{} {path} as {}: {status}", route.method, role.name());
+            }
+        }
+    }
+}
+
+/// A role on a tag counts for pipelines that have it, and for nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn roles_by_tag_count_for_their_pipelines_only() {
+    let place = place().await;
+    let (session, token) = user(&place, "olga", Role::Viewer, json!([{ "tag": "money", "role": "operator" }])).await;
+    let mut runs = Vec::new();
+    for pipeline in ["nightly", "plain"] {
+        let made = place.post(&format!("/api/v1/pipelines/{pipeline}/runs"), json!({})).await.is(201).json();
+        runs.push(made["id"].as_i64().unwrap());
+    }
+    for who in [&session, &token] {
+        for route in table().routes.iter().filter(|route| matches!(route.rule, Rule::Pipeline(_))) {
+            for (pipeline, run) in [("nightly", runs[0]), ("plain", runs[1])] {
+                let path = filled(route.path, pipeline).replace("/runs/1", &format!("/runs/{run}"));
+                let status = status(&place, who, route.method.as_str(), &path).await;
+                let is_allowed = pipeline == "nightly" && route.rule == Rule::Pipeline(Role::Operator);
+                assert_eq!(status != 403, is_allowed, "{} {path}: {status}", route.method);
+            }
+        }
+    }
+}
+
+/// Whoever may change pipelines with a tag makes no others theirs: not by taking the tag off, and not by putting it on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_is_no_way_to_other_pipelines() {
+    let place = place().await;
+    let (who, _) = user(&place, "ed", Role::Viewer, json!([{ "tag": "money", "role": "editor" }])).await;
+    let put = async |name: &str, text: &str, version: &str| {
+        let headers = [("if-match", version)];
+        let headers = if version.is_empty() { &headers[..0] } else { &headers[..] };
+        place.send_as(&who, "PUT", &format!("/api/v1/pipelines/{name}"), headers, json!({ "text": text })).await
+    };
+    put("nightly", &NIGHTLY.replace("2026-01-01", "2026-01-02"), "\"v1\"").await.is(200);
+    put("nightly", &NIGHTLY.replace("tags: [money]", "tags: []"), "\"v2\"").await.is(403);
+    put("plain", &NIGHTLY.replace("name: nightly", "name: plain"), "\"v1\"").await.is(403);
+    // one that is there no more has no tags, and who made it again decides
+    put("new", &NIGHTLY.replace("name: nightly", "name: new"), "").await.is(403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_come_and_go() {
+    let place = place().await;
+    let (session, token) = user(&place, "vera", Role::Operator, json!([])).await;
+    let me = place.send_as(&session, "GET", "/api/v1/session", &[], Value::Null).await.is(200).json();
+    assert_eq!((&me["name"], &me["role"]), (&json!("vera"), &json!("operator")));
+    // a page of another site has the cookie, and neither the header nor the origin
+    let pause = "/api/v1/pipelines/plain/pause";
+    let Who::Session(cookie) = &session else { unreachable!() };
+    let bare = [("cookie", cookie.as_str())];
+    place.send_as(&Who::Nobody, "POST", pause, &bare, json!({})).await.is(403);
+    let foreign =
+        [("cookie", cookie.as_str()), ("x-levada-csrf", "1"), ("origin", "https://evil.example"), ("host", "levada")];
+    place.send_as(&Who::Nobody, "POST", pause, &foreign, json!({})).await.is(403);
+    let own = [("cookie", cookie.as_str()), ("x-levada-csrf", "1"), ("origin", "https://levada"), ("host", "levada")];
+    place.send_as(&Who::Nobody, "POST", pause, &own, json!({})).await.is(204);
+    // a new session at every sign-in: one that somebody planted before stays worthless
+    let planted = [("cookie", "levada_session=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")];
+    let body = json!({ "name": "vera", "password": PASSWORD });
+    let second = place.send_as(&Who::Nobody, "POST", "/api/v1/session", &planted, body).await.is(200);
+    let fresh = second.headers["set-cookie"].to_str().unwrap();
+    assert!(fresh.contains("HttpOnly") && fresh.contains("SameSite=Lax") && !fresh.contains("AAAAAAAA"), "{fresh}");
+    place.send_as(&session, "DELETE", "/api/v1/session", &[], Value::Null).await.is(204);
+    place.send_as(&session, "GET", "/api/v1/session", &[], Value::Null).await.is(401);
+    // a disabled user is out at once, whatever they hold
+    let etag = place.get("/api/v1/users/vera").await.is(200).headers["etag"].to_str().unwrap().to_owned();
+    place.send_as(&token, "GET", "/api/v1/runs", &[], Value::Null).await.is(200);
+    place.send("PATCH", "/api/v1/users/vera", &[("if-match", &etag)], json!({ "disabled": true })).await.is(200);
+    place.send_as(&token, "GET", "/api/v1/runs", &[], Value::Null).await.is(401);
+    sign_in(&place, "vera", PASSWORD).await.is(401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_that_is_asked_is_written_down() {
+    let place = place().await;
+    let (session, _) = user(&place, "vera", Role::Viewer, json!([])).await;
+    place.send_as(&session, "POST", "/api/v1/pipelines/plain/pause", &[], json!({})).await.is(403);
+    sign_in(&place, "vera", "wrong password").await.is(401);
+    let lines = place.get("/api/v1/audit?limit=1000").await.is(200).json();
+    let told = |action: &str, outcome: &str, actor: &str| {
+        let mut lines = lines["items"].as_array().unwrap().iter();
+        lines.any(|line| line["action"] == action && line["outcome"] == outcome && line["actor"] == actor)
+    };
+    assert!(told("applyProject", "asked", "local:tester"));
+    assert!(told("pausePipeline", "denied", "vera"));
+    assert!(told("signIn", "done", "vera"));
+    assert!(told("signIn", "denied", "anonymous"));
+    assert!(told("createToken", "asked", "vera"));
+    let text = lines.to_string();
+    assert!(!text.contains("correct horse") && !text.contains("wrong password") && !text.contains("lvd_"), "{text}");
+    let verdict = place.get("/api/v1/audit/verify").await.is(200).json();
+    assert_eq!(verdict["whole"], true, "{verdict}");
+}
