@@ -14,7 +14,7 @@ use super::create::graph;
 use super::end::trigger;
 use super::items::split;
 use super::settle::settle;
-use crate::db::{Signal, Tx, Value};
+use crate::db::{Signal, Tx};
 
 /// What a worker reports and wants.
 #[derive(Debug, Clone)]
