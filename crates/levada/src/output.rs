@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use levada_core::error::Error;
+use levada_core::error::{Context as _, Error, Result};
 use levada_core::time::Timestamp;
 use serde::Serialize;
 use serde_json::json;
@@ -47,6 +47,17 @@ impl Output {
     pub fn line(self, text: &str) {
         // a reader that has gone away (`| head`) is no reason to complain
         let _ = writeln!(std::io::stdout().lock(), "{text}");
+    }
+
+    /// Writes whole lines of data at once. Answers whether somebody still reads: what is long can end then.
+    ///
+    /// # Errors
+    /// What kept them from being written, a full disk for instance.
+    pub fn lines(self, text: &str) -> Result<bool> {
+        match std::io::stdout().lock().write_all(text.as_bytes()) {
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+            written => written.map(|()| true).at("standard output"),
+        }
     }
 
     /// Writes a value as JSON.

@@ -136,6 +136,32 @@ fn a_plan_names_what_every_task_would_do_and_does_none_of_it() {
     assert_eq!((&plan["tasks"], &plan["streams"]), (&wanted, &serde_json::json!([])));
 }
 
+#[test]
+fn a_long_log_ends_with_its_reader() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("levada.yaml"), "version: 1\n").unwrap();
+    let pipeline = "version: 1\nname: p\ntasks:\n  t: { command: { argv: [echo, hello] } }\n";
+    std::fs::write(folder.path().join("p.yaml"), pipeline).unwrap();
+    told(&levada(folder.path(), &["run", "p.yaml"]), 0);
+    // some gigabytes that take no room: going through them takes a minute
+    let log = folder.path().join(".levada/logs/1/t.1.log");
+    std::fs::File::options().append(true).open(log).unwrap().set_len(20_000_000_000).unwrap();
+    let mut command = Command::new(LEVADA);
+    command.args(["logs", "1"]).current_dir(folder.path()).stdout(Stdio::piped());
+    let start = Instant::now();
+    let mut child = command.spawn().unwrap();
+    let mut first = [0; 8];
+    std::io::Read::read_exact(&mut child.stdout.take().unwrap(), &mut first).unwrap();
+    while child.try_wait().unwrap().is_none() {
+        if start.elapsed() > Duration::from_secs(10) {
+            child.kill().unwrap();
+            panic!("it reads on for nobody");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(child.wait().unwrap().success());
+}
+
 /// A task of every kind.
 const TOLD: &str = "version: 1
 name: told

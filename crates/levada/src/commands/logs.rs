@@ -71,7 +71,9 @@ impl Logs<'_> {
             self.find().await?;
             let many = self.open.len() > 1;
             for index in 0..self.open.len() {
-                self.drain(index, many)?;
+                if !self.drain(index, many).map_err(one)? {
+                    return Ok(());
+                }
             }
             if is_over {
                 break;
@@ -142,20 +144,24 @@ impl Logs<'_> {
         reader.follow(from)
     }
 
-    /// Shows what a log has to say until now.
-    fn drain(&mut self, index: usize, many: bool) -> Result<(), Errors> {
-        let Some(log) = self.open.get_mut(index) else { return Ok(()) };
+    /// Shows what a log has to say until now. Answers whether somebody still reads.
+    fn drain(&mut self, index: usize, many: bool) -> Result<bool, Error> {
+        let Some(log) = self.open.get_mut(index) else { return Ok(true) };
         loop {
-            let page = log.cursor.page(PAGE).map_err(one)?;
-            if page.is_empty() {
-                return Ok(());
+            let page = log.cursor.page(PAGE)?;
+            let mut lines = String::new();
+            for line in &page {
+                lines.push_str(&match self.output.is_json() {
+                    true => as_json(log, line),
+                    false => text(log, line, many, self.is_terminal),
+                });
+                lines.push('\n');
             }
-            for line in page {
-                let shown = match self.output.is_json() {
-                    true => as_json(log, &line),
-                    false => text(log, &line, many, self.is_terminal),
-                };
-                self.output.line(&shown);
+            if page.is_empty() {
+                return Ok(true);
+            }
+            if !self.output.lines(&lines)? {
+                return Ok(false);
             }
         }
     }
