@@ -13,8 +13,11 @@ SEEDS ?= 10000
 SCALE ?= 1
 RUNS ?= 3
 
+# Where `make bench-peers` installs Airflow.
+AIRFLOW ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/levada/airflow
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench torture nightly build lint fmt schemas clean-services
+.PHONY: help demo test bench bench-peers torture nightly build lint fmt schemas clean-services
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +32,16 @@ bench: build ## TPC-H loads side by side with the usual tools, into bench/RESULT
 	cargo build --release --locked -p levada-bench
 	scripts/services run "$(CARGO_TARGET_DIR)/release/levada-bench" \
 	  --levada "$(CARGO_TARGET_DIR)/release/levada" --scale $(SCALE) --runs $(RUNS) --output bench/RESULTS.md
+
+bench-peers: build $(AIRFLOW)/requirements.txt ## the same pipelines on Levada and Apache Airflow (from PyPI, in a cache), into bench/RESULTS.md (RUNS=3)
+	cargo build --release --locked -p levada-bench
+	scripts/services run "$(CARGO_TARGET_DIR)/release/levada-bench" --part peers --airflow "$(AIRFLOW)" \
+	  --levada "$(CARGO_TARGET_DIR)/release/levada" --runs $(RUNS) --output bench/RESULTS.md
+
+$(AIRFLOW)/requirements.txt: bench/airflow/requirements.txt
+	python3 -m venv --clear "$(AIRFLOW)"
+	"$(AIRFLOW)/bin/pip" install --quiet --requirement $<
+	cp $< $@
 
 torture: ## kill the binary at random moments, hundreds of times, and compare source and destination; then huge values (ROUNDS=300 HUGE_ROWS=30)
 	LEVADA_KILL_ROUNDS=$(ROUNDS) scripts/services run cargo test --locked -p levada --test main kill -- --nocapture

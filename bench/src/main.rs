@@ -5,6 +5,7 @@ mod job;
 mod jobs;
 mod lineitem;
 mod measure;
+mod peers;
 mod places;
 mod report;
 mod runs;
@@ -23,10 +24,11 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>
 const USAGE: &str =
     "usage: levada-bench --levada PROGRAM [--part PART] [--scale F] [--runs N] [--only TEXT] [--output FILE]
   --levada PROGRAM  the release binary to measure
-  --part PART       `loads`, `runs`, or both if nothing is said; the report keeps what it has of the other
+  --part PART       `loads`, `runs` (both if nothing is said) or `peers`; the report keeps what it has of the others
   --scale F         TPC-H scale factor; 1 (the default) has 6 million rows
   --runs N          repetitions of each side, in turns; medians are reported (default 3)
   --only TEXT       only jobs whose name contains TEXT
+  --airflow FOLDER  the virtual environment in which Airflow is installed, for `peers`
   --output FILE     write the report here (default: standard output)
 The servers are those of `eval \"$(scripts/services env)\"`.";
 
@@ -36,21 +38,30 @@ struct Options {
     scale: f64,
     runs: usize,
     only: String,
+    airflow: PathBuf,
     output: Option<PathBuf>,
 }
 
 fn options() -> Result<Options> {
-    let mut options =
-        Options { levada: PathBuf::new(), part: String::new(), scale: 1.0, runs: 3, only: String::new(), output: None };
+    let mut options = Options {
+        levada: PathBuf::new(),
+        part: String::new(),
+        scale: 1.0,
+        runs: 3,
+        only: String::new(),
+        airflow: PathBuf::new(),
+        output: None,
+    };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let value = arguments.next().ok_or_else(|| format!("{argument} needs a value"))?;
         match argument.as_str() {
             "--levada" => options.levada = fs::canonicalize(&value).map_err(|e| format!("{value}: {e}"))?,
-            "--part" if ["loads", "runs"].contains(&value.as_str()) => options.part = value,
+            "--part" if PARTS.iter().any(|part| part.eq_ignore_ascii_case(&value)) => options.part = value,
             "--scale" => options.scale = value.parse()?,
             "--runs" => options.runs = value.parse::<usize>()?.max(1),
             "--only" => options.only = value,
+            "--airflow" => options.airflow = value.into(),
             "--output" => options.output = Some(value.into()),
             other => return Err(format!("`{other}` is not known").into()),
         }
@@ -58,26 +69,30 @@ fn options() -> Result<Options> {
     if options.levada.as_os_str().is_empty() { Err("--levada is missing".into()) } else { Ok(options) }
 }
 
+/// The parts of the report, as their headings have them.
+const PARTS: [&str; 3] = ["Loads", "Runs", "Peers"];
+
 fn run(options: &Options) -> Result<bool> {
     let places = Places::from_environment(&options.levada, options.scale)?;
     let old = options.output.as_ref().and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
-    let (old_loads, old_runs) = old.split_once(RUNS_HEADING).unwrap_or((&old, ""));
-    let (mut complete, mut parts) = (true, Vec::new());
-    if options.part == "runs" {
-        parts.push(old_loads.trim_end().to_owned());
-    } else {
-        let (text, ok) = loads(options, &places)?;
-        parts.push(text.trim_end().to_owned());
+    let (mut complete, mut texts) = (true, Vec::new());
+    for part in PARTS {
+        // the peers take long, and have to be installed: only who names them means them
+        let is_meant = if options.part.is_empty() { part != "Peers" } else { options.part.eq_ignore_ascii_case(part) };
+        let (text, ok) = match part {
+            _ if !is_meant => (kept(&old, part).to_owned(), true),
+            "Loads" => loads(options, &places)?,
+            "Runs" => {
+                let sections = runs::run(&places, options.runs, &options.only)?;
+                (runs::markdown(&sections, options.runs), runs::complete(&sections))
+            }
+            _ => (peers::run(&places, options.runs, &options.airflow)?, true),
+        };
+        texts.push(text.trim().to_owned());
         complete &= ok;
     }
-    if options.part == "loads" {
-        parts.extend((!old_runs.is_empty()).then(|| format!("{RUNS_HEADING}{old_runs}").trim().to_owned()));
-    } else {
-        let sections = runs::run(&places, options.runs, &options.only)?;
-        parts.push(runs::markdown(&sections, options.runs));
-        complete &= runs::complete(&sections);
-    }
-    let text = format!("{}\n", parts.join("\n\n").trim());
+    texts.retain(|text| !text.is_empty());
+    let text = format!("{}\n", texts.join("\n\n"));
     match &options.output {
         Some(path) => fs::write(path, &text)?,
         None => std::io::stdout().write_all(text.as_bytes())?,
@@ -85,8 +100,13 @@ fn run(options: &Options) -> Result<bool> {
     Ok(complete)
 }
 
-/// How the part on runs begins.
-const RUNS_HEADING: &str = "\n# Runs\n";
+/// What an earlier report has of a part. Whatever it begins with is its first one.
+fn kept<'a>(old: &'a str, part: &str) -> &'a str {
+    let start = |part: &str| if part == PARTS[0] { Some(0) } else { old.find(&format!("\n# {part}\n")) };
+    let Some(from) = start(part) else { return "" };
+    let next = PARTS.iter().filter_map(|part| start(part)).filter(|at| *at > from).min();
+    old.get(from..next.unwrap_or(old.len())).unwrap_or_default()
+}
 
 /// The part on loads, and whether all of them could be measured.
 fn loads(options: &Options, places: &Places) -> Result<(String, bool)> {

@@ -68,6 +68,12 @@ impl Places {
         with_path(&self.postgres, database)
     }
 
+    /// A PostgreSQL database as a URL for SQLAlchemy.
+    pub fn sqlalchemy_url(&self, database: &str) -> String {
+        let (host, port, user) = parts(&self.postgres, 5432);
+        format!("postgresql+psycopg2://{user}@{host}:{port}/{database}")
+    }
+
     /// A MariaDB database as a URL for Levada.
     pub fn mysql_url(&self, database: &str) -> String {
         with_path(&self.mysql, database)

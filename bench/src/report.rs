@@ -71,6 +71,19 @@ pub fn cell(text: &str) -> String {
 }
 
 fn circumstances(places: &Places) -> Vec<(&'static str, String)> {
+    let asked = |answer: crate::Result<String>| answer.unwrap_or_else(|problem| problem.to_string());
+    let mut all = machine(places);
+    all.extend([
+        ("PostgreSQL", format!("{}, `fsync` off", asked(places.psql("postgres", "SHOW server_version")))),
+        ("MariaDB", asked(places.mariadb("", "SELECT version()"))),
+        ("psql", first_line("psql", "--version")),
+        ("S3 server", "s3s-fs on the same machine".to_owned()),
+    ]);
+    all
+}
+
+/// The machine, Levada's version and the day.
+pub fn machine(places: &Places) -> Vec<(&'static str, String)> {
     let file = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let cpu = file("/proc/cpuinfo");
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown");
@@ -79,18 +92,13 @@ fn circumstances(places: &Places) -> Vec<(&'static str, String)> {
     let memory_kib: u64 = memory.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).unwrap_or(0);
     let release = file("/etc/os-release");
     let system = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME=")).unwrap_or("unknown");
-    let asked = |answer: crate::Result<String>| answer.unwrap_or_else(|problem| problem.to_string());
     vec![
         ("processor", format!("{}, {cores} cores", model.trim_start_matches([':', ' ', '\t']))),
         ("memory", format!("{} GiB", memory_kib >> 20)),
         ("system", format!("{}, Linux {}", system.trim_matches('"'), file("/proc/sys/kernel/osrelease").trim())),
         ("load average at the end", file("/proc/loadavg").split(' ').take(3).collect::<Vec<_>>().join(" ")),
-        ("Levada", first_line(&places.levada.display().to_string(), "--version")),
-        ("PostgreSQL", format!("{}, `fsync` off", asked(places.psql("postgres", "SHOW server_version")))),
-        ("MariaDB", asked(places.mariadb("", "SELECT version()"))),
-        ("psql", first_line("psql", "--version")),
-        ("S3 server", "s3s-fs on the same machine".to_owned()),
         ("measured on", first_line("date", "--iso-8601")),
+        ("Levada", first_line(&places.levada.display().to_string(), "--version")),
     ]
 }
 

@@ -2,9 +2,10 @@
 //! `f`, one start and end of `/bin/true`, both measured in the same run.
 
 mod probes;
-mod stores;
-mod workloads;
-mod world;
+pub mod process;
+pub mod stores;
+pub mod workloads;
+pub mod world;
 
 use std::fmt::Write;
 use std::time::Duration;

@@ -1,7 +1,6 @@
 //! The workloads, each with its targets.
 
 use std::fmt::Write;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +12,7 @@ use levada_store::{Location, NewSchedule, RunFilter, Spec, When};
 use tokio_util::sync::CancellationToken;
 
 use super::probes::Floor;
+use super::process::Process;
 use super::stores::Kind;
 use super::world::{Sleeper, Timed, Times, World};
 use super::{Figure, ms};
@@ -43,10 +43,18 @@ pub const ALL: &[Workload] = &[
 
 /// Tasks that do nothing, one after the other.
 fn chain(name: &str, length: usize) -> String {
+    chain_of(name, length, NOTHING)
+}
+
+/// The work of a task that does nothing.
+pub const NOTHING: &str = "wait: { for: 0s }";
+
+/// Tasks of one kind, one after the other.
+pub fn chain_of(name: &str, length: usize, work: &str) -> String {
     let mut text = format!("version: 1\nname: {name}\ntasks:\n");
     for number in 0..length {
         let after = number.checked_sub(1).map(|before| format!(", after: [t{before}]")).unwrap_or_default();
-        let _ = writeln!(text, "  t{number}: {{ wait: {{ for: 0s }}{after} }}");
+        let _ = writeln!(text, "  t{number}: {{ {work}{after} }}");
     }
     text
 }
@@ -59,7 +67,7 @@ async fn sequence(places: &Places, kind: Kind, floor: &Floor, runs: usize) -> Re
     let mut process = None;
     match kind {
         Kind::Sqlite => world.worker(4, world.executor()).await?,
-        Kind::Postgres => process = Some(levada(places, &world.location, &["worker"]).await?),
+        Kind::Postgres => process = Some(Process::start(places, &world.location, &["worker"]).await?),
     }
     for _ in 0..runs.max(3) + 1 {
         let start = Instant::now();
@@ -68,7 +76,7 @@ async fn sequence(places: &Places, kind: Kind, floor: &Floor, runs: usize) -> Re
         walls.push(ms(start.elapsed()));
         world.all_succeeded(&ids).await?;
     }
-    end(process);
+    drop(process);
     world.end().await;
     // the first one warms up
     let wall = median(walls.into_iter().skip(1));
@@ -278,55 +286,14 @@ async fn serve(places: &Places, kind: Kind, runs: usize) -> Result<Vec<Figure>> 
     let mut memory = 0.0_f64;
     for _ in 0..runs.max(5) {
         let start = Instant::now();
-        let process = levada(places, &world.location, &["serve", "--port", "17717"]).await?;
+        let process = Process::start(places, &world.location, &["serve", "--port", "17717"]).await?;
         starts.push(ms(start.elapsed()));
         tokio::time::sleep(Duration::from_secs(2)).await;
-        memory = memory.max(resident_mb(process.id()));
-        end(Some(process));
+        memory = memory.max(process.resident_mb());
     }
     world.end().await;
     Ok(vec![
         Figure::at_most("from start to ready", median(starts), 300.0, "ms"),
         Figure::at_most("memory when idle", memory, 80.0, "MB"),
     ])
-}
-
-/// Starts the binary on a store, and waits until it says that it is ready.
-async fn levada(places: &Places, location: &Location, arguments: &[&str]) -> Result<Child> {
-    let database = match location {
-        Location::File(path) => path.display().to_string(),
-        Location::Url(url) => url.expose().to_owned(),
-    };
-    let mut command = Command::new(&places.levada);
-    command.args(arguments).current_dir(&places.scratch).env("LEVADA_DATABASE", database);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = command.spawn()?;
-    let stderr = child.stderr.take().ok_or("the process has no standard error")?;
-    let ready = tokio::task::spawn_blocking(move || {
-        use std::io::BufRead;
-        let mut lines = std::io::BufReader::new(stderr).lines();
-        let found = lines.by_ref().map_while(std::result::Result::ok).find(|line| line.starts_with("ready"));
-        // what it says later is read as well, so that it never waits for a reader
-        std::thread::spawn(move || lines.for_each(drop));
-        found.is_some()
-    });
-    if !tokio::time::timeout(Duration::from_secs(20), ready).await?? {
-        child.kill()?;
-        return Err("levada ended before it was ready".into());
-    }
-    Ok(child)
-}
-
-/// Ends a process that was started here.
-fn end(process: Option<Child>) {
-    if let Some(mut process) = process {
-        let _ = process.kill();
-        let _ = process.wait();
-    }
-}
-
-fn resident_mb(process: u32) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
-    line.trim().trim_end_matches(" kB").parse::<f64>().unwrap_or(f64::NAN) / 1_000.0
 }
