@@ -9,6 +9,7 @@ pub mod guard;
 mod identity;
 pub mod input;
 pub mod listen;
+pub mod live;
 pub mod openapi;
 pub mod problem;
 pub mod project;
@@ -29,6 +30,7 @@ use levada_store::Store;
 use auth::backoff::Backoff;
 use auth::password::Passwords;
 use documents::Documents;
+use live::Hub;
 use rate::{Rate, Rates};
 
 /// A server, shared by everything that answers for it.
@@ -94,6 +96,7 @@ pub struct Server {
     pub(crate) rates: Rates,
     pub(crate) passwords: Passwords,
     pub(crate) backoff: Backoff,
+    pub(crate) hub: Arc<Hub>,
 }
 
 impl Server {
@@ -113,6 +116,7 @@ impl Server {
             rates,
             passwords: Passwords::default(),
             backoff: Backoff::default(),
+            hub: Arc::default(),
         })
     }
 }

@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::App;
 use crate::guard;
+use crate::live::{socket, stream};
 use crate::openapi;
 use crate::problem::{Details, Problem};
 use crate::route::Rule::{self, Metrics, Pipeline, Public, Role, Signed};
@@ -120,6 +121,8 @@ fn of_runs(lines: &mut Lines) {
     lines.get("readLog", path, Role(Viewer), "Lines of the log of a task", logs::read);
     let path = "/api/v1/runs/{run}/logs/download";
     lines.get("downloadLog", path, Role(Viewer), "The log of a task as a file", logs::download);
+    lines.get("listen", "/api/v1/events", Role(Viewer), "Live events over a WebSocket", socket::open);
+    lines.get("streamEvents", "/api/v1/events/stream", Role(Viewer), "Live events, server-sent", stream::open);
     let path = "/api/v1/task-runs/{task_run}/why";
     lines.get("whyTask", path, Role(Viewer), "What a task run waits for", runs::why_task);
 }

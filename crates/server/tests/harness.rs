@@ -1,16 +1,14 @@
 //! A server over a store of its own, and a way to ask it.
 
-use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
-use levada_core::time::{Clock, Timestamp};
+use levada_engine::house::SystemClock;
 use levada_server::guard::Local;
 use levada_server::router::router;
-use levada_server::{App, Limits, Parts, Server};
+use levada_server::{Limits, Parts, Server};
 use levada_store::{Location, Store};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -20,19 +18,8 @@ pub const PROJECT: &str = "version: 1\nname: shop\nconnections:\n  here: ./data\
 /// A pipeline of two tasks, which wait for a time that never comes in a test.
 pub const NIGHTLY: &str = "# a comment\nversion: 1\nname: nightly\ntags: [money]\nparams:\n  day: { type: date, default: 2026-01-01 }\ntasks:\n  first:\n    wait: { until: 2199-01-01T00:00:00Z }\n  second:\n    after: [first]\n    wait: { until: 2199-01-01T00:00:00Z }\n";
 
-/// A clock that tests move.
-pub struct Hands(AtomicI64);
-
-impl Clock for Hands {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.0.load(Ordering::Relaxed))
-    }
-}
-
 /// A server.
 pub struct Place {
-    pub app: App,
-    pub hands: Arc<Hands>,
     router: axum::Router,
     _folder: tempfile::TempDir,
 }
@@ -83,18 +70,17 @@ impl Place {
     }
 
     fn over(store: Store, folder: tempfile::TempDir, limits: Limits) -> Self {
-        let hands = Arc::new(Hands(AtomicI64::new(Timestamp::parse("2026-11-21T12:00:00Z").unwrap().as_micros())));
         let app = Server::new(Parts {
             store,
             registry: levada_connectors::registry(),
-            clock: hands.clone(),
+            clock: Arc::new(SystemClock),
             env: Arc::new(|_| None),
             secrets: Arc::new(|_| Box::pin(async { Ok(None) })),
             project_dir: folder.path().to_path_buf(),
             data_dir: folder.path().to_path_buf(),
             limits,
         });
-        Self { router: router(app.clone()), app, hands, _folder: folder }
+        Self { router: router(app), _folder: folder }
     }
 
     /// A server with a project.
@@ -112,8 +98,8 @@ impl Place {
         self.put("/api/v1/project", json!({ "documents": documents })).await.is(200);
     }
 
-    pub fn folder(&self) -> &Path {
-        &self.app.data_dir
+    pub fn router(&self) -> axum::Router {
+        self.router.clone()
     }
 
     pub async fn ask(&self, who: &Who, request: Request<Body>) -> Reply {

@@ -3,6 +3,7 @@
 
 mod doors;
 mod harness;
+mod live;
 mod pipelines;
 mod roles;
 mod runs;

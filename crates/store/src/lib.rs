@@ -8,6 +8,7 @@ mod backfills;
 mod datasets;
 mod db;
 mod documents;
+mod live;
 mod migrate;
 mod pipelines;
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub use audit_log::{AuditCheck, AuditEntry, AuditFilter, AuditHead, AuditLine, B
 pub use backfills::{Backfill, BackfillState, NewBackfill, Only};
 pub use db::{Commits, Dialect, Location, RunCounts, Signal};
 pub use documents::{Document, Kept, Kind, NewDocument};
+pub use live::{Feed, LiveEvent};
 pub use pipelines::{LastRun, Pipeline};
 pub use project::{Applied, Change, NewProject, Project};
 pub use retention::Keep;

@@ -1,0 +1,152 @@
+//! What one listener hears: its topics, the events since the last that it knows, then whatever comes.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::extract::ws::Utf8Bytes;
+use levada_core::error::Result;
+use serde_json::json;
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::{About, Message, message};
+use crate::App;
+
+/// Events that are read again for a listener that comes back; whoever missed more reads the lists anew.
+const MISSED_MAX: i64 = 20_000;
+/// Events of one page of them.
+const PAGE: usize = 1_000;
+/// Most topics of one listener.
+const TOPICS_MAX: usize = 200;
+
+/// Something to listen to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Topic {
+    /// Every run as a whole: `runs`.
+    Runs,
+    /// A run with its tasks: `run:7`.
+    Run(i64),
+    /// The list of pipelines: `pipelines`.
+    Pipelines,
+    /// The list of workers: `workers`.
+    Workers,
+}
+
+impl Topic {
+    /// The topic of a word.
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "runs" => Some(Self::Runs),
+            "pipelines" => Some(Self::Pipelines),
+            "workers" => Some(Self::Workers),
+            _ => word.strip_prefix("run:")?.parse().ok().map(Self::Run),
+        }
+    }
+}
+
+/// What a listener hears next.
+pub enum Heard {
+    /// A message.
+    Message(Option<i64>, Utf8Bytes),
+    /// It was too slow, or missed too much: it has to read what it shows anew, and can go on from this event.
+    Behind(i64),
+}
+
+/// One listener.
+pub struct Listener {
+    app: App,
+    topics: BTreeSet<Topic>,
+    receiver: broadcast::Receiver<Arc<Message>>,
+    /// The last event that it was handed, or that was none of its business.
+    last: i64,
+    /// Events up to this one are read from the store, because they came before it listened.
+    until: i64,
+    missed: std::vec::IntoIter<Message>,
+}
+
+impl Listener {
+    /// Listens from now on, or from after an event on.
+    ///
+    /// # Errors
+    /// As the store has them.
+    pub async fn new(app: &App, after: Option<i64>) -> Result<Self> {
+        let (receiver, until) = app.hub.listen(&app.store).await?;
+        let last = after.unwrap_or(until).min(until);
+        Ok(Self { app: app.clone(), topics: BTreeSet::new(), receiver, last, until, missed: Vec::new().into_iter() })
+    }
+
+    /// The last event that it knows of.
+    pub fn last(&self) -> i64 {
+        self.last
+    }
+
+    /// Listens to more. Answers whether that is allowed.
+    pub fn add(&mut self, topics: impl IntoIterator<Item = Topic>) -> bool {
+        self.topics.extend(topics);
+        self.topics.len() <= TOPICS_MAX
+    }
+
+    /// Listens to less.
+    pub fn remove(&mut self, topics: &[Topic]) {
+        self.topics.retain(|topic| !topics.contains(topic));
+    }
+
+    /// What it hears next. Nothing is lost if the caller gives up waiting.
+    ///
+    /// # Errors
+    /// As the store has them.
+    pub async fn next(&mut self) -> Result<Heard> {
+        if self.until - self.last > MISSED_MAX {
+            self.last = self.until;
+            return Ok(Heard::Behind(self.last));
+        }
+        loop {
+            while let Some(message) = self.missed.next() {
+                if let Some(heard) = self.take(&message) {
+                    return Ok(heard);
+                }
+            }
+            if self.last >= self.until {
+                break;
+            }
+            let events = self.app.store.events_after(self.last, PAGE).await?;
+            let missed: Vec<Message> = events.iter().map(message).filter(|m| m.id <= Some(self.until)).collect();
+            if missed.is_empty() {
+                self.last = self.until;
+            }
+            self.missed = missed.into_iter();
+        }
+        loop {
+            match self.receiver.recv().await {
+                Ok(message) if message.id.is_some_and(|id| id <= self.until) => {}
+                Ok(message) => {
+                    if let Some(heard) = self.take(&message) {
+                        return Ok(heard);
+                    }
+                }
+                Err(RecvError::Lagged(_) | RecvError::Closed) => return Ok(Heard::Behind(self.last)),
+            }
+        }
+    }
+
+    fn take(&mut self, message: &Message) -> Option<Heard> {
+        self.last = message.id.unwrap_or(self.last);
+        let is_wanted = match message.about {
+            About::Run(run) => self.topics.contains(&Topic::Runs) || self.topics.contains(&Topic::Run(run)),
+            About::Task(run) => self.topics.contains(&Topic::Run(run)),
+            About::Pipelines => self.topics.contains(&Topic::Pipelines),
+            About::Workers => self.topics.contains(&Topic::Workers),
+        };
+        is_wanted.then(|| Heard::Message(message.id, message.text.clone()))
+    }
+}
+
+/// What a listener is told first: the last event that it knows of.
+pub fn hello(last: i64) -> Utf8Bytes {
+    json!({ "kind": "hello", "last": last }).to_string().into()
+}
+
+/// That a listener was too slow, or missed too much.
+pub fn behind(last: i64) -> Utf8Bytes {
+    json!({ "kind": "behind", "last": last }).to_string().into()
+}

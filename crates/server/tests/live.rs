@@ -1,0 +1,142 @@
+//! Live events over a real socket: heard in order, gone on with after a pause, and kept from whoever may not hear them.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use levada_server::listen::{self, Door};
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_util::sync::CancellationToken;
+
+use crate::harness::{Place, Who};
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+const RUNS: &str = "/api/v1/pipelines/nightly/runs";
+
+/// A server on a port of its own, with a project, and a token of a viewer.
+async fn served() -> (Place, String, String) {
+    let place = Place::with_project().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(listen::serve(listener, place.router(), Door::default(), CancellationToken::new()));
+    let new = json!({ "name": "vera", "password": "correct horse battery", "role": "viewer" });
+    place.post("/api/v1/users", new.clone()).await.is(201);
+    let body = json!({ "name": "vera", "password": "correct horse battery" });
+    let session = place.send_as(&Who::Nobody, "POST", "/api/v1/session", &[], body).await.is(200);
+    let cookie = session.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    (place, address, cookie)
+}
+
+async fn connect(address: &str, query: &str, headers: &[(&'static str, &str)]) -> Result<Socket, Error> {
+    let mut request = format!("ws://{address}/api/v1/events{query}").into_client_request().unwrap();
+    for (name, value) in headers {
+        request.headers_mut().insert(*name, value.parse().unwrap());
+    }
+    connect_async(request).await.map(|(socket, _)| socket)
+}
+
+async fn say(socket: &mut Socket, said: Value) {
+    socket.send(Message::text(said.to_string())).await.unwrap();
+}
+
+/// The next message; pings are left out.
+async fn hear(socket: &mut Socket) -> Value {
+    loop {
+        let message = tokio::time::timeout(Duration::from_secs(10), socket.next()).await.expect("nothing is heard");
+        match message.unwrap().unwrap() {
+            Message::Text(text) => return serde_json::from_str(&text).unwrap(),
+            Message::Close(frame) => return json!({ "closed": frame.map(|frame| u16::from(frame.code)) }),
+            _ => {}
+        }
+    }
+}
+
+fn refusal(result: Result<Socket, Error>) -> u16 {
+    match result {
+        Err(Error::Http(response)) => response.status().as_u16(),
+        Err(other) => panic!("{other}"),
+        Ok(_) => 101,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listener_that_comes_back_misses_nothing_and_hears_nothing_twice() {
+    let (place, address, cookie) = served().await;
+    let headers = [("cookie", cookie.as_str())];
+    let mut socket = connect(&address, "", &headers).await.unwrap();
+    let hello = hear(&mut socket).await;
+    assert_eq!(hello["kind"], "hello");
+    say(&mut socket, json!({ "subscribe": ["runs", "run:1"] })).await;
+    place.post(RUNS, json!({})).await.is(201);
+    let mut heard = vec![hear(&mut socket).await];
+    assert_eq!(
+        (&heard[0]["kind"], &heard[0]["run"], &heard[0]["pipeline"]),
+        (&json!("run"), &json!(1), &json!("nightly"))
+    );
+    drop(socket);
+    // what happens while it is away: a run of another topic, and the end of its own
+    place.post(RUNS, json!({})).await.is(201);
+    place.post("/api/v1/runs/1/cancel", json!({})).await.is(200);
+    let last = heard[0]["id"].as_i64().unwrap();
+    let mut socket = connect(&address, &format!("?after={last}"), &headers).await.unwrap();
+    assert_eq!(hear(&mut socket).await["last"], last);
+    say(&mut socket, json!({ "subscribe": ["run:1"] })).await;
+    place.post("/api/v1/runs/2/cancel", json!({})).await.is(200);
+    let retry = place.post("/api/v1/runs/1/retry", json!({})).await.is(201).json();
+    say(&mut socket, json!({ "subscribe": [format!("run:{}", retry["id"])] })).await;
+    place.post(&format!("/api/v1/runs/{}/cancel", retry["id"]), json!({})).await.is(200);
+    while heard.last().unwrap()["run"] != retry["id"] {
+        heard.push(hear(&mut socket).await);
+    }
+    let ids: Vec<i64> = heard.iter().map(|message| message["id"].as_i64().unwrap()).collect();
+    assert!(ids.is_sorted_by(|a, b| a < b), "{ids:?}");
+    let of_first: Vec<i64> = heard.iter().filter(|m| m["run"] == 1).map(|m| m["id"].as_i64().unwrap()).collect();
+    let events = place.get("/api/v1/runs/1/events?limit=1000").await.is(200).json();
+    let kept: Vec<i64> =
+        events["items"].as_array().unwrap().iter().map(|event| event["id"].as_i64().unwrap()).collect();
+    assert_eq!(of_first, kept);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_listens_who_may_not() {
+    let (place, address, cookie) = served().await;
+    assert_eq!(refusal(connect(&address, "", &[]).await), 401);
+    assert_eq!(refusal(connect(&address, "", &[("cookie", "levada_session=nonsense")]).await), 401);
+    assert_eq!(refusal(connect(&address, "", &[("authorization", "Bearer lvd_1_nonsense")]).await), 401);
+    let foreign = [("cookie", cookie.as_str()), ("origin", "https://evil.example")];
+    assert_eq!(refusal(connect(&address, "", &foreign).await), 403);
+    let origin = format!("http://{address}");
+    let own = [("cookie", cookie.as_str()), ("origin", origin.as_str())];
+    assert_eq!(refusal(connect(&address, "", &own).await), 101);
+    place.get("/api/v1/events").await.is(400);
+    place.get("/api/v1/events/stream?topic=nonsense").await.is(404);
+    let nobody = place.send_as(&Who::Nobody, "GET", "/api/v1/events/stream?topic=runs", &[], Value::Null).await;
+    nobody.is(401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_understood_ends_the_conversation() {
+    let (_place, address, cookie) = served().await;
+    for said in [json!({ "subscribe": ["secrets"] }), json!({ "subscribe": ["run:x"] }), json!({ "shout": [] })] {
+        let mut socket = connect(&address, "", &[("cookie", cookie.as_str())]).await.unwrap();
+        hear(&mut socket).await;
+        say(&mut socket, said).await;
+        assert_eq!(hear(&mut socket).await["closed"], 4_000);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_tell_that_they_changed() {
+    let (place, address, cookie) = served().await;
+    let mut socket = connect(&address, "", &[("cookie", cookie.as_str())]).await.unwrap();
+    hear(&mut socket).await;
+    say(&mut socket, json!({ "subscribe": ["pipelines"] })).await;
+    // the list has been looked at once
+    tokio::time::sleep(Duration::from_millis(1_300)).await;
+    place.post("/api/v1/pipelines/nightly/pause", json!({})).await.is(204);
+    assert_eq!(hear(&mut socket).await, json!({ "kind": "pipelines" }));
+}
