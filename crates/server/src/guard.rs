@@ -101,12 +101,15 @@ async fn pass(
     if route.is_unsafe() && route.rule != Rule::Public {
         audit(app, route, &caller, &path, address, "asked").await?;
     }
-    let (id, name) = (route.id, caller.name.clone());
-    let answer = (route.handler)(app.clone(), caller, request, path);
+    let answer = (route.handler)(app.clone(), caller.clone(), request, path.clone());
     let limit = if route.takes.stream.is_empty() { app.limits.time_max } else { Duration::MAX };
     let response = tokio::time::timeout(limit, answer).await.map_err(|_| Problem::TimedOut)?;
-    if response.status().is_server_error() {
-        tracing::warn!(operation = id, caller = name, status = response.status().as_u16(), "a request failed");
+    let status = response.status();
+    if status.is_server_error() {
+        tracing::warn!(operation = route.id, caller = caller.name, status = status.as_u16(), "a request failed");
+    }
+    if route.is_unsafe() && route.rule != Rule::Public && !status.is_success() {
+        audit(app, route, &caller, &path, address, "failed").await?;
     }
     Ok(response)
 }

@@ -1,5 +1,6 @@
 //! A server over a store of its own, and a way to ask it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -21,7 +22,7 @@ pub const NIGHTLY: &str = "# a comment\nversion: 1\nname: nightly\ntags: [money]
 /// A server.
 pub struct Place {
     router: axum::Router,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// Who asks.
@@ -80,7 +81,7 @@ impl Place {
             data_dir: folder.path().to_path_buf(),
             limits,
         });
-        Self { router: router(app), _folder: folder }
+        Self { router: router(app), folder }
     }
 
     /// A server with a project.
@@ -96,6 +97,10 @@ impl Place {
         let pipeline = |(number, text)| json!({ "path": format!("pipelines/{number}.yaml"), "text": text });
         documents.extend(pipelines.iter().enumerate().map(pipeline));
         self.put("/api/v1/project", json!({ "documents": documents })).await.is(200);
+    }
+
+    pub fn data(&self) -> &Path {
+        self.folder.path()
     }
 
     pub fn router(&self) -> axum::Router {

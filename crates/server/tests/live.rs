@@ -1,8 +1,11 @@
 //! Live events over a real socket: heard in order, gone on with after a pause, and kept from whoever may not hear them.
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
+use levada_core::id::RunId;
+use levada_engine::house::log_path;
 use levada_server::listen::{self, Door};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
@@ -127,6 +130,36 @@ async fn what_is_not_understood_ends_the_conversation() {
         say(&mut socket, said).await;
         assert_eq!(hear(&mut socket).await["closed"], 4_000);
     }
+}
+
+/// The lines of a log come as they are written, also from one in the middle on.
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_are_heard_as_they_are_written() {
+    let (place, address, cookie) = served().await;
+    place.post(RUNS, json!({})).await.is(201);
+    let tasks = place.get("/api/v1/runs/1/tasks").await.is(200).json();
+    let id = tasks["items"][0]["id"].as_i64().unwrap();
+    // nobody has claimed the task: its log is that of no attempt
+    let log = log_path(place.data(), RunId(1), "first", None, 0);
+    std::fs::create_dir_all(log.parent().unwrap()).unwrap();
+    let write = |lines: std::ops::Range<u32>| {
+        let lines: String = lines.map(|n| format!("2026-11-21T12:00:00.000000Z out line {n}\n")).collect();
+        std::fs::OpenOptions::new().append(true).create(true).open(&log).unwrap().write_all(lines.as_bytes()).unwrap();
+    };
+    write(0..700);
+    let mut socket = connect(&address, "", &[("cookie", cookie.as_str())]).await.unwrap();
+    hear(&mut socket).await;
+    say(&mut socket, json!({ "subscribe": [format!("logs:{id}@50"), "runs"] })).await;
+    for number in 50..700 {
+        let heard = hear(&mut socket).await;
+        assert_eq!((&heard["kind"], &heard["line"]["number"]), (&json!("log"), &json!(number)), "{heard}");
+    }
+    write(700..702);
+    assert_eq!(hear(&mut socket).await["line"]["number"], 700);
+    assert_eq!(hear(&mut socket).await["line"]["number"], 701);
+    place.post("/api/v1/runs/1/cancel", json!({})).await.is(200);
+    assert_eq!(hear(&mut socket).await["kind"], "run");
+    say(&mut socket, json!({ "unsubscribe": [format!("logs:{id}")] })).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -149,6 +149,7 @@ async fn everything_that_is_asked_is_written_down() {
     let (session, _) = user(&place, "vera", Role::Viewer, json!([])).await;
     place.send_as(&session, "POST", "/api/v1/pipelines/plain/pause", &[], json!({})).await.is(403);
     sign_in(&place, "vera", "wrong password").await.is(401);
+    place.post("/api/v1/pipelines/nowhere/runs", json!({})).await.is(404);
     let lines = place.get("/api/v1/audit?limit=1000").await.is(200).json();
     let told = |action: &str, outcome: &str, actor: &str| {
         let mut lines = lines["items"].as_array().unwrap().iter();
@@ -159,6 +160,7 @@ async fn everything_that_is_asked_is_written_down() {
     assert!(told("signIn", "done", "vera"));
     assert!(told("signIn", "denied", "anonymous"));
     assert!(told("createToken", "asked", "vera"));
+    assert!(told("startRun", "failed", "local:tester") && !told("applyProject", "failed", "local:tester"));
     let text = lines.to_string();
     assert!(!text.contains("correct horse") && !text.contains("wrong password") && !text.contains("lvd_"), "{text}");
     let verdict = place.get("/api/v1/audit/verify").await.is(200).json();

@@ -50,7 +50,7 @@ pub use runs::{Cause, Claim, Created, Exchange, Exchanged, LABELS_MAX, NewRun, U
 pub use schedules::{CATCHUP_MAX, FileLook, FileWatch, Fired, GRACE, NewSchedule, Scheduled, Spec, When};
 pub use secrets::{KEY_FILE, KEY_VARIABLE, KeySource, MasterKey, SecretName, Secrets};
 pub use transfer::{Moved, transfer};
-pub use views::{Happening, Run, RunFilter, TaskRun};
+pub use views::{Happening, Run, RunFilter, TaskRun, TaskRunPlace};
 pub use workers::{BEAT, Beat, NewWorker, REAP, SUSPECT, Worker};
 
 use db::{Db, Tx};

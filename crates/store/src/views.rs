@@ -99,6 +99,19 @@ pub struct TaskRun {
     pub items: Option<Tally>,
 }
 
+/// What names the log of a task run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskRunPlace {
+    /// The run.
+    pub run: RunId,
+    /// The task.
+    pub task: String,
+    /// Which item of it.
+    pub item: Option<usize>,
+    /// How often it was claimed.
+    pub attempt: u32,
+}
+
 /// A line of the history of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Happening {
@@ -142,6 +155,11 @@ impl Store {
         let sql = "SELECT r.pipeline FROM task_runs t JOIN runs r ON r.id = t.run WHERE t.id = $1";
         let name = async move |tx: &mut Tx| tx.row(sql, &[id.into()]).await?.map(|mut row| row.text()).transpose();
         self.db.read(name).await
+    }
+
+    /// Which attempt of what a task run is at.
+    pub async fn task_run_place(&self, id: TaskRunId) -> Result<Option<TaskRunPlace>> {
+        self.db.read(async move |tx: &mut Tx| place(tx, id).await).await
     }
 
     /// Where a task run stands, and how often it was claimed.
@@ -243,6 +261,13 @@ fn read_run(row: &mut Row) -> Result<Run> {
         started_at: row.time_or_null()?,
         ended_at: row.time_or_null()?,
     })
+}
+
+async fn place(tx: &mut Tx, id: TaskRunId) -> Result<Option<TaskRunPlace>> {
+    let sql = "SELECT run, name, item, attempt FROM task_runs WHERE id = $1";
+    let Some(mut row) = tx.row(sql, &[id.into()]).await? else { return Ok(None) };
+    let (run, task, item) = (RunId(row.int()?), row.text()?, usize::try_from(row.int()?).ok());
+    Ok(Some(TaskRunPlace { run, task, item, attempt: row.small()? }))
 }
 
 /// The state of a run, of its stable name.

@@ -293,6 +293,17 @@ pub enum SecretsCommand {
     Rotate,
 }
 
+/// The commands on the audit log.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Check every line; exit code 1 if one is not as it was written
+    Verify {
+        /// The head that an earlier check told, as NUMBER:HASH: the log has to be a continuation of that one
+        #[arg(long, value_name = "HEAD")]
+        head: Option<String>,
+    },
+}
+
 /// The commands on the metadata store.
 #[derive(Debug, Subcommand)]
 pub enum DbCommand {

@@ -100,6 +100,9 @@ pub enum Command {
     /// Keep, list and remove secrets in the metadata store
     #[command(subcommand)]
     Secrets(SecretsCommand),
+    /// Check that nobody has changed the audit log
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Show or move the metadata store
     #[command(subcommand)]
     Db(DbCommand),

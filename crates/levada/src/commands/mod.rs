@@ -1,6 +1,7 @@
 //! The commands, one file per verb, and the dispatch to them.
 
 mod apply;
+mod audit;
 mod backfill;
 mod check;
 mod completions;
@@ -132,6 +133,7 @@ pub fn execute(cli: Cli) -> u8 {
         Command::Backfills(command) => backfill::control(&context, &command),
         Command::Workers => workers::execute(&context),
         Command::Secrets(command) => secrets::execute(&context, &command),
+        Command::Audit(command) => audit::execute(&context, &command),
         Command::Db(command) => db::execute(&context, &command),
         Command::Validate(args) => validate::execute(&context, &args),
         Command::Plan(args) => plan::execute(&context, &args),

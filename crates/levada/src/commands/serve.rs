@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use levada_core::error::{Context as _, Error, ErrorKind, Result};
 use levada_engine::house::{Nobody, Scheduler, kill_left_behind};
+use levada_server::auth::setup;
 use levada_server::listen::{self, Door};
 use levada_server::router::router;
 use tokio::net::TcpListener;
@@ -46,6 +47,13 @@ pub fn serve(context: &Context, args: &ServeArgs) -> Outcome {
         let shut = CancellationToken::new();
         let answering = tokio::spawn(listen::serve(listener, router(app), door, shut.clone()));
         context.output.note(&format!("ready: {scheme}://{address}/healthz"));
+        let link = setup::offer(&store, &format!("{scheme}://{address}"), service::now()).await.map_err(one)?;
+        if let Some(link) = link {
+            context
+                .output
+                .note("Nobody can sign in yet. The first administrator is made once, by whoever has this link:");
+            context.output.note(link.expose());
+        }
         told_to_stop(context, &drain, &stop, &mut tasks).await?;
         shut.cancel();
         answering.await.map_err(|error| one(super::broken(&error)))?;

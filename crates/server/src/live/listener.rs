@@ -1,6 +1,6 @@
 //! What one listener hears: its topics, the events since the last that it knows, then whatever comes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use axum::extract::ws::Utf8Bytes;
@@ -8,7 +8,9 @@ use levada_core::error::Result;
 use serde_json::json;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Instant, timeout_at};
 
+use super::tail::{LOOK, Tail};
 use super::{About, Message, message};
 use crate::App;
 
@@ -18,6 +20,8 @@ const MISSED_MAX: i64 = 20_000;
 const PAGE: usize = 1_000;
 /// Most topics of one listener.
 const TOPICS_MAX: usize = 200;
+/// Most logs of one listener.
+const TAILS_MAX: usize = 10;
 
 /// Something to listen to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +34,8 @@ pub enum Topic {
     Pipelines,
     /// The list of workers: `workers`.
     Workers,
+    /// The log of a task run as it is written: `logs:7`, or `logs:7@120` from its line 120 on.
+    Log(i64, u64),
 }
 
 impl Topic {
@@ -39,7 +45,13 @@ impl Topic {
             "runs" => Some(Self::Runs),
             "pipelines" => Some(Self::Pipelines),
             "workers" => Some(Self::Workers),
-            _ => word.strip_prefix("run:")?.parse().ok().map(Self::Run),
+            _ => match word.strip_prefix("logs:") {
+                None => word.strip_prefix("run:")?.parse().ok().map(Self::Run),
+                Some(log) => {
+                    let (task_run, from) = log.split_once('@').unwrap_or((log, "0"));
+                    Some(Self::Log(task_run.parse().ok()?, from.parse().ok()?))
+                }
+            },
         }
     }
 }
@@ -62,6 +74,9 @@ pub struct Listener {
     /// Events up to this one are read from the store, because they came before it listened.
     until: i64,
     missed: std::vec::IntoIter<Message>,
+    tails: Vec<Tail>,
+    lines: VecDeque<Utf8Bytes>,
+    looked_at: Instant,
 }
 
 impl Listener {
@@ -72,7 +87,17 @@ impl Listener {
     pub async fn new(app: &App, after: Option<i64>) -> Result<Self> {
         let (receiver, until) = app.hub.listen(&app.store).await?;
         let last = after.unwrap_or(until).min(until);
-        Ok(Self { app: app.clone(), topics: BTreeSet::new(), receiver, last, until, missed: Vec::new().into_iter() })
+        Ok(Self {
+            app: app.clone(),
+            topics: BTreeSet::new(),
+            receiver,
+            last,
+            until,
+            missed: Vec::new().into_iter(),
+            tails: Vec::new(),
+            lines: VecDeque::new(),
+            looked_at: Instant::now(),
+        })
     }
 
     /// The last event that it knows of.
@@ -82,13 +107,20 @@ impl Listener {
 
     /// Listens to more. Answers whether that is allowed.
     pub fn add(&mut self, topics: impl IntoIterator<Item = Topic>) -> bool {
-        self.topics.extend(topics);
-        self.topics.len() <= TOPICS_MAX
+        for topic in topics {
+            match topic {
+                Topic::Log(task_run, from) => self.tails.push(Tail::new(task_run, from)),
+                topic => drop(self.topics.insert(topic)),
+            }
+        }
+        self.topics.len() <= TOPICS_MAX && self.tails.len() <= TAILS_MAX
     }
 
     /// Listens to less.
     pub fn remove(&mut self, topics: &[Topic]) {
         self.topics.retain(|topic| !topics.contains(topic));
+        let is_meant = |topic: &Topic, tail: &Tail| matches!(topic, Topic::Log(id, _) if *id == tail.task_run);
+        self.tails.retain(|tail| !topics.iter().any(|topic| is_meant(topic, tail)));
     }
 
     /// What it hears next. Nothing is lost if the caller gives up waiting.
@@ -96,6 +128,10 @@ impl Listener {
     /// # Errors
     /// As the store has them.
     pub async fn next(&mut self) -> Result<Heard> {
+        if self.topics.is_empty() && self.tails.is_empty() {
+            // what it missed is kept until it says what it wants to hear
+            return std::future::pending().await;
+        }
         if self.until - self.last > MISSED_MAX {
             self.last = self.until;
             return Ok(Heard::Behind(self.last));
@@ -117,7 +153,20 @@ impl Listener {
             self.missed = missed.into_iter();
         }
         loop {
-            match self.receiver.recv().await {
+            if let Some(line) = self.lines.pop_front() {
+                return Ok(Heard::Message(None, line));
+            }
+            let heard = match self.tails.is_empty() {
+                true => self.receiver.recv().await,
+                false => match timeout_at(self.looked_at + LOOK, self.receiver.recv()).await {
+                    Ok(heard) => heard,
+                    Err(_) => {
+                        self.look().await?;
+                        continue;
+                    }
+                },
+            };
+            match heard {
                 Ok(message) if message.id.is_some_and(|id| id <= self.until) => {}
                 Ok(message) => {
                     if let Some(heard) = self.take(&message) {
@@ -127,6 +176,15 @@ impl Listener {
                 Err(RecvError::Lagged(_) | RecvError::Closed) => return Ok(Heard::Behind(self.last)),
             }
         }
+    }
+
+    /// Looks for new lines of the logs.
+    async fn look(&mut self) -> Result<()> {
+        for tail in &mut self.tails {
+            self.lines.extend(tail.look(&self.app).await?);
+        }
+        self.looked_at = Instant::now();
+        Ok(())
     }
 
     fn take(&mut self, message: &Message) -> Option<Heard> {

@@ -4,6 +4,7 @@
 pub mod listener;
 pub mod socket;
 pub mod stream;
+pub mod tail;
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError};
