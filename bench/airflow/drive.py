@@ -20,10 +20,10 @@ from pathlib import Path
 
 # What differs from the defaults, and why.
 TUNED = {
-    # forks at once: more than the cores make each of them slower
+    # a few for each core, for tasks wait for answers of the API server
     "core.parallelism": "{parallelism}",
-    # a scheduler that found nothing to do looks again at once, and not after a second
-    "scheduler.scheduler_idle_sleep_time": "0.02",
+    # a scheduler that found nothing to do looks again soon, and not after a second; sooner still, it takes the tasks' cores
+    "scheduler.scheduler_idle_sleep_time": "0.1",
     # as many runs and tasks as there are, in each loop
     "scheduler.max_dagruns_per_loop_to_schedule": "200",
     "scheduler.max_dagruns_to_create_per_loop": "200",
@@ -41,7 +41,7 @@ POLL_SECONDS = 0.02
 
 
 def settings(folder, database, port):
-    tuned = {name: value.format(parallelism=2 * os.cpu_count()) for name, value in TUNED.items()}
+    tuned = {name: value.format(parallelism=4 * os.cpu_count()) for name, value in TUNED.items()}
     needed = {
         "core.executor": "LocalExecutor",
         "core.dags_folder": f"{folder}/dags",
