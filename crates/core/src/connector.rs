@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::destination::Destination;
 use crate::error::{Error, ErrorKind, Result};
+use crate::rows::{self, Rows};
 use crate::source::Source;
 
 /// What a connector is, for forms, help, validation and documentation.
@@ -77,6 +78,15 @@ pub trait Connection: Send + Sync {
     /// long.
     fn query<'a>(&'a self, _sql: &'a str, _rows_max: usize) -> BoxFuture<'a, Result<Vec<Map<String, Value>>>> {
         Box::pin(async { Err(Error::new(ErrorKind::Unsupported, "this kind of connection knows no queries")) })
+    }
+
+    /// The connection as a place of tables that the data API serves. What it returns keeps sessions open for the next
+    /// request: it is made once and kept.
+    ///
+    /// # Errors
+    /// `Unsupported` where the system has no tables.
+    fn rows(self: Arc<Self>) -> Result<Arc<dyn Rows>> {
+        rows::none()
     }
 
     /// The files or objects that match a path or wildcard, or that lie in a folder, in the order of their names. A file

@@ -13,6 +13,7 @@ pub mod id;
 pub mod naming;
 pub mod position;
 pub mod redact;
+pub mod rows;
 pub mod run;
 pub mod schedule;
 pub mod schema;

@@ -2,6 +2,7 @@
 
 pub mod ahead;
 pub mod query;
+pub mod rows;
 pub mod state;
 pub mod tls;
 pub mod url;

@@ -102,13 +102,21 @@ pub fn statement(sql: &str) -> &str {
 /// # Errors
 /// Those of the query, as [`error`] has them, at the place.
 pub async fn in_time<T>(place: String, query: impl Future<Output = Result<T>>) -> Result<T> {
-    let answer = tokio::time::timeout(TIME_MAX + TIME_MORE, query).await;
+    within(TIME_MAX, place, query).await
+}
+
+/// Lets a query take no longer than a time.
+///
+/// # Errors
+/// As of [`in_time`].
+pub async fn within<T>(time_max: Duration, place: String, query: impl Future<Output = Result<T>>) -> Result<T> {
+    let answer = tokio::time::timeout(time_max + TIME_MORE, query).await;
     answer.unwrap_or_else(|_| Err(too_slow())).map_err(|failed| error(failed).at(place))
 }
 
 /// The error of a query that takes too long.
 pub fn too_slow() -> Error {
-    Error::new(ErrorKind::Busy, format!("the query took longer than {} s", TIME_MAX.as_secs()))
+    Error::new(ErrorKind::Busy, "the query took longer than it may")
         .advise("Make the query cheaper, or let a sync fill a small table that it asks.")
 }
 

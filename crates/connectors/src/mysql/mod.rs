@@ -16,6 +16,7 @@ mod fit;
 mod load;
 mod native;
 mod query;
+mod rows;
 mod session;
 mod source;
 mod state;
@@ -29,6 +30,7 @@ use futures_util::future::BoxFuture;
 use levada_core::connector::{CheckStep, Connection, Connector, Descriptor};
 use levada_core::destination::Destination;
 use levada_core::error::Result;
+use levada_core::rows::Rows;
 use levada_core::source::Source;
 use serde_json::{Map, Value};
 use url::Url;
@@ -82,5 +84,9 @@ impl Connection for MysqlConnection {
 
     fn query<'a>(&'a self, sql: &'a str, rows_max: usize) -> BoxFuture<'a, Result<Vec<Map<String, Value>>>> {
         query::run(&self.config, sql, rows_max).boxed()
+    }
+
+    fn rows(self: Arc<Self>) -> Result<Arc<dyn Rows>> {
+        Ok(Arc::new(crate::kit::rows::Served::new(rows::Served::new(self.config.clone()))))
     }
 }

@@ -47,7 +47,7 @@ pub async fn run(config: &Config, sql: &str, rows_max: usize) -> Result<Vec<Map<
 /// The first rows, and whether there are no more.
 async fn select(client: &mut Client, sql: &str, rows_max: usize) -> Result<(Vec<Map<String, Value>>, bool)> {
     // SELECT .. INTO OUTFILE returns nothing, nor does anything else that changes something; CALL tells nothing before
-    if !client.returns_rows(sql).await? {
+    if !client.returns_rows(sql, 0).await? {
         return Err(query::no_query());
     }
     let mut answer = Answer::new(rows_max);
@@ -111,6 +111,23 @@ fn json(column: &Column, cell: Cell<'_>) -> Result<Value> {
     })
 }
 
+/// A value as its text; nothing for NULL.
+///
+/// # Errors
+/// `Data` for a text that is not UTF-8.
+pub(super) fn text_of(column: &Column, cell: Cell<'_>) -> Result<Option<String>> {
+    let is_decimal = matches!(column.column_type(), ColumnType::MYSQL_TYPE_DECIMAL | ColumnType::MYSQL_TYPE_NEWDECIMAL);
+    Ok(match cell {
+        Cell::Null => None,
+        Cell::Int(whole) => Some(whole.to_string()),
+        Cell::UInt(whole) => Some(whole.to_string()),
+        Cell::Float(real) => Some(real.to_string()),
+        Cell::Double(real) => Some(real.to_string()),
+        Cell::Bytes(bytes) if is_decimal => Some(String::from_utf8_lossy(bytes).into_owned()),
+        other => json(column, other)?.as_str().map(str::to_owned),
+    })
+}
+
 fn bit_string(bytes: &[u8], width: usize) -> String {
     let all: String = bytes.iter().map(|byte| format!("{byte:08b}")).collect();
     all[all.len().saturating_sub(width)..].to_owned()
@@ -118,7 +135,7 @@ fn bit_string(bytes: &[u8], width: usize) -> String {
 
 /// The server's refusal to write in a transaction that reads, and to go on for too long, in the words of a query. Errors
 /// 1792, 1969 (MariaDB) and 3024 (MySQL).
-fn explained(error: Error) -> Error {
+pub(super) fn explained(error: Error) -> Error {
     let is = |code: u16| error.message().ends_with(&format!("(error {code})"));
     if is(1792) {
         let advice = "A query of a pipeline cannot change anything: use a sync, or a command.";

@@ -8,6 +8,7 @@ mod destination;
 mod discover;
 mod error;
 mod query;
+mod rows;
 mod session;
 mod source;
 mod sql;
@@ -22,6 +23,7 @@ use levada_core::destination::{Destination, Load, LoadPlan, LoadSpec};
 use levada_core::error::Result;
 use levada_core::naming::{LengthUnit, NameRules};
 use levada_core::position::{Commit, StreamKey};
+use levada_core::rows::Rows;
 use levada_core::source::{Extract, ReadRequest, Source, StreamInfo};
 use serde_json::{Map, Value};
 use url::Url;
@@ -76,6 +78,10 @@ impl Connection for Database {
 
     fn query<'a>(&'a self, sql: &'a str, rows_max: usize) -> BoxFuture<'a, Result<Vec<Map<String, Value>>>> {
         Box::pin(query::run(&self.settings, sql, rows_max))
+    }
+
+    fn rows(self: Arc<Self>) -> Result<Arc<dyn Rows>> {
+        Ok(Arc::new(crate::kit::rows::Served::new(rows::Served::new(self.settings.clone()))))
     }
 }
 

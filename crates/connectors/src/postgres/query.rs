@@ -67,7 +67,7 @@ async fn select(session: &Session, sql: &str, rows_max: usize) -> Result<Vec<Map
 }
 
 /// A column as text. A cast would take the blanks from the end of a `char(n)`.
-fn text(kind: &Type, name: &str) -> String {
+pub(super) fn text(kind: &Type, name: &str) -> String {
     match *kind {
         Type::BPCHAR => format!("CASE WHEN {name} IS NOT NULL THEN pg_catalog.concat({name}, '') END"),
         _ => format!("{name}::pg_catalog.text"),
@@ -90,7 +90,7 @@ fn json(kind: &Type, value: &str) -> Value {
 }
 
 /// The server's refusal to write in a transaction that reads, and to go on for too long, in the words of a query.
-fn explained(error: Error) -> Error {
+pub(super) fn explained(error: Error) -> Error {
     if error.message().ends_with("[25006]") {
         let advice = "A query of a pipeline cannot change anything: use a sync, or a command.";
         return Error::new(ErrorKind::Refused, error.message()).advise(advice);

@@ -9,6 +9,7 @@ mod discover;
 mod error;
 mod load;
 mod query;
+mod rows;
 mod sink;
 mod snapshot;
 mod source;
@@ -22,6 +23,7 @@ use futures_util::future::BoxFuture;
 use levada_core::connector::{CheckStep, Connection, Connector, Descriptor};
 use levada_core::destination::Destination;
 use levada_core::error::{Context, Error, ErrorKind, Result};
+use levada_core::rows::Rows;
 use levada_core::source::Source;
 use rusqlite::OpenFlags;
 use serde_json::{Map, Value};
@@ -139,6 +141,10 @@ impl Connection for File {
 
     fn query<'a>(&'a self, sql: &'a str, rows_max: usize) -> BoxFuture<'a, Result<Vec<Map<String, Value>>>> {
         Box::pin(query::run(self, sql, rows_max))
+    }
+
+    fn rows(self: Arc<Self>) -> Result<Arc<dyn Rows>> {
+        Ok(Arc::new(crate::kit::rows::Served::new(rows::Served::new(self.as_ref().clone()))))
     }
 }
 

@@ -101,6 +101,10 @@ impl Harness for Database {
         })
     }
 
+    fn report_sql(&self, sql: &str) -> String {
+        sql.replace('"', "`")
+    }
+
     fn quoted(&self, target: &str) -> String {
         format!("`{}`", target.replace('`', "``"))
     }
@@ -112,5 +116,8 @@ mod conformance {
     }
     mod destination {
         levada_testkit::destination_suite!(crate::mysql::Database::new());
+    }
+    mod rows {
+        levada_testkit::rows_suite!(crate::mysql::Database::new());
     }
 }

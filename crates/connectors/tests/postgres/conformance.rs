@@ -52,6 +52,11 @@ mod destination {
     levada_testkit::destination_suite!(postgres());
 }
 
+mod rows {
+    use super::postgres;
+    levada_testkit::rows_suite!(postgres());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_type_round_trips() {
     levada_testkit::conformance::values::every_type_round_trips(&postgres().await).await;

@@ -78,3 +78,8 @@ mod values {
     use super::harness;
     levada_testkit::values_suite!(harness());
 }
+
+mod rows {
+    use super::harness;
+    levada_testkit::rows_suite!(harness());
+}

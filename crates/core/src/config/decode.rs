@@ -17,7 +17,7 @@ use crate::naming::{did_you_mean, nearest};
 /// Words that the design gives a meaning which this version does not have yet: where one stands (a key that is valid
 /// there), and the words.
 const RESERVED: &[(&str, &[&str])] = &[
-    ("tasks", &["engine", "collections", "reports"]),
+    ("tasks", &["engine"]),
     ("after", &["sql", "check", "backup", "restore", "container", "stream"]),
     ("cursor", &["transform", "partition_by", "sample", "where"]),
     ("streams", &["transport", "transform"]),

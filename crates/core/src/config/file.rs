@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use super::PROJECT_FILE;
 use super::check::Check;
+use super::collection::{self, Collection, CollectionDocument};
 use super::decode;
 use super::document::{Param, PipelineDocument, TaskDocument};
 use super::interpolate::{self, Late, Variables};
 use super::pipeline::{Pipeline, Task};
-use super::problem::Problem;
+use super::problem::{Problem, Problems};
 use super::project::{Connection, NamedChannel, Project, ProjectDocument, Said};
 use super::reference;
+use super::report::{Report, ReportDocument};
 use super::retry::RetryDocument;
 use super::task::ForEachDocument;
 use super::work::ForEach;
@@ -34,7 +36,7 @@ const PIPELINE_KEYS: &[&str] = &[
     "on_success",
 ];
 /// Keys that make a document without any of those a project.
-const PROJECT_KEYS: &[&str] = &["connections", "pools", "channels", "retention", "commands"];
+const PROJECT_KEYS: &[&str] = &["connections", "pools", "channels", "retention", "commands", "collections", "reports"];
 
 /// Values of parameters by name.
 type Values = BTreeMap<String, String>;
@@ -110,10 +112,12 @@ impl File {
     }
 
     fn add_project(&mut self, node: &Node, errors: &mut Vec<Error>) {
-        let document: ProjectDocument = match decode::decode(node) {
+        let mut document: ProjectDocument = match decode::decode(node) {
             Ok(document) => document,
             Err(misfit) => return errors.push(misfit.in_file(&self.name)),
         };
+        let served = (std::mem::take(&mut document.collections), std::mem::take(&mut document.reports));
+        self.add_served(node, served, errors);
         for (name, slots) in document.pools {
             if slots == 0 {
                 let advice = "Give it at least one slot.";
@@ -144,6 +148,54 @@ impl File {
         self.project.retention = self.project.retention.or(retention);
         self.project.name = self.project.name.take().or(document.name);
         self.project.commands = self.project.commands.max(document.commands.unwrap_or_default());
+    }
+
+    /// What the data API serves.
+    fn add_served(
+        &mut self,
+        node: &Node,
+        (mut collections, mut reports): (BTreeMap<String, CollectionDocument>, BTreeMap<String, ReportDocument>),
+        errors: &mut Vec<Error>,
+    ) {
+        let mut problems = Problems::default();
+        let order = |key: &str| node.get(key).into_iter().flat_map(Node::keys).map(str::to_owned).collect::<Vec<_>>();
+        for name in order("collections") {
+            let columns = node.find(&["collections", &name, "columns"]);
+            let columns: Vec<&str> = columns.into_iter().flat_map(Node::keys).collect();
+            let document = collections.remove(&name);
+            let collection = document.and_then(|document| document.resolve(&name, &columns, &mut problems));
+            self.project.collections.extend(collection);
+        }
+        for name in order("reports") {
+            let report = reports.remove(&name).and_then(|document| document.resolve(&name, &mut problems));
+            self.project.reports.extend(report);
+        }
+        // what is wrong by itself would be told twice
+        if problems.0.is_empty() {
+            collection::link(&mut self.project.collections, &mut problems);
+        }
+        let known: Vec<&str> = self.connections.iter().map(|connection| connection.name.as_str()).collect();
+        let (mut paths, mut connections) = (Vec::new(), Vec::new());
+        for Collection { table, path, connection, .. } in &self.project.collections {
+            paths.push((["collections", &table.name, "path"].map(str::to_owned).to_vec(), path.as_str()));
+            connections.push((["collections", &table.name, "connection"].map(str::to_owned).to_vec(), connection));
+        }
+        for Report { name, path, connection, .. } in &self.project.reports {
+            paths.push((["reports", name, "path"].map(str::to_owned).to_vec(), path.as_str()));
+            connections.push((["reports", name, "connection"].map(str::to_owned).to_vec(), connection));
+        }
+        collection::check_paths(&paths, &mut problems);
+        for (place, connection) in connections.into_iter().filter(|(_, name)| !known.contains(&name.as_str())) {
+            let advice = match known.as_slice() {
+                [] => "There are none: add `connections:`.".to_owned(),
+                _ => format!("{}Connections: {}.", did_you_mean(nearest(connection, &known)), known.join(", ")),
+            };
+            problems.push(place, format!("there is no connection `{connection}`"), &advice);
+        }
+        errors.extend(problems.0.iter().map(|problem| {
+            let path: Vec<&str> = problem.path.iter().map(String::as_str).collect();
+            self.error(node.locate(&path), &problem.message, &problem.advice)
+        }));
     }
 
     /// The entries of a mapping of names.

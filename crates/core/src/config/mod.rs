@@ -7,6 +7,7 @@
 
 pub mod amount;
 mod check;
+mod collection;
 mod decode;
 mod document;
 mod file;
@@ -18,6 +19,7 @@ mod pipelines;
 mod problem;
 mod project;
 mod reference;
+mod report;
 mod retry;
 mod schedule;
 mod settings;
@@ -27,6 +29,7 @@ mod task;
 mod work;
 mod yaml;
 
+pub use collection::{Access, Collection, CollectionDocument, ColumnDocument};
 pub use document::{OnLost, Param, ParamKind, PipelineDocument, TaskDocument};
 pub use file::File;
 pub use interpolate::{Runtime, Variables, env_name, secret_names};
@@ -36,6 +39,7 @@ pub use pipelines::check_pipelines;
 pub use problem::Problem;
 pub use project::{Commands, Connection, NamedChannel, Project, ProjectDocument, Retention, Settings};
 pub use reference::{Reference, RunKey};
+pub use report::{Report, ReportDocument, ReportFormat, ReportParam};
 pub use retry::{Backoff, Retry, RetryDocument};
 pub use schedule::{EndState, Schedule, ScheduleDocument, Trigger};
 pub use settings::fit_settings;

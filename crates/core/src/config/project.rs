@@ -9,10 +9,12 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::amount::DurationText;
+use super::collection::{Collection, CollectionDocument};
 use super::decode::{self, Misfit};
 use super::document::Version;
 use super::file::File;
 use super::interpolate::{self, Late, Variables};
+use super::report::{Report, ReportDocument};
 use super::task::Channel;
 use super::yaml::{Key, Mark, Node, Value};
 use crate::error::{Error, ErrorKind, Result};
@@ -41,6 +43,12 @@ pub struct ProjectDocument {
     pub retention: Option<RetentionDocument>,
     /// Whether pipelines may run programs of this machine: `enabled` (the default) or `disabled`.
     pub commands: Option<Commands>,
+    /// Typed tables that the data API serves, by name.
+    #[serde(default)]
+    pub collections: BTreeMap<String, CollectionDocument>,
+    /// Queries that the data API serves, by name.
+    #[serde(default)]
+    pub reports: BTreeMap<String, ReportDocument>,
 }
 
 /// How long what ended is kept, as written.
@@ -96,6 +104,10 @@ pub struct Project {
     pub retention: Retention,
     /// Whether pipelines may run programs.
     pub commands: Commands,
+    /// Typed tables that the data API serves.
+    pub collections: Vec<Collection>,
+    /// Queries that the data API serves.
+    pub reports: Vec<Report>,
 }
 
 impl Project {
@@ -115,6 +127,11 @@ impl Project {
                 if project.channels.iter().all(|known| known.name != channel.name) {
                     project.channels.push(channel.clone());
                 }
+            }
+            // what the data API serves is said in one place
+            if project.collections.is_empty() && project.reports.is_empty() {
+                project.collections.clone_from(&said.collections);
+                project.reports.clone_from(&said.reports);
             }
             for (name, slots) in &said.pools {
                 project.pools.entry(name.clone()).or_insert(*slots);
@@ -166,6 +183,8 @@ pub(super) struct Said {
     pub channels: Vec<NamedChannel>,
     pub retention: RetentionDocument,
     pub commands: Commands,
+    pub collections: Vec<Collection>,
+    pub reports: Vec<Report>,
 }
 
 /// One named way to tell people, as written.

@@ -2,8 +2,15 @@
 //! call [`source_suite!`](crate::source_suite) and [`destination_suite!`](crate::destination_suite), which make one test of each function.
 
 pub mod destination;
+pub mod rows;
 pub mod source;
 pub mod values;
+
+#[doc(hidden)]
+pub use self::rows::{
+    attacks as rows_attacks, changes as rows_changes, deletes as rows_deletes, lists as rows_lists,
+    reports as rows_reports, tables as rows_tables,
+};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -19,7 +26,7 @@ use levada_core::schema::timestamp;
 use levada_core::source::{ReadMode, Source, StreamInfo};
 
 use crate::pump::{self, Job, Outcome};
-use crate::rows::{self, Row};
+use crate::rows::{self as row_texts, Row};
 
 /// What a connector's tests give to the suites: a connection to a place that is empty at the start of the test.
 pub trait Harness: Send + Sync {
@@ -50,6 +57,11 @@ pub trait Harness: Send + Sync {
     /// Names of staging tables, temporary files and the like that are there now; sources do not show them.
     fn remains(&self) -> BoxFuture<'_, Vec<String>> {
         Box::pin(async { Vec::new() })
+    }
+
+    /// A query in the system's own words, from one in which names are quoted by `"`.
+    fn report_sql(&self, sql: &str) -> String {
+        sql.to_owned()
     }
 
     /// Quotes a target's full name for SQL; only called if `capabilities().sql`.
@@ -140,7 +152,7 @@ impl<'h> Place<'h> {
     /// All rows of a job's target, ordered, as values of `schema`.
     pub(crate) async fn rows(&self, job: &Job, schema: &Schema) -> Vec<Row> {
         let full = Job { read: ReadMode::Full, ..job.clone() };
-        rows::sorted(&self.batches(&self.target(job), &full).await, schema)
+        row_texts::sorted(&self.batches(&self.target(job), &full).await, schema)
     }
 
     /// Names of things that a finished or aborted load should have removed.
@@ -179,7 +191,7 @@ pub(crate) fn persons(ids: std::ops::Range<i64>, version: &str) -> Vec<Row> {
 /// The same as batches of `size` rows.
 pub(crate) fn person_batches(ids: std::ops::Range<i64>, version: &str, size: usize) -> Vec<RecordBatch> {
     let rows: Vec<Row> = ids.map(|id| person(id, version)).collect();
-    rows.chunks(size).map(|chunk| rows::batch(&people(), chunk)).collect()
+    rows.chunks(size).map(|chunk| row_texts::batch(&people(), chunk)).collect()
 }
 
 /// One test per function of a suite.

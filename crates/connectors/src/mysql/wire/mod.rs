@@ -79,12 +79,12 @@ impl Client {
         Ok(Rows { packets: &mut self.packets, columns, forms })
     }
 
-    /// Whether a statement without parameters is one that returns rows. Nothing is executed.
+    /// Whether a statement with so many parameters is one that returns rows. Nothing is executed.
     ///
     /// # Errors
     /// As the server says.
-    pub async fn returns_rows(&mut self, sql: &str) -> Result<bool> {
-        self.prepare(sql, 0).await?;
+    pub async fn returns_rows(&mut self, sql: &str, params: usize) -> Result<bool> {
+        self.prepare(sql, params).await?;
         Ok(self.prepared.as_ref().is_some_and(|(.., returns_rows)| *returns_rows))
     }
 
