@@ -3,6 +3,7 @@
 
 pub mod auth;
 pub mod caller;
+mod data;
 pub mod documents;
 mod figures;
 pub mod guard;
@@ -93,6 +94,7 @@ pub struct Server {
     /// What requests may take.
     pub limits: Limits,
     pub(crate) documents: Documents,
+    pub(crate) data: data::Data,
     pub(crate) rates: Rates,
     pub(crate) passwords: Passwords,
     pub(crate) backoff: Backoff,
@@ -113,6 +115,7 @@ impl Server {
             data_dir: parts.data_dir,
             limits: parts.limits,
             documents: Documents::default(),
+            data: data::Data::default(),
             rates,
             passwords: Passwords::default(),
             backoff: Backoff::default(),

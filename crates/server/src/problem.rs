@@ -6,11 +6,14 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use levada_core::error::{Error, ErrorKind};
+use levada_core::rows::{Reason, RowError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How long to wait where the server is busy and does not know for how long.
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
+/// Mistakes in rows that stand in the text; the list has all of them.
+const ROWS_IN_DETAIL: usize = 10;
 
 /// Why a request was not carried out.
 #[derive(Debug)]
@@ -39,6 +42,8 @@ pub enum Problem {
     TimedOut,
     /// What was asked for failed.
     Failed(Vec<Error>),
+    /// Rows were refused; where there are several, with their places, counted from zero.
+    Rows(Vec<(Option<u64>, RowError)>),
 }
 
 /// The body of an answer that tells of a problem (RFC 9457), with the kind of the error and what to do about it.
@@ -108,6 +113,12 @@ impl Problem {
                 let status = errors.first().map_or(500, |error| error.kind().policy().http_status);
                 StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
             }
+            Self::Rows(errors) => match errors.first() {
+                Some((None, RowError { reason: Reason::Missing, .. })) => StatusCode::NOT_FOUND,
+                Some((None, RowError { reason: Reason::Stale, .. })) => StatusCode::PRECONDITION_FAILED,
+                Some((None, RowError { reason: Reason::Unique | Reason::Reference, .. })) => StatusCode::CONFLICT,
+                _ => StatusCode::UNPROCESSABLE_ENTITY,
+            },
         }
     }
 
@@ -135,9 +146,17 @@ impl Problem {
                 let kind = errors.first().map_or(ErrorKind::Internal, Error::kind).policy().code;
                 (kind, errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
             }
+            Self::Rows(errors) => {
+                let all = errors.iter().take(ROWS_IN_DETAIL).map(|(row, error)| match row {
+                    Some(row) => format!("row {row}: {}", error.message),
+                    None => error.message.clone(),
+                });
+                (errors.first().map_or("check", |(_, error)| error.reason.name()), all.collect::<Vec<_>>().join("\n"))
+            }
         };
         let errors = match self {
             Self::Failed(errors) => errors.iter().map(Mistake::of).collect(),
+            Self::Rows(errors) => errors.iter().map(|(row, error)| Mistake::of_row(*row, error)).collect(),
             _ => Vec::new(),
         };
         let title = status.canonical_reason().unwrap_or("Problem").to_owned();
@@ -163,6 +182,11 @@ impl Problem {
 }
 
 impl Mistake {
+    fn of_row(row: Option<u64>, error: &RowError) -> Self {
+        let place = row.map(|row| format!("row {row}")).into_iter().chain(error.column.clone()).collect();
+        Self { message: error.message.clone(), place, advice: String::new() }
+    }
+
     fn of(error: &Error) -> Self {
         Self { message: error.message().to_owned(), place: error.place().to_vec(), advice: error.advice().to_owned() }
     }

@@ -142,7 +142,9 @@ pub fn router(app: App) -> axum::Router {
         };
         router = router.route(path, any(answer));
     }
-    router.fallback(async || guard::nowhere())
+    // what is served below is said by the project; each of it has its rule as well, and passes the same guard
+    let data = any(move |request: Request| crate::data::handle(app.clone(), request));
+    router.route(crate::data::PATH, data).fallback(async || guard::nowhere())
 }
 
 impl Lines {

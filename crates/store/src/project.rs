@@ -92,6 +92,15 @@ impl Store {
         self.db.write(async move |tx: &mut Tx| apply(tx, &project, now).await).await
     }
 
+    /// The project's own document as it was applied last, without those of pipelines.
+    pub async fn project_document(&self) -> Result<Option<Document>> {
+        let read = async move |tx: &mut Tx| match documents::current_project(tx).await? {
+            Some(id) => documents::document(tx, id).await,
+            None => Ok(None),
+        };
+        self.db.read(read).await
+    }
+
     /// The documents as they were applied last.
     pub async fn project(&self) -> Result<Project> {
         self.db.read(async move |tx: &mut Tx| project(tx).await).await

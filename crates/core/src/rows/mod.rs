@@ -363,6 +363,22 @@ pub enum Reason {
     Stale,
 }
 
+impl Reason {
+    /// The stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Type => "type",
+            Self::Required => "required",
+            Self::Check => "check",
+            Self::Unique => "unique",
+            Self::Reference => "reference",
+            Self::Missing => "missing",
+            Self::Stale => "stale",
+        }
+    }
+}
+
 /// What became of rows that came in batches.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Loaded {

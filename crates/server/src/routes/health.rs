@@ -28,6 +28,8 @@ pub async fn metrics(call: Call<Nothing>) -> Result<Text, Problem> {
 }
 
 /// The description of the API.
-pub async fn openapi(_: Call<Nothing>) -> Result<Answer<Value>, Problem> {
-    Ok(openapi::document(&router::table()).into())
+pub async fn openapi(call: Call<Nothing>) -> Result<Answer<Value>, Problem> {
+    let mut document = openapi::document(&router::table());
+    call.app.data.describe(&call.app, &mut document).await?;
+    Ok(document.into())
 }
