@@ -1,6 +1,7 @@
 //! The server as its callers see it: requests go through the router to a real store.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod data;
 mod doors;
 mod harness;
 mod live;

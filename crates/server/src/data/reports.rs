@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use arrow_array::Array as _;
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Float32Type, Float64Type};
+use arrow_array::{Array as _, RecordBatch};
 use arrow_schema::{DataType, Schema, SchemaRef};
 use axum::body::Body;
 use axum::http::header::ACCEPT;
@@ -181,7 +181,7 @@ fn parquet(answer: &Answer) -> parquet::errors::Result<Vec<u8>> {
     let schema: SchemaRef = std::sync::Arc::new(Schema::new(fields.collect::<Vec<_>>()));
     let mut writer = ArrowWriter::try_new(Vec::new(), schema.clone(), None)?;
     for batch in &answer.batches {
-        let batch = batch.clone().with_schema(schema.clone())?;
+        let batch = RecordBatch::try_new(schema.clone(), batch.columns().to_vec())?;
         writer.write(&batch)?;
     }
     writer.into_inner()
