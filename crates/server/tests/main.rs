@@ -4,6 +4,7 @@
 mod data;
 mod doors;
 mod harness;
+mod hr;
 mod live;
 mod pipelines;
 mod roles;

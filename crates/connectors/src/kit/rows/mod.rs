@@ -3,6 +3,7 @@
 
 mod answer;
 mod blame;
+mod change;
 mod database;
 mod delete;
 mod ensure;
@@ -31,6 +32,8 @@ const SESSIONS_MAX: usize = 8;
 const WAIT_MAX: Duration = Duration::from_secs(15);
 /// A session that rested longer is tried before it is used.
 const REST_MAX: Duration = Duration::from_secs(5);
+/// A session that rested longer is closed.
+const IDLE_MAX: Duration = Duration::from_secs(300);
 /// Values that go with one statement, at most: SQLite takes 32766, the others twice as many.
 pub const PARAMS_MAX: usize = 30_000;
 
@@ -72,7 +75,10 @@ impl<D: Database> Served<D> {
 
     /// Lets a session rest that is in no transaction.
     fn give_back(&self, lease: Lease<D::Session>) {
-        self.resting.lock().unwrap_or_else(PoisonError::into_inner).push((lease.session, Instant::now()));
+        let mut resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
+        // the last one is taken first, so those that nobody needs rest longest
+        resting.retain(|(_, since)| since.elapsed() < IDLE_MAX);
+        resting.push((lease.session, Instant::now()));
     }
 
     /// Forgets the sessions that rest, when one of them turns out to be broken.
