@@ -5,10 +5,7 @@ use std::collections::BTreeSet;
 use axum::body::Body;
 use axum::http::Request;
 use levada_core::access::Role;
-use levada_core::time::Timestamp;
-use levada_store::{NewToken, NewUser};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::harness::{Place, Reply, Who};
 
@@ -215,28 +212,15 @@ async fn reports_are_files_in_three_forms() {
 
 /// A token of somebody with a role.
 async fn token(place: &Place, role: Role) -> Who {
-    let now = Timestamp::parse("2026-11-21T12:00:00Z").unwrap();
-    let user = NewUser {
-        name: role.name().to_owned(),
-        display_name: role.name().to_owned(),
-        email: None,
-        password_hash: None,
-        role,
-        subject: None,
-        grants: Vec::new(),
-    };
-    let user = place.app.store.create_user(user, now).await.unwrap();
-    let secret = "s".repeat(43);
-    let new = NewToken {
-        user: user.id,
-        name: "test".to_owned(),
-        hash: Sha256::digest(&secret).into(),
-        role,
-        tags: None,
-        expires_at: Timestamp::parse("2027-01-01T00:00:00Z").unwrap(),
-    };
-    let token = place.app.store.create_token(new, now).await.unwrap();
-    Who::Token(format!("lvd_{}_{secret}", token.id))
+    let password = "correct horse battery";
+    let user = json!({ "name": role.name(), "password": password, "role": role.name(), "grants": [] });
+    place.post("/api/v1/users", user).await.is(201);
+    let credentials = json!({ "name": role.name(), "password": password });
+    let session = place.send_as(&Who::Nobody, "POST", "/api/v1/session", &[], credentials).await.is(200);
+    let cookie = session.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let new = json!({ "name": "t", "role": role.name() });
+    let token = place.send_as(&Who::Session(cookie), "POST", "/api/v1/tokens", &[], new).await.is(201).json();
+    Who::Token(token["text"].as_str().unwrap().to_owned())
 }
 
 #[tokio::test]

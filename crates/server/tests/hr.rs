@@ -68,9 +68,9 @@ async fn the_people_of_the_example_are_served_and_counted() {
     place.ask(&Who::Local, Request::delete("/v1/department/1").body(Body::empty()).unwrap()).await.is(409);
     place.post("/v1/department", json!({ "name": "Legal" })).await.is(409);
     let made = place.post("/v1/department", json!({ "name": "Archive" })).await.is(201).json();
-    assert_eq!(made["id"], 13, "keys go on after those that were given");
+    assert!(made["id"].as_i64() > Some(12), "keys go on after those that were given: {made}");
     let rows: Vec<Value> = (0..1_000)
-        .map(|n| json!({ "name": "N. N.", "email": format!("n{n}@example.org"), "hired_at": "2021-12-31T23:59:59Z", "department": 13, "job": 1 }))
+        .map(|n| json!({ "name": "N. N.", "email": format!("n{n}@example.org"), "hired_at": "2021-12-31T23:59:59Z", "department": made["id"], "job": 1 }))
         .collect();
     place.post("/v1/employee/bulk", json!({ "rows": rows, "upsert": "email" })).await.is(200);
     reports_say_what_psql_says(&place, &text).await;
