@@ -72,7 +72,7 @@ async fn the_people_of_the_example_are_served_and_counted() {
     let rows: Vec<Value> = (0..1_000)
         .map(|n| json!({ "name": "N. N.", "email": format!("n{n}@example.org"), "hired_at": "2021-12-31T23:59:59Z", "department": made["id"], "job": 1 }))
         .collect();
-    place.post("/v1/employee/bulk", json!({ "rows": rows, "upsert": "email" })).await.is(200);
+    place.post("/v1/employee/bulk", json!({ "rows": rows, "upsert": "email" })).await.is(201);
     reports_say_what_psql_says(&place, &text).await;
     let above = place.get("/v1/reports/departments_above_mean?format=json").await.is(200).json();
     assert_eq!(above[0]["department"], "Archive", "{above}");
