@@ -39,7 +39,7 @@ reports:
 
 async fn place() -> Place {
     let place = Place::new().await;
-    apply(&place, &DATA.replace("FOLDER", place.folder().to_str().unwrap())).await.is(200);
+    apply(&place, &DATA.replace("FOLDER", place.data().to_str().unwrap())).await.is(200);
     place
 }
 
@@ -306,7 +306,7 @@ async fn what_is_served_is_what_was_applied_last_and_is_described() {
         .map(|operation| operation["operationId"].as_str().unwrap())
         .collect();
     assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
-    let text = DATA.replace("FOLDER", place.folder().to_str().unwrap());
+    let text = DATA.replace("FOLDER", place.data().to_str().unwrap());
     apply(
         &place,
         &text.replace("  department:\n    connection: hr\n", "  department:\n    connection: hr\n    path: dept\n"),

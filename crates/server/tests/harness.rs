@@ -100,8 +100,6 @@ impl Place {
     }
 
     pub fn data(&self) -> &Path {
-    /// Where the server's files lie, and nobody else's.
-    pub fn folder(&self) -> &std::path::Path {
         self.folder.path()
     }
 
