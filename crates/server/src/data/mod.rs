@@ -289,14 +289,7 @@ impl Ask {
         if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Auth) {
             self.app.data.forget();
         }
-        result.map_err(|error| match error.kind() {
-            // the caller's own credential was good
-            ErrorKind::Auth | ErrorKind::Permission => {
-                let told = Error::new(ErrorKind::Connect, error.message()).advise(error.advice());
-                Problem::from(error.place().iter().rev().fold(told, |told, place| told.at(place)))
-            }
-            _ => Problem::from(error),
-        })
+        result.map_err(Problem::from)
     }
 
     /// The body, once.
