@@ -81,6 +81,17 @@ pub fn row_json(batch: &RecordBatch, row: usize) -> String {
     serde_json::Value::Object(object).to_string()
 }
 
+/// A time for people: `1h02m`, `3m04s`, `12s`, `0.3s`.
+pub fn seconds(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match whole {
+        0..10 => format!("{seconds:.1}s"),
+        10..60 => format!("{whole}s"),
+        60..3600 => format!("{}m{:02}s", whole / 60, whole % 60),
+        _ => format!("{}h{:02}m", whole / 3600, whole % 3600 / 60),
+    }
+}
+
 /// Shortest text that reads back to the same `f64`; `NaN`, `Infinity`, `-Infinity`.
 pub fn write_f64(out: &mut String, value: f64) {
     let magnitude = value.abs();

@@ -10,6 +10,8 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::cli::Format;
 
+pub use levada_core::text::seconds;
+
 /// The widest cell of a table, in columns of the terminal.
 const CELL_WIDTH_MAX: usize = 60;
 
@@ -210,17 +212,6 @@ pub fn bytes(count: f64) -> String {
     match units.iter().find(|(_, size)| count >= *size) {
         Some((unit, size)) => format!("{:.1} {unit}", count / size),
         None => format!("{count:.0} B"),
-    }
-}
-
-/// `1h02m`, `3m04s`, `12s`, `0.3s`.
-pub fn seconds(seconds: f64) -> String {
-    let whole = seconds.round() as u64;
-    match whole {
-        0..10 => format!("{seconds:.1}s"),
-        10..60 => format!("{whole}s"),
-        60..3600 => format!("{}m{:02}s", whole / 60, whole % 60),
-        _ => format!("{}h{:02}m", whole / 3600, whole % 3600 / 60),
     }
 }
 

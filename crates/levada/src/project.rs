@@ -63,6 +63,12 @@ impl Project {
         look(&Variables { env: &env, secret: &secret, params, runtime: None })
     }
 
+    /// The values of the secrets that the files mention.
+    pub fn secrets(&self) -> Result<Vec<String>> {
+        let values: Result<Vec<_>> = self.mentioned.iter().map(|name| self.stored.get(name)).collect();
+        Ok(values?.into_iter().flatten().collect())
+    }
+
     /// Opens a connection by its name, or what a URL or a path leads to.
     pub fn open(&self, target: &str) -> Result<Opened, Vec<Error>> {
         match self.shared.connections.iter().find(|connection| connection.name == target) {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use levada_core::config::{self, File, Variables};
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::naming::{did_you_mean, nearest};
+use levada_engine::connections::{self, Opened};
 use levada_store::{Document, NewProject, Project, Store};
 
 use crate::problem::Problem;
@@ -15,10 +16,14 @@ use crate::{App, Server};
 /// Most versions kept.
 const KEPT_MAX: usize = 2_000;
 
+/// The versions of a pipeline's document and of the project's.
+type Versions = (i64, Option<i64>);
+
 /// Parsed versions of documents.
 #[derive(Default)]
 pub struct Documents {
     files: Mutex<HashMap<i64, Arc<File>>>,
+    uses: Mutex<HashMap<Versions, Arc<BTreeSet<String>>>>,
 }
 
 impl Documents {
@@ -34,6 +39,40 @@ impl Documents {
         }
         files.insert(document.id, file.clone());
         Ok(file)
+    }
+
+    /// The connections of the project that a pipeline uses. Those of a pipeline whose variables are not set here may be
+    /// missing.
+    pub fn uses(
+        &self,
+        project: &Project,
+        document: &Document,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Arc<BTreeSet<String>> {
+        let own = project.document.as_ref();
+        let key = (document.id, own.map(|own| own.id));
+        if let Some(uses) = self.uses.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return uses.clone();
+        }
+        let found = || {
+            let file = self.file(document).ok()?;
+            let own = own.and_then(|own| self.file(own).ok());
+            // what a secret or a variable stands for is no connection's name
+            let (secret, env) = (|_: &str| Ok(Some("0".to_owned())), |name: &str| env(name).or(Some("0".to_owned())));
+            let variables = Variables { env: &env, secret: &secret, params: BTreeMap::new(), runtime: None };
+            let shared = config::Project::of(std::iter::once(&*file).chain(own.as_deref()));
+            let (pipeline, _) = file.check(&shared, &variables).ok()?;
+            let used = pipeline.tasks.iter().flat_map(config::Task::connections);
+            let is_shared = |name: &&str| file.connections.iter().all(|connection| connection.name != *name);
+            Some(used.filter(is_shared).map(str::to_owned).collect::<BTreeSet<String>>())
+        };
+        let found = Arc::new(found().unwrap_or_default());
+        let mut uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
+        if uses.len() >= KEPT_MAX {
+            uses.clear();
+        }
+        uses.insert(key, found.clone());
+        found
     }
 
     /// The tags of an applied pipeline; none if there is no such pipeline.
@@ -78,12 +117,68 @@ impl Server {
 impl Server {
     /// What the store is to have, if nothing is wrong with any of the documents.
     pub async fn compile(&self, project: Source, pipelines: Vec<Source>) -> Result<NewProject, Problem> {
+        self.compile_with(project, pipelines, Known::new()).await
+    }
+
+    /// The same, where some secrets are about to have other values.
+    pub async fn compile_with(
+        &self,
+        project: Source,
+        pipelines: Vec<Source>,
+        secrets: Known,
+    ) -> Result<NewProject, Problem> {
         let texts = std::iter::once(&project).chain(&pipelines).map(|source| source.text.as_str());
-        let known = self.known_secrets(texts).await;
+        let mut known = self.known_secrets(texts).await;
+        known.extend(secrets);
         let new = self.with_variables(&known, BTreeMap::new(), |variables| {
             project::compile(&self.registry, variables, project, pipelines)
         });
         Ok(new?)
+    }
+}
+
+/// A pipeline, checked, with all that its references stand for here.
+pub struct Checked {
+    /// The pipeline.
+    pub pipeline: config::Pipeline,
+    /// What it can use.
+    pub shared: config::Project,
+    /// The values of its parameters.
+    pub params: BTreeMap<String, String>,
+    /// The values of its secrets.
+    pub known: Known,
+}
+
+impl Server {
+    /// A pipeline of the project as a run with these parameters would have it; without parameters, those that have no
+    /// default stay open.
+    pub async fn checked(
+        &self,
+        project: &Project,
+        file: &File,
+        text: &str,
+        params: Option<BTreeMap<String, String>>,
+    ) -> Result<Checked, Problem> {
+        let own = project.document.as_ref().map(|own| self.documents.file(own)).transpose()?;
+        let shared = config::Project::of(std::iter::once(file).chain(own.as_deref()));
+        let texts = std::iter::once(text).chain(project.document.as_ref().map(|own| own.text.as_str()));
+        let known = self.known_secrets(texts).await;
+        let checked = self.with_variables(&known, params.clone().unwrap_or_default(), |variables| match &params {
+            Some(_) => file.pipeline(&shared, variables),
+            None => file.check(&shared, variables),
+        });
+        let (pipeline, params) = checked?;
+        Ok(Checked { pipeline, shared, params, known })
+    }
+
+    /// Opens a connection that a pipeline uses.
+    pub fn open_for(&self, checked: &Checked, name: &str) -> Result<Opened, Vec<Error>> {
+        let found = checked.shared.connections.iter().find(|connection| connection.name == name);
+        let found =
+            found.ok_or_else(|| vec![Error::new(ErrorKind::Config, format!("there is no connection `{name}`"))])?;
+        self.with_variables(&checked.known, checked.params.clone(), |variables| {
+            connections::open(&self.registry, found, variables)
+        })
     }
 }
 

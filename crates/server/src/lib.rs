@@ -2,7 +2,9 @@
 //! lists them, [`guard`] decides who may call them, and [`listen`] answers the network.
 
 pub mod auth;
+pub mod backfills;
 pub mod caller;
+pub mod connections;
 mod data;
 pub mod documents;
 mod figures;
@@ -18,6 +20,8 @@ pub mod rate;
 pub mod route;
 pub mod router;
 mod routes;
+pub mod schedules;
+pub mod secrets;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -187,7 +187,8 @@ impl Mistake {
         Self { message: error.message.clone(), place, advice: String::new() }
     }
 
-    fn of(error: &Error) -> Self {
+    /// What an error tells.
+    pub(crate) fn of(error: &Error) -> Self {
         Self { message: error.message().to_owned(), place: error.place().to_vec(), advice: error.advice().to_owned() }
     }
 }

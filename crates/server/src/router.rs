@@ -19,7 +19,10 @@ use crate::openapi;
 use crate::problem::{Details, Problem};
 use crate::route::Rule::{self, Metrics, Pipeline, Public, Role, Signed};
 use crate::route::{Call, Output, Route, line};
-use crate::routes::{audit, health, logs, pipelines, project, runs, session, tokens, users};
+use crate::routes::{
+    artifacts, audit, backfills, browse, connections, connectors, health, logs, pipelines, plans, project, quarantine,
+    recent, runs, schedules, search, secrets, session, settings, tokens, users, workers,
+};
 
 /// The routes, and the schemas that they refer to.
 pub struct Table {
@@ -42,6 +45,9 @@ pub fn table() -> Table {
     of_users(&mut lines);
     of_pipelines(&mut lines);
     of_runs(&mut lines);
+    of_connections(&mut lines);
+    of_schedules(&mut lines);
+    of_the_house(&mut lines);
     lines.generator.subschema_for::<Details>();
     Table { routes: lines.routes, schemas: lines.generator.take_definitions(true) }
 }
@@ -101,6 +107,19 @@ fn of_pipelines(lines: &mut Lines) {
     lines.post("pausePipeline", path, Pipeline(Operator), "Let nothing of a pipeline start", pipelines::pause);
     let path = "/api/v1/pipelines/{pipeline}/resume";
     lines.post("resumePipeline", path, Pipeline(Operator), "Let a paused pipeline go on", pipelines::resume);
+    let path = "/api/v1/pipelines/{pipeline}/plan";
+    lines.post(
+        "planPipeline",
+        path,
+        Pipeline(Operator),
+        "What a run would do, told before anything moves",
+        plans::plan,
+    );
+    let path = "/api/v1/pipelines/{pipeline}/positions";
+    lines.get("listPositions", path, Role(Viewer), "What destinations remember of a pipeline's streams", plans::list);
+    let path = "/api/v1/pipelines/{pipeline}/positions/reset";
+    lines.post("resetPosition", path, Pipeline(Editor), "Load a stream from the start next time", plans::reset);
+    lines.get("listRecentRuns", "/api/v1/recent-runs", Role(Viewer), "The last runs of every pipeline", recent::list);
     let path = "/api/v1/pipelines/{pipeline}/runs";
     lines.post("startRun", path, Pipeline(Operator), "Start a run", runs::start);
     lines.last(Route::once);
@@ -123,8 +142,79 @@ fn of_runs(lines: &mut Lines) {
     lines.get("downloadLog", path, Role(Viewer), "The log of a task as a file", logs::download);
     lines.get("listen", "/api/v1/events", Role(Viewer), "Live events over a WebSocket", socket::open);
     lines.get("streamEvents", "/api/v1/events/stream", Role(Viewer), "Live events, server-sent", stream::open);
+    let path = "/api/v1/runs/{run}/artifacts";
+    lines.get("listArtifacts", path, Role(Viewer), "The files that the tasks of a run left", artifacts::list);
+    let path = "/api/v1/runs/{run}/artifacts/download";
+    lines.get("downloadArtifact", path, Role(Viewer), "A file that a task of a run left", artifacts::download);
+    let path = "/api/v1/runs/{run}/quarantine";
+    lines.get(
+        "listQuarantine",
+        path,
+        Role(Viewer),
+        "The streams of a run with rows in the quarantine",
+        quarantine::streams,
+    );
+    let path = "/api/v1/runs/{run}/quarantine/rows";
+    lines.get("readQuarantine", path, Pipeline(Editor), "Rows that a run could not load", quarantine::rows);
     let path = "/api/v1/task-runs/{task_run}/why";
     lines.get("whyTask", path, Role(Viewer), "What a task run waits for", runs::why_task);
+}
+
+fn of_connections(lines: &mut Lines) {
+    let path = "/api/v1/connectors";
+    lines.get("listConnectors", path, Role(Viewer), "The kinds of systems that can be connected", connectors::list);
+    let path = "/api/v1/connectors/{connector}";
+    lines.get("getConnector", path, Role(Viewer), "A kind of system, with the schema of its settings", connectors::get);
+    let path = "/api/v1/connections";
+    lines.get("listConnections", path, Role(Viewer), "Connections, without their secrets", connections::list);
+    let path = "/api/v1/connections/{connection}";
+    lines.get("getConnection", path, Role(Viewer), "A connection, without its secrets", connections::get);
+    lines.put("putConnection", path, Role(Editor), "Make or change a connection", connections::put);
+    lines.last(Route::conditional);
+    lines.delete("deleteConnection", path, Role(Editor), "Take a connection out that nobody uses", connections::delete);
+    lines.last(Route::conditional);
+    let path = "/api/v1/connections/{connection}/test";
+    lines.post("testConnection", path, Role(Operator), "Try a connection step by step", browse::test);
+    let path = "/api/v1/connection-test";
+    lines.post("testSettings", path, Role(Editor), "Try settings that are not saved", browse::test_unsaved);
+    let path = "/api/v1/connections/{connection}/streams";
+    lines.get("listStreams", path, Role(Editor), "The streams behind a connection", browse::streams);
+    let path = "/api/v1/connections/{connection}/preview";
+    lines.get("previewStream", path, Role(Editor), "The first rows of a stream", browse::preview);
+}
+
+fn of_schedules(lines: &mut Lines) {
+    lines.get("listSchedules", "/api/v1/schedules", Role(Viewer), "What starts pipelines by itself", schedules::list);
+    let path = "/api/v1/schedules/preview";
+    lines.post("previewSchedule", path, Role(Viewer), "When a schedule would fire", schedules::preview_unsaved);
+    let path = "/api/v1/pipelines/{pipeline}/schedules/{schedule}/preview";
+    lines.get("listFires", path, Role(Viewer), "When a schedule fires next", schedules::preview);
+    let path = "/api/v1/pipelines/{pipeline}/schedules/{schedule}/pause";
+    lines.post("pauseSchedule", path, Pipeline(Operator), "Keep a schedule from firing", schedules::pause);
+    let path = "/api/v1/pipelines/{pipeline}/schedules/{schedule}/resume";
+    lines.post("resumeSchedule", path, Pipeline(Operator), "Let a paused schedule fire again", schedules::resume);
+    lines.get("listBackfills", "/api/v1/backfills", Role(Viewer), "Backfills, the newest first", backfills::list);
+    lines.get("getBackfill", "/api/v1/backfills/{backfill}", Role(Viewer), "A backfill", backfills::get);
+    let path = "/api/v1/pipelines/{pipeline}/backfills";
+    lines.post("makeBackfill", path, Pipeline(Operator), "One run for every instant of a range", backfills::make);
+    lines.last(Route::once);
+    let path = "/api/v1/backfills/{backfill}/pause";
+    lines.post("pauseBackfill", path, Pipeline(Operator), "Start no further runs of a backfill", backfills::pause);
+    let path = "/api/v1/backfills/{backfill}/resume";
+    lines.post("resumeBackfill", path, Pipeline(Operator), "Let a paused backfill go on", backfills::resume);
+    let path = "/api/v1/backfills/{backfill}/cancel";
+    lines.post("cancelBackfill", path, Pipeline(Operator), "Cancel a backfill with its open runs", backfills::cancel);
+}
+
+fn of_the_house(lines: &mut Lines) {
+    lines.get("listWorkers", "/api/v1/workers", Role(Viewer), "Who executes tasks", workers::list);
+    lines.get("listPools", "/api/v1/pools", Role(Viewer), "Pools, and who holds their slots", workers::pools);
+    lines.get("listSecrets", "/api/v1/secrets", Role(Editor), "The names of stored secrets", secrets::list);
+    let path = "/api/v1/secrets/{secret}";
+    lines.put("setSecret", path, Role(Admin), "Keep a secret", secrets::set);
+    lines.delete("removeSecret", path, Role(Admin), "Remove a secret", secrets::delete);
+    lines.get("getSettings", "/api/v1/settings", Role(Admin), "What is configured", settings::get);
+    lines.get("search", "/api/v1/search", Role(Viewer), "Pipelines, connections and runs by name", search::search);
 }
 
 /// What answers requests.

@@ -1,16 +1,16 @@
 //! A server over a store of its own, and a way to ask it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
-use levada_engine::house::SystemClock;
+use levada_engine::house::{Secrets, SystemClock};
 use levada_server::guard::Local;
 use levada_server::router::router;
-use levada_server::{Limits, Parts, Server};
-use levada_store::{Location, Store};
+use levada_server::{App, Limits, Parts, Server};
+use levada_store::{KeySource, Location, Store};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -21,8 +21,23 @@ pub const NIGHTLY: &str = "# a comment\nversion: 1\nname: nightly\ntags: [money]
 
 /// A server.
 pub struct Place {
+    pub app: App,
     router: axum::Router,
     folder: tempfile::TempDir,
+}
+
+/// Secrets of the store, as the binary looks them up.
+pub fn stored(store: Store, data: PathBuf) -> Secrets {
+    Arc::new(move |name| {
+        let (store, data) = (store.clone(), data.clone());
+        Box::pin(async move {
+            if store.secret_names().await?.iter().all(|known| known.name != name) {
+                return Ok(None);
+            }
+            let secrets = store.unlock(&KeySource::find(&data)?).await?;
+            Ok(secrets.get(&name).await?.map(|secret| secret.expose().to_owned()))
+        })
+    })
 }
 
 /// Who asks.
@@ -72,16 +87,16 @@ impl Place {
 
     fn over(store: Store, folder: tempfile::TempDir, limits: Limits) -> Self {
         let app = Server::new(Parts {
-            store,
+            store: store.clone(),
             registry: levada_connectors::registry(),
             clock: Arc::new(SystemClock),
             env: Arc::new(|_| None),
-            secrets: Arc::new(|_| Box::pin(async { Ok(None) })),
+            secrets: stored(store.clone(), folder.path().to_path_buf()),
             project_dir: folder.path().to_path_buf(),
             data_dir: folder.path().to_path_buf(),
             limits,
         });
-        Self { router: router(app), folder }
+        Self { router: router(app.clone()), app, folder }
     }
 
     /// A server with a project.
@@ -93,7 +108,18 @@ impl Place {
 
     /// Applies a project with these pipelines.
     pub async fn apply(&self, pipelines: &[&str]) {
-        let mut documents = vec![json!({ "path": "levada.yaml", "text": PROJECT })];
+        self.apply_all(PROJECT, pipelines).await;
+    }
+
+    /// A server with a project of one's own.
+    pub async fn with_documents(project: &str, pipelines: &[&str]) -> Self {
+        let place = Self::new().await;
+        place.apply_all(project, pipelines).await;
+        place
+    }
+
+    pub async fn apply_all(&self, project: &str, pipelines: &[&str]) {
+        let mut documents = vec![json!({ "path": "levada.yaml", "text": project })];
         let pipeline = |(number, text)| json!({ "path": format!("pipelines/{number}.yaml"), "text": text });
         documents.extend(pipelines.iter().enumerate().map(pipeline));
         self.put("/api/v1/project", json!({ "documents": documents })).await.is(200);
@@ -105,6 +131,12 @@ impl Place {
 
     pub fn router(&self) -> axum::Router {
         self.router.clone()
+    }
+
+    /// The text of the project's own document.
+    pub async fn own_text(&self) -> String {
+        let documents = self.get("/api/v1/project").await.is(200).json();
+        documents["documents"][0]["text"].as_str().unwrap().to_owned()
     }
 
     pub async fn ask(&self, who: &Who, request: Request<Body>) -> Reply {

@@ -1,11 +1,14 @@
 //! The server as its callers see it: requests go through the router to a real store.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod connections;
 mod data;
 mod doors;
 mod harness;
 mod hr;
 mod live;
+mod loads;
 mod pipelines;
 mod roles;
 mod runs;
+mod schedules;

@@ -77,15 +77,19 @@ async fn every_route_asks_for_its_role() {
 async fn roles_by_tag_count_for_their_pipelines_only() {
     let place = place().await;
     let (session, token) = user(&place, "olga", Role::Viewer, json!([{ "tag": "money", "role": "operator" }])).await;
-    let mut runs = Vec::new();
+    let (mut runs, mut backfills) = (Vec::new(), Vec::new());
+    let range = json!({ "from": "2026-01-01", "to": "2026-01-02" });
     for pipeline in ["nightly", "plain"] {
+        let made = place.post(&format!("/api/v1/pipelines/{pipeline}/backfills"), range.clone()).await.is(200).json();
+        backfills.push(made["backfill"]["id"].as_i64().unwrap());
         let made = place.post(&format!("/api/v1/pipelines/{pipeline}/runs"), json!({})).await.is(201).json();
         runs.push(made["id"].as_i64().unwrap());
     }
     for who in [&session, &token] {
         for route in table().routes.iter().filter(|route| matches!(route.rule, Rule::Pipeline(_))) {
-            for (pipeline, run) in [("nightly", runs[0]), ("plain", runs[1])] {
-                let path = filled(route.path, pipeline).replace("/runs/1", &format!("/runs/{run}"));
+            for (at, pipeline) in ["nightly", "plain"].into_iter().enumerate() {
+                let path = filled(route.path, pipeline).replace("/runs/1", &format!("/runs/{}", runs[at]));
+                let path = path.replace("/backfills/1", &format!("/backfills/{}", backfills[at]));
                 let status = status(&place, who, route.method.as_str(), &path).await;
                 let is_allowed = pipeline == "nightly" && route.rule == Rule::Pipeline(Role::Operator);
                 assert_eq!(status != 403, is_allowed, "{} {path}: {status}", route.method);

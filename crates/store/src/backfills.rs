@@ -7,6 +7,8 @@ use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::id::{BackfillId, RunId};
 use levada_core::run::RunState;
 use levada_core::time::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::Store;
 use crate::db::{Row, Signal, Tx, Value, list};
@@ -27,8 +29,22 @@ pub struct NewBackfill {
     pub identity: Option<String>,
 }
 
+/// Which backfills to list, the newest first.
+#[derive(Debug, Clone, Default)]
+pub struct BackfillFilter {
+    /// Of this pipeline.
+    pub pipeline: Option<String>,
+    /// In this state.
+    pub state: Option<BackfillState>,
+    /// Older than this one, which is the last of the page before.
+    pub before: Option<BackfillId>,
+    /// Most backfills.
+    pub limit: usize,
+}
+
 /// Which instants of a range need a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Only {
     /// All of them.
     #[default]
@@ -40,7 +56,8 @@ pub enum Only {
 }
 
 /// Where a backfill stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum BackfillState {
     /// It starts runs.
     Running,
@@ -75,6 +92,13 @@ pub struct Backfill {
     pub created_at: Timestamp,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
+}
+
+impl BackfillFilter {
+    /// The newest ones.
+    pub fn newest(limit: usize) -> Self {
+        Self { limit, ..Self::default() }
+    }
 }
 
 impl BackfillState {
@@ -153,12 +177,21 @@ impl Store {
         self.db.read(show).await
     }
 
-    /// The newest backfills first.
-    pub async fn backfills(&self, limit: usize) -> Result<Vec<Backfill>> {
+    /// A page of backfills, the newest first.
+    pub async fn backfills(&self, filter: BackfillFilter) -> Result<Vec<Backfill>> {
         let show = async move |tx: &mut Tx| {
-            let sql = format!("SELECT {COLUMNS} FROM backfills ORDER BY id DESC LIMIT $1");
+            let sql = format!(
+                "SELECT {COLUMNS} FROM backfills WHERE id < $1 AND ($2 = '' OR pipeline = $2) AND ($3 = '' OR state = $3) \
+                 ORDER BY id DESC LIMIT $4"
+            );
+            let values: [Value; 4] = [
+                filter.before.map_or(i64::MAX, |before| before.0).into(),
+                filter.pipeline.as_deref().unwrap_or_default().into(),
+                filter.state.map_or("", BackfillState::name).into(),
+                filter.limit.into(),
+            ];
             let mut found = Vec::new();
-            for mut row in tx.rows(&sql, &[limit.into()]).await? {
+            for mut row in tx.rows(&sql, &values).await? {
                 found.push(read(tx, &mut row).await?);
             }
             Ok(found)

@@ -10,6 +10,7 @@ mod db;
 mod documents;
 mod live;
 mod migrate;
+mod overview;
 mod pipelines;
 #[cfg(test)]
 mod plans;
@@ -38,10 +39,11 @@ pub use access::{
     Updated, User, UserChange, UserFilter,
 };
 pub use audit_log::{AuditCheck, AuditEntry, AuditFilter, AuditHead, AuditLine, Broken};
-pub use backfills::{Backfill, BackfillState, NewBackfill, Only};
+pub use backfills::{Backfill, BackfillFilter, BackfillState, NewBackfill, Only};
 pub use db::{Commits, Dialect, Location, RunCounts, Signal};
 pub use documents::{Document, Kept, Kind, NewDocument};
 pub use live::{Feed, LiveEvent};
+pub use overview::{Holder, Pool, RecentRun, RecentRuns};
 pub use pipelines::{LastRun, Pipeline};
 pub use project::{Applied, Change, NewProject, Project};
 pub use retention::Keep;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use levada_core::batch::Reject;
 use levada_core::destination::{Destination, Load, LoadPlan, LoadSpec};
 use levada_core::error::{Context, Error, ErrorKind, Result};
 use levada_core::naming::{LengthUnit, NameRules};
@@ -100,6 +101,16 @@ impl Destination for MysqlDestination {
             let forgotten = state::forget(&mut conn, key).await?;
             let _ = conn.disconnect().await;
             Ok(forgotten)
+        }
+        .boxed()
+    }
+
+    fn rejects<'a>(&'a self, load_id: &'a str, skip: usize, limit: usize) -> BoxFuture<'a, Result<Vec<Reject>>> {
+        async move {
+            let mut conn = session::open(&self.config).await?;
+            let rejects = state::rejects(&mut conn, load_id, skip, limit).await?;
+            let _ = conn.disconnect().await;
+            Ok(rejects)
         }
         .boxed()
     }

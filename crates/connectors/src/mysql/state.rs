@@ -134,6 +134,22 @@ pub async fn commits(conn: &mut Conn) -> Result<Vec<Commit>> {
     Ok(commits)
 }
 
+/// Rows that a load put into the quarantine; none where there is no such table.
+///
+/// # Errors
+/// `Connect`, `Permission`.
+pub async fn rejects(conn: &mut Conn, load_id: &str, skip: usize, limit: usize) -> Result<Vec<Reject>> {
+    let sql = format!(
+        "SELECT row_json, column_name, reason FROM {} WHERE load_id = ? ORDER BY id LIMIT ? OFFSET ?",
+        quoted(REJECTS)
+    );
+    match conn.exec::<(String, Option<String>, String), _, _>(sql, (load_id, limit, skip)).await {
+        Ok(rows) => Ok(rows.into_iter().map(|(row, column, reason)| Reject { row, column, reason }).collect()),
+        Err(error) if super::error::code(&error) == Some(1146) => Ok(Vec::new()),
+        Err(error) => Err(from_driver(error)),
+    }
+}
+
 /// Forgets a stream's last commit.
 ///
 /// # Errors

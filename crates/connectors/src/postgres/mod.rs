@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use arrow_schema::Field;
 use futures_util::future::BoxFuture;
+use levada_core::batch::Reject;
 use levada_core::connector::{CheckStep, Connection, Connector, Descriptor};
 use levada_core::destination::{Destination, Load, LoadPlan, LoadSpec};
 use levada_core::error::Result;
@@ -126,6 +127,10 @@ impl Destination for Database {
 
     fn forget<'a>(&'a self, key: &'a StreamKey) -> BoxFuture<'a, Result<bool>> {
         Box::pin(destination::forget(&self.settings, key))
+    }
+
+    fn rejects<'a>(&'a self, load_id: &'a str, skip: usize, limit: usize) -> BoxFuture<'a, Result<Vec<Reject>>> {
+        Box::pin(destination::rejects(&self.settings, load_id, skip, limit))
     }
 
     fn begin<'a>(&'a self, spec: LoadSpec, plan: LoadPlan) -> BoxFuture<'a, Result<Box<dyn Load>>> {

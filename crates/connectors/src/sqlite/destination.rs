@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow_schema::Schema;
 use futures_util::future::BoxFuture;
+use levada_core::batch::Reject;
 use levada_core::destination::{Destination, Load, LoadPlan, LoadSpec, PlannedColumn, Promise, WriteMode};
 use levada_core::error::{Context, Error, ErrorKind, Result};
 use levada_core::naming::{LengthUnit, NameRules};
@@ -13,7 +14,7 @@ use levada_core::source::StreamInfo;
 use rusqlite::{Connection, params};
 
 use super::{File, ddl, discover, error, load, quote, types};
-use crate::kit::state::POSITIONS;
+use crate::kit::state::{POSITIONS, REJECTS};
 
 impl Destination for File {
     fn name_rules(&self) -> NameRules {
@@ -79,6 +80,17 @@ impl Destination for File {
         })
     }
 
+    fn rejects<'a>(&'a self, load_id: &'a str, skip: usize, limit: usize) -> BoxFuture<'a, Result<Vec<Reject>>> {
+        Box::pin(async move {
+            let load_id = load_id.to_owned();
+            self.blocking(move |file| match file.open_to_read()? {
+                Some(connection) => rejects(&connection, &load_id, skip, limit).at(file.place()),
+                None => Ok(Vec::new()),
+            })
+            .await
+        })
+    }
+
     fn begin<'a>(&'a self, spec: LoadSpec, plan: LoadPlan) -> BoxFuture<'a, Result<Box<dyn Load>>> {
         Box::pin(async move { Ok(Box::new(load::begin(self, spec, plan).await?) as Box<dyn Load>) })
     }
@@ -130,6 +142,23 @@ fn plan(file: &File, spec: &LoadSpec) -> Result<LoadPlan> {
         writers: 1,
         promise: Promise::ExactlyOnce,
     })
+}
+
+fn rejects(connection: &Connection, load_id: &str, skip: usize, limit: usize) -> Result<Vec<Reject>> {
+    let known = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1";
+    let known: i64 = connection.query_row(known, [REJECTS], |row| row.get(0)).map_err(error::of)?;
+    if known == 0 {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT row_json, column_name, reason FROM {} WHERE load_id = ?1 ORDER BY rowid LIMIT ?2 OFFSET ?3",
+        quote(REJECTS)
+    );
+    let mut statement = connection.prepare(&sql).map_err(error::of)?;
+    let (skip, limit) = (i64::try_from(skip).unwrap_or(i64::MAX), i64::try_from(limit).unwrap_or(i64::MAX));
+    let read = |row: &rusqlite::Row<'_>| Ok(Reject { row: row.get(0)?, column: row.get(1)?, reason: row.get(2)? });
+    let rows = statement.query_map(params![load_id, limit, skip], read).and_then(Iterator::collect);
+    rows.map_err(error::of)
 }
 
 /// The unique index that a merge into an existing table lacks.

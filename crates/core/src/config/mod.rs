@@ -8,8 +8,10 @@
 pub mod amount;
 mod check;
 mod collection;
+mod credentials;
 mod decode;
 mod document;
+pub mod edit;
 mod file;
 mod interpolate;
 mod json_schema;
@@ -30,6 +32,7 @@ mod work;
 mod yaml;
 
 pub use collection::{Access, Collection, CollectionDocument, ColumnDocument};
+pub use credentials::{MASKED, replace_secrets, replace_secrets_in_address};
 pub use document::{OnLost, Param, ParamKind, PipelineDocument, TaskDocument};
 pub use file::File;
 pub use interpolate::{Runtime, Variables, env_name, secret_names};

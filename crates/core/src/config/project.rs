@@ -258,9 +258,17 @@ impl Connection {
         self.typed(&filled).map_err(|error| vec![error])
     }
 
+    /// What the document says, its references as they are written.
+    ///
+    /// # Errors
+    /// `Config`, with file, line and column.
+    pub fn written(&self) -> Result<Settings> {
+        self.typed(&self.node)
+    }
+
     /// Says what can be said without resolving anything.
     pub(super) fn check_shape(&self) -> Result<()> {
-        self.typed(&self.node).map(|_| ())
+        self.written().map(|_| ())
     }
 
     fn typed(&self, node: &Node) -> Result<Settings> {

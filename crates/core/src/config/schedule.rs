@@ -7,10 +7,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::amount::DurationText;
+use super::decode;
 use super::problem::{Problem, Problems};
-use super::shorthand::{self, FromText};
+use super::shorthand::{self, FromText, Short};
 use super::task::FilePattern;
-use crate::error::Error;
+use super::yaml;
+use crate::error::{Error, ErrorKind};
 use crate::schedule::{self, Catchup, Cron, Every, Gap, Overlap, Rule, Zone};
 
 /// How often files are looked for, where the document says nothing.
@@ -162,6 +164,29 @@ impl ScheduleDocument {
             }
             _ => Err(problems.0),
         }
+    }
+}
+
+impl Schedule {
+    /// Reads one schedule by itself, as a pipeline's document would have it: text or a mapping.
+    ///
+    /// # Errors
+    /// `Config`, one for each rule that is broken.
+    pub fn parse(text: &str) -> Result<Self, Vec<Error>> {
+        const FILE: &str = "schedule";
+        let documents = yaml::parse(FILE, text).map_err(|error| vec![error])?;
+        let wrong =
+            || Error::new(ErrorKind::Config, "this is not one schedule").advise("Write `0 6 * * *`, for instance.");
+        let [document] = documents.as_slice() else { return Err(vec![wrong()]) };
+        let Short(schedule): Short<ScheduleDocument> =
+            decode::decode(document).map_err(|misfit| vec![misfit.in_file(FILE)])?;
+        let error = |problem: Problem| {
+            let path: Vec<&str> = problem.path.iter().map(String::as_str).collect();
+            Error::new(ErrorKind::Config, problem.message)
+                .at(document.locate(&path).in_file(FILE))
+                .advise(problem.advice)
+        };
+        schedule.resolve("schedule").map_err(|problems| problems.into_iter().map(error).collect())
     }
 }
 

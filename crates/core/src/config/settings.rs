@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::naming::{did_you_mean, nearest};
 
 /// Deepest nesting of references in a schema that is followed.
-const DEPTH_MAX: usize = 8;
+pub(super) const DEPTH_MAX: usize = 8;
 
 /// Brings settings into the types that a schema asks for. Unknown settings are left to the connector.
 ///
@@ -90,7 +90,7 @@ fn fit_word(name: &str, word: &str, kinds: &[&Json]) -> Result<()> {
 }
 
 /// The schemas of which a value has to meet one, references followed.
-fn alternatives<'a>(schema: &'a Json, root: &'a Json, depth: usize, found: &mut Vec<&'a Json>) {
+pub(super) fn alternatives<'a>(schema: &'a Json, root: &'a Json, depth: usize, found: &mut Vec<&'a Json>) {
     if depth == 0 {
         return;
     }

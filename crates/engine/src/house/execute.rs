@@ -25,6 +25,7 @@ use crate::log::TaskLog;
 use crate::metrics::{self, metrics};
 use crate::progress::Progress;
 use crate::report::Report;
+use crate::task::run_files::run_folder;
 use crate::task::{Outcome, TaskContext, command, http, processes};
 
 /// How long a task that has run out of time may take to end.
@@ -264,7 +265,7 @@ impl Executor {
             task: claim.task.clone(),
             item,
             fire_time: claim.fire_time,
-            run_dir: self.around.data_dir.join("runs").join(claim.run.to_string()).join(name),
+            run_dir: run_folder(&self.around.data_dir, claim.run).join(name),
             project_dir: self.around.project_dir.clone(),
             inputs: serde_json::json!({ "params": params, "tasks": outputs }),
             log: TaskLog::new(log, redactor.clone(), self.around.clock.clone()),

@@ -24,6 +24,8 @@ use crate::task::notify::{self, Note};
 const RUN_LOOK: Duration = Duration::from_secs(300);
 /// Streams named in the outputs of a sync; of more, only the sums.
 const STREAMS_MAX: usize = 100;
+/// The output of a sync that names the loads with rows in the quarantine, by stream.
+pub const QUARANTINE: &str = "quarantine";
 /// Most rows of a query that are looked at.
 const ROWS_MAX: usize = 100_000;
 
@@ -233,6 +235,12 @@ fn outputs(report: &Report) -> Json {
             .map(|stream| (stream.stream.clone(), serde_json::to_value(stream.proof).unwrap_or_default()))
             .collect();
         outputs["streams"] = Json::Object(streams);
+    }
+    let rejecting = report.streams.iter().filter(|stream| stream.proof.rejected > 0);
+    let loads: Map<String, Json> =
+        rejecting.take(STREAMS_MAX).map(|stream| (stream.stream.clone(), stream.load_id.clone().into())).collect();
+    if !loads.is_empty() {
+        outputs[QUARANTINE] = Json::Object(loads);
     }
     outputs
 }

@@ -15,7 +15,7 @@ pub use clock::SystemClock;
 pub use execute::{Env, Executor, Nobody, Observer, Secrets, Seen, Surroundings, log_path};
 pub use host::Host;
 pub use keeper::{Keeper, Removed};
-pub use kinds::{RunOptions, step};
+pub use kinds::{QUARANTINE, RunOptions, step};
 pub use landing::{Landed, Landing, LookForFiles};
 pub use left::kill_left_behind;
 pub use tick::{Scheduler, Tick};

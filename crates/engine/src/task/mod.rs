@@ -10,6 +10,7 @@ mod mail;
 pub mod notify;
 mod output;
 pub mod processes;
+pub mod run_files;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -403,13 +403,13 @@ impl World {
     }
 
     async fn backfills_ended(&self) -> bool {
-        let backfills = self.store.backfills(100).await.unwrap();
+        let backfills = self.store.backfills(levada_store::BackfillFilter::newest(100)).await.unwrap();
         backfills.iter().all(|backfill| backfill.ended_at.is_some())
     }
 
     async fn check_end(&self) {
         assert_eq!(self.store.audit().await.unwrap(), Vec::<String>::new());
-        for backfill in self.store.backfills(100).await.unwrap() {
+        for backfill in self.store.backfills(levada_store::BackfillFilter::newest(100)).await.unwrap() {
             let runs: Vec<_> = self.observer.runs.values().filter(|run| run.backfill == Some(backfill.id.0)).collect();
             let times: BTreeSet<_> = runs.iter().map(|run| run.fire_time).collect();
             assert_eq!((runs.len(), times.len()), (4, 4), "the runs of backfill {}", backfill.id);

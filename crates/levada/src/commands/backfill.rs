@@ -3,8 +3,8 @@
 use levada_core::error::{Error, ErrorKind};
 use levada_core::id::BackfillId;
 use levada_core::time::Timestamp;
-use levada_engine::house::step;
-use levada_store::{Backfill, NewBackfill, Only, RunFilter, Scheduled, Store, When};
+use levada_server::backfills::{Range, times};
+use levada_store::{Backfill, BackfillFilter, NewBackfill, Only, RunFilter, Store};
 use serde_json::json;
 
 use super::{Context, Errors, Outcome, block_on, one, pipelines, runs, start};
@@ -13,8 +13,6 @@ use crate::output::{Cell, Table, instant};
 use crate::service;
 use crate::vault::Vault;
 
-/// Most runs of one backfill.
-const TIMES_MAX: usize = 100_000;
 /// Runs shown of one backfill.
 const RUNS_SHOWN: usize = 100;
 
@@ -31,11 +29,8 @@ pub fn execute(context: &Context, args: &BackfillArgs) -> Outcome {
             (_, true) => Only::Failed,
             _ => Only::All,
         };
-        let mut times = times(&store, args).await?;
-        if args.reverse {
-            times.reverse();
-        }
-        let times = store.backfill_times(args.pipeline.clone(), times, only).await.map_err(one)?;
+        let range = Range { from: args.from, to: args.to, every: args.every, only, reverse: args.reverse };
+        let times = times(&store, &args.pipeline, range).await.map_err(one)?;
         if args.dry_run {
             tell(context, &times);
             return Ok(0);
@@ -66,7 +61,7 @@ pub fn control(context: &Context, command: &BackfillsCommand) -> Outcome {
         let (_, store) = context.store().await?;
         let id = match command {
             BackfillsCommand::List { limit } => {
-                list(context, &store.backfills(*limit).await.map_err(one)?);
+                list(context, &store.backfills(BackfillFilter::newest(*limit)).await.map_err(one)?);
                 return Ok(0);
             }
             BackfillsCommand::Show { id } => return show(context, &store, BackfillId(*id)).await.map(|()| 0),
@@ -91,35 +86,6 @@ pub fn control(context: &Context, command: &BackfillsCommand) -> Outcome {
         }
         Ok(0)
     })
-}
-
-/// The instants of the range: steps of time, or the fires of the only schedule by time.
-async fn times(store: &Store, args: &BackfillArgs) -> Result<Vec<Timestamp>, Errors> {
-    if args.to < args.from {
-        return Err(one(Error::new(ErrorKind::Usage, "`--to` is before `--from`").advise("Swap the two.")));
-    }
-    let schedules = store.schedules(Some(args.pipeline.clone())).await.map_err(one)?;
-    let by_time = |schedule: Scheduled| match schedule.spec.when {
-        When::Time(times) => Some(times),
-        _ => None,
-    };
-    let by_time: Vec<_> = schedules.into_iter().filter_map(by_time).collect();
-    let times: Vec<Timestamp> = match (args.every, by_time.as_slice()) {
-        (None, [times]) => times.between(args.from.minus(std::time::Duration::from_micros(1)), args.to, TIMES_MAX + 1),
-        (every, _) => {
-            let every = every.unwrap_or_default();
-            (0..)
-                .map_while(|count| step(args.from, every, count))
-                .take_while(|at| *at <= args.to)
-                .take(TIMES_MAX + 1)
-                .collect()
-        }
-    };
-    if times.len() > TIMES_MAX {
-        return Err(one(Error::new(ErrorKind::Usage, format!("the range holds more than {TIMES_MAX} instants"))
-            .advise("Give a shorter range, or a longer `--every`.")));
-    }
-    Ok(times)
 }
 
 fn tell(context: &Context, times: &[Timestamp]) {

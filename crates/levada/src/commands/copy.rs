@@ -4,9 +4,10 @@ use levada_core::config::amount::{BytesText, parse_bytes};
 use levada_core::config::{Columns, Parallel, Problem, Retry, StreamDocument, Streams, Sync, SyncDocument};
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_engine::connections::Opened;
+use levada_engine::planning::{Work, plans};
 use levada_engine::report::StreamReport;
 
-use super::sync::{Work, carry_out, show_proof, show_report, stop_on_interrupt};
+use super::sync::{carry_out, show_proof, show_report, stop_on_interrupt};
 use super::{Context, Errors, Outcome, one, plan};
 use crate::cli::CopyArgs;
 use crate::wiring;
@@ -33,6 +34,7 @@ async fn copy(context: &Context, args: &CopyArgs, source: Opened, destination: O
         streams => streams.to_vec(),
     };
     let work = Work {
+        task: None,
         pipeline: source.connection.address(),
         sync: sync(args, streams, &source, &destination)?,
         source,
@@ -44,7 +46,7 @@ async fn copy(context: &Context, args: &CopyArgs, source: Opened, destination: O
     };
     if args.dry_run {
         let plans = tokio::select! {
-            plans = plan::plans(vec![(None, work)]) => plans?,
+            plans = plans(vec![work]) => plans?,
             () = stop.cancelled() => return Err(one(Error::new(ErrorKind::Interrupted, "stopped"))),
         };
         plan::show(output, &plans, &[]);

@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use levada_core::config::edit::scalar;
 use levada_core::error::{Context as _, Error, ErrorKind};
 use levada_core::schema::{NATIVE, type_name};
 use levada_core::source::StreamInfo;
+use levada_engine::browse::Stream;
 use serde_json::json;
 
 use super::{Context, Errors, Outcome, block_on, one};
@@ -33,7 +35,7 @@ pub fn execute(context: &Context, args: &DiscoverArgs) -> Outcome {
         return Ok(0);
     }
     if context.output.is_json() {
-        context.output.json(&json!({ "streams": streams.iter().map(stream_json).collect::<Vec<_>>() }));
+        context.output.json(&json!({ "streams": streams.iter().map(Stream::from).collect::<Vec<_>>() }));
     } else {
         show(context, &streams, args.stream.is_some());
     }
@@ -78,31 +80,6 @@ fn show(context: &Context, streams: &[StreamInfo], with_columns: bool) {
     }
 }
 
-fn stream_json(stream: &StreamInfo) -> serde_json::Value {
-    let columns: Vec<_> = stream
-        .schema
-        .fields()
-        .iter()
-        .map(|field| {
-            json!({
-                "name": field.name(),
-                "type": type_name(field),
-                "native": field.metadata().get(NATIVE),
-                "nullable": field.is_nullable(),
-            })
-        })
-        .collect();
-    json!({
-        "stream": stream.name,
-        "namespace": stream.namespace,
-        "table": stream.table,
-        "key": stream.key,
-        "rows_estimate": stream.rows_estimate,
-        "bytes_estimate": stream.bytes_estimate,
-        "columns": columns,
-    })
-}
-
 /// A pipeline that loads the streams in full; what can be told of each stands beside it.
 fn pipeline(project: &Project, args: &DiscoverArgs, streams: &[StreamInfo]) -> String {
     let to = args.to.as_deref().unwrap_or("://");
@@ -116,14 +93,14 @@ fn pipeline(project: &Project, args: &DiscoverArgs, streams: &[StreamInfo]) -> S
         }
         // a URL may hold a password, which does not belong into a file
         let address = if target.contains("://") { format!("${{{variable}}}") } else { target.to_owned() };
-        let _ = writeln!(connections, "  {name}: {}", quoted(&address));
+        let _ = writeln!(connections, "  {name}: {}", scalar(&address));
         sides.push(name.to_owned());
     }
     let mut text = "version: 1\n".to_owned();
     if !connections.is_empty() {
         let _ = write!(text, "connections:\n{connections}");
     }
-    let _ = write!(text, "sync:\n  from: {}\n  to: {}\n  streams:\n", quoted(&sides[0]), quoted(&sides[1]));
+    let _ = write!(text, "sync:\n  from: {}\n  to: {}\n  streams:\n", scalar(&sides[0]), scalar(&sides[1]));
     for stream in streams {
         let mut facts = vec![format!("{} columns", stream.schema.fields().len())];
         if !stream.key.is_empty() {
@@ -133,18 +110,9 @@ fn pipeline(project: &Project, args: &DiscoverArgs, streams: &[StreamInfo]) -> S
             facts.push(format!("about {rows} rows"));
         }
         let facts: String = facts.join("; ").chars().filter(|c| !c.is_control()).collect();
-        let _ = writeln!(text, "    {}: {{}} # {facts}", quoted(&stream.name));
+        let _ = writeln!(text, "    {}: {{}} # {facts}", scalar(&stream.name));
     }
     text
-}
-
-/// A YAML scalar that means just this text.
-fn quoted(text: &str) -> String {
-    let mut chars = text.chars();
-    let plain = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
-        && chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '/'))
-        && !matches!(text.to_ascii_lowercase().as_str(), "true" | "false" | "null" | "yes" | "no" | "on" | "off");
-    if plain { text.to_owned() } else { serde_json::Value::from(text).to_string() }
 }
 
 fn write_pipeline(path: &Path, text: &str) -> Result<(), Errors> {

@@ -14,7 +14,6 @@ mod init;
 mod logs;
 mod pipelines;
 mod plan;
-mod plan_tasks;
 mod positions;
 mod preview;
 mod run;

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use levada_core::destination::Destination;
-use levada_core::error::{Context as _, Error, ErrorKind, Result};
-use levada_core::naming::{did_you_mean, nearest};
+use levada_core::error::{Context as _, Result};
 use levada_core::position::Commit;
+use levada_engine::positions;
 use serde_json::json;
 
-use super::{Context, Errors, Outcome, block_on, one};
+use super::{Context, Outcome, block_on, one};
 use crate::cli::PositionsCommand;
 use crate::output::{Cell, Table};
 
@@ -25,8 +25,8 @@ pub fn execute(context: &Context, command: &PositionsCommand) -> Outcome {
         match command {
             PositionsCommand::Show { .. } => show(context, &commits),
             PositionsCommand::Reset { streams, pipeline, all, .. } => {
-                let chosen = choose(&commits, streams, pipeline.as_deref(), *all)?;
-                reset(context, &destination, &chosen).await.at(&place).map_err(one)?;
+                let chosen = positions::choose(&commits, streams, pipeline.as_deref(), *all)?;
+                reset(context, &destination, chosen).await.at(&place).map_err(one)?;
             }
         }
         Ok(0)
@@ -57,42 +57,8 @@ fn show(context: &Context, commits: &[Commit]) {
     context.output.table(&table);
 }
 
-fn choose(commits: &[Commit], streams: &[String], pipeline: Option<&str>, all: bool) -> Result<Vec<Commit>, Errors> {
-    let of_pipeline = |commit: &&Commit| pipeline.is_none_or(|pipeline| commit.key.pipeline == pipeline);
-    if all {
-        return Ok(commits.iter().filter(of_pipeline).cloned().collect());
-    }
-    let known: Vec<&str> = commits.iter().filter(of_pipeline).map(|commit| commit.key.stream.as_str()).collect();
-    let (mut chosen, mut errors) = (Vec::new(), Vec::new());
-    for stream in streams {
-        let found: Vec<&Commit> =
-            commits.iter().filter(of_pipeline).filter(|commit| commit.key.stream == *stream).collect();
-        match found.as_slice() {
-            [commit] => chosen.push((*commit).clone()),
-            [] => {
-                let near = did_you_mean(nearest(stream, &known));
-                let advice = format!("{near}List what there is with `levada positions show`.");
-                let message = format!("there is no position of a stream `{stream}`");
-                errors.push(Error::new(ErrorKind::NotFound, message).advise(advice));
-            }
-            several => {
-                let pipelines: Vec<&str> = several.iter().map(|commit| commit.key.pipeline.as_str()).collect();
-                let message = format!("several pipelines load a stream `{stream}`");
-                let advice = format!("Choose one with `--pipeline`: {}.", pipelines.join(", "));
-                errors.push(Error::new(ErrorKind::Usage, message).advise(advice));
-            }
-        }
-    }
-    if errors.is_empty() { Ok(chosen) } else { Err(errors) }
-}
-
-async fn reset(context: &Context, destination: &Arc<dyn Destination>, chosen: &[Commit]) -> Result<()> {
-    let mut forgotten = Vec::new();
-    for commit in chosen {
-        if destination.forget(&commit.key).await? {
-            forgotten.push(&commit.key);
-        }
-    }
+async fn reset(context: &Context, destination: &Arc<dyn Destination>, chosen: Vec<Commit>) -> Result<()> {
+    let forgotten = positions::forget(destination, chosen).await?;
     if context.output.is_json() {
         context.output.json(&json!({ "reset": forgotten }));
         return Ok(());

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use levada_core::config::{PROJECT_FILE, Pipeline, Sync, Task, Work as Kind};
+use levada_core::config::{PROJECT_FILE, Pipeline, Work as Kind};
 use levada_core::error::{Error, ErrorKind};
 use levada_core::id::RunId;
-use levada_core::naming::{did_you_mean, nearest};
 use levada_engine::house::{Observer, RunOptions, Scheduler, Seen};
+use levada_engine::planning::chosen;
 use levada_engine::report::{Report, StreamReport};
 use levada_store::{Claim, Kind as DocumentKind, NewDocument, NewRun, Store};
 use serde::Serialize;
@@ -18,7 +18,7 @@ use serde_json::Value as Json;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::sync::{Work, show_proof, show_report, stop_on_interrupt};
+use super::sync::{show_proof, show_report, stop_on_interrupt};
 use super::{Context, Errors, Outcome, one};
 use crate::cli::RunArgs;
 use crate::output::{Output, printable};
@@ -56,7 +56,8 @@ struct TaskReport {
 /// Runs a pipeline.
 pub fn execute(context: &Context, args: &RunArgs) -> Outcome {
     let (project, pipeline) = load(context, args)?;
-    let tasks: Vec<String> = chosen(&pipeline, args)?.into_iter().map(|task| task.name.clone()).collect();
+    let tasks: Vec<String> =
+        chosen(&pipeline, &args.tasks, args.stream.as_deref())?.into_iter().map(|task| task.name.clone()).collect();
     // every connection is opened before anything moves: a mistake in the last task is told at once
     for task in pipeline.tasks.iter().filter(|task| tasks.contains(&task.name)) {
         for connection in task.connections() {
@@ -86,47 +87,6 @@ pub fn load(context: &Context, args: &RunArgs) -> Result<(Project, Pipeline), Er
     let (pipeline, params) = project.variables(params, |variables| file.pipeline(&project.shared, variables))?;
     project.params = params;
     Ok((project, pipeline))
-}
-
-/// The tasks asked for, in the order of the pipeline.
-pub fn chosen<'a>(pipeline: &'a Pipeline, args: &RunArgs) -> Result<Vec<&'a Task>, Errors> {
-    let known: Vec<&str> = pipeline.tasks.iter().map(|task| task.name.as_str()).collect();
-    if let Some(unknown) = args.tasks.iter().find(|name| !known.contains(&name.as_str())) {
-        let near = did_you_mean(nearest(unknown, &known));
-        return Err(one(Error::new(ErrorKind::Usage, format!("the pipeline has no task `{unknown}`"))
-            .advise(format!("{near}Tasks: {}.", known.join(", ")))));
-    }
-    let mut tasks: Vec<&Task> = pipeline.tasks.iter().collect();
-    tasks.retain(|task| args.tasks.is_empty() || args.tasks.contains(&task.name));
-    let Some(stream) = &args.stream else { return Ok(tasks) };
-    let streams: Vec<String> = tasks
-        .iter()
-        .filter_map(|task| task.work.as_sync())
-        .flat_map(|sync| &sync.streams)
-        .map(|(name, _)| name.clone())
-        .collect();
-    tasks.retain(|task| task.work.as_sync().is_some_and(|sync| sync.entry_for(stream).is_some()));
-    if tasks.is_empty() {
-        let known: Vec<&str> = streams.iter().map(String::as_str).collect();
-        let near = did_you_mean(nearest(stream, &known));
-        return Err(one(Error::new(ErrorKind::Usage, format!("no task has a stream `{stream}`"))
-            .advise(format!("{near}Streams: {}.", known.join(", ")))));
-    }
-    Ok(tasks)
-}
-
-/// A task that is one sync, with its connections opened.
-pub fn work(project: &Project, pipeline: &Pipeline, task: &Task, sync: &Sync, args: &RunArgs) -> Result<Work, Errors> {
-    Ok(Work {
-        pipeline: format!("{}/{}", pipeline.name, task.name),
-        source: project.open(&sync.from)?,
-        destination: project.open(&sync.to)?,
-        sync: sync.clone(),
-        full_refresh: args.full_refresh,
-        only_stream: args.stream.clone(),
-        retry: task.retry,
-        timeout: task.timeout,
-    })
 }
 
 async fn run(

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use levada_core::error::{Error, ErrorKind};
 use levada_core::naming::{did_you_mean, nearest};
-use levada_core::schedule::{Rule, Schedule};
+use levada_core::schedule::Schedule;
 use levada_core::time::Timestamp;
+use levada_server::schedules::{describe, fires, is_active, no_times};
 use levada_store::{NewSchedule, Scheduled, When};
 use serde_json::{Value as Json, json};
 
@@ -19,8 +20,7 @@ pub fn execute(context: &Context, command: &ScheduleCommand) -> Outcome {
     match command {
         ScheduleCommand::List { pipeline } => list(context, pipeline.as_deref()),
         ScheduleCommand::Preview { pipeline, name, count, from } => {
-            let from = from.map(|from| from.minus(std::time::Duration::from_micros(1)));
-            preview(context, pipeline, name.as_deref(), usize::from(*count), from.unwrap_or_else(service::now))
+            preview(context, pipeline, name.as_deref(), usize::from(*count), *from)
         }
     }
 }
@@ -53,15 +53,13 @@ fn list(context: &Context, pipeline: Option<&str>) -> Outcome {
     Ok(0)
 }
 
-fn preview(context: &Context, pipeline: &str, name: Option<&str>, count: usize, from: Timestamp) -> Outcome {
+fn preview(context: &Context, pipeline: &str, name: Option<&str>, count: usize, from: Option<Timestamp>) -> Outcome {
     let schedules = times(schedules(context, pipeline)?, name)?;
     if context.output.is_json() {
         let schedules: Vec<Json> = schedules
             .iter()
             .map(|(name, times)| {
-                let fires = fires(times, from, count);
-                let fires: Vec<Json> =
-                    fires.iter().map(|fire| json!({ "utc": fire, "local": times.local(*fire) })).collect();
+                let fires = fires(times, from, service::now(), count);
                 json!({ "schedule": name, "timezone": times.timezone.name(), "fires": fires })
             })
             .collect();
@@ -70,8 +68,8 @@ fn preview(context: &Context, pipeline: &str, name: Option<&str>, count: usize, 
     }
     for (name, times) in &schedules {
         let mut table = Table::new(&["schedule", "UTC", times.timezone.name()]);
-        for fire in fires(times, from, count) {
-            table.row([Cell::text(name), Cell::text(instant(fire)), Cell::text(times.local(fire))]);
+        for fire in fires(times, from, service::now(), count) {
+            table.row([Cell::text(name), Cell::text(instant(fire.utc)), Cell::text(fire.local)]);
         }
         context.output.table(&table);
     }
@@ -114,36 +112,9 @@ fn times(all: Vec<NewSchedule>, name: Option<&str>) -> Result<Vec<(String, Sched
         })
         .collect();
     if times.is_empty() {
-        return Err(one(Error::new(ErrorKind::NotFound, "no schedule by time is there to preview")
-            .advise("Write `schedule: \"0 6 * * *\"` into the pipeline; triggers fire when something happens.")));
+        return Err(one(no_times()));
     }
     Ok(times)
-}
-
-fn fires(times: &Schedule, from: Timestamp, count: usize) -> Vec<Timestamp> {
-    times.between(from, Timestamp::from_micros(i64::MAX), count)
-}
-
-fn is_active(schedule: &Scheduled) -> bool {
-    !schedule.is_paused && !schedule.is_pipeline_paused
-}
-
-/// When a schedule fires, in the words of its document.
-fn describe(when: &When) -> String {
-    match when {
-        When::Time(times) => match &times.when {
-            Rule::Cron(cron) => format!("{cron} {}", times.timezone),
-            Rule::Every(every) => format!("every {:?}", every.interval()),
-        },
-        When::Pipeline { name, states } => {
-            let states: Vec<&str> = states.iter().map(|state| state.name()).collect();
-            format!("after {name} {}", states.join(" or "))
-        }
-        When::Dataset(name) => format!("on load of {name}"),
-        When::File { connection, path, every } => {
-            format!("on files {connection}: {path}, every {every:?}")
-        }
-    }
 }
 
 fn as_json(schedule: &Scheduled) -> Json {

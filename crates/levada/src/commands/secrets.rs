@@ -2,10 +2,9 @@
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
 
-use levada_core::error::{Error, ErrorKind, Result};
-use levada_core::naming::{did_you_mean, nearest};
+use levada_core::error::{Error, Result};
 use levada_core::secret::Secret;
-use levada_store::{KEY_VARIABLE, KeySource, MasterKey, Store};
+use levada_store::{KEY_VARIABLE, KeySource, MasterKey};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use serde_json::json;
 
@@ -32,8 +31,7 @@ fn set(context: &Context, name: &str) -> Outcome {
     block_on(async {
         let places = context.places()?;
         let store = places.open().await.map_err(one)?;
-        let secrets = store.unlock(&KeySource::find(&places.data).map_err(one)?).await.map_err(one)?;
-        secrets.set(name.to_owned(), value, service::now()).await.map_err(one)
+        levada_server::secrets::set(&store, &places.data, name.to_owned(), value, service::now()).await.map_err(one)
     })?;
     if context.output.is_json() {
         context.output.json(&json!({ "name": name, "state": "set" }));
@@ -65,10 +63,7 @@ fn list(context: &Context) -> Outcome {
 fn remove(context: &Context, name: &str) -> Outcome {
     block_on(async {
         let (_, store) = context.store().await?;
-        match store.remove_secret(name.to_owned()).await.map_err(one)? {
-            true => Ok(()),
-            false => Err(one(missing(&store, name).await?)),
-        }
+        levada_server::secrets::remove(&store, name).await.map_err(one)
     })?;
     if context.output.is_json() {
         context.output.json(&json!({ "name": name, "state": "removed" }));
@@ -76,14 +71,6 @@ fn remove(context: &Context, name: &str) -> Outcome {
         context.output.line(&format!("`{name}` is removed"));
     }
     Ok(0)
-}
-
-async fn missing(store: &Store, name: &str) -> Result<Error, Errors> {
-    let known = store.secret_names().await.map_err(one)?;
-    let known: Vec<&str> = known.iter().map(|secret| secret.name.as_str()).collect();
-    let near = did_you_mean(nearest(name, &known));
-    let error = Error::new(ErrorKind::NotFound, format!("the metadata store has no secret `{name}`"));
-    Ok(error.advise(format!("{near}List them: `levada secrets list`.")))
 }
 
 /// A new master key: in place of the key file, or the one that is typed in where the environment gives it.

@@ -4,12 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use levada_core::config::{Retry, Sync};
 use levada_core::error::{Error, ErrorKind, Result};
-use levada_engine::connections::Opened;
+use levada_engine::planning::Work;
 use levada_engine::progress::{Bound, Progress};
 use levada_engine::report::{Report, StreamReport};
-use levada_engine::run::SyncJob;
 use tokio_util::sync::CancellationToken;
 
 use super::interrupted;
@@ -18,43 +16,6 @@ use crate::progress;
 
 /// How long a stopped run may take to clean up; what it leaves after that, the next run removes.
 const STOP_LIMIT: Duration = Duration::from_millis(4_800);
-
-/// The work of one sync, before it is bound to a run.
-pub struct Work {
-    /// Names the stored positions.
-    pub pipeline: String,
-    /// What to do.
-    pub sync: Sync,
-    /// Where from.
-    pub source: Opened,
-    /// Where to.
-    pub destination: Opened,
-    /// Whether positions are forgotten.
-    pub full_refresh: bool,
-    /// Only this stream.
-    pub only_stream: Option<String>,
-    /// What happens on passing failures.
-    pub retry: Retry,
-    /// How long it may take.
-    pub timeout: Option<Duration>,
-}
-
-impl Work {
-    /// The job for the engine.
-    pub fn job(self, stop: &CancellationToken) -> SyncJob {
-        SyncJob {
-            pipeline: self.pipeline,
-            sync: self.sync,
-            keep_namespaces: self.source.namespaces && self.destination.namespaces,
-            source: self.source.connection,
-            destination: self.destination.connection,
-            full_refresh: self.full_refresh,
-            only_stream: self.only_stream,
-            retry: self.retry,
-            stop: stop.clone(),
-        }
-    }
-}
 
 /// A token that the first Ctrl-C or SIGTERM cancels; the second ends the process at once.
 pub fn stop_on_interrupt(output: Output) -> CancellationToken {

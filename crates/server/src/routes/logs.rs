@@ -124,7 +124,7 @@ async fn find(
 }
 
 /// Does work that blocks.
-async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+pub(super) async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
     tokio::task::spawn_blocking(work).await.map_err(|error| {
         let message = format!("a part of Levada broke off: {error}");
         levada_core::error::Error::new(levada_core::error::ErrorKind::Internal, message).into()

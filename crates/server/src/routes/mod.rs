@@ -1,14 +1,27 @@
 //! The operations, one file for each noun. Which of them exist, and who may call them, is in `router.rs`.
 
+pub mod artifacts;
 pub mod audit;
+pub mod backfills;
+pub mod browse;
+pub mod connections;
+pub mod connectors;
 pub mod health;
 pub mod logs;
 pub mod pipelines;
+pub mod plans;
 pub mod project;
+pub mod quarantine;
+pub mod recent;
 pub mod runs;
+pub mod schedules;
+pub mod search;
+pub mod secrets;
 pub mod session;
+pub mod settings;
 pub mod tokens;
 pub mod users;
+pub mod workers;
 
 use levada_core::time::Timestamp;
 use schemars::JsonSchema;
@@ -16,6 +29,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::problem::Problem;
+use crate::route::Page;
 
 /// Items of a page that nobody said the length of.
 const PAGE: usize = 50;
@@ -33,6 +47,28 @@ fn limit(asked: Option<u32>) -> Result<usize, Problem> {
         limit @ 1..=PAGE_MAX => Ok(limit),
         _ => Err(Problem::Malformed(format!("`limit` is between 1 and {PAGE_MAX}."))),
     }
+}
+
+/// A page of what is at hand as a whole, in the order of keys that no two items share.
+fn page<T>(
+    items: impl IntoIterator<Item = T>,
+    key: impl Fn(&T) -> String,
+    after: Option<&str>,
+    limit: usize,
+) -> Page<T> {
+    let keyed = items.into_iter().map(|item| (key(&item), item));
+    let mut keyed: Vec<(String, T)> = keyed.filter(|(key, _)| after.is_none_or(|after| key.as_str() > after)).collect();
+    keyed.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let is_more = keyed.len() > limit;
+    keyed.truncate(limit);
+    let next = keyed.last().filter(|_| is_more).map(|(key, _)| key.clone());
+    Page { items: keyed.into_iter().map(|(_, item)| item).collect(), next }
+}
+
+/// Whether any of some texts holds another one, upper and lower case being the same; all do where none is asked for.
+fn matches<'a>(search: Option<&str>, texts: impl IntoIterator<Item = &'a str>) -> bool {
+    let Some(search) = search.map(str::to_lowercase) else { return true };
+    texts.into_iter().any(|text| text.to_lowercase().contains(&search))
 }
 
 /// The number that a page ended with.

@@ -394,7 +394,7 @@ fn made(run: levada_store::Run) -> Result<Created<Run>, Problem> {
 }
 
 /// Values of parameters as texts, which is how documents read them.
-fn texts(params: &Map<String, Value>) -> Result<BTreeMap<String, String>, Problem> {
+pub(super) fn texts(params: &Map<String, Value>) -> Result<BTreeMap<String, String>, Problem> {
     let text = |(name, value): (&String, &Value)| {
         let text = match value {
             Value::String(text) => text.clone(),
@@ -406,6 +406,7 @@ fn texts(params: &Map<String, Value>) -> Result<BTreeMap<String, String>, Proble
     params.iter().map(text).collect()
 }
 
-fn as_json(params: BTreeMap<String, String>) -> String {
+/// Values of parameters as the store has them.
+pub(super) fn as_json(params: BTreeMap<String, String>) -> String {
     Value::Object(params.into_iter().map(|(name, value)| (name, Value::String(value))).collect()).to_string()
 }

@@ -45,7 +45,7 @@ async fn a_backfill_goes_through_its_range(place: Place) {
     assert_eq!(seen, reverse);
     let end = world.store.backfill(id).await.unwrap().unwrap();
     assert_eq!((end.state, end.total, end.runs["succeeded"]), (BackfillState::Succeeded, 5, 5));
-    assert_eq!(world.store.backfills(10).await.unwrap(), [end]);
+    assert_eq!(world.store.backfills(levada_store::BackfillFilter::newest(10)).await.unwrap(), [end]);
     assert!(world.store.cancel_backfill(id, world.now).await.is_err());
 }
 
@@ -111,7 +111,7 @@ async fn one_identity_is_one_backfill(place: Place) {
     let (one, two) = tokio::join!(make(Some("api:ada:1")), make(Some("api:ada:1")));
     assert_eq!(one, two);
     let others = [make(Some("api:ada:2")).await, make(None).await, make(None).await];
-    assert_eq!(world.store.backfills(10).await.unwrap().len(), 4);
+    assert_eq!(world.store.backfills(levada_store::BackfillFilter::newest(10)).await.unwrap().len(), 4);
     // also after it has ended
     world.store.cancel_backfill(one, world.now).await.unwrap();
     assert_eq!(make(Some("api:ada:1")).await, one);

@@ -17,7 +17,7 @@ use levada_core::source::StreamInfo;
 
 pub use self::load::begin;
 pub use self::plan::plan;
-pub use self::state::{commits, committed, forget};
+pub use self::state::{commits, committed, forget, rejects};
 use self::target::Target;
 use super::config::Settings;
 use super::session::Session;

@@ -21,7 +21,7 @@ fn positions(settings: &Settings) -> String {
     qualified(&settings.schema, POSITIONS)
 }
 
-fn rejects(settings: &Settings) -> String {
+fn quarantine(settings: &Settings) -> String {
     qualified(&settings.schema, REJECTS)
 }
 
@@ -47,7 +47,7 @@ pub async fn ensure(client: &Client, settings: &Settings) -> Result<()> {
           rejected_at timestamptz NOT NULL DEFAULT now());
         COMMIT",
         positions(settings),
-        rejects(settings)
+        quarantine(settings)
     );
     let created = client.batch_execute(&create).await.pg();
     if created.is_err() {
@@ -107,6 +107,25 @@ pub async fn forget(settings: &Settings, key: &StreamKey) -> Result<bool> {
     Ok(!ask(settings, sql, Some(key)).await?.is_empty())
 }
 
+/// Rows that a load put into the quarantine; none where there is no such table.
+pub async fn rejects(settings: &Settings, load_id: &str, skip: usize, limit: usize) -> Result<Vec<Reject>> {
+    let session = Session::open(settings).await?;
+    // nothing changes or removes single rows, so that their places are in the order in which they came
+    let sql = format!(
+        "SELECT row_json, column_name, reason FROM {} WHERE load_id = $1 ORDER BY ctid OFFSET $2 LIMIT $3",
+        quarantine(settings)
+    );
+    let (skip, limit) = (i64::try_from(skip).unwrap_or(i64::MAX), i64::try_from(limit).unwrap_or(i64::MAX));
+    let values: &[(&(dyn tokio_postgres::types::ToSql + Sync), Type)] =
+        &[(&load_id, Type::TEXT), (&skip, Type::INT8), (&limit, Type::INT8)];
+    let rows = match session.client.query_typed(&sql, values).await {
+        Err(error) if error.code().is_some_and(|code| matches!(code.code(), "42P01" | "3F000")) => Vec::new(),
+        rows => rows.pg()?,
+    };
+    session.close().await;
+    Ok(rows.iter().map(|row| Reject { row: row.get(0), column: row.get(1), reason: row.get(2) }).collect())
+}
+
 /// Refuses if another run has committed since this load was planned. Within a transaction it also keeps others out.
 pub async fn compare(client: &Client, settings: &Settings, spec: &LoadSpec, lock: bool) -> Result<()> {
     let sql = format!(
@@ -163,7 +182,7 @@ async fn store_rejects(client: &Client, settings: &Settings, spec: &LoadSpec, re
     let sql = format!(
         "INSERT INTO {} (load_id, pipeline, stream, target, column_name, reason, row_json)
          SELECT $1, $2, $3, $4, r.* FROM unnest($5::text[], $6::text[], $7::text[]) r",
-        rejects(settings)
+        quarantine(settings)
     );
     // A text of the server cannot hold a zero byte, whatever the row held.
     let clean = |text: &str| text.replace('\0', "\\u0000");

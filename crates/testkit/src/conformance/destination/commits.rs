@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use levada_core::batch::Batch;
+use levada_core::batch::{Batch, Reject};
 use levada_core::destination::WriteMode;
 use levada_core::error::ErrorKind;
 use serde_json::json;
@@ -36,6 +36,36 @@ pub async fn state_is_stored_listed_and_forgotten(harness: &dyn Harness) {
     assert!(!place.destination.forget(&job.key).await.unwrap());
     assert!(place.destination.committed(&job.key).await.unwrap().is_none());
     assert!(place.destination.committed(&second.key).await.unwrap().is_some());
+}
+
+/// What a load put into the quarantine comes back as it was, in its order and a part at a time, and nothing of other loads.
+pub async fn rejects_are_read_back(harness: &dyn Harness) {
+    let place = Place::new(harness);
+    if !harness.capabilities().sql {
+        return;
+    }
+    assert!(place.destination.rejects("no such load", 0, 10).await.unwrap().is_empty());
+    let mut given = Vec::new();
+    for (name, count) in [("rejected", 5), ("rejected_too", 1)] {
+        let job = place.job(name);
+        let mut spec = pump::spec(place.destination.as_ref(), &job, &people()).await.unwrap();
+        spec.quarantine = true;
+        let reject = |number: usize| Reject {
+            row: format!("{{\"name\":\"it's \\\"{number}\\\" größe\"}}"),
+            column: number.is_multiple_of(2).then(|| "name".to_owned()),
+            reason: format!("{name}: not {number} times"),
+        };
+        let mut batch = Batch::arrow(person_batches(0..3, "a", 10).remove(0));
+        batch.rejects = (0..count).map(reject).collect();
+        let rejects = batch.rejects.clone();
+        let outcome = pump::load_spec(place.destination.as_ref(), spec, &[batch], json!({})).await.unwrap();
+        given.push((outcome.load_id, rejects));
+    }
+    let other = Place::new(harness);
+    let (load, rejects) = &given[0];
+    assert_eq!(other.destination.rejects(load, 0, 100).await.unwrap(), *rejects);
+    assert_eq!(other.destination.rejects(load, 2, 2).await.unwrap(), rejects[2..4]);
+    assert!(other.destination.rejects(load, 5, 2).await.unwrap().is_empty());
 }
 
 /// A load that was planned on an older commit than the stored one is refused, and nothing of it stays.

@@ -31,6 +31,7 @@ macro_rules! destination_suite {
                 a_new_target_gets_one_batch,
                 a_new_target_gets_many_batches_from_many_writers,
                 state_is_stored_listed_and_forgotten,
+                rejects_are_read_back,
                 a_stale_previous_is_refused_and_changes_nothing,
                 an_aborted_load_leaves_nothing,
                 a_dropped_load_is_cleaned_by_the_next,

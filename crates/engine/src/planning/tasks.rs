@@ -3,29 +3,24 @@
 use levada_core::config::{Command, Condition, ForEach, Http, Items, StartPipeline, Step, Task, Wait, Work};
 use levada_core::redact::Redactor;
 use levada_core::run::When;
-use serde::Serialize;
+use levada_core::text::seconds;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Errors, one};
-use crate::output::{Output, printable, seconds};
-use crate::project::Project;
-
 /// What one task would do.
-#[derive(Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskPlan {
-    task: String,
-    kind: &'static str,
-    does: String,
-}
-
-/// What hides the secrets that the files of a project mention.
-pub fn redactor(project: &Project) -> Result<Redactor, Errors> {
-    let values =
-        project.mentioned.iter().map(|name| project.stored.get(name)).collect::<Result<Vec<_>, _>>().map_err(one)?;
-    Redactor::new(values.iter().flatten().map(String::as_str)).map_err(one)
+    /// The task.
+    pub task: String,
+    /// Its kind.
+    pub kind: String,
+    /// What it would do, in a line.
+    pub does: String,
 }
 
 impl TaskPlan {
+    /// What a task would do.
     pub fn new(task: &Task, redactor: &Redactor) -> Self {
         let each = task.for_each.as_ref().map(|each| format!("{}: ", items(each))).unwrap_or_default();
         let when = match task.when {
@@ -34,14 +29,7 @@ impl TaskPlan {
             When::AnyFailed => ", if a task before it fails",
         };
         let does = format!("{each}{}{when}", work(&task.work));
-        Self { task: task.name.clone(), kind: task.work.kind(), does: redactor.text(&does).into_owned() }
-    }
-}
-
-/// Shows what tasks would do.
-pub fn show(output: Output, tasks: &[TaskPlan]) {
-    for TaskPlan { task, kind, does } in tasks {
-        output.line(&printable(&format!("{task} ({kind}): {does}")));
+        Self { task: task.name.clone(), kind: task.work.kind().to_owned(), does: redactor.text(&does).into_owned() }
     }
 }
 

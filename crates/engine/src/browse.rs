@@ -1,0 +1,138 @@
+//! What a connection holds, for people: its streams with their columns, and the first rows of one.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::Field;
+use levada_core::batch::Data;
+use levada_core::connector::Connection;
+use levada_core::error::{Error, ErrorKind, Result};
+use levada_core::schema::{NATIVE, type_name};
+use levada_core::source::{ReadMode, ReadRequest, Source, StreamInfo};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A preview looks at little, whatever the size of a stream.
+const BATCH_BYTES: usize = 256 << 10;
+/// Names told where one has to be chosen.
+const NAMES_TOLD: usize = 20;
+
+/// A stream of a connection.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Stream {
+    /// The name that selects it.
+    pub stream: String,
+    /// The schema or database it lives in, for systems that have such a thing.
+    pub namespace: Option<String>,
+    /// The last part of its name.
+    pub table: String,
+    /// The columns of its key; none if it has no key.
+    pub key: Vec<String>,
+    /// How many rows it has, roughly.
+    pub rows_estimate: Option<u64>,
+    /// How many bytes it has, roughly.
+    pub bytes_estimate: Option<u64>,
+    /// Its columns.
+    pub columns: Vec<Column>,
+}
+
+/// A column of a stream.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// What it is to Levada.
+    #[serde(rename = "type")]
+    pub type_: String,
+    /// What it is to its system, with the system's name before it.
+    pub native: Option<String>,
+    /// Whether it may hold NULL.
+    pub nullable: bool,
+}
+
+/// The first rows of a stream.
+pub struct Preview {
+    /// The stream.
+    pub stream: StreamInfo,
+    /// The rows.
+    pub batches: Vec<RecordBatch>,
+    /// How many of those that were read could not be represented.
+    pub rejected: usize,
+}
+
+impl From<&StreamInfo> for Stream {
+    fn from(info: &StreamInfo) -> Self {
+        Self {
+            stream: info.name.clone(),
+            namespace: info.namespace.clone(),
+            table: info.table.clone(),
+            key: info.key.clone(),
+            rows_estimate: info.rows_estimate,
+            bytes_estimate: info.bytes_estimate,
+            columns: info.schema.fields().iter().map(|field| Column::from(field.as_ref())).collect(),
+        }
+    }
+}
+
+impl From<&Field> for Column {
+    fn from(field: &Field) -> Self {
+        Self {
+            name: field.name().clone(),
+            type_: type_name(field),
+            native: field.metadata().get(NATIVE).cloned(),
+            nullable: field.is_nullable(),
+        }
+    }
+}
+
+/// The first rows of the one stream that a selector means.
+///
+/// # Errors
+/// `NotFound` where it means none, `Usage` where it means several; else as of reading.
+pub async fn preview(connection: Arc<dyn Connection>, selector: Option<&str>, limit: usize) -> Result<Preview> {
+    let source = connection.source()?;
+    let stream = choose(source.as_ref(), selector).await?;
+    let request = ReadRequest {
+        columns: stream.schema.clone(),
+        stream: stream.clone(),
+        mode: ReadMode::Full,
+        raw: None,
+        readers: 1,
+        batch_bytes: BATCH_BYTES,
+    };
+    let mut extract = source.read(request).await?;
+    let mut rows = Preview { stream, batches: Vec::new(), rejected: 0 };
+    let mut left = limit;
+    for reader in &mut extract.readers {
+        while left > 0 {
+            let Some(batch) = reader.next().await? else { break };
+            rows.rejected += batch.rejects.len();
+            let Data::Arrow(batch) = batch.data else {
+                return Err(Error::new(ErrorKind::Internal, "the source gave raw rows without being asked"));
+            };
+            let batch = batch.slice(0, batch.num_rows().min(left));
+            left -= batch.num_rows();
+            rows.batches.push(batch);
+        }
+    }
+    Ok(rows)
+}
+
+/// The one stream that is meant.
+async fn choose(source: &dyn Source, selector: Option<&str>) -> Result<StreamInfo> {
+    let mut streams = source.discover(selector).await?;
+    if streams.len() == 1 {
+        return Ok(streams.remove(0));
+    }
+    if let Some(at) = streams.iter().position(|stream| Some(stream.name.as_str()) == selector) {
+        return Ok(streams.remove(at));
+    }
+    let names: Vec<&str> = streams.iter().take(NAMES_TOLD).map(|stream| stream.name.as_str()).collect();
+    let (kind, message) = match (selector, names.is_empty()) {
+        (Some(selector), true) => (ErrorKind::NotFound, format!("there is no stream `{selector}`")),
+        (None, true) => (ErrorKind::NotFound, "there are no streams".to_owned()),
+        _ => (ErrorKind::Usage, format!("there are {} streams to choose from", streams.len())),
+    };
+    let error = Error::new(kind, message);
+    Err(if names.is_empty() { error } else { error.advise(format!("Give one with `--stream`: {}.", names.join(", "))) })
+}

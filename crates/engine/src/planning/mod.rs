@@ -1,0 +1,251 @@
+//! What the syncs of a pipeline would do, told before anything moves: which of its tasks are meant, what each would read and
+//! write, and under which promise.
+
+mod tasks;
+
+use std::time::Duration;
+
+use levada_core::config::{Pipeline, ReadKind, Retry, Sync, Task};
+use levada_core::destination::{Promise, WriteMode};
+use levada_core::error::{Context as _, Error, ErrorKind};
+use levada_core::naming::{did_you_mean, nearest};
+use levada_core::redact::Redactor;
+use levada_core::schema::Fit;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+use tokio_util::sync::CancellationToken;
+
+use crate::connections::Opened;
+use crate::house::RunOptions;
+use crate::run::SyncJob;
+use crate::run::plan::Planned;
+
+pub use tasks::TaskPlan;
+
+/// The work of one sync, before it is bound to a run.
+pub struct Work {
+    /// The task; none where there is but one sync, without a pipeline.
+    pub task: Option<String>,
+    /// Names the stored positions.
+    pub pipeline: String,
+    /// What to do.
+    pub sync: Sync,
+    /// Where from.
+    pub source: Opened,
+    /// Where to.
+    pub destination: Opened,
+    /// Whether positions are forgotten.
+    pub full_refresh: bool,
+    /// Only this stream.
+    pub only_stream: Option<String>,
+    /// What happens on passing failures.
+    pub retry: Retry,
+    /// How long it may take.
+    pub timeout: Option<Duration>,
+}
+
+/// What would happen to one stream.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct StreamPlan {
+    /// The task; none where there is but one sync, without a pipeline.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+    /// The stream at the source.
+    pub stream: String,
+    /// Where its rows go.
+    pub target: String,
+    /// Whether that is there already.
+    pub exists: bool,
+    /// Which rows are read.
+    pub read: ReadKind,
+    /// How they get in.
+    pub write: WriteMode,
+    /// Where the reading starts; null for the start.
+    pub position: Option<Json>,
+    /// How many rows the stream has, roughly.
+    pub rows_estimate: Option<u64>,
+    /// How many bytes it has, roughly.
+    pub bytes_estimate: Option<u64>,
+    /// `raw` where rows travel unread, else `arrow`.
+    pub route: String,
+    /// Readers at once.
+    pub readers: usize,
+    /// Writers at once.
+    pub writers: usize,
+    /// How the load becomes visible, a sentence.
+    pub strategy: String,
+    /// Whether a crash at any moment repeats nothing.
+    pub exactly_once: bool,
+    /// Why it does not promise that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_least_once_because: Option<String>,
+    /// What is executed to make or change the target.
+    pub ddl: Vec<String>,
+    /// The columns of the target.
+    pub columns: Vec<ColumnPlan>,
+}
+
+/// What would happen to one column.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ColumnPlan {
+    /// Its name in the target.
+    pub name: String,
+    /// Its type there.
+    pub native: String,
+    /// How well values fit: `exact`, `widened`, `kept as text`, `checked row by row`, `the target is widened` or `impossible`.
+    pub fit: String,
+    /// More about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+impl Work {
+    /// The job for the engine.
+    pub fn job(self, stop: &CancellationToken) -> SyncJob {
+        SyncJob {
+            pipeline: self.pipeline,
+            sync: self.sync,
+            keep_namespaces: self.source.namespaces && self.destination.namespaces,
+            source: self.source.connection,
+            destination: self.destination.connection,
+            full_refresh: self.full_refresh,
+            only_stream: self.only_stream,
+            retry: self.retry,
+            stop: stop.clone(),
+        }
+    }
+}
+
+/// Those of the tasks that are one sync, with their connections opened, and what the others would do.
+///
+/// # Errors
+/// As of opening.
+pub fn work(
+    pipeline: &Pipeline,
+    tasks: Vec<&Task>,
+    options: &RunOptions,
+    redactor: &Redactor,
+    open: impl Fn(&str) -> Result<Opened, Vec<Error>>,
+) -> Result<(Vec<Work>, Vec<TaskPlan>), Vec<Error>> {
+    let (mut syncs, mut others) = (Vec::new(), Vec::new());
+    for task in tasks {
+        // what a task with items moves depends on each of them
+        let Some(sync) = task.work.as_sync().filter(|_| task.for_each.is_none()) else {
+            others.push(TaskPlan::new(task, redactor));
+            continue;
+        };
+        syncs.push(Work {
+            task: Some(task.name.clone()),
+            pipeline: format!("{}/{}", pipeline.name, task.name),
+            source: open(&sync.from)?,
+            destination: open(&sync.to)?,
+            sync: sync.clone(),
+            full_refresh: options.full_refresh,
+            only_stream: options.stream.clone(),
+            retry: task.retry,
+            timeout: task.timeout,
+        });
+    }
+    Ok((syncs, others))
+}
+
+/// The tasks asked for, in the order of the pipeline: those named, and of these such as load the stream.
+///
+/// # Errors
+/// `Usage` for a task or a stream that the pipeline does not have.
+pub fn chosen<'a>(pipeline: &'a Pipeline, tasks: &[String], stream: Option<&str>) -> Result<Vec<&'a Task>, Vec<Error>> {
+    let known: Vec<&str> = pipeline.tasks.iter().map(|task| task.name.as_str()).collect();
+    if let Some(unknown) = tasks.iter().find(|name| !known.contains(&name.as_str())) {
+        let near = did_you_mean(nearest(unknown, &known));
+        return Err(vec![
+            Error::new(ErrorKind::Usage, format!("the pipeline has no task `{unknown}`"))
+                .advise(format!("{near}Tasks: {}.", known.join(", "))),
+        ]);
+    }
+    let mut chosen: Vec<&Task> = pipeline.tasks.iter().collect();
+    chosen.retain(|task| tasks.is_empty() || tasks.contains(&task.name));
+    let Some(stream) = stream else { return Ok(chosen) };
+    let streams: Vec<String> = chosen
+        .iter()
+        .filter_map(|task| task.work.as_sync())
+        .flat_map(|sync| &sync.streams)
+        .map(|(name, _)| name.clone())
+        .collect();
+    chosen.retain(|task| task.work.as_sync().is_some_and(|sync| sync.entry_for(stream).is_some()));
+    if chosen.is_empty() {
+        let known: Vec<&str> = streams.iter().map(String::as_str).collect();
+        let near = did_you_mean(nearest(stream, &known));
+        return Err(vec![
+            Error::new(ErrorKind::Usage, format!("no task has a stream `{stream}`"))
+                .advise(format!("{near}Streams: {}.", known.join(", "))),
+        ]);
+    }
+    Ok(chosen)
+}
+
+/// What work would do.
+///
+/// # Errors
+/// Those of the first sync that cannot be planned.
+pub async fn plans(work: Vec<Work>) -> Result<Vec<StreamPlan>, Vec<Error>> {
+    let mut plans = Vec::new();
+    for work in work {
+        let task = work.task.clone();
+        let planned = crate::run::plan_all(&work.job(&CancellationToken::new())).await;
+        let planned = match &task {
+            Some(task) => planned.at(format!("task `{task}`")),
+            None => planned,
+        };
+        let planned = planned.map_err(|error| vec![error])?;
+        plans.extend(planned.into_iter().map(|planned| StreamPlan::new(task.clone(), planned)));
+    }
+    Ok(plans)
+}
+
+impl StreamPlan {
+    fn new(task: Option<String>, planned: Planned) -> Self {
+        let Planned { info, options, state, request, spec, plan, .. } = planned;
+        let (exactly_once, because) = match plan.promise {
+            Promise::ExactlyOnce => (true, None),
+            Promise::AtLeastOnce(reason) => (false, Some(reason)),
+        };
+        Self {
+            task,
+            stream: info.name,
+            target: spec.target,
+            exists: spec.existing.is_some(),
+            read: options.read,
+            write: spec.write,
+            position: state.position.map(|position| position.0),
+            rows_estimate: info.rows_estimate,
+            bytes_estimate: info.bytes_estimate,
+            route: if plan.raw.is_some() { "raw" } else { "arrow" }.to_owned(),
+            readers: request.readers,
+            writers: plan.writers,
+            strategy: plan.strategy,
+            exactly_once,
+            at_least_once_because: because,
+            ddl: plan.ddl,
+            columns: plan
+                .columns
+                .into_iter()
+                .map(|column| ColumnPlan::new(column.name, column.native, column.fit))
+                .collect(),
+        }
+    }
+}
+
+impl ColumnPlan {
+    fn new(name: String, native: String, fit: Fit) -> Self {
+        let (fit, note) = match fit {
+            Fit::Exact => ("exact", None),
+            Fit::Widened(note) => ("widened", Some(note)),
+            Fit::Text(note) => ("kept as text", Some(note)),
+            Fit::Checked(note) => ("checked row by row", Some(note)),
+            Fit::NeedsWidening(native) => ("the target is widened", Some(native)),
+            Fit::Impossible(reason) => ("impossible", Some(reason)),
+        };
+        Self { name, native, fit: fit.to_owned(), note }
+    }
+}

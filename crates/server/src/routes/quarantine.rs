@@ -1,0 +1,107 @@
+//! Rows that a run could not load, read back from the destination that keeps them.
+
+use std::time::Duration;
+
+use levada_engine::house::QUARANTINE;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::browse::in_time;
+use super::{limit, number, object, runs};
+use crate::problem::Problem;
+use crate::route::{Answer, Call, Page};
+
+/// How long the destination may take.
+const TIME_MAX: Duration = Duration::from_secs(25);
+
+/// A stream of a run with rows in the quarantine.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Stream {
+    /// The task that loaded it.
+    pub task: String,
+    /// The stream at the source.
+    pub stream: String,
+    /// The name of the load, under which the rows are kept.
+    pub load: String,
+}
+
+/// A row in the quarantine.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Rejected {
+    /// The row as far as it could be read, each value a text or null.
+    pub row: Map<String, Value>,
+    /// The column at fault, where one is.
+    pub column: Option<String>,
+    /// Why it was not loaded.
+    pub reason: String,
+}
+
+/// A run.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct One {
+    /// Its number.
+    pub run: i64,
+}
+
+/// Rows of a stream of a run.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rows {
+    /// The run's number.
+    pub run: i64,
+    /// The task.
+    pub task: String,
+    /// The stream.
+    pub stream: String,
+    /// The `next` of the page before.
+    pub after: Option<String>,
+    /// How many; 50 unless given, 1,000 at most.
+    pub limit: Option<u32>,
+}
+
+/// The streams of a run with rows in the quarantine.
+pub async fn streams(call: Call<One>) -> Result<Answer<Page<Stream>>, Problem> {
+    let run = runs::find(&call.app.store, call.input.run).await?;
+    let mut items = Vec::new();
+    for task in call.app.store.task_runs(run.id).await? {
+        let outputs = object(task.outputs.as_deref().unwrap_or_default());
+        let loads = outputs.get(QUARANTINE).and_then(Value::as_object).into_iter().flatten();
+        items.extend(loads.map(|(stream, load)| Stream {
+            task: task.task.clone(),
+            stream: stream.clone(),
+            load: load.as_str().unwrap_or_default().to_owned(),
+        }));
+    }
+    Ok(Page { items, next: None }.into())
+}
+
+/// Rows of a stream that a run put into the quarantine, in the order in which they came.
+pub async fn rows(call: Call<Rows>) -> Result<Answer<Page<Rejected>>, Problem> {
+    let Rows { run, task, stream, after, limit: asked } = call.input;
+    let (limit, skip) = (limit(asked)?, number(after.as_deref())?.unwrap_or(0).max(0) as usize);
+    let app = &call.app;
+    let run = runs::find(&app.store, run).await?;
+    let found = app.store.task_runs(run.id).await?.into_iter().find(|found| found.task == task);
+    let found = found.ok_or_else(|| Problem::no("task", &task))?;
+    let outputs = object(found.outputs.as_deref().unwrap_or_default());
+    let load = outputs.get(QUARANTINE).and_then(|loads| loads.get(&stream)).and_then(Value::as_str);
+    let Some(load) = load else { return Ok(Page { items: Vec::new(), next: None }.into()) };
+    // as the run had it: the pipeline may say something else now
+    let document = app.store.document(run.document).await?.ok_or_else(|| Problem::no("pipeline", &run.pipeline))?;
+    let (project, file) = (app.store.project().await?, app.documents.file(&document)?);
+    let checked = app.checked(&project, &file, &document.text, None).await?;
+    let sync = checked.pipeline.tasks.iter().find(|known| known.name == task).and_then(|known| known.work.as_sync());
+    let connection = sync.map(|sync| sync.to.clone()).ok_or_else(|| Problem::no("sync", &task))?;
+    let opened = app.open_for(&checked, &connection)?;
+    let destination = opened.connection.destination()?;
+    let rejects = in_time(TIME_MAX, &connection, destination.rejects(load, skip, limit)).await?;
+    let next = (rejects.len() == limit).then(|| (skip + limit).to_string());
+    let shown = |reject: levada_core::batch::Reject| Rejected {
+        row: object(&reject.row),
+        column: reject.column,
+        reason: reject.reason,
+    };
+    Ok(Page { items: rejects.into_iter().map(shown).collect(), next }.into())
+}

@@ -1,0 +1,102 @@
+//! What is configured, to be read.
+
+use levada_core::config::{self, Commands};
+use levada_store::Dialect;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Nothing;
+use crate::problem::Problem;
+use crate::route::{Answer, Call};
+
+/// What is configured.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Settings {
+    /// The version of this program.
+    pub version: String,
+    /// The name of the project.
+    pub project: Option<String>,
+    /// The project's folder on this machine.
+    pub project_folder: String,
+    /// Where logs and the files of runs lie on this machine.
+    pub data_folder: String,
+    /// The metadata store.
+    pub store: Store,
+    /// What requests may take.
+    pub limits: Limits,
+    /// How long what ended is kept.
+    pub retention: Retention,
+    /// Whether pipelines may run programs.
+    pub commands: bool,
+}
+
+/// The metadata store.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Store {
+    /// `sqlite` or `postgres`.
+    pub database: String,
+    /// The version of its tables.
+    pub version: usize,
+}
+
+/// What requests may take.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Limits {
+    /// Bytes of a body that is not read as a stream.
+    pub body_bytes_max: usize,
+    /// Seconds that an operation may take that does not stream.
+    pub time_max_s: u64,
+    /// Requests a second of one caller.
+    pub requests_per_caller: u32,
+    /// Requests a second of one address, without a credential.
+    pub requests_per_address: u32,
+}
+
+/// How long what ended is kept.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Retention {
+    /// Seconds that runs and their history are kept.
+    pub runs_s: u64,
+    /// Seconds that logs are kept.
+    pub logs_s: u64,
+    /// Seconds that the files of runs are kept.
+    pub artifacts_s: u64,
+    /// Runs of one pipeline that are kept at most.
+    pub runs_max: u32,
+}
+
+/// What is configured.
+pub async fn get(call: Call<Nothing>) -> Result<Answer<Settings>, Problem> {
+    let app = &call.app;
+    let (_, file) = app.project_with_file().await?;
+    let project = config::Project::of(file.as_deref());
+    let (limits, retention) = (app.limits, project.retention);
+    Ok(Settings {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        project: project.name,
+        project_folder: app.project_dir.display().to_string(),
+        data_folder: app.data_dir.display().to_string(),
+        store: Store {
+            database: match app.store.dialect() {
+                Dialect::Sqlite => "sqlite",
+                Dialect::Postgres => "postgres",
+            }
+            .to_owned(),
+            version: app.store.version(),
+        },
+        limits: Limits {
+            body_bytes_max: limits.body_bytes_max,
+            time_max_s: limits.time_max.as_secs(),
+            requests_per_caller: limits.rate.caller,
+            requests_per_address: limits.rate.address,
+        },
+        retention: Retention {
+            runs_s: retention.runs.as_secs(),
+            logs_s: retention.logs.as_secs(),
+            artifacts_s: retention.artifacts.as_secs(),
+            runs_max: retention.keep,
+        },
+        commands: project.commands == Commands::Enabled,
+    }
+    .into())
+}
