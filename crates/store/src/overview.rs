@@ -143,7 +143,7 @@ pub(crate) async fn pools(tx: &mut Tx) -> Result<Vec<Pool>> {
     Ok(found)
 }
 
-async fn held(tx: &mut Tx) -> Result<BTreeMap<WorkerId, u64>> {
+pub(crate) async fn held(tx: &mut Tx) -> Result<BTreeMap<WorkerId, u64>> {
     let sql = "SELECT worker, COUNT(*) FROM task_runs WHERE worker IS NOT NULL \
                AND state IN ('starting', 'running', 'stopping') GROUP BY worker";
     let mut found = BTreeMap::new();

@@ -184,6 +184,9 @@ async fn lists_are_fast(store: &Store) {
     }
     assert_eq!(store.pipelines().await.unwrap().len() as i64, PIPELINES + 1);
     fast("pipelines", async || store.pipelines().await.map(drop)).await;
+    fast("recent runs", async || store.recent_runs(None, None, 1_000, 20).await.map(drop)).await;
+    fast("pools", async || store.pools().await.map(drop)).await;
+    fast("held", async || store.held().await.map(drop)).await;
     fast("open runs", async || store.open_runs().await.map(drop)).await;
 }
 
@@ -220,6 +223,9 @@ async fn operate(tx: &mut Tx, worker: WorkerId) -> Result<()> {
     schedules::next_at(tx, "time").await?;
     backfills::advance(tx, NOW).await?;
     pipelines::pipelines(tx).await?;
+    overview::recent_runs(tx, None, None, 50, 20).await?;
+    overview::pools(tx).await?;
+    overview::held(tx).await?;
     let all = RunFilter { limit: 50, ..RunFilter::default() };
     let pipeline = Some("p".to_owned());
     for filter in [
