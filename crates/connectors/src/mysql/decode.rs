@@ -71,20 +71,18 @@ impl Decoder {
         }
         self.bytes += self.bytes_fixed;
         let mut cells = row;
+        let mut refused = None;
         for (index, (builder, bits)) in self.columns.iter_mut().enumerate() {
-            let cell = cells.cell()?;
-            match append(builder, *bits, cell) {
+            match cells.take(|cell| append(builder, *bits, cell))? {
                 Ok(bytes) => self.bytes += bytes,
                 Err(reason) => {
                     builder.push_null();
-                    if self.bad.last().is_none_or(|(at, _)| *at != self.rows) {
-                        let column = self.schema.field(index).name().clone();
-                        let reason = format!("`{}` {reason}", cell_text(cell).unwrap_or_default());
-                        let row = row_json(&self.schema, row)?;
-                        self.bad.push((self.rows, Reject { row, column: Some(column), reason }));
-                    }
+                    refused = refused.or(Some((index, reason)));
                 }
             }
+        }
+        if let Some((index, reason)) = refused {
+            self.bad.push((self.rows, refusal(&self.schema, row, index, reason)?));
         }
         if let Some(overlap) = &mut self.overlap {
             overlap.append_value(matches!(cells.cell()?, Cell::Int(n) if n != 0));
@@ -132,6 +130,17 @@ impl Decoder {
     }
 }
 
+/// A row that cannot be kept, because of the value of one column.
+#[cold]
+fn refusal(schema: &Schema, row: Row<'_>, index: usize, reason: Reason) -> Result<Reject> {
+    let mut cells = row;
+    for _ in 0..index {
+        cells.cell()?;
+    }
+    let reason = format!("`{}` {reason}", cell_text(cells.cell()?).unwrap_or_default());
+    Ok(Reject { row: row_json(schema, row)?, column: Some(schema.field(index).name().clone()), reason })
+}
+
 /// The width of a BIT column.
 fn bit_width(field: &Field) -> Option<usize> {
     if Logical::of(field) != Some(Logical::Bits) {
@@ -144,6 +153,7 @@ fn bit_width(field: &Field) -> Option<usize> {
 type Reason = &'static str;
 
 /// Appends a value and tells how many bytes it took beyond the fixed ones. On an error nothing is appended.
+#[inline(always)]
 fn append(builder: &mut ColumnBuilder, bits: Option<usize>, cell: Cell<'_>) -> std::result::Result<usize, Reason> {
     use ColumnBuilder as B;
     const RANGE: Reason = "is out of range";
@@ -221,24 +231,34 @@ fn digits(bytes: &[u8], scale: i8) -> Option<(bool, &[u8], &[u8])> {
     Some((negative, whole, fraction.strip_prefix(b".")?))
 }
 
+/// So many digits always fit into 64 bits.
+const U64_DIGITS: usize = 19;
+
 fn unscaled_i128(bytes: &[u8], scale: i8) -> Option<i128> {
     let (negative, whole, fraction) = digits(bytes, scale)?;
-    if !whole.iter().chain(fraction).all(u8::is_ascii_digit) {
-        return None;
-    }
-    let all = whole.iter().chain(fraction).map(|byte| byte - b'0');
-    if whole.len() + fraction.len() <= 18 {
-        let mut number = 0_i64;
-        for digit in all {
-            number = number * 10 + i64::from(digit);
-        }
-        return Some(i128::from(if negative { -number } else { number }));
+    if whole.len() + fraction.len() <= U64_DIGITS {
+        let number = i128::from(number(fraction, number(whole, 0)?)?);
+        return Some(if negative { -number } else { number });
     }
     let mut number = 0_i128;
-    for digit in all {
-        number = number.checked_mul(10)?.checked_add(i128::from(digit))?;
+    for byte in whole.iter().chain(fraction) {
+        let digit = byte.wrapping_sub(b'0');
+        number = number.checked_mul(10)?.checked_add(i128::from(digit)).filter(|_| digit < 10)?;
     }
     Some(if negative { -number } else { number })
+}
+
+/// The number that goes on with these digits; all of them are at most [`U64_DIGITS`].
+fn number(digits: &[u8], before: u64) -> Option<u64> {
+    let mut number = before;
+    for byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number = number * 10 + u64::from(digit);
+    }
+    Some(number)
 }
 
 fn unscaled_i256(bytes: &[u8], scale: i8) -> Option<i256> {
@@ -303,7 +323,14 @@ mod tests {
     fn decimals_keep_their_digits() {
         assert_eq!(unscaled_i128(b"-0.50", 2), Some(-50));
         assert_eq!(unscaled_i128(b"99999999999999999999999999999999999999", 0), Some(10_i128.pow(38) - 1));
-        for (text, scale) in [(&b"1.5"[..], 2), (b"1.5", 0), (b"1,50", 2), (b".50", 3), (b"", 0)] {
+        // On both sides of what fits into 64 bits.
+        for digits in 17..=21 {
+            let text = format!("-{}.99", "9".repeat(digits - 2));
+            assert_eq!(unscaled_i128(text.as_bytes(), 2), Some(1 - 10_i128.pow(digits as u32)));
+            let text = text.replace(".99", ".9:");
+            assert_eq!(unscaled_i128(text.as_bytes(), 2), None);
+        }
+        for (text, scale) in [(&b"1.5"[..], 2), (b"1.5", 0), (b"1,50", 2), (b"/1.50", 2), (b".50", 3), (b"", 0)] {
             assert_eq!(unscaled_i128(text, scale), None);
         }
         let text = format!("-{}.{}", "9".repeat(35), "9".repeat(30));

@@ -120,24 +120,34 @@ impl Packets {
 
     /// Where in the buffer the next packet's payload is.
     async fn frame(&mut self) -> Result<(usize, usize)> {
-        self.fill(4).await?;
-        let header = &self.buffer[self.start..self.start + 4];
+        loop {
+            match self.buffered()? {
+                Ok(place) => return Ok(place),
+                Err(wanted) => self.fill(wanted).await?,
+            }
+        }
+    }
+
+    /// The same where the whole packet is in the buffer, as nearly all are; else how many bytes it takes to go on.
+    fn buffered(&mut self) -> Result<std::result::Result<(usize, usize), usize>> {
+        let Some((header, rest)) = self.buffer[self.start..self.end].split_first_chunk::<4>() else {
+            return Ok(Err(4));
+        };
         let length = u32::from_le_bytes([header[0], header[1], header[2], 0]) as usize;
         if header[3] != self.sequence {
             return Err(malformed("a packet out of its order"));
         }
+        if rest.len() < length {
+            return Ok(Err(4 + length));
+        }
         self.sequence = self.sequence.wrapping_add(1);
-        self.start += 4;
-        self.fill(length).await?;
-        self.start += length;
-        Ok((self.start - length, length))
+        let from = self.start + 4;
+        self.start = from + length;
+        Ok(Ok((from, length)))
     }
 
     /// Waits until so many bytes are in the buffer.
     async fn fill(&mut self, wanted: usize) -> Result<()> {
-        if self.end - self.start >= wanted {
-            return Ok(());
-        }
         self.buffer.copy_within(self.start..self.end, 0);
         (self.start, self.end) = (0, self.end - self.start);
         if self.buffer.len() < wanted {

@@ -134,33 +134,59 @@ impl<'a> Row<'a> {
     /// # Errors
     /// `Connect` where the packet ends before.
     pub fn cell(&mut self) -> Result<Cell<'a>> {
+        self.take(|cell| cell)
+    }
+
+    /// Hands the next value to `taker`, which is compiled into the path of each form: there it is known what kind of cell
+    /// it gets, and the cell stays in registers. One that is returned goes through memory twice, in writes and reads of
+    /// different width, for which the processor waits: a third of the time that reading a table took.
+    ///
+    /// # Errors
+    /// `Connect` where the packet ends before.
+    #[inline(always)]
+    pub fn take<T>(&mut self, taker: impl FnOnce(Cell<'a>) -> T) -> Result<T> {
         let form = self.forms.get(self.bit - 2).ok_or_else(short)?;
         let is_null = self.nulls[self.bit / 8] & (1 << (self.bit % 8)) != 0;
         self.bit += 1;
         if is_null {
-            return Ok(Cell::Null);
+            return Ok(taker(Cell::Null));
         }
         let rest = &mut self.rest;
-        let cell = match form {
-            Form::Int { width: 8, is_unsigned: false } => rest.checked_eat_i64_le().map(Cell::Int),
-            Form::Int { width: 8, is_unsigned: true } => rest.checked_eat_u64_le().map(Cell::UInt),
-            Form::Int { width: 4, is_unsigned: false } => rest.checked_eat_i32_le().map(|n| Cell::Int(n.into())),
-            Form::Int { width: 4, is_unsigned: true } => rest.checked_eat_u32_le().map(|n| Cell::UInt(n.into())),
-            Form::Int { width: 2, is_unsigned: false } => rest.checked_eat_i16_le().map(|n| Cell::Int(n.into())),
-            Form::Int { width: 2, is_unsigned: true } => rest.checked_eat_u16_le().map(|n| Cell::UInt(n.into())),
-            Form::Int { is_unsigned: false, .. } => rest.checked_eat_i8().map(|n| Cell::Int(n.into())),
-            Form::Int { is_unsigned: true, .. } => rest.checked_eat_u8().map(|n| Cell::UInt(n.into())),
-            Form::Float => rest.checked_eat_f32_le().map(Cell::Float),
-            Form::Double => rest.checked_eat_f64_le().map(Cell::Double),
-            Form::Bytes => rest.checked_eat_lenenc_str().map(Cell::Bytes),
-            Form::Date => date(rest),
-            Form::Time => time(rest),
+        let taken = match form {
+            Form::Int { width, is_unsigned: false } => signed(rest, *width).map(|n| taker(Cell::Int(n))),
+            Form::Int { width, is_unsigned: true } => unsigned(rest, *width).map(|n| taker(Cell::UInt(n))),
+            Form::Float => rest.checked_eat_f32_le().map(|n| taker(Cell::Float(n))),
+            Form::Double => rest.checked_eat_f64_le().map(|n| taker(Cell::Double(n))),
+            Form::Bytes => rest.checked_eat_lenenc_str().map(|bytes| taker(Cell::Bytes(bytes))),
+            Form::Date => date(rest).map(taker),
+            Form::Time => time(rest).map(taker),
         };
-        cell.ok_or_else(short)
+        taken.ok_or_else(short)
+    }
+}
+
+#[inline]
+fn signed(rest: &mut ParseBuf<'_>, width: u8) -> Option<i64> {
+    match width {
+        8 => rest.checked_eat_i64_le(),
+        4 => rest.checked_eat_i32_le().map(i64::from),
+        2 => rest.checked_eat_i16_le().map(i64::from),
+        _ => rest.checked_eat_i8().map(i64::from),
+    }
+}
+
+#[inline]
+fn unsigned(rest: &mut ParseBuf<'_>, width: u8) -> Option<u64> {
+    match width {
+        8 => rest.checked_eat_u64_le(),
+        4 => rest.checked_eat_u32_le().map(u64::from),
+        2 => rest.checked_eat_u16_le().map(u64::from),
+        _ => rest.checked_eat_u8().map(u64::from),
     }
 }
 
 /// Zero, 4, 7 or 11 bytes; what is left out is zero. Page "Binary Protocol Value", "ProtocolBinary::MYSQL_TYPE_DATE".
+#[inline]
 fn date<'a>(rest: &mut ParseBuf<'a>) -> Option<Cell<'a>> {
     let length = rest.checked_eat_u8()?;
     let mut value = rest.checked_eat_buf(length.into())?;
