@@ -6,6 +6,7 @@
 //! resolves every reference of one task that is about to be carried out.
 
 pub mod amount;
+mod auth;
 mod check;
 mod collection;
 mod credentials;
@@ -31,6 +32,7 @@ mod task;
 mod work;
 mod yaml;
 
+pub use auth::{AUTH_FILE, AuthDocument, OidcSettings};
 pub use collection::{Access, Collection, CollectionDocument, ColumnDocument};
 pub use credentials::{MASKED, replace_secrets, replace_secrets_in_address};
 pub use document::{OnLost, Param, ParamKind, PipelineDocument, TaskDocument};

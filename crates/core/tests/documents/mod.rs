@@ -1,6 +1,7 @@
 //! Documents as golden files: each `bad/*.yaml` gives the messages in the `.txt` beside it (`LEVADA_BLESS=1` writes
 //! them), each `good/*.yaml` a pipeline.
 
+mod auth;
 mod tasks;
 
 use std::collections::BTreeMap;

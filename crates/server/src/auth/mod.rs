@@ -3,6 +3,7 @@
 
 pub mod backoff;
 pub mod login;
+pub mod oidc;
 pub mod password;
 pub mod random;
 pub mod session;

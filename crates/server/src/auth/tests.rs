@@ -19,6 +19,18 @@ use super::{Credential, identify, random, setup, token};
 const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 const HERE: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
 
+pub fn new_user(name: &str, role: Role) -> NewUser {
+    NewUser {
+        name: name.to_owned(),
+        display_name: name.to_owned(),
+        email: None,
+        password_hash: None,
+        role,
+        subject: None,
+        grants: Vec::new(),
+    }
+}
+
 struct House {
     store: Store,
     passwords: Passwords,
@@ -38,15 +50,7 @@ impl House {
             Some(password) => Some(self.passwords.hash(Secret::new(password)).await.unwrap()),
             None => None,
         };
-        let new = NewUser {
-            name: name.to_owned(),
-            display_name: name.to_owned(),
-            email: None,
-            password_hash,
-            role,
-            subject: None,
-            grants: Vec::new(),
-        };
+        let new = NewUser { password_hash, ..new_user(name, role) };
         self.store.create_user(new, NOW).await.unwrap()
     }
 
