@@ -131,6 +131,7 @@ pub fn server(places: &Places, store: &Store) -> Result<App> {
         project_dir: places.project.clone(),
         data_dir: places.data.clone(),
         limits: Limits::default(),
+        oidc: None,
     }))
 }
 

@@ -33,6 +33,7 @@ use levada_engine::house::{Env, Secrets};
 use levada_store::Store;
 
 use auth::backoff::Backoff;
+use auth::oidc::Oidc;
 use auth::password::Passwords;
 use documents::Documents;
 use live::Hub;
@@ -59,6 +60,8 @@ pub struct Parts {
     pub data_dir: PathBuf,
     /// What requests may take.
     pub limits: Limits,
+    /// The provider that people sign in with.
+    pub oidc: Option<Oidc>,
 }
 
 /// What requests may take.
@@ -97,6 +100,7 @@ pub struct Server {
     pub data_dir: PathBuf,
     /// What requests may take.
     pub limits: Limits,
+    pub(crate) oidc: Option<Oidc>,
     pub(crate) documents: Documents,
     pub(crate) data: data::Data,
     pub(crate) rates: Rates,
@@ -118,6 +122,7 @@ impl Server {
             project_dir: parts.project_dir,
             data_dir: parts.data_dir,
             limits: parts.limits,
+            oidc: parts.oidc,
             documents: Documents::default(),
             data: data::Data::default(),
             rates,

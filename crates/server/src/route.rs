@@ -291,6 +291,40 @@ impl Output for Done {
     }
 }
 
+/// A browser is sent elsewhere.
+pub struct Redirect {
+    to: String,
+    cookies: Vec<String>,
+}
+
+impl Redirect {
+    /// To this place.
+    pub fn to(place: impl Into<String>) -> Self {
+        Self { to: place.into(), cookies: Vec::new() }
+    }
+
+    /// With a cookie.
+    pub fn cookie(mut self, cookie: String) -> Self {
+        self.cookies.push(cookie);
+        self
+    }
+}
+
+impl Output for Redirect {
+    fn shape(_: &mut SchemaGenerator) -> Shape {
+        Shape { status: StatusCode::SEE_OTHER, content: Vec::new(), etag: false }
+    }
+
+    fn respond(self) -> Response {
+        let mut headers = HeaderMap::new();
+        headers.extend(HeaderValue::from_str(&self.to).ok().map(|place| (LOCATION, place)));
+        for cookie in self.cookies.iter().filter_map(|cookie| HeaderValue::from_str(cookie).ok()) {
+            headers.append(SET_COOKIE, cookie);
+        }
+        (StatusCode::SEE_OTHER, headers).into_response()
+    }
+}
+
 /// A text for people or programs, not JSON.
 pub struct Text {
     /// Its media type.

@@ -20,8 +20,8 @@ use crate::problem::{Details, Problem};
 use crate::route::Rule::{self, Metrics, Pipeline, Public, Role, Signed};
 use crate::route::{Call, Output, Route, line};
 use crate::routes::{
-    artifacts, audit, backfills, browse, connections, connectors, health, logs, pipelines, plans, project, quarantine,
-    recent, runs, schedules, search, secrets, session, settings, tokens, users, workers,
+    artifacts, audit, backfills, browse, connections, connectors, health, logs, oidc, pipelines, plans, project,
+    quarantine, recent, runs, schedules, search, secrets, session, settings, tokens, users, workers,
 };
 
 /// The routes, and the schemas that they refer to.
@@ -61,6 +61,10 @@ fn about(lines: &mut Lines) {
 
 fn of_users(lines: &mut Lines) {
     lines.post("setUp", "/api/v1/setup", Public, "Make the first administrator", session::set_up);
+    lines.get("getWaysIn", "/api/v1/ways-in", Public, "How people can sign in", oidc::ways);
+    lines.get("startOidc", "/api/v1/oidc/start", Public, "Go to the provider to sign in", oidc::start);
+    let path = crate::auth::oidc::CALLBACK_PATH;
+    lines.get("finishOidc", path, Public, "Come back from the provider", oidc::callback);
     lines.get("getSession", "/api/v1/session", Signed, "Who asks, and what they may do", session::get);
     lines.post("signIn", "/api/v1/session", Public, "Sign in", session::sign_in);
     lines.delete("signOut", "/api/v1/session", Signed, "Sign out", session::sign_out);

@@ -95,6 +95,7 @@ impl Place {
             project_dir: folder.path().to_path_buf(),
             data_dir: folder.path().to_path_buf(),
             limits,
+            oidc: None,
         });
         Self { router: router(app.clone()), app, folder }
     }

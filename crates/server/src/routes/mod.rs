@@ -8,6 +8,7 @@ pub mod connections;
 pub mod connectors;
 pub mod health;
 pub mod logs;
+pub mod oidc;
 pub mod pipelines;
 pub mod plans;
 pub mod project;

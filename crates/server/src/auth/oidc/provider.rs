@@ -145,6 +145,10 @@ impl Provider {
         verifier: &str,
         redirect: &str,
     ) -> Result<Tokens> {
+        self.answer(self.token_request(metadata, code, verifier, redirect)).await
+    }
+
+    fn token_request(&self, metadata: &Metadata, code: &str, verifier: &str, redirect: &str) -> RequestBuilder {
         let mut form = Serializer::new(String::new());
         form.append_pair("grant_type", "authorization_code")
             .append_pair("code", code)
@@ -165,8 +169,7 @@ impl Provider {
                 request = request.header(AUTHORIZATION, format!("Basic {}", STANDARD.encode(pair)));
             }
         }
-        let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.finish());
-        self.answer(request).await
+        request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.finish())
     }
 
     /// What it tells of a person beyond the token; nothing where it has no such endpoint.

@@ -4,20 +4,28 @@
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::http::Request;
+use axum::response::Response;
 use levada_core::access::Role;
 use levada_core::config::OidcSettings;
+use levada_core::connector::Registry;
 use levada_core::error::ErrorKind;
 use levada_core::secret::Secret;
-use levada_core::time::Timestamp;
+use levada_core::time::{Clock, Timestamp};
 use levada_store::{Location, Store};
 use reqwest::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
+use tower::ServiceExt as _;
 use url::Url;
 
 use super::{Answer, Oidc, Person, sign_in};
+use crate::router::router;
+use crate::{Limits, Parts, Server};
 
 const PUBLIC: &str = "http://127.0.0.1:7070";
 
@@ -117,8 +125,8 @@ impl Browser {
         }
     }
 
-    /// Signs in at the provider, and comes back with its answer.
-    async fn sign_in(&mut self, start: &str, login: &str) -> Answer {
+    /// Signs in at the provider, and comes back.
+    async fn back(&mut self, start: &str, login: &str) -> Url {
         let form = self.go(Url::parse(start).unwrap(), None).await;
         let back = if form.as_str().starts_with(PUBLIC) {
             form
@@ -127,6 +135,12 @@ impl Browser {
             self.go(form, Some(format!("prompt=login&login={login}&password=x"))).await
         };
         assert_eq!(back.path(), super::CALLBACK_PATH);
+        back
+    }
+
+    /// The same, and takes the answer out of the URL.
+    async fn sign_in(&mut self, start: &str, login: &str) -> Answer {
+        let back = self.back(start, login).await;
         let get = |name: &str| back.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
         Answer { code: get("code"), state: get("state"), iss: get("iss"), error: get("error") }
     }
@@ -277,4 +291,58 @@ async fn groups_decide_each_time_who_somebody_is() {
     let disabled = levada_store::UserChange { is_disabled: Some(true), ..Default::default() };
     store.update_user(ada.id, None, disabled, now()).await.unwrap();
     assert_eq!(enter("ada/staff").await.unwrap_err().kind(), ErrorKind::Permission);
+}
+
+struct Now;
+
+impl Clock for Now {
+    fn now(&self) -> Timestamp {
+        now()
+    }
+}
+
+/// The way of a browser through the server's own routes.
+#[tokio::test]
+async fn the_routes_lead_there_and_back() {
+    let provider = Provider::start("").await;
+    let folder = tempfile::tempdir().unwrap();
+    let server = async |oidc: Option<Oidc>| {
+        let store = Store::open(&Location::File(folder.path().join("levada.db"))).await.unwrap();
+        let app = Server::new(Parts {
+            store,
+            registry: Registry::default(),
+            clock: Arc::new(Now),
+            env: Arc::new(|_| None),
+            secrets: Arc::new(|_| Box::pin(async { Ok(None) })),
+            project_dir: folder.path().to_path_buf(),
+            data_dir: folder.path().to_path_buf(),
+            limits: Limits::default(),
+            oidc,
+        });
+        router(app)
+    };
+    let plain = server(None).await;
+    let with_provider = server(Some(provider.oidc("rs256"))).await;
+    let get = async |router: &axum::Router, path: &str, cookie: &str| {
+        let request = Request::get(path).header(COOKIE, cookie).body(Body::empty()).unwrap();
+        router.clone().oneshot(request).await.unwrap()
+    };
+    let cookies = |response: &Response| -> Vec<String> {
+        let all = response.headers().get_all(SET_COOKIE);
+        all.iter().map(|cookie| cookie.to_str().unwrap().split(';').next().unwrap().to_owned()).collect()
+    };
+    assert_eq!(get(&plain, "/api/v1/oidc/start", "").await.status(), 404);
+    let start = get(&with_provider, "/api/v1/oidc/start", "").await;
+    assert_eq!(start.status(), 303);
+    let attempt = cookies(&start).remove(0);
+    drop(person(&provider.oidc("rs256"), "ada/staff").await.unwrap());
+    let back = Browser::new().back(start.headers()[LOCATION].to_str().unwrap(), "ada").await;
+    let back = format!("{}?{}", back.path(), back.query().unwrap());
+    assert_eq!(get(&with_provider, &back, "").await.status(), 403);
+    let signed = get(&with_provider, &back, &attempt).await;
+    assert_eq!((signed.status().as_u16(), signed.headers()[LOCATION].to_str().unwrap()), (303, "/"));
+    let [session, ended] = cookies(&signed).try_into().unwrap();
+    assert!(session.starts_with("levada_session=") && ended == "levada_oidc=", "{session} {ended}");
+    assert_eq!(get(&with_provider, "/api/v1/session", &session).await.status(), 200);
+    assert_eq!(get(&with_provider, &back, &attempt).await.status(), 403);
 }
