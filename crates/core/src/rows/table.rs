@@ -135,7 +135,7 @@ impl<'de> Deserialize<'de> for Kind {
 
 impl JsonSchema for Kind {
     fn schema_name() -> Cow<'static, str> {
-        "Column type".into()
+        "ColumnType".into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
