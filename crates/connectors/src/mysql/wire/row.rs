@@ -138,8 +138,8 @@ impl<'a> Row<'a> {
     }
 
     /// Hands the next value to `taker`, which is compiled into the path of each form: there it is known what kind of cell
-    /// it gets, and the cell stays in registers. One that is returned goes through memory twice, in writes and reads of
-    /// different width, for which the processor waits: a third of the time that reading a table took.
+    /// it gets, and the cell can stay in registers. One that is returned goes through memory, in writes and reads of
+    /// different width, for which the processor waits.
     ///
     /// # Errors
     /// `Connect` where the packet ends before.
