@@ -1,18 +1,21 @@
 //! The metadata store of a project and the house around it, as `run`, `serve`, `worker` and the commands that talk over
 //! the store need them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use levada_core::config::{AUTH_FILE, AuthDocument, Variables, secret_names};
 use levada_core::error::{Context as _, Error, ErrorKind, Result};
 use levada_core::secret::Secret;
 use levada_core::time::{Clock, Timestamp};
 use levada_engine::house::{Executor, Observer, Surroundings, SystemClock, Worker, WorkerOptions};
+use levada_server::auth::oidc::Oidc;
 use levada_server::{App, Limits, Parts, Server};
 use levada_store::{Location, Store};
 
-use crate::project::{env, nearest_project};
+use crate::project::{env, nearest_project, read_text};
 use crate::vault::Vault;
 use crate::wiring;
 
@@ -120,19 +123,36 @@ pub fn executor(places: &Places, store: &Store, own: bool, observer: Arc<dyn Obs
     })))
 }
 
-/// What answers requests.
-pub fn server(places: &Places, store: &Store) -> Result<App> {
+/// What answers requests, at this address.
+pub async fn server(places: &Places, store: &Store, url: &str) -> Result<App, Vec<Error>> {
+    let vault = Vault::new(store.clone(), &places.data).map_err(|error| vec![error])?;
+    let oidc = oidc(places, &vault, url).await?;
     Ok(Server::new(Parts {
         store: store.clone(),
         registry: wiring::registry(),
         clock: clock(),
         env: Arc::new(env),
-        secrets: Vault::new(store.clone(), &places.data)?.lookup(),
+        secrets: vault.lookup(),
         project_dir: places.project.clone(),
         data_dir: places.data.clone(),
         limits: Limits::default(),
-        oidc: None,
+        oidc,
     }))
+}
+
+/// The provider that people sign in with, if the project's folder has a file that names one.
+async fn oidc(places: &Places, vault: &Vault, url: &str) -> Result<Option<Oidc>, Vec<Error>> {
+    let path = places.project.join(AUTH_FILE);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = read_text(&path)?;
+    let names = secret_names(&text).map(str::to_owned).collect();
+    let stored = vault.stored(&names).await.map_err(|error| vec![error])?;
+    let secret = |name: &str| stored.get(name);
+    let variables = Variables { env: &env, secret: &secret, params: BTreeMap::new(), runtime: None };
+    let document = AuthDocument::parse(&path.display().to_string(), &text, &variables)?;
+    document.oidc.map(|settings| Oidc::new(settings, url)).transpose().map_err(|error| vec![error])
 }
 
 /// A worker of this process, signed on.

@@ -16,6 +16,7 @@ use axum::response::{IntoResponse, Response};
 use levada_core::id::{BackfillId, RunId, TaskRunId};
 
 use crate::App;
+use crate::auth;
 use crate::caller::{Caller, CallerKind};
 use crate::identity::{self, Credential};
 use crate::problem::Problem;
@@ -124,14 +125,14 @@ async fn identify(app: &App, headers: &HeaderMap, extensions: &Extensions) -> Re
     if let Some(Local(person)) = extensions.get() {
         return Ok(Caller::local(person));
     }
-    match credential(headers)? {
+    match credential(headers, extensions)? {
         None => Ok(Caller::anonymous()),
         Some(credential) => identity::caller(app, &credential).await,
     }
 }
 
 /// The credential that a request carries.
-pub(crate) fn credential(headers: &HeaderMap) -> Result<Option<Credential>, Problem> {
+pub(crate) fn credential(headers: &HeaderMap, extensions: &Extensions) -> Result<Option<Credential>, Problem> {
     let mut given = headers.get_all(AUTHORIZATION).iter();
     if let Some(value) = given.next() {
         let token = value.to_str().ok().and_then(|value| {
@@ -143,10 +144,15 @@ pub(crate) fn credential(headers: &HeaderMap) -> Result<Option<Credential>, Prob
             _ => Err(Problem::Stranger("The credential is not understood: `Authorization: Bearer TOKEN` is.")),
         };
     }
+    // over TLS only the cookie that no other host and no page without TLS can have set
     let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let session = pairs.find(|(name, _)| *name == identity::COOKIE || *name == identity::COOKIE_TLS);
-    Ok(session.map(|(_, value)| Credential::Session(value.to_owned())))
+    let session = auth::session::find(cookies, auth::session::name(is_tls(extensions)));
+    Ok(session.map(|text| Credential::Session(text.to_owned())))
+}
+
+/// Whether a request came over TLS.
+pub(crate) fn is_tls(extensions: &Extensions) -> bool {
+    extensions.get::<Peer>().is_some_and(|peer| peer.is_tls)
 }
 
 /// Whether somebody may call an operation on what its path names.
@@ -254,5 +260,26 @@ fn secure(headers: &mut HeaderMap, is_tls: bool) {
     add(CACHE_CONTROL, "no-store");
     if is_tls {
         add(STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn over_tls_only_a_cookie_that_tls_has_set_counts() {
+        let found = |cookie: &str, is_tls: bool| {
+            let (mut headers, mut extensions) = (HeaderMap::new(), Extensions::new());
+            headers.insert(COOKIE, cookie.parse().unwrap());
+            extensions.insert(Peer { address: [192, 0, 2, 1].into(), is_tls });
+            credential(&headers, &extensions).unwrap()
+        };
+        let session = |text: &str| Some(Credential::Session(text.to_owned()));
+        assert_eq!(found("levada_session=a", false), session("a"));
+        assert_eq!(found("levada_session=a", true), None);
+        assert_eq!(found("levada_session=a; __Host-levada_session=b", true), session("b"));
+        assert_eq!(found("levada_session=a; levada_session=b", false), None);
     }
 }

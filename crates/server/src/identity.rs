@@ -10,7 +10,7 @@ use crate::auth::{self, Signed};
 use crate::caller::{Caller, CallerKind};
 use crate::problem::Problem;
 
-pub use crate::auth::{COOKIE, COOKIE_TLS, Credential};
+pub use crate::auth::Credential;
 
 /// Whoever a credential is of.
 pub async fn caller(app: &App, credential: &Credential) -> Result<Caller, Problem> {

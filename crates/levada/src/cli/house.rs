@@ -30,6 +30,9 @@ pub struct ServeArgs {
     /// Its private key, PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
+    /// The address by which people reach this server, as behind a proxy [default: the one that it answers at]
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
     /// A proxy whose word on who asks is taken; can be given several times
     #[arg(long = "trusted-proxy", value_name = "ADDRESS")]
     pub trusted_proxies: Vec<IpAddr>,

@@ -43,11 +43,12 @@ pub fn serve(context: &Context, args: &ServeArgs) -> Outcome {
             .cleaning(places.data.clone());
         let until = drain.clone();
         tasks.spawn(async move { scheduler.run(until).await });
-        let app = service::server(&places, &store).map_err(one)?;
+        let url = args.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
+        let app = service::server(&places, &store, &url).await?;
         let shut = CancellationToken::new();
         let answering = tokio::spawn(listen::serve(listener, router(app), door, shut.clone()));
         context.output.note(&format!("ready: {scheme}://{address}/healthz"));
-        let link = setup::offer(&store, &format!("{scheme}://{address}"), service::now()).await.map_err(one)?;
+        let link = setup::offer(&store, &url, service::now()).await.map_err(one)?;
         if let Some(link) = link {
             context
                 .output

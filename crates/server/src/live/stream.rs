@@ -33,7 +33,7 @@ pub async fn open(call: Call<Listen>) -> Result<Other<true>, Problem> {
     let after = call.header("last-event-id").and_then(|id| id.parse().ok()).or(call.input.after);
     let topic = |word: &String| Topic::parse(word).ok_or_else(|| Problem::no("topic", word));
     let topics = call.input.topic.iter().map(topic).collect::<Result<Vec<Topic>, _>>()?;
-    let credential = guard::credential(&call.head.headers)?;
+    let credential = guard::credential(&call.head.headers, &call.head.extensions)?;
     let mut listener = Listener::new(&call.app, after).await?;
     if !listener.add(topics) {
         return Err(Problem::Malformed("There are too many topics.".to_owned()));

@@ -90,7 +90,7 @@ pub async fn sign_in(call: Call<SignIn>) -> Result<Answer<Me>, Problem> {
 
 /// Ends the session.
 pub async fn sign_out(call: Call<Nothing>) -> Result<Done, Problem> {
-    if let Some(Credential::Session(text)) = guard::credential(&call.head.headers)?
+    if let Some(Credential::Session(text)) = guard::credential(&call.head.headers, &call.head.extensions)?
         && let Some(hash) = random::hash(&text)
     {
         call.app.store.remove_session(hash).await?;
@@ -130,7 +130,7 @@ pub async fn change_password(call: Call<ChangePassword>) -> Result<Done, Problem
     };
     let new = Secret::new(new);
     crate::auth::password::check(&new, name)?;
-    let keep = match guard::credential(&call.head.headers)? {
+    let keep = match guard::credential(&call.head.headers, &call.head.extensions)? {
         Some(Credential::Session(text)) => random::hash(&text),
         _ => None,
     };
