@@ -129,14 +129,15 @@ fn same_file(a: &Path, b: &Path) -> bool {
     a.canonicalize().ok().is_some_and(|a| b.canonicalize().ok() == Some(a))
 }
 
-/// An environment variable.
+/// An environment variable that documents may name. Levada's own are none of them: the master key and the password of the
+/// metadata store would be in reach of whoever may change a document.
 pub fn env(name: &str) -> Option<String> {
-    std::env::var(name).ok()
+    if name.starts_with("LEVADA_") { None } else { std::env::var(name).ok() }
 }
 
 /// A secret: the variable `LEVADA_SECRET_<NAME>`, else the file of that name in `LEVADA_SECRETS_DIR`.
 pub fn secret(name: &str) -> Result<Option<String>> {
-    if let Some(value) = env(&format!("LEVADA_SECRET_{}", env_name(name))) {
+    if let Ok(value) = std::env::var(format!("LEVADA_SECRET_{}", env_name(name))) {
         return Ok(Some(value));
     }
     let Some(folder) = std::env::var_os("LEVADA_SECRETS_DIR") else { return Ok(None) };

@@ -100,3 +100,20 @@ fn metadata_moves_to_postgres_and_goes_on_there() {
     assert_eq!(there(&["show", &ran])["state"], "succeeded");
     assert_eq!(there(&["run", "pipelines/say.yaml"])["succeeded"], true, "secrets open there too");
 }
+
+/// Whoever may change a document must not come by the master key or by the password of the metadata store.
+#[test]
+fn documents_do_not_reach_what_levada_keeps_for_itself() {
+    for name in ["LEVADA_MASTER_KEY", "LEVADA_DATABASE", "LEVADA_SECRET_PLACE"] {
+        let own = format!("version: 1\nconnections:\n  inbox: ./data\n  target: '${{{name}}}'\n");
+        let project = Project::new(
+            BOTH[0],
+            &format!("own_{}", name.to_lowercase()),
+            &[("levada.yaml", &own), ("pipelines/load.yaml", LOAD)],
+        );
+        let output = project.command(&["validate", "pipelines/load.yaml"]).env(name, CANARY).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains(name) && !told.contains(CANARY), "{told}");
+    }
+}

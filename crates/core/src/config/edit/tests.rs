@@ -1,3 +1,5 @@
+//! Edits of documents, each with the text around it that has to stay as it is.
+
 #![allow(clippy::unwrap_used)]
 use serde_json::json;
 
