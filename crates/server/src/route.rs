@@ -1,6 +1,6 @@
 //! What a line of the route table is: who may call the operation, what it takes, what it answers. The input of an operation
-//! is one flat object; where each of its fields travels follows from the path and the method, so that the router, the
-//! OpenAPI document and the client of the command line all read the same line.
+//! is one flat object; where each of its fields travels follows from the path and the method, so that the router and
+//! the OpenAPI document read the same line.
 
 use std::sync::Arc;
 

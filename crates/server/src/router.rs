@@ -1,5 +1,5 @@
-//! Every route with its rule: the one table that the server, the OpenAPI document, the client of the command line and the
-//! test of the matrix are made from. A path that is not here answers nothing.
+//! Every route with its rule: the one table that the server, the OpenAPI document and the test of the matrix are made from.
+//! Below `/v1` the applied project says what is served, with rules of its own; any other path answers nothing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
