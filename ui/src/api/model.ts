@@ -1,0 +1,40 @@
+import type { components } from "./schema";
+
+type Schemas = components["schemas"];
+
+export type Artifact = Schemas["Artifact"];
+export type AuditLine = Schemas["AuditLine"];
+export type Backfill = Schemas["Backfill"];
+export type Bar = Schemas["Bar"];
+export type Cause = Schemas["Cause"];
+export type ColumnPlan = Schemas["ColumnPlan"];
+export type Connection = Schemas["Connection"];
+export type Connector = Schemas["Connector"];
+export type Fires = Schemas["Fires"];
+export type Hit = Schemas["Hit"];
+export type Me = Schemas["Me"];
+export type PipelineDocument = Schemas["PipelineDocument"];
+export type PipelineItem = Schemas["PipelineItem"];
+export type Plan = Schemas["Plan"];
+export type Pool = Schemas["Pool"];
+export type Position = Schemas["Position"];
+export type Preview = Schemas["Preview"];
+export type Role = Schemas["Role"];
+export type Run = Schemas["Run"];
+export type RunEvent = Schemas["Event"];
+export type RunState = Schemas["RunState"];
+export type Schedule = Schemas["Item"];
+export type Settings = Schemas["Settings"];
+export type StreamFound = Schemas["Stream2"];
+export type TaskRun = Schemas["TaskRun"];
+export type Tested = Schemas["Tested"];
+export type Token = Schemas["Token"];
+export type User = Schemas["User"];
+export type Ways = Schemas["Ways"];
+export type Worker = Schemas["Worker"];
+
+/** A page of a list. */
+export interface Page<T> {
+  items: T[];
+  next?: string | null;
+}

@@ -1,0 +1,84 @@
+import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
+import { answer, api, idempotencyKey } from "../client";
+import { readRuns } from "../contract";
+import { keys } from "../keys";
+import type { Cause, RunState } from "../model";
+import { pagedOptions } from "../pages";
+
+export interface RunFilter {
+  pipeline?: string;
+  state?: RunState;
+  cause?: Cause;
+  since?: string;
+  until?: string;
+  backfill?: number;
+  /** A part of the pipeline's name, or the number of a run. */
+  search?: string;
+  sort?: "created" | "-created";
+}
+
+export function runsOptions(filter: RunFilter) {
+  return pagedOptions(keys.runs.list(filter), (page, signal) => readRuns({ ...filter, ...page }, signal));
+}
+
+export function runOptions(id: number) {
+  return queryOptions({
+    queryKey: keys.runs.one(id),
+    queryFn: ({ signal }) => answer(api.GET("/api/v1/runs/{run}", { params: { path: { run: id } }, signal })),
+  });
+}
+
+export function runTasksOptions(id: number) {
+  return queryOptions({
+    queryKey: keys.runs.part(id, "tasks"),
+    queryFn: ({ signal }) =>
+      answer(api.GET("/api/v1/runs/{run}/tasks", { params: { path: { run: id } }, signal })),
+  });
+}
+
+export interface StartRun {
+  pipeline: string;
+  params?: Record<string, unknown>;
+  tasks?: string[];
+}
+
+export function useStartRun() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: ({ pipeline, ...body }: StartRun) =>
+      answer(
+        api.POST("/api/v1/pipelines/{pipeline}/runs", {
+          params: { path: { pipeline }, header: idempotencyKey() },
+          body,
+        }),
+      ),
+    onSuccess: (run) => client.setQueryData(keys.runs.one(run.id), run),
+  });
+}
+
+export function useCancelRun() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (run: number) => answer(api.POST("/api/v1/runs/{run}/cancel", { params: { path: { run } } })),
+    onSuccess: ({ run }) => client.setQueryData(keys.runs.one(run.id), run),
+  });
+}
+
+export interface RetryRun {
+  run: number;
+  all?: boolean;
+  tasks?: string[];
+  newest?: boolean;
+  params?: Record<string, unknown>;
+}
+
+export function useRetryRun() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: ({ run, ...body }: RetryRun) =>
+      answer(
+        api.POST("/api/v1/runs/{run}/retry", { params: { path: { run }, header: idempotencyKey() }, body }),
+      ),
+    onSuccess: (run) => client.setQueryData(keys.runs.one(run.id), run),
+  });
+}

@@ -1,0 +1,169 @@
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { useNavigate, type NavigateOptions } from "@tanstack/react-router";
+import {
+  Cable,
+  CircleHelp,
+  Link2,
+  ListTree,
+  LogOut,
+  Play,
+  Plus,
+  Workflow,
+  type LucideIcon,
+} from "lucide-react";
+import type { Hit } from "../../api/model";
+import { useStartRun } from "../../api/queries/runs";
+import { searchOptions } from "../../api/queries/search";
+import { useMe, useSignOut } from "../../api/queries/session";
+import { hasRole, hasRoleSomewhere } from "../../api/roles";
+import { messageOf } from "../../api/error";
+import { NAVIGATION } from "../../navigation";
+import { setTheme } from "../theme";
+import { toast } from "../toasts";
+import { useDebounced } from "../use-debounced";
+import { THEMES } from "./ThemeSwitch";
+
+export interface Command {
+  id: string;
+  title: string;
+  detail?: string | undefined;
+  icon: LucideIcon;
+  keys?: string[];
+  run: () => void;
+}
+
+interface CommandGroup {
+  title: string;
+  commands: Command[];
+}
+
+const HIT_ICONS: Record<Hit["kind"], LucideIcon> = { run: ListTree, pipeline: Workflow, connection: Cable };
+
+/** What the palette offers for a text; what is not for this user is not offered. */
+export function useCommands(
+  text: string,
+  onHelp: () => void,
+): { groups: CommandGroup[]; isSearching: boolean } {
+  const wanted = useDebounced(text.trim(), 80);
+  const found = useQuery({ ...searchOptions(wanted), placeholderData: keepPreviousData });
+  const hits = wanted ? (found.data?.items ?? []) : [];
+  const me = useMe();
+  const navigate = useNavigate();
+  const start = useStartRun();
+  const signOut = useSignOut();
+  const go = (to: NavigateOptions) => () => void navigate(to);
+
+  const pages = NAVIGATION.map((item) => ({
+    id: item.to,
+    title: item.title,
+    icon: item.icon,
+    keys: ["g", item.key],
+    words: item.words,
+    run: go({ to: item.to }),
+  }));
+  const things = hits.map((hit) => ({
+    id: idOf(hit),
+    title: titleOf(hit),
+    detail: hit.detail ?? undefined,
+    icon: HIT_ICONS[hit.kind],
+    run: go(placeOf(hit)),
+  }));
+  const runNow = (pipeline: string) => () =>
+    start.mutate(
+      { pipeline },
+      {
+        onSuccess: (run) => void navigate({ to: "/runs/$id", params: { id: String(run.id) } }),
+        onError: (error) => toast(messageOf(error), { tone: "fail" }),
+      },
+    );
+  const runs = hits
+    .filter((hit) => hit.kind === "pipeline" && hasRole(me, "operator", hit.detail?.split(", ")))
+    .slice(0, 3)
+    .map((hit) => ({
+      id: `start ${hit.name}`,
+      title: `Run ${hit.name} now`,
+      icon: Play,
+      run: runNow(hit.name),
+    }));
+  const isEditor = hasRoleSomewhere(me, "editor");
+  const actions = [
+    ...(isEditor
+      ? [
+          {
+            id: "new-pipeline",
+            title: "New pipeline",
+            words: "create add",
+            icon: Plus,
+            run: go({ to: "/pipelines/new" }),
+          },
+        ]
+      : []),
+    ...(isEditor
+      ? [
+          {
+            id: "new-connection",
+            title: "New connection",
+            words: "create add",
+            icon: Plus,
+            run: go({ to: "/connections/new" }),
+          },
+        ]
+      : []),
+    { id: "link", title: "Copy a link to this page", words: "share url", icon: Link2, run: copyLink },
+    {
+      id: "help",
+      title: "Show the keys",
+      words: "shortcuts help keyboard",
+      icon: CircleHelp,
+      keys: ["?"],
+      run: () => setTimeout(onHelp),
+    },
+    ...THEMES.map(({ value, label, icon }) => ({
+      id: `theme ${value}`,
+      title: `Theme: ${label.toLowerCase()}`,
+      words: "dark light colours appearance",
+      icon,
+      run: () => setTheme(value),
+    })),
+    { id: "sign-out", title: "Sign out", words: "log out leave", icon: LogOut, run: () => signOut.mutate() },
+  ];
+
+  const groups = [
+    { title: "Found", commands: things },
+    { title: "Pages", commands: pages.filter((page) => fits(page, wanted)) },
+    { title: "Actions", commands: [...runs, ...actions.filter((action) => fits(action, wanted))] },
+  ];
+  return { groups: groups.filter((group) => group.commands.length > 0), isSearching: found.isFetching };
+}
+
+function fits({ title, words }: { title: string; words: string }, text: string): boolean {
+  const heap = `${title} ${words}`.toLowerCase();
+  return text
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => heap.includes(word));
+}
+
+function idOf(hit: Hit): string {
+  return `${hit.kind} ${hit.run ?? hit.name}`;
+}
+
+function titleOf(hit: Hit): string {
+  return hit.kind === "run" ? `Run ${hit.run} of ${hit.name}` : hit.name;
+}
+
+function placeOf(hit: Hit): NavigateOptions {
+  switch (hit.kind) {
+    case "run":
+      return { to: "/runs/$id", params: { id: String(hit.run) } };
+    case "pipeline":
+      return { to: "/pipelines/$name/$tab", params: { name: hit.name, tab: "graph" } };
+    case "connection":
+      return { to: "/connections/$name", params: { name: hit.name } };
+  }
+}
+
+function copyLink(): void {
+  void navigator.clipboard.writeText(window.location.href);
+  toast("The link is copied.", { tone: "ok" });
+}

@@ -1,0 +1,79 @@
+import { Link, useNavigate } from "@tanstack/react-router";
+import { RotateCcw } from "lucide-react";
+import type { Failure } from "../../api/contract";
+import { messageOf } from "../../api/error";
+import { useRetryRun } from "../../api/queries/runs";
+import { useMe } from "../../api/queries/session";
+import { hasRoleSomewhere } from "../../api/roles";
+import { Button } from "../../components/Button";
+import { Panel } from "../../components/Panel";
+import { Status } from "../../components/Status";
+import { Time } from "../../components/Time";
+import { toast } from "../../components/toasts";
+import { PanelRows } from "./PanelRows";
+
+/** What failed in the last 24 hours, with the first line of why; what has recovered since stands back. */
+export function FailuresPanel({ failures }: { failures: Failure[] | undefined }) {
+  const ordered = failures && [...failures].sort((a, b) => Number(a.recovered) - Number(b.recovered));
+  return (
+    <Panel
+      title="Failures"
+      aside={
+        <Link to="/runs" search={{ state: "failed" }} className="text-accent hover:underline">
+          All failed runs
+        </Link>
+      }
+    >
+      <PanelRows
+        rows={ordered}
+        rowKey={(failure) => String(failure.run)}
+        empty="Nothing failed in the last 24 hours."
+      >
+        {(failure) => <Row failure={failure} />}
+      </PanelRows>
+    </Panel>
+  );
+}
+
+function Row({ failure }: { failure: Failure }) {
+  const { run, pipeline, task, error, ended_at, recovered } = failure;
+  const retry = useRetryRun();
+  const navigate = useNavigate();
+  const isOperator = hasRoleSomewhere(useMe(), "operator");
+  const params = { id: String(run) };
+  const again = () =>
+    retry.mutate(
+      { run },
+      {
+        onSuccess: (made) => void navigate({ to: "/runs/$id", params: { id: String(made.id) } }),
+        onError: (failure_) => toast(messageOf(failure_), { tone: "fail" }),
+      },
+    );
+  return (
+    <div className="flex items-start gap-3">
+      <div className="min-w-0 grow">
+        <p className="flex flex-wrap items-center gap-x-2">
+          <Status state={recovered ? "succeeded" : "failed"} word={recovered ? "Recovered" : "Failed"} />
+          <Link
+            to="/runs/$id"
+            params={params}
+            search={task ? { task } : {}}
+            className="font-medium wrap-anywhere hover:underline"
+          >
+            {pipeline}
+          </Link>
+          {task && <span className="text-ink-2">{task}</span>}
+          <span className="text-xs text-ink-3">
+            run {run}, <Time at={ended_at} />
+          </span>
+        </p>
+        {error && <p className="mt-0.5 font-mono text-xs wrap-anywhere text-ink-2">{error}</p>}
+      </div>
+      {!recovered && isOperator && (
+        <Button size="small" icon={RotateCcw} busy={retry.isPending} onClick={again}>
+          Retry
+        </Button>
+      )}
+    </div>
+  );
+}

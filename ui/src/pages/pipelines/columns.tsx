@@ -1,0 +1,97 @@
+import { Link } from "@tanstack/react-router";
+import type { PipelineRow } from "../../api/contract";
+import { RunBars } from "../../components/RunBars";
+import { Status } from "../../components/Status";
+import type { Column } from "../../components/table-columns";
+import { Time } from "../../components/Time";
+import { percent } from "../../format/numbers";
+import { FlowCell } from "./FlowCell";
+import { NameCell } from "./NameCell";
+import { RowActions } from "./RowActions";
+
+/** The columns of the list; narrow windows show the name and what can be done. */
+export const COLUMNS: Column<PipelineRow>[] = [
+  {
+    id: "name",
+    header: "Pipeline",
+    enableSorting: true,
+    accessorFn: (row) => row.name,
+    cell: ({ row }) => <NameCell pipeline={row.original} />,
+    meta: { width: "minmax(0, 2fr)" },
+  },
+  {
+    id: "flow",
+    header: "From, to",
+    cell: ({ row }) => <FlowCell flows={row.original.flows} />,
+    meta: { width: "minmax(0, 1.8fr)", hideBelow: "lg" },
+  },
+  {
+    id: "schedule",
+    header: "Schedule",
+    cell: ({ row }) => <Schedule pipeline={row.original} />,
+    meta: { width: "minmax(0, 1.1fr)", hideBelow: "md" },
+  },
+  {
+    id: "recent",
+    header: "Last runs",
+    cell: ({ row }) => <RunBars runs={row.original.recent} />,
+    meta: { width: "128px", hideBelow: "md", align: "right" },
+  },
+  {
+    id: "last_run",
+    header: "Last run",
+    enableSorting: true,
+    accessorFn: (row) => row.last?.created_at,
+    cell: ({ row }) => <LastRun pipeline={row.original} />,
+    meta: { width: "112px", hideBelow: "sm" },
+  },
+  {
+    id: "success_rate",
+    header: "Success",
+    cell: ({ row }) => {
+      const rate = row.original.success_rate;
+      return rate === null || rate === undefined ? null : <span>{percent(rate)}</span>;
+    },
+    meta: { width: "64px", align: "right", hideBelow: "xl" },
+  },
+  {
+    id: "next_fire",
+    header: "Next",
+    enableSorting: true,
+    accessorFn: (row) => row.next_at,
+    cell: ({ row }) => <Time at={row.original.paused ? null : row.original.next_at} className="text-ink-2" />,
+    meta: { width: "80px", align: "right", hideBelow: "lg" },
+  },
+  {
+    id: "actions",
+    header: () => <span className="sr-only">On or off, run now</span>,
+    cell: ({ row }) => <RowActions pipeline={row.original} />,
+    meta: { width: "76px", align: "right" },
+  },
+];
+
+function Schedule({ pipeline: { schedules } }: { pipeline: PipelineRow }) {
+  const [first, ...others] = schedules;
+  if (!first) return <span className="text-ink-3">by hand</span>;
+  return (
+    <span title={schedules.map((schedule) => schedule.fires).join("\n")}>
+      {first.fires}
+      {others.length > 0 && <span className="text-ink-3"> and {others.length} more</span>}
+    </span>
+  );
+}
+
+function LastRun({ pipeline: { last } }: { pipeline: PipelineRow }) {
+  if (!last) return <span className="text-ink-3">never</span>;
+  return (
+    <Link
+      to="/runs/$id"
+      params={{ id: String(last.run) }}
+      tabIndex={-1}
+      className="flex flex-col hover:underline"
+    >
+      <Status state={last.state} />
+      <Time at={last.ended_at ?? last.created_at} className="pl-5 text-xs text-ink-3" />
+    </Link>
+  );
+}

@@ -1,0 +1,5 @@
+import { PageHeader } from "../../components/PageHeader";
+
+export default function ReferencePage() {
+  return <PageHeader title="API reference" />;
+}
