@@ -22,8 +22,8 @@ AIRFLOW ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/levada/airflow
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## a seeded shop of a million rows into SQLite and Parquet, first in full, then what is new
-	@scripts/demo
+demo: ## a seeded shop of a million rows into SQLite and Parquet, then a server that goes on with it (ARGS=--once: without)
+	@scripts/demo $(ARGS)
 
 test: ## format, lints and every test against real servers (installed and started as needed, stopped at the end)
 	@scripts/test
