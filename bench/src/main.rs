@@ -1,6 +1,7 @@
 //! Side-by-side benchmarks: Levada and the tool a person would use instead, on the same TPC-H rows, in turns, in one run.
 //! A command that fails, or leaves other rows than it should, is reported and never timed.
 
+mod api;
 mod job;
 mod jobs;
 mod lineitem;
@@ -24,7 +25,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>
 const USAGE: &str =
     "usage: levada-bench --levada PROGRAM [--part PART] [--scale F] [--runs N] [--only TEXT] [--output FILE]
   --levada PROGRAM  the release binary to measure
-  --part PART       `loads`, `runs` (both if nothing is said) or `peers`; the report keeps what it has of the others
+  --part PART       `loads`, `runs`, `api` (these if nothing is said) or `peers`; the report keeps what it has of the others
   --scale F         TPC-H scale factor; 1 (the default) has 6 million rows
   --runs N          repetitions of each side, in turns; medians are reported (default 3)
   --only TEXT       only jobs whose name contains TEXT
@@ -70,7 +71,7 @@ fn options() -> Result<Options> {
 }
 
 /// The parts of the report, as their headings have them.
-const PARTS: [&str; 3] = ["Loads", "Runs", "Peers"];
+const PARTS: [&str; 4] = ["Loads", "Runs", "API", "Peers"];
 
 fn run(options: &Options) -> Result<bool> {
     let places = Places::from_environment(&options.levada, options.scale)?;
@@ -86,6 +87,7 @@ fn run(options: &Options) -> Result<bool> {
                 let sections = runs::run(&places, options.runs, &options.only)?;
                 (runs::markdown(&sections, options.runs), runs::complete(&sections))
             }
+            "API" => api::run(&places, options.runs, options.scale, &options.only)?,
             _ => (peers::run(&places, options.runs, &options.airflow)?, true),
         };
         texts.push(text.trim().to_owned());
@@ -128,6 +130,11 @@ fn say(line: &str) {
 }
 
 fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == api::ARGUMENT) {
+        let served = api::serve(&PathBuf::from(arguments.next().unwrap_or_default()));
+        return if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     let options = match options() {
         Ok(options) => options,
         Err(wrong) => {

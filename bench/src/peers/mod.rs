@@ -74,7 +74,7 @@ pub fn run(places: &Places, runs: usize, airflow: &Path) -> Result<String> {
 async fn on_levada(places: &Places, workload: &Workload, work: &str, runs: usize) -> Result<f64> {
     let world = World::new(places, Kind::Postgres).await?;
     let document = world.pipeline("chain", chain_of("chain", workload.tasks, work)).await?;
-    let process = Process::start(places, &world.location, &["serve", "--port", "0"]).await?;
+    let process = Process::start(places, &world.location, &["serve", "--port", "0"])?;
     let mut walls = Vec::new();
     for _ in 0..=runs {
         let start = Instant::now();

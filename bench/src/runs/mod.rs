@@ -36,7 +36,7 @@ pub struct Section {
 
 impl Figure {
     /// A figure that has to be at most its target.
-    fn at_most(what: &str, seen: f64, target: f64, unit: &str) -> Self {
+    pub fn at_most(what: &str, seen: f64, target: f64, unit: &str) -> Self {
         Self {
             what: what.to_owned(),
             seen: format!("{} {unit}", short(seen)),
@@ -46,12 +46,12 @@ impl Figure {
     }
 
     /// A figure that is only told.
-    fn plain(what: &str, seen: f64, unit: &str) -> Self {
+    pub fn plain(what: &str, seen: f64, unit: &str) -> Self {
         Self { what: what.to_owned(), seen: format!("{} {unit}", short(seen)), target: "-".to_owned(), met: true }
     }
 
     /// A figure that has to be at least its target.
-    fn at_least(what: &str, seen: f64, target: f64, unit: &str) -> Self {
+    pub fn at_least(what: &str, seen: f64, target: f64, unit: &str) -> Self {
         Self {
             what: what.to_owned(),
             seen: format!("{} {unit}", short(seen)),
@@ -66,7 +66,7 @@ fn short(figure: f64) -> String {
 }
 
 /// Milliseconds of a duration.
-fn ms(duration: Duration) -> f64 {
+pub fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
@@ -98,20 +98,23 @@ pub fn markdown(sections: &[Section], runs: usize) -> String {
     );
     for Section { store, floor, figures } in sections {
         let (c, f) = (ms(floor.commit), ms(floor.fork));
-        let _ = writeln!(
-            text,
-            "\n## {store} (c = {c:.2} ms, f = {f:.2} ms)\n\n| workload | figure | seen | target | |\n|---|---|--:|--:|---|"
-        );
-        for (name, figures) in figures {
-            match figures {
-                Ok(figures) => {
-                    for Figure { what, seen, target, met } in figures {
-                        let _ = writeln!(text, "| {name} | {what} | {seen} | {target} | {} |", verdict(*met));
-                    }
+        let _ = write!(text, "\n## {store} (c = {c:.2} ms, f = {f:.2} ms)\n\n{}", table(figures));
+    }
+    text
+}
+
+/// The figures of workloads, or why there are none.
+pub fn table(figures: &[(String, Result<Vec<Figure>>)]) -> String {
+    let mut text = "| workload | figure | seen | target | |\n|---|---|--:|--:|---|\n".to_owned();
+    for (name, figures) in figures {
+        match figures {
+            Ok(figures) => {
+                for Figure { what, seen, target, met } in figures {
+                    let _ = writeln!(text, "| {name} | {what} | {seen} | {target} | {} |", verdict(*met));
                 }
-                Err(problem) => {
-                    let _ = writeln!(text, "| {name} | - | - | - | failed: {} |", cell(&problem.to_string()));
-                }
+            }
+            Err(problem) => {
+                let _ = writeln!(text, "| {name} | - | - | - | failed: {} |", cell(&problem.to_string()));
             }
         }
     }

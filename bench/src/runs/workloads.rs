@@ -8,12 +8,12 @@ use futures_util::future::BoxFuture;
 use levada_core::schedule::{Catchup, Every, Gap, Overlap, Rule, Schedule, Zone};
 use levada_core::time::{Clock, Timestamp};
 use levada_engine::house::{Scheduler, SystemClock};
-use levada_store::{Location, NewSchedule, RunFilter, Spec, When};
+use levada_store::{NewSchedule, RunFilter, Spec, When};
 use tokio_util::sync::CancellationToken;
 
 use super::probes::Floor;
 use super::process::Process;
-use super::stores::Kind;
+use super::stores::{self, Kind};
 use super::world::{Sleeper, Timed, Times, World};
 use super::{Figure, ms};
 use crate::Result;
@@ -67,7 +67,7 @@ async fn sequence(places: &Places, kind: Kind, floor: &Floor, runs: usize) -> Re
     let mut process = None;
     match kind {
         Kind::Sqlite => world.worker(4, world.executor()).await?,
-        Kind::Postgres => process = Some(Process::start(places, &world.location, &["worker"]).await?),
+        Kind::Postgres => process = Some(Process::start(places, &world.location, &["worker"])?),
     }
     for _ in 0..runs.max(3) + 1 {
         let start = Instant::now();
@@ -240,44 +240,11 @@ async fn history(places: &Places, kind: Kind) -> Result<Vec<Figure>> {
     };
     ticks().await?;
     let empty = ticks().await?;
-    fill(&world.location, document).await?;
+    stores::fill(&world.location, "chain", document, 1_000_000).await?;
     ticks().await?;
     let full = ticks().await?;
     world.end().await;
     Ok(vec![Figure::at_most("tick, against none", full / empty, 1.1, "x"), Figure::plain("tick", full, "ms")])
-}
-
-/// A million runs of three tasks each, all ended.
-async fn fill(location: &Location, document: i64) -> Result<()> {
-    let runs = format!(
-        "INSERT INTO runs (pipeline, document, cause, identity, params, state, admitted, priority, open, created_at, started_at, \
-         ended_at) SELECT 'chain', {document}, 'manual', 'past:' || n, '{{}}', 'succeeded', 1, 0, 0, n, n, n FROM numbers"
-    );
-    let tasks = "INSERT INTO task_runs (run, task, name, state, blockers, priority, attempt, started_at, ended_at) \
-                 SELECT r.id, t.n, 't' || t.n, 'succeeded', 0, 0, 1, 1, 1 FROM runs r, \
-                 (SELECT 0 AS n UNION ALL SELECT 1 UNION ALL SELECT 2) t WHERE r.identity LIKE 'past:%'";
-    match location {
-        Location::File(path) => {
-            let connection = rusqlite::Connection::open(path)?;
-            let numbers =
-                "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 1000000)";
-            connection.execute_batch(&format!(
-                "BEGIN; {numbers} {runs}; {tasks}; COMMIT; PRAGMA wal_checkpoint(TRUNCATE); ANALYZE"
-            ))?;
-        }
-        Location::Url(url) => {
-            let (base, query) = url.expose().split_once('?').unwrap_or((url.expose(), ""));
-            let schema = query.split('&').find_map(|option| option.strip_prefix("schema=")).unwrap_or("levada");
-            let (client, connection) = tokio_postgres::connect(base, tokio_postgres::NoTls).await?;
-            let driver = tokio::spawn(connection);
-            let numbers = "WITH numbers AS (SELECT generate_series(1, 1000000) AS n)";
-            let script =
-                format!("SET search_path TO {schema}; {numbers} {runs}; {tasks}; ANALYZE runs; ANALYZE task_runs");
-            client.batch_execute(&script).await?;
-            driver.abort();
-        }
-    }
-    Ok(())
 }
 
 async fn serve(places: &Places, kind: Kind, runs: usize) -> Result<Vec<Figure>> {
@@ -286,7 +253,7 @@ async fn serve(places: &Places, kind: Kind, runs: usize) -> Result<Vec<Figure>> 
     let mut memory = 0.0_f64;
     for _ in 0..runs.max(5) {
         let start = Instant::now();
-        let process = Process::start(places, &world.location, &["serve", "--port", "17717"]).await?;
+        let process = Process::start(places, &world.location, &["serve", "--port", "17717"])?;
         starts.push(ms(start.elapsed()));
         tokio::time::sleep(Duration::from_secs(2)).await;
         memory = memory.max(process.resident_mb());

@@ -1,5 +1,6 @@
 //! Small queries: every database answers with exact values, in bounds, and is changed by none; and lists of files.
 
+use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -183,6 +184,23 @@ async fn lists(connection: &Arc<dyn Connection>) {
     assert_eq!(connection.query("SELECT 1", 1).await.unwrap_err().kind(), ErrorKind::Unsupported);
     let found = connection.list("in/a.csv").await.unwrap().remove(0);
     assert_eq!(found.bytes, 4);
+    let (opened, mut reader) = connection.open("in/a.csv").await.unwrap();
+    let bytes = tokio::task::spawn_blocking(move || {
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes).unwrap();
+        bytes
+    });
+    assert_eq!((opened, bytes.await.unwrap().as_slice()), (found.clone(), b"x\n1\n".as_slice()));
+    for (path, kind) in [
+        ("in/none.csv", ErrorKind::NotFound),
+        ("in", ErrorKind::NotFound),
+        ("in/*.csv", ErrorKind::NotFound),
+        ("in/.hidden.csv", ErrorKind::NotFound),
+        ("in/../../x", ErrorKind::Permission),
+        ("/etc/passwd", ErrorKind::Permission),
+    ] {
+        assert_eq!(connection.open(path).await.err().unwrap().kind(), kind, "{path}");
+    }
     assert!(found.modified.starts_with("20") && found.modified.ends_with('Z'), "{}", found.modified);
 }
 

@@ -1,6 +1,7 @@
 //! A kind of system Levada can talk to: its description, how it connects, and the list of all of them.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,8 +96,20 @@ pub trait Connection: Send + Sync {
     /// # Errors
     /// `Unsupported` where the system holds no files.
     fn list<'a>(&'a self, _path: &'a str) -> BoxFuture<'a, Result<Vec<FoundFile>>> {
-        Box::pin(async { Err(Error::new(ErrorKind::Unsupported, "this kind of connection holds no files")) })
+        Box::pin(async { Err(no_files()) })
     }
+
+    /// A file or object as [`Connection::list`] names it, and its bytes. Reading blocks.
+    ///
+    /// # Errors
+    /// `NotFound` where there is none; `Unsupported` where the system holds no files.
+    fn open<'a>(&'a self, _path: &'a str) -> BoxFuture<'a, Result<(FoundFile, Box<dyn Read + Send>)>> {
+        Box::pin(async { Err(no_files()) })
+    }
+}
+
+fn no_files() -> Error {
+    Error::new(ErrorKind::Unsupported, "this kind of connection holds no files")
 }
 
 /// A file or object.

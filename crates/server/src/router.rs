@@ -20,7 +20,7 @@ use crate::problem::{Details, Problem};
 use crate::route::Rule::{self, Metrics, Pipeline, Public, Role, Signed};
 use crate::route::{Call, Output, Route, line};
 use crate::routes::{
-    artifacts, audit, backfills, browse, connections, connectors, health, logs, oidc, pipelines, plans, project,
+    artifacts, audit, backfills, browse, connections, connectors, files, health, logs, oidc, pipelines, plans, project,
     quarantine, recent, runs, schedules, search, secrets, session, settings, tokens, users, workers,
 };
 
@@ -185,6 +185,10 @@ fn of_connections(lines: &mut Lines) {
     lines.get("listStreams", path, Role(Editor), "The streams behind a connection", browse::streams);
     let path = "/api/v1/connections/{connection}/preview";
     lines.get("previewStream", path, Role(Editor), "The first rows of a stream", browse::preview);
+    let path = "/api/v1/connections/{connection}/files";
+    lines.get("listFiles", path, Role(Editor), "The files behind a connection", files::list);
+    let path = "/api/v1/connections/{connection}/files/download";
+    lines.get("downloadFile", path, Role(Editor), "A file behind a connection", files::download);
 }
 
 fn of_schedules(lines: &mut Lines) {

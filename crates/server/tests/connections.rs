@@ -236,6 +236,35 @@ async fn both_databases_are_tried_browsed_and_previewed() {
     }
 }
 
+#[tokio::test]
+async fn files_behind_a_connection_are_listed_and_taken_away() {
+    let place = place().await;
+    let lake = place.data().join("lake");
+    std::fs::create_dir_all(lake.join("2026")).unwrap();
+    let body = "x\n".repeat(100_000);
+    for name in ["a.csv", "2026/größe <b>.csv", ".hidden"] {
+        std::fs::write(lake.join(name), &body).unwrap();
+    }
+    let files = "/api/v1/connections/lake/files";
+    let listed = place.get(&format!("{files}?limit=1")).await.is(200).json();
+    assert_eq!(
+        (&listed["items"][0]["path"], &listed["items"][0]["bytes"]),
+        (&json!("2026/größe <b>.csv"), &json!(200_000))
+    );
+    let next = listed["next"].as_str().unwrap();
+    let listed = place.get(&format!("{files}?limit=1&after={next}")).await.is(200).json();
+    assert_eq!((&listed["items"][0]["path"], &listed["next"]), (&json!("a.csv"), &json!(null)));
+    let taken = place.get(&format!("{files}/download?path=2026/gr%C3%B6%C3%9Fe%20%3Cb%3E.csv")).await.is(200);
+    assert!(taken.text() == body);
+    assert_eq!(taken.headers["content-type"], "application/octet-stream");
+    assert!(taken.headers["content-disposition"].to_str().unwrap().starts_with("attachment;"));
+    for path in ["none.csv", ".hidden", "2026"] {
+        place.get(&format!("{files}/download?path={path}")).await.is(404);
+    }
+    place.get(&format!("{files}/download?path=../levada.db")).await.is(502);
+    place.get("/api/v1/connections/shop/files").await.is(422);
+}
+
 async fn make_table(connector: &str, url: &str, table: &str) {
     let rows = format!("INSERT INTO {table} VALUES (1, NULL), (2, 'größe'), (3, 'x')");
     execute(connector, url, &[format!("CREATE TABLE {table} (id INT PRIMARY KEY, note VARCHAR(20))"), rows]).await;

@@ -16,6 +16,7 @@ mod settings;
 mod source;
 mod text;
 
+use std::io::Read;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -80,6 +81,11 @@ impl Connection for Files {
     fn list<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Vec<FoundFile>>> {
         let (settings, path) = (self.settings.clone(), path.to_owned());
         blocking(move || source::list(&settings, &path))
+    }
+
+    fn open<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<(FoundFile, Box<dyn Read + Send>)>> {
+        let (settings, path) = (self.settings.clone(), path.to_owned());
+        blocking(move || source::open(&settings, &path))
     }
 }
 

@@ -95,12 +95,28 @@ pub fn list(settings: &Settings, path: &str) -> Result<Vec<FoundFile>> {
         let unfinished = unfinished(&root, &files, settings)?;
         files.retain(|file| !unfinished.contains(&file.path));
     }
-    let found = files.into_iter().map(|file| {
-        let mut modified = String::new();
-        levada_core::text::write_timestamp(&mut modified, file.modified_us, true);
-        FoundFile { path: file.path, bytes: file.size, modified }
-    });
-    Ok(found.collect())
+    Ok(files.into_iter().map(found).collect())
+}
+
+/// A file by its path, and its bytes. Hidden files are none: programs keep their own things in them.
+pub fn open(settings: &Settings, path: &str) -> Result<(FoundFile, Box<dyn Read + Send>)> {
+    let root = place::open(settings)?;
+    let path = place::checked(path)?;
+    let is_hidden = path.split('/').any(|part| part.starts_with('.'));
+    let is_within = root.single.as_deref().is_none_or(|single| single == path);
+    let file = if is_within && !is_hidden { root.place.look(path)? } else { None };
+    let Some(file) = file else {
+        let error = Error::new(ErrorKind::NotFound, format!("there is no file `{path}`"));
+        return Err(error.at(root.place.address()));
+    };
+    let bytes = root.place.stream(&file)?;
+    Ok((found(file), bytes))
+}
+
+fn found(file: FileMeta) -> FoundFile {
+    let mut modified = String::new();
+    levada_core::text::write_timestamp(&mut modified, file.modified_us, true);
+    FoundFile { path: file.path, bytes: file.size, modified }
 }
 
 /// The files that are still being written: young ones are looked at again once they should be at rest.

@@ -22,7 +22,7 @@ use crate::route::{Answer, Call, Page};
 /// How long a test may take.
 const TEST_TIME: Duration = Duration::from_secs(15);
 /// How long looking at streams or rows may take.
-const BROWSE_TIME: Duration = Duration::from_secs(25);
+pub(super) const BROWSE_TIME: Duration = Duration::from_secs(25);
 /// Rows of a preview at most.
 const ROWS_MAX: u32 = 50;
 /// Characters that are shown of one value.

@@ -6,6 +6,7 @@ pub mod backfills;
 pub mod browse;
 pub mod connections;
 pub mod connectors;
+pub mod files;
 pub mod health;
 pub mod logs;
 pub mod oidc;
