@@ -11,14 +11,14 @@ pub use bare::{ARGUMENT, serve};
 
 use std::fmt::Write as _;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::LocalBoxFuture;
 
 use crate::places::Places;
 use crate::runs::stores::{Durable, Kind};
 use crate::runs::{Figure, table};
 use crate::{Result, lineitem, say};
 
-type Run = for<'a> fn(&'a Places, Kind, usize) -> BoxFuture<'a, Result<Vec<Figure>>>;
+type Run = for<'a> fn(&'a Places, Kind, usize) -> LocalBoxFuture<'a, Result<Vec<Figure>>>;
 
 /// Every workload, by the name that the report has for it.
 const ALL: &[(&str, Run)] = &[

@@ -1,6 +1,7 @@
 //! Reads streams of files: which files are read, and from which position on. How their bytes become rows is the business
 //! of `text` and `columnar`.
 
+use std::io::Read;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
