@@ -1,9 +1,9 @@
 import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
-import { constructableSheets } from "./build/constructable-sheets";
-import { sizeBudget } from "./build/size-budget";
-import { precompress } from "./build/precompress";
+import { constructableSheets } from "./build/constructable-sheets.ts";
+import { sizeBudget } from "./build/size-budget.ts";
+import { precompress } from "./build/precompress.ts";
 
 const server = process.env["LEVADA_URL"] ?? "http://127.0.0.1:7717";
 // the server takes requests of its own origin only, and the browser's origin is this dev server

@@ -204,6 +204,13 @@ const admin = createRoute({
   },
 });
 
+const nowhere = createRoute({
+  getParentRoute: () => inside,
+  path: "$",
+  component: NotFound,
+  staticData: { crumbs: () => [{ label: "Not found" }] },
+});
+
 function capital(word: string): string {
   return word.charAt(0).toUpperCase() + word.slice(1);
 }
@@ -230,6 +237,7 @@ export const router = createRouter({
       reference,
       adminStart,
       admin,
+      nowhere,
     ]),
   ]),
   context: { queryClient },

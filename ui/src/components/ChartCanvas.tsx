@@ -45,7 +45,7 @@ export default function ChartCanvas({ label, times, series, height, onHover }: C
         legend: { show: false },
         cursor: { y: false, drag: { x: false }, points: { size: 6 } },
         scales: {
-          x: { time: true },
+          x: { time: true, range: (self) => [edge(self, 0), edge(self, -1)] },
           ...Object.fromEntries(series.map((_, index) => [`y${index}`, { range: fromZero }])),
         },
         axes: [
@@ -85,25 +85,34 @@ export default function ChartCanvas({ label, times, series, height, onHover }: C
   }, [times, series, height, isDark, onHover]);
 
   return (
-    <figure aria-label={label} className="m-0">
+    <figure aria-label={label} className="relative m-0">
       <div ref={host} aria-hidden style={{ height }} />
-      <table className="sr-only">
-        <caption>{label}</caption>
-        <tbody>
-          {times.map((time, row) => (
-            <tr key={time}>
-              <th scope="row">{exact(time)}</th>
-              {series.map((one) => (
-                <td key={one.label}>
-                  {one.label}: {one.format(one.values[row] ?? 0)}
-                </td>
-              ))}
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      <div className="sr-only">
+        <table>
+          <caption>{label}</caption>
+          <tbody>
+            {times.map((time, row) => (
+              <tr key={time}>
+                <th scope="row">{exact(time)}</th>
+                {series.map((one) => (
+                  <td key={one.label}>
+                    {one.label}: {one.format(one.values[row] ?? 0)}
+                  </td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
     </figure>
   );
+}
+
+/** The first and the last instant, with room for half of a bar beyond. */
+function edge(plot: Plot, at: 0 | -1): number {
+  const times = plot.data[0];
+  const step = (times[1] ?? 0) - (times[0] ?? 0);
+  return (times.at(at) ?? 0) + (at === 0 ? -step / 2 : step / 2);
 }
 
 function fromZero(_plot: Plot, _min: number, max: number): [number, number] {

@@ -15,7 +15,7 @@ export function PageHeader({ title, summary, actions, children }: PageHeaderProp
   return (
     <header className="border-b px-4 pt-4 sm:px-6">
       <div className="flex flex-wrap items-start gap-x-4 gap-y-3 pb-3">
-        <div className="min-w-0 grow basis-56">
+        <div className="min-w-0 grow basis-40">
           <h1 className="text-xl font-semibold tracking-tight wrap-anywhere">{title}</h1>
           {summary && <div className="mt-0.5 min-h-[18px] text-ink-2">{summary}</div>}
         </div>

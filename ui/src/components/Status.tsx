@@ -21,7 +21,7 @@ export function Status({ state, word, badge, iconOnly }: StatusProps) {
     <span
       title={iconOnly ? text : undefined}
       className={classes(
-        "inline-flex items-center gap-1.5 whitespace-nowrap",
+        "inline-flex items-center gap-1.5 align-top whitespace-nowrap",
         TONE_TEXT[tone],
         badge && "h-6 rounded-full px-2 text-xs font-medium",
         badge && TONE_SOFT[tone],

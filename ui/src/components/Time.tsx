@@ -6,21 +6,24 @@ interface TimeProps {
   at: string | null | undefined;
   /** What stands in for none. */
   none?: string;
-  className?: string;
+  /** What stands in for an instant that is over, where it was to come: "due". */
+  past?: string | undefined;
+  className?: string | undefined;
 }
 
 /** An instant as seen from now; the exact one, in the user's zone, on hover. */
-export function Time({ at, none = "", className }: TimeProps) {
+export function Time({ at, none = "", past, className }: TimeProps) {
   if (!at) return none ? <span className={className ?? "text-ink-3"}>{none}</span> : null;
-  return <Known at={at} className={className} />;
+  return <Known at={at} past={past} className={className} />;
 }
 
-function Known({ at, className }: { at: string; className?: string | undefined }) {
+function Known({ at, past, className }: Pick<TimeProps, "past" | "className"> & { at: string }) {
   const instant = Date.parse(at);
-  const now = useNow(relativeStep(instant, Date.now()));
+  const told = useNow(relativeStep(instant, Date.now()));
+  const now = Math.max(told, Date.now() - 500);
   return (
     <time dateTime={at} title={exact(instant)} className={className ?? "whitespace-nowrap"}>
-      {relative(instant, Math.max(now, Date.now() - 500))}
+      {past !== undefined && instant <= now ? past : relative(instant, now)}
     </time>
   );
 }

@@ -96,7 +96,7 @@ function Finder({ onClose, onHelp }: { onClose: () => void; onHelp: () => void }
                   onClick={() => choose(command)}
                   className={classes(
                     "flex h-9 cursor-pointer items-center gap-2.5 rounded px-2",
-                    index === at && "bg-hover",
+                    index === at && "bg-accent-soft",
                   )}
                 >
                   <command.icon className="size-4 shrink-0 text-ink-3" strokeWidth={1.75} aria-hidden />

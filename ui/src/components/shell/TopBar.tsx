@@ -26,7 +26,7 @@ export function TopBar({ onPalette, onHelp, onMenu }: TopBarProps) {
         className="mr-1 flex h-7 items-center gap-2 rounded border border-line-strong px-2 text-xs text-ink-3 hover:bg-hover hover:text-ink max-md:size-8 max-md:justify-center max-md:border-transparent md:w-56"
       >
         <Search className="size-3.5 max-md:size-4" aria-hidden />
-        <span className="grow text-left max-md:hidden">Search and commands</span>
+        <span className="grow text-left max-md:hidden">Search</span>
         <span className="flex gap-0.5 max-md:hidden">
           <Kbd>{MOD}</Kbd>
           <Kbd>K</Kbd>

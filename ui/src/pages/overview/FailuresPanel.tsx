@@ -10,11 +10,11 @@ import { Panel } from "../../components/Panel";
 import { Status } from "../../components/Status";
 import { Time } from "../../components/Time";
 import { toast } from "../../components/toasts";
+import { groupFailures } from "./failure-groups";
 import { PanelRows } from "./PanelRows";
 
 /** What failed in the last 24 hours, with the first line of why; what has recovered since stands back. */
 export function FailuresPanel({ failures }: { failures: Failure[] | undefined }) {
-  const ordered = failures && [...failures].sort((a, b) => Number(a.recovered) - Number(b.recovered));
   return (
     <Panel
       title="Failures"
@@ -25,17 +25,17 @@ export function FailuresPanel({ failures }: { failures: Failure[] | undefined })
       }
     >
       <PanelRows
-        rows={ordered}
-        rowKey={(failure) => String(failure.run)}
+        rows={failures && groupFailures(failures)}
+        rowKey={(group) => String(group.newest.run)}
         empty="Nothing failed in the last 24 hours."
       >
-        {(failure) => <Row failure={failure} />}
+        {({ newest, times }) => <Row failure={newest} times={times} />}
       </PanelRows>
     </Panel>
   );
 }
 
-function Row({ failure }: { failure: Failure }) {
+function Row({ failure, times }: { failure: Failure; times: number }) {
   const { run, pipeline, task, error, ended_at, recovered } = failure;
   const retry = useRetryRun();
   const navigate = useNavigate();
@@ -65,6 +65,7 @@ function Row({ failure }: { failure: Failure }) {
           {task && <span className="text-ink-2">{task}</span>}
           <span className="text-xs text-ink-3">
             run {run}, <Time at={ended_at} />
+            {times > 1 && `, ${times} times`}
           </span>
         </p>
         {error && <p className="mt-0.5 font-mono text-xs wrap-anywhere text-ink-2">{error}</p>}

@@ -23,10 +23,10 @@ export function UpcomingPanel({ upcoming }: { upcoming: Overview["upcoming"] | u
             >
               {fire.pipeline}
             </Link>
-            {fire.schedule !== "default" && (
+            {fire.schedule !== "schedule" && (
               <span className="min-w-0 truncate text-xs text-ink-3">{fire.schedule}</span>
             )}
-            <Time at={fire.at} className="tabular ml-auto shrink-0 text-ink-2" />
+            <Time at={fire.at} past="due" className="tabular ml-auto shrink-0 text-ink-2" />
           </div>
         )}
       </PanelRows>

@@ -4,6 +4,7 @@ import { RunBars } from "../../components/RunBars";
 import { Status } from "../../components/Status";
 import type { Column } from "../../components/table-columns";
 import { Time } from "../../components/Time";
+import { scheduleWords } from "../../format/schedule-words";
 import { percent } from "../../format/numbers";
 import { FlowCell } from "./FlowCell";
 import { NameCell } from "./NameCell";
@@ -59,7 +60,9 @@ export const COLUMNS: Column<PipelineRow>[] = [
     header: "Next",
     enableSorting: true,
     accessorFn: (row) => row.next_at,
-    cell: ({ row }) => <Time at={row.original.paused ? null : row.original.next_at} className="text-ink-2" />,
+    cell: ({ row }) => (
+      <Time at={row.original.paused ? null : row.original.next_at} past="due" className="text-ink-2" />
+    ),
     meta: { width: "80px", align: "right", hideBelow: "lg" },
   },
   {
@@ -74,8 +77,8 @@ function Schedule({ pipeline: { schedules } }: { pipeline: PipelineRow }) {
   const [first, ...others] = schedules;
   if (!first) return <span className="text-ink-3">by hand</span>;
   return (
-    <span title={schedules.map((schedule) => schedule.fires).join("\n")}>
-      {first.fires}
+    <span title={schedules.map(({ schedule, fires }) => `${schedule}: ${fires}`).join("\n")}>
+      {scheduleWords(first.fires)}
       {others.length > 0 && <span className="text-ink-3"> and {others.length} more</span>}
     </span>
   );

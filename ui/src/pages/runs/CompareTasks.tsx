@@ -1,6 +1,7 @@
 import type { TaskRun } from "../../api/model";
 import { classes } from "../../components/classes";
 import { Duration } from "../../components/Duration";
+import { ScrollRegion } from "../../components/ScrollRegion";
 import { Status } from "../../components/Status";
 import { duration } from "../../format/durations";
 import { taskPairs } from "./comparison";
@@ -17,7 +18,7 @@ const NOTABLE_MS = 1_000;
 /** The tasks of two runs, side by side. */
 export function CompareTasks({ a, b, labels }: CompareTasksProps) {
   return (
-    <div className="overflow-x-auto">
+    <ScrollRegion label="Tasks, side by side">
       <table className="w-full min-w-[480px]">
         <thead>
           <tr className="text-left text-xs text-ink-2 [&>th]:px-3 [&>th]:py-2 [&>th]:font-medium">
@@ -35,10 +36,10 @@ export function CompareTasks({ a, b, labels }: CompareTasksProps) {
               key={pair.task}
               className={classes(
                 "border-t [&>*]:px-3 [&>*]:py-1.5",
-                pair.a?.state !== pair.b?.state && "bg-warn-soft",
+                pair.a && pair.b && pair.a.state !== pair.b.state && "bg-warn-soft",
               )}
             >
-              <th scope="row" className="text-left font-medium wrap-anywhere">
+              <th scope="row" className="text-left font-medium">
                 {pair.task}
               </th>
               <td>
@@ -54,7 +55,7 @@ export function CompareTasks({ a, b, labels }: CompareTasksProps) {
           ))}
         </tbody>
       </table>
-    </div>
+    </ScrollRegion>
   );
 }
 

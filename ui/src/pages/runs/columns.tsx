@@ -8,11 +8,16 @@ import { Time } from "../../components/Time";
 import { CAUSES } from "../../format/causes";
 import { Params } from "./Params";
 
+interface ColumnsOptions {
+  /** Runs that are chosen to compare. */
+  chosen: number[];
+  onChoose: (id: number, isChosen: boolean) => void;
+  /** Room for two lines and few columns. */
+  isPhone: boolean;
+}
+
 /** The columns of the list, of which two rows can be chosen to compare. */
-export function columnsWith(
-  chosen: number[],
-  onChoose: (id: number, isChosen: boolean) => void,
-): Column<Run>[] {
+export function columnsWith({ chosen, onChoose, isPhone }: ColumnsOptions): Column<Run>[] {
   return [
     {
       id: "chosen",
@@ -29,22 +34,23 @@ export function columnsWith(
     {
       id: "id",
       header: "Run",
-      cell: ({ row: { original: run } }) => (
-        <Link
-          to="/runs/$id"
-          params={{ id: String(run.id) }}
-          tabIndex={-1}
-          className="tabular font-medium hover:underline"
-        >
-          {run.id}
-        </Link>
-      ),
-      meta: { width: "64px" },
+      cell: ({ row: { original: run } }) => <RunLink run={run} />,
+      meta: { width: "64px", hideBelow: "sm" },
     },
     {
       id: "pipeline",
       header: "Pipeline",
-      cell: ({ row: { original: run } }) => run.pipeline,
+      cell: ({ row: { original: run } }) =>
+        isPhone ? (
+          <span className="flex flex-col">
+            <span className="truncate">{run.pipeline}</span>
+            <span className="text-xs text-ink-3">
+              Run <RunLink run={run} />, <Time at={run.created_at} />
+            </span>
+          </span>
+        ) : (
+          run.pipeline
+        ),
       meta: { width: "minmax(0, 2fr)" },
     },
     {
@@ -77,15 +83,28 @@ export function columnsWith(
       id: "took",
       header: "Took",
       cell: ({ row: { original: run } }) => <Duration from={run.started_at} to={run.ended_at} />,
-      meta: { width: "88px", align: "right" },
+      meta: { width: "80px", align: "right" },
     },
   ];
+}
+
+function RunLink({ run: { id } }: { run: Run }) {
+  return (
+    <Link
+      to="/runs/$id"
+      params={{ id: String(id) }}
+      tabIndex={-1}
+      className="tabular font-medium hover:underline"
+    >
+      {id}
+    </Link>
+  );
 }
 
 function CauseOf({ run }: { run: Run }) {
   if (run.retry_of) return <>Retry of {run.retry_of}</>;
   if (run.backfill) return <>Backfill {run.backfill}</>;
-  const schedule = run.schedule && run.schedule !== "default" ? ` ${run.schedule}` : "";
+  const schedule = run.schedule && run.schedule !== "schedule" ? ` ${run.schedule}` : "";
   return (
     <>
       {CAUSES[run.cause]}

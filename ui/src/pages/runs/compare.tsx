@@ -40,7 +40,7 @@ function Comparison({ a, b }: { a: number; b: number }) {
   const [leftTasks, rightTasks] = [tasks[0].data?.items, tasks[1].data?.items];
   const title = (
     <>
-      <RunLink id={a} /> and <RunLink id={b} />
+      Run <RunLink id={a} /> and run <RunLink id={b} />
     </>
   );
   return (
@@ -65,7 +65,7 @@ function Comparison({ a, b }: { a: number; b: number }) {
 function RunLink({ id }: { id: number }) {
   return (
     <Link to="/runs/$id" params={{ id: String(id) }} className="hover:underline">
-      Run {id}
+      {id}
     </Link>
   );
 }

@@ -13,6 +13,7 @@ import { FilterChip } from "../../components/FilterChip";
 import { FilterSelect } from "../../components/FilterSelect";
 import { PageHeader } from "../../components/PageHeader";
 import { SearchInput } from "../../components/SearchInput";
+import { useWidth } from "../../components/use-breakpoint";
 import { usePagedRows } from "../../components/use-paged-rows";
 import { useUrlFilters } from "../../components/use-url-filters";
 import { CAUSES } from "../../format/causes";
@@ -45,15 +46,12 @@ export default function RunsPage() {
   const client = useQueryClient();
   const navigate = useNavigate();
   const [chosen, setChosen] = useState<number[]>([]);
-  const columns = useMemo(
-    () =>
-      columnsWith(chosen, (id, isChosen) =>
-        setChosen((before) =>
-          isChosen ? [...before.slice(-1), id] : before.filter((other) => other !== id),
-        ),
-      ),
-    [chosen],
-  );
+  const isPhone = useWidth() === 0;
+  const columns = useMemo(() => {
+    const onChoose = (id: number, isChosen: boolean) =>
+      setChosen((before) => (isChosen ? [...before.slice(-1), id] : before.filter((other) => other !== id)));
+    return columnsWith({ chosen, onChoose, isPhone });
+  }, [chosen, isPhone]);
   const isFiltered = Object.keys(filter).some((name) => name !== "sort");
   const isNewestFirst = sort !== "created";
 
@@ -107,6 +105,7 @@ export default function RunsPage() {
         label="Runs"
         columns={columns}
         rowKey={(run) => String(run.id)}
+        rowHeight={isPhone ? 48 : 36}
         sort={isNewestFirst ? "-created" : "created"}
         onSortChange={(next) => setFilters({ sort: next === "created" ? "created" : undefined })}
         isSortedByServer
