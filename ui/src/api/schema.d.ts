@@ -212,6 +212,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/connections/{connection}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The files behind a connection
+         * @description Takes the role editor.
+         */
+        get: operations["listFiles"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/connections/{connection}/files/download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A file behind a connection
+         * @description Takes the role editor.
+         */
+        get: operations["downloadFile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/connections/{connection}/preview": {
         parameters: {
             query?: never;
@@ -1789,6 +1829,25 @@ export interface components {
             /** @description The text, YAML. */
             text: string;
         };
+        /** @description A file or object. */
+        File2: {
+            /** @description Its path. */
+            path: string;
+            /**
+             * Format: uint64
+             * @description Its size in bytes.
+             */
+            bytes: number;
+            /** @description When it was last written. */
+            modified_at: string;
+        };
+        /** @description A page of a list. */
+        FilePage: {
+            /** @description The items, in the order asked for. */
+            items: components["schemas"]["File2"][];
+            /** @description What to give as `after` for the next page; null on the last one. */
+            next?: string | null;
+        };
         /** @description A fire of a schedule by time. */
         Fire: {
             /** @description When, in UTC. */
@@ -3038,6 +3097,64 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listFiles: {
+        parameters: {
+            query?: {
+                /** @description A path, a wildcard such as `reports/*.csv`, or a folder with all that is below it; everything unless given. */
+                path?: string;
+                /** @description The `next` of the page before. */
+                after?: string;
+                /** @description How many; 50 unless given, 1,000 at most. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The connection. */
+                connection: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The files behind a connection */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FilePage"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    downloadFile: {
+        parameters: {
+            query: {
+                /** @description The path of the file, as it is listed. */
+                path: string;
+            };
+            header?: never;
+            path: {
+                /** @description The connection. */
+                connection: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A file behind a connection */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
             };
             default: components["responses"]["Problem"];
         };
