@@ -13,6 +13,8 @@ export default defineConfig({
   plugins: [react(), tailwindcss(), constructableSheets(), sizeBudget(), precompress()],
   server: {
     host: "127.0.0.1",
+    // the schema of pipelines' documents lies beside the UI
+    fs: { allow: [".", "../api"] },
     port: Number(process.env["PORT"] ?? 5173),
     proxy: { "/api": { ...proxy, ws: true }, "/v1": proxy, "/healthz": proxy },
   },

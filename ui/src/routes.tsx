@@ -105,7 +105,7 @@ const pipelineStart = createRoute({
 const pipeline = createRoute({
   getParentRoute: () => inside,
   path: "pipelines/$name/$tab",
-  validateSearch: takes("task", "version", "state", "q", "sort"),
+  validateSearch: takes("task", "run", "view", "edit", "version", "q", "sort"),
   component: lazyRouteComponent(() => import("./pages/pipeline")),
   staticData: { crumbs: ({ name = "" }) => [PIPELINES, { label: name }] },
 });
@@ -129,7 +129,7 @@ const compareRuns = createRoute({
 const run = createRoute({
   getParentRoute: () => inside,
   path: "runs/$id",
-  validateSearch: takes("view", "task", "item", "attempt", "line", "part", "from", "to"),
+  validateSearch: takes("view", "task", "item", "attempt", "line", "part", "from", "to", "q", "state"),
   component: lazyRouteComponent(() => import("./pages/run")),
   staticData: { crumbs: ({ id = "" }) => [RUNS, { label: `Run ${id}` }] },
 });

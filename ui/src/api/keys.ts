@@ -33,6 +33,9 @@ export const keys = {
   pools: ["pools"] as const,
   settings: ["settings"] as const,
   openapi: ["openapi"] as const,
+  project: ["project"] as const,
+  documentVersion: (pipeline: string, version: number) => ["document-version", pipeline, version] as const,
+  file: (address: string) => ["file", address] as const,
   admin: (noun: string, filter: object = {}) => ["admin", noun, filter] as const,
   data: (...parts: unknown[]) => ["data", ...parts] as const,
 };

@@ -28,16 +28,6 @@ export function followEvents(client: QueryClient): () => void {
   };
 }
 
-/** Keeps one run with its tasks true while its page is open. */
-export function followRun(client: QueryClient, run: number): () => void {
-  const refresh = throttled((queryKeys) => {
-    for (const queryKey of queryKeys) void client.invalidateQueries({ queryKey });
-  });
-  return live.subscribe(`run:${run}`, (event) => {
-    if (event.kind === "run" || event.kind === "task") refresh(keys.runs.one(run));
-  });
-}
-
 function apply(client: QueryClient, refresh: (key: QueryKey) => void, event: LiveEvent): void {
   switch (event.kind) {
     case "run":

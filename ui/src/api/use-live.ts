@@ -1,7 +1,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useEffectEvent, useSyncExternalStore } from "react";
 import { live, type LiveEvent, type LiveState, type Topic } from "./live";
-import { followRun } from "./live-updates";
+import { followRunTasks } from "./live-run";
 
 /** Hears a topic while the component is there. */
 export function useLive(topic: Topic | null, listener: (event: LiveEvent) => void): void {
@@ -12,7 +12,7 @@ export function useLive(topic: Topic | null, listener: (event: LiveEvent) => voi
 /** Keeps a run and its tasks true while the component is there. */
 export function useLiveRun(run: number): void {
   const client = useQueryClient();
-  useEffect(() => followRun(client, run), [client, run]);
+  useEffect(() => followRunTasks(client, run), [client, run]);
 }
 
 /** Where the live connection stands. */

@@ -1,5 +1,60 @@
-import { PageHeader } from "../../components/PageHeader";
+import { useQuery } from "@tanstack/react-query";
+import { useParams } from "@tanstack/react-router";
+import { lazy, Suspense } from "react";
+import type { Versioned } from "../../api/client";
+import { ApiError } from "../../api/error";
+import type { PipelineDocument } from "../../api/model";
+import { pipelineOptions } from "../../api/queries/pipelines";
+import { ErrorState } from "../../components/ErrorState";
+import { NotFound } from "../../components/NotFound";
+import { Skeleton } from "../../components/Skeleton";
+import { DraftBar } from "./DraftBar";
+import { PipelineHeader } from "./PipelineHeader";
+import { useDraft } from "./use-draft";
 
+const GraphTab = lazy(() => import("./graph/GraphTab"));
+const RunsTab = lazy(() => import("./runs/RunsTab"));
+const StreamsTab = lazy(() => import("./streams/StreamsTab"));
+const CodeTab = lazy(() => import("./code/CodeTab"));
+const SettingsTab = lazy(() => import("./settings/SettingsTab"));
+
+/** One pipeline: its tasks, its runs, its streams, its document and its settings. */
 export default function PipelinePage() {
-  return <PageHeader title="Pipeline" />;
+  const { name } = useParams({ strict: false }) as { name: string };
+  const { data, error, refetch } = useQuery(pipelineOptions(name));
+  if (error instanceof ApiError && error.status === 404) return <NotFound />;
+  if (error && !data) return <ErrorState error={error} onRetry={() => void refetch()} />;
+  if (!data) return <PageSkeleton />;
+  return <Known key={name} document={data} />;
+}
+
+function Known({ document }: { document: Versioned<PipelineDocument> }) {
+  const { tab } = useParams({ strict: false }) as { tab: string };
+  const { name, version } = document.data;
+  const draft = useDraft(name, document);
+  const isWide = tab === "graph" || tab === "code" || tab === "runs" || tab === "streams";
+  return (
+    <div className={`flex min-h-full flex-col ${isWide ? "lg:h-full" : ""}`}>
+      <PipelineHeader name={name} />
+      <DraftBar pipeline={name} draft={draft} />
+      <Suspense fallback={<Skeleton className="m-6 h-40" />}>
+        {tab === "graph" && <GraphTab pipeline={name} draft={draft} />}
+        {tab === "runs" && <RunsTab pipeline={name} />}
+        {tab === "streams" && <StreamsTab pipeline={name} />}
+        {tab === "code" && <CodeTab pipeline={name} version={version} draft={draft} />}
+        {tab === "settings" && <SettingsTab pipeline={name} etag={document.etag} draft={draft} />}
+        {!["graph", "runs", "streams", "code", "settings"].includes(tab) && <NotFound />}
+      </Suspense>
+    </div>
+  );
+}
+
+function PageSkeleton() {
+  return (
+    <div aria-busy className="flex flex-col gap-3 px-4 pt-5 sm:px-6">
+      <Skeleton className="h-6 w-48" />
+      <Skeleton className="h-4 w-80 max-w-full" />
+      <Skeleton className="mt-10 h-40 w-full" />
+    </div>
+  );
 }

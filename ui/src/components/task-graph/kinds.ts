@@ -1,0 +1,34 @@
+import {
+  Bell,
+  Clock,
+  Globe,
+  SquareTerminal,
+  Workflow,
+  ArrowRightLeft,
+  CircleHelp,
+  type LucideIcon,
+} from "lucide-react";
+
+/** The icon of each kind of task. */
+const ICONS: Record<string, LucideIcon> = {
+  sync: ArrowRightLeft,
+  command: SquareTerminal,
+  http: Globe,
+  notify: Bell,
+  pipeline: Workflow,
+  wait: Clock,
+};
+
+export function kindIcon(kind: string | null): LucideIcon {
+  return (kind && ICONS[kind]) || CircleHelp;
+}
+
+/** What each kind of task does, in a line. */
+export const KIND_WORDS: Record<string, string> = {
+  sync: "Copies streams from one connection to another",
+  command: "Runs a program or a script",
+  http: "Sends one HTTP request",
+  notify: "Tells people through a channel",
+  pipeline: "Starts another pipeline",
+  wait: "Waits for a time, a file, a query or a dataset",
+};

@@ -1,0 +1,13 @@
+export const NODE_WIDTH = 220;
+export const NODE_HEIGHT = 58;
+
+export interface LayoutQuestion {
+  asked: number;
+  names: string[];
+  edges: [from: string, to: string][];
+}
+
+export interface LayoutAnswer {
+  asked: number;
+  places: [name: string, x: number, y: number][];
+}

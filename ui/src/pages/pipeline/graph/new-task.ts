@@ -1,0 +1,28 @@
+import type { Kind } from "../../../format/pipeline-yaml";
+
+/** A task of a kind, as empty as it can be. */
+export function blankTask(kind: Kind): Record<string, unknown> {
+  switch (kind) {
+    case "sync":
+      return { sync: { from: "", to: "", streams: [] } };
+    case "command":
+      return { command: { script: "echo hello\n" } };
+    case "http":
+      return { http: { url: "https://" } };
+    case "notify":
+      return { notify: "" };
+    case "pipeline":
+      return { pipeline: "" };
+    case "wait":
+      return { wait: { for: "1m" } };
+  }
+}
+
+/** A name that no other task has: `http`, `http_2`. */
+export function freeName(kind: Kind, names: readonly string[]): string {
+  const base = kind === "sync" ? "load" : kind === "command" ? "run" : kind === "pipeline" ? "start" : kind;
+  for (let count = 1; ; count += 1) {
+    const name = count === 1 ? base : `${base}_${count}`;
+    if (!names.includes(name)) return name;
+  }
+}

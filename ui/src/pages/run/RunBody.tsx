@@ -1,0 +1,180 @@
+import { useQuery } from "@tanstack/react-query";
+import { ListTree, Search, Workflow } from "lucide-react";
+import { useMemo } from "react";
+import type { TaskRunWithProgress } from "../../api/contract";
+import type { Run } from "../../api/model";
+import { versionOptions } from "../../api/queries/documents";
+import type { Course } from "../../api/use-run-progress";
+import { classes } from "../../components/classes";
+import { EmptyState } from "../../components/EmptyState";
+import { FilterSelect } from "../../components/FilterSelect";
+import { SearchInput } from "../../components/SearchInput";
+import { TaskGraph } from "../../components/task-graph/TaskGraph";
+import { useUrlFilters } from "../../components/use-url-filters";
+import { plural } from "../../format/numbers";
+import { look } from "../../format/status";
+import { useOutline } from "../pipeline/use-outline";
+import { graphTasks } from "../pipeline/graph/graph-tasks";
+import { Gantt } from "./gantt/Gantt";
+import { TaskPanel } from "./task/TaskPanel";
+
+interface RunBodyProps {
+  run: Run;
+  tasks: TaskRunWithProgress[];
+  courses: Map<number, Course>;
+}
+
+type Search = "view" | "task" | "item" | "attempt" | "line" | "part" | "from" | "to" | "q" | "state";
+/** From so many tasks on, they can be searched. */
+const MANY = 12;
+
+/** The tasks of a run, and the one that is looked at. */
+export function RunBody({ run, tasks, courses }: RunBodyProps) {
+  const [search, setSearch] = useUrlFilters<Search>();
+  const { data: document } = useQuery(versionOptions(run.pipeline, run.version));
+  const outline = useOutline(document?.text);
+  const name = search.task ?? worth(tasks);
+  const task = tasks.find((one) => one.task === name);
+  const entry = outline?.tasks.find((one) => one.name === name);
+  const isGraph = search.view === "graph";
+
+  const shown = useMemo(() => {
+    const text = search.q?.toLowerCase() ?? "";
+    return tasks.filter(
+      (one) =>
+        (!text || one.task.toLowerCase().includes(text)) && (!search.state || one.state === search.state),
+    );
+  }, [tasks, search.q, search.state]);
+  const graph = useMemo(
+    () => (outline && isGraph ? graphTasks(outline.tasks, tasks, courses) : []),
+    [outline, isGraph, tasks, courses],
+  );
+  const select = (next: string | null) => {
+    if (next && next !== name)
+      setSearch({ task: next, item: undefined, attempt: undefined, line: undefined, part: undefined });
+    else if (next) setSearch({ task: next });
+  };
+  const range = search.from && search.to ? { from: Number(search.from), to: Number(search.to) } : null;
+
+  return (
+    <div className="flex min-h-0 grow flex-col lg:flex-row">
+      <section
+        aria-label="Tasks"
+        className="flex min-h-0 flex-col border-b lg:w-[46%] lg:border-r lg:border-b-0"
+      >
+        <div className="flex flex-wrap items-center gap-2 border-b px-4 py-1.5 sm:px-6">
+          <div role="group" aria-label="View" className="flex rounded border p-0.5">
+            <ViewButton
+              icon={ListTree}
+              label="Timeline"
+              isOn={!isGraph}
+              onClick={() => setSearch({ view: undefined })}
+            />
+            <ViewButton
+              icon={Workflow}
+              label="Graph"
+              isOn={isGraph}
+              onClick={() => setSearch({ view: "graph" })}
+            />
+          </div>
+          {!isGraph && tasks.length > MANY && (
+            <>
+              <SearchInput
+                label="Search tasks"
+                value={search.q ?? ""}
+                onValueChange={(q) => setSearch({ q })}
+                className="min-w-28 grow basis-28"
+              />
+              <FilterSelect
+                label="State"
+                value={search.state}
+                onValueChange={(state) => setSearch({ state })}
+                options={states(tasks)}
+              />
+            </>
+          )}
+          <span className="ml-auto text-xs text-ink-2">{plural(tasks.length, "task")}</span>
+        </div>
+        <div
+          className={classes(
+            "flex min-h-0 flex-col lg:grow",
+            isGraph && "h-80 lg:h-auto",
+            !isGraph && "max-h-[45vh] lg:max-h-none",
+          )}
+        >
+          {isGraph ? (
+            outline && <TaskGraph tasks={graph} selected={name ?? null} onSelect={select} />
+          ) : shown.length > 0 ? (
+            <Gantt
+              run={run}
+              tasks={shown}
+              courses={courses}
+              selected={name ?? null}
+              onSelect={select}
+              range={range}
+              onRangeChange={(next) =>
+                setSearch({
+                  from: next ? String(Math.round(next.from)) : undefined,
+                  to: next ? String(Math.round(next.to)) : undefined,
+                })
+              }
+            />
+          ) : (
+            <EmptyState icon={Search} title="No task fits">
+              {tasks.length > 0 ? "Other words or another state find some." : "This run has no tasks."}
+            </EmptyState>
+          )}
+        </div>
+      </section>
+      {task && (
+        <TaskPanel
+          key={task.id}
+          run={run}
+          task={task}
+          entry={entry ?? null}
+          course={courses.get(task.id) ?? null}
+        />
+      )}
+    </div>
+  );
+}
+
+interface ViewButtonProps {
+  icon: typeof Workflow;
+  label: string;
+  isOn: boolean;
+  onClick: () => void;
+}
+
+function ViewButton({ icon: Icon, label, isOn, onClick }: ViewButtonProps) {
+  return (
+    <button
+      type="button"
+      aria-pressed={isOn}
+      onClick={onClick}
+      className={classes(
+        "flex h-6 items-center gap-1.5 rounded-sm px-2 text-xs",
+        isOn ? "bg-accent-soft font-medium text-accent-strong" : "text-ink-2 hover:text-ink",
+      )}
+    >
+      <Icon className="size-3.5" aria-hidden />
+      {label}
+    </button>
+  );
+}
+
+/** The task that is most worth a look: one that failed, else one at work, else the last that ended. */
+function worth(tasks: TaskRunWithProgress[]): string | undefined {
+  const by = (state: string) => tasks.find((task) => task.state === state)?.task;
+  const ended = tasks.filter((task) => task.ended_at && task.state !== "skipped");
+  const last = ended.sort((a, b) => Date.parse(b.ended_at ?? "") - Date.parse(a.ended_at ?? ""))[0];
+  return by("failed") ?? by("running") ?? by("stopping") ?? by("waiting") ?? last?.task ?? tasks[0]?.task;
+}
+
+function states(tasks: TaskRunWithProgress[]) {
+  const counts = new Map<string, number>();
+  for (const { state } of tasks) counts.set(state, (counts.get(state) ?? 0) + 1);
+  return [...counts]
+    .sort(([a], [b]) => look(a).order - look(b).order)
+    .map(([value, count]) => ({ value, label: `${look(value).word} (${count})` }));
+}
