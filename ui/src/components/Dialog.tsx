@@ -33,9 +33,11 @@ export function Dialog({
         <Radix.Overlay className="fixed inset-0 z-40 bg-shade" />
         <Radix.Content
           {...(description ? {} : { "aria-describedby": undefined })}
+          tabIndex={-1}
+          onOpenAutoFocus={focusFirstField}
           className={classes(
             "fixed inset-x-2 bottom-2 z-40 mx-auto flex max-h-[calc(100dvh-16px)] flex-col rounded-lg border bg-raised shadow-overlay",
-            "sm:top-[12vh] sm:bottom-auto sm:max-h-[76vh]",
+            "outline-none sm:top-[12vh] sm:bottom-auto sm:max-h-[76vh]",
             SIZES[size],
           )}
         >
@@ -58,4 +60,12 @@ export function Dialog({
       </Radix.Portal>
     </Radix.Root>
   );
+}
+
+/** The first field gets the focus, and the window itself where there is none: not the button that closes it. */
+function focusFirstField(event: Event): void {
+  const content = event.currentTarget;
+  if (!(content instanceof HTMLElement)) return;
+  event.preventDefault();
+  (content.querySelector<HTMLElement>("input, textarea, select") ?? content).focus();
 }

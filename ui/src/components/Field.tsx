@@ -6,7 +6,7 @@ interface FieldProps {
   /** One line that explains it. */
   hint?: ReactNode;
   error?: ReactNode;
-  optional?: boolean;
+  optional?: boolean | undefined;
   className?: string;
   /** The control: `Input`, `Select`, `TextArea`, `SecretInput`. It takes its id and its error from here. */
   children: ReactElement;

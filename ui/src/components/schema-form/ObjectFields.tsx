@@ -32,6 +32,7 @@ export function ObjectFields({ fields, value, onChange, errors, path }: ObjectFi
   const isWrong = hidden.some((field) =>
     Object.keys(errors).some((key) => key === at(field) || key.startsWith(`${at(field)}.`)),
   );
+  const marksOptional = fields.some((field) => field.isRequired);
   const show = (field: FieldShape) => (
     <SchemaField
       key={field.name}
@@ -40,6 +41,7 @@ export function ObjectFields({ fields, value, onChange, errors, path }: ObjectFi
       onChange={(next) => onChange(withField(value, field.name, next))}
       errors={errors}
       path={at(field)}
+      marksOptional={marksOptional}
     />
   );
 

@@ -17,13 +17,20 @@ export interface SchemaFieldProps {
   onChange: (value: unknown) => void;
   errors: Record<string, string>;
   path: string;
+  /** Says of what is not needed that it is optional; for forms where something is needed. */
+  marksOptional?: boolean;
 }
 
 /** The control for one field of a schema. */
 export function SchemaField(props: SchemaFieldProps) {
-  const { field, value, onChange, errors, path } = props;
+  const { field, value, onChange, errors, path, marksOptional } = props;
   const { shape, isRequired } = field;
-  const common = { label: shape.label, hint: shape.description, error: errors[path], optional: !isRequired };
+  const common = {
+    label: shape.label,
+    hint: shape.description,
+    error: errors[path],
+    optional: marksOptional && !isRequired,
+  };
   const placeholder =
     shape.default === undefined || shape.default === null ? undefined : String(shape.default);
 

@@ -13,6 +13,7 @@ export function SecretField({
   onChange,
   errors,
   path,
+  marksOptional,
 }: SchemaFieldProps) {
   const isStored = value === STORED;
   const isReference = typeof value === "string" && /^\$\{[^}]+\}$/.test(value);
@@ -23,7 +24,7 @@ export function SecretField({
         label={shape.label}
         hint={shape.description}
         error={errors[path]}
-        optional={!isRequired}
+        optional={marksOptional && !isRequired}
       >
         <SecretInput
           value={isStored || value === undefined || value === null ? "" : String(value)}

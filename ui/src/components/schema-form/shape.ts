@@ -1,4 +1,4 @@
-import { sentence } from "../../format/status";
+import { fieldLabel } from "./field-label";
 
 /** A JSON schema, as far as forms understand it. */
 export interface JsonSchema {
@@ -65,9 +65,10 @@ const DEPTH_MAX = 6;
 /** The controls for a schema. */
 export function shapeOf(schema: JsonSchema, root: JsonSchema = schema, name = "", depth = 0): Shape {
   const { schema: plain, description } = resolved(schema, root);
+  const label = plain.title && depth > 0 ? plain.title : fieldLabel(name);
   const common: Common = {
-    label: plain.title && depth > 0 ? plain.title : sentence(name),
-    description: description?.replaceAll(/\[`?([^\]`]+)`?\]/g, "$1").replaceAll("`", ""),
+    label,
+    description: saying(description, label),
     default: schema.default ?? plain.default,
   };
   if (depth > DEPTH_MAX) return { ...common, kind: "json" };
@@ -236,6 +237,12 @@ function resolved(
     description ??= plain.description;
   }
   return { schema: plain, description };
+}
+
+/** A description without its marks; none where it says no more than the label. */
+function saying(description: string | undefined, label: string): string | undefined {
+  const text = description?.replaceAll(/\[`?([^\]`]+)`?\]/g, "$1").replaceAll("`", "");
+  return text?.replace(/\.$/, "").toLowerCase() === label.toLowerCase() ? undefined : text;
 }
 
 function target(ref: string, root: JsonSchema): JsonSchema {
