@@ -21,7 +21,7 @@ use crate::route::Rule::{self, Metrics, Pipeline, Public, Role, Signed};
 use crate::route::{Call, Output, Route, line};
 use crate::routes::{
     artifacts, audit, backfills, browse, connections, connectors, files, health, logs, oidc, pipelines, plans, project,
-    quarantine, recent, runs, schedules, search, secrets, session, settings, tokens, users, workers,
+    quarantine, recent, runs, schedules, search, secrets, served, session, settings, tokens, users, workers,
 };
 
 /// The routes, and the schemas that they refer to.
@@ -189,6 +189,8 @@ fn of_connections(lines: &mut Lines) {
     lines.get("listFiles", path, Role(Editor), "The files behind a connection", files::list);
     let path = "/api/v1/connections/{connection}/files/download";
     lines.get("downloadFile", path, Role(Editor), "A file behind a connection", files::download);
+    lines.get("listCollections", "/api/v1/collections", Role(Viewer), "Tables that are served", served::collections);
+    lines.get("listReports", "/api/v1/reports", Role(Viewer), "Queries that are served", served::reports);
 }
 
 fn of_schedules(lines: &mut Lines) {

@@ -324,3 +324,24 @@ async fn what_is_served_is_what_was_applied_last_and_is_described() {
     apply(&place, &text).await.is(200);
     place.get("/v1/department/1").await.is(200);
 }
+
+#[tokio::test]
+async fn what_is_served_can_be_listed_with_its_rules() {
+    let place = place().await;
+    let listed = place.get("/api/v1/collections").await.is(200).json();
+    let [department, employee] = listed["items"].as_array().unwrap().as_slice() else { panic!("{listed}") };
+    assert_eq!((&department["path"], &department["key"]), (&json!("/v1/department"), &json!("id")));
+    assert_eq!(
+        (&department["columns"][1]["type"], &department["columns"][1]["unique"]),
+        (&json!("text"), &json!(true))
+    );
+    assert_eq!(department["columns"][2]["default"], "0.00");
+    assert_eq!((&employee["read"], &employee["delete"]), (&json!("operator"), &json!("admin")));
+    let to = json!({ "collection": "department", "column": "id", "on_delete": "restrict" });
+    assert_eq!(employee["columns"][4]["references"], to);
+    let found = place.get("/api/v1/collections?search=EMPL").await.is(200).json();
+    assert_eq!(found["items"].as_array().unwrap().len(), 1);
+    let report = &place.get("/api/v1/reports").await.is(200).json()["items"][0];
+    assert_eq!((&report["path"], &report["params"][0]["type"]), (&json!("/v1/by_department"), &json!("date")));
+    assert_eq!(report["formats"], json!(["csv", "json", "parquet"]));
+}

@@ -144,6 +144,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/collections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tables that are served
+         * @description Takes the role viewer.
+         */
+        get: operations["listCollections"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/connection-test": {
         parameters: {
             query?: never;
@@ -856,6 +876,26 @@ export interface paths {
          * @description Takes the role viewer.
          */
         get: operations["listRecentRuns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Queries that are served
+         * @description Takes the role viewer.
+         */
+        get: operations["listReports"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1694,6 +1734,84 @@ export interface components {
             /** @description The secrets that were stored for it. */
             secrets: string[];
         };
+        /** @description A typed table that is served. */
+        Collection: {
+            /** @description Its name. */
+            name: string;
+            /** @description What it holds. */
+            description?: string | null;
+            /** @description Where it is served. */
+            path: string;
+            /** @description The connection that the table lies in. */
+            connection: string;
+            /** @description The table, with its schema if that is not the connection's own. */
+            table: string;
+            /** @description The column that names a row. */
+            key: string;
+            /** @description Whether the database gives keys to rows that bring none. */
+            key_given: boolean;
+            /** @description Whether deleted rows are kept, and can be restored. */
+            soft_delete: boolean;
+            /** @description The role that it takes to see rows. */
+            read: components["schemas"]["Role"];
+            /** @description The role that it takes to add, change and restore them. */
+            write: components["schemas"]["Role"];
+            /** @description The role that it takes to delete them. */
+            delete: components["schemas"]["Role"];
+            /** @description The columns, in their order. */
+            columns: components["schemas"]["CollectionColumn"][];
+        };
+        /** @description A column of a table that is served. */
+        CollectionColumn: {
+            /** @description Its name. */
+            name: string;
+            /** @description The type of its values: `text`, `decimal(10,2)`. */
+            type: string;
+            /** @description What it is for. */
+            description?: string | null;
+            /** @description Whether every row has a value. */
+            required: boolean;
+            /** @description Whether no two rows have one value. */
+            unique: boolean;
+            /** @description The value of new rows that give none. */
+            default?: unknown;
+            /** @description What it refers to. */
+            references?: components["schemas"]["CollectionReference"] | null;
+            /** @description The least value. */
+            min?: unknown;
+            /** @description The greatest value. */
+            max?: unknown;
+            /**
+             * Format: uint32
+             * @description The fewest characters.
+             */
+            min_length?: number | null;
+            /**
+             * Format: uint32
+             * @description The most characters.
+             */
+            max_length?: number | null;
+            /** @description A regular expression that has to match somewhere. */
+            pattern?: string | null;
+            /** @description The only values there are, if any are named. */
+            one_of: unknown[];
+        };
+        /** @description A page of a list. */
+        CollectionPage: {
+            /** @description The items, in the order asked for. */
+            items: components["schemas"]["Collection"][];
+            /** @description What to give as `after` for the next page; null on the last one. */
+            next?: string | null;
+        };
+        /** @description What a column refers to. */
+        CollectionReference: {
+            /** @description The collection. */
+            collection: string;
+            /** @description Its column. */
+            column: string;
+            /** @description What happens when the row it names is deleted. */
+            on_delete: components["schemas"]["OnDelete"];
+        };
         /** @description A column of a stream. */
         Column: {
             /** @description Its name. */
@@ -2055,6 +2173,8 @@ export interface components {
             /** @description Its text, for `Authorization: Bearer`: shown now and never again. */
             text: string;
         };
+        /** @description What happens to rows that refer to one that is deleted. */
+        OnDelete: "restrict" | "cascade" | "set_null";
         /** @description Which instants of a range need a run. */
         Only: "all" | "missing" | "failed";
         /** @description What became of a document. */
@@ -2254,6 +2374,48 @@ export interface components {
             items: components["schemas"]["Rejected"][];
             /** @description What to give as `after` for the next page; null on the last one. */
             next?: string | null;
+        };
+        /** @description A query that is served. */
+        Report: {
+            /** @description Its name. */
+            name: string;
+            /** @description What it tells. */
+            description?: string | null;
+            /** @description Where it is served. */
+            path: string;
+            /** @description The connection that is asked. */
+            connection: string;
+            /** @description The role that it takes. */
+            access: components["schemas"]["Role"];
+            /** @description The forms it is served in, the preferred one first. */
+            formats: components["schemas"]["ReportFormat"][];
+            /**
+             * Format: uint32
+             * @description Most rows of an answer.
+             */
+            rows_max: number;
+            /** @description Its parameters. */
+            params: components["schemas"]["ReportParam"][];
+        };
+        /** @description The form of a report. */
+        ReportFormat: "csv" | "json" | "parquet";
+        /** @description A page of a list. */
+        ReportPage: {
+            /** @description The items, in the order asked for. */
+            items: components["schemas"]["Report"][];
+            /** @description What to give as `after` for the next page; null on the last one. */
+            next?: string | null;
+        };
+        /** @description A parameter of a report. */
+        ReportParam: {
+            /** @description Its name. */
+            name: string;
+            /** @description The type of its values. */
+            type: string;
+            /** @description What it is for. */
+            description?: string | null;
+            /** @description The value of requests that give none; without it, every request has to. */
+            default?: unknown;
         };
         /** @description How long what ended is kept. */
         Retention: {
@@ -2604,6 +2766,8 @@ export interface components {
             id: number;
             /** @description What it is for. */
             name: string;
+            /** @description Whose it is. */
+            user: string;
             /** @description The most it may do; it never may more than its user. */
             role: components["schemas"]["Role"];
             /** @description The tags of the pipelines that it is for; null means everything. */
@@ -2941,6 +3105,34 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Backfill"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listCollections: {
+        parameters: {
+            query?: {
+                /** @description With this text in the name, the description, the path or the connection. */
+                search?: string;
+                /** @description The `next` of the page before. */
+                after?: string;
+                /** @description How many; 50 unless given, 1,000 at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Tables that are served */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CollectionPage"];
                 };
             };
             default: components["responses"]["Problem"];
@@ -4120,6 +4312,34 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RecentPage"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listReports: {
+        parameters: {
+            query?: {
+                /** @description With this text in the name, the description, the path or the connection. */
+                search?: string;
+                /** @description The `next` of the page before. */
+                after?: string;
+                /** @description How many; 50 unless given, 1,000 at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Queries that are served */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportPage"];
                 };
             };
             default: components["responses"]["Problem"];

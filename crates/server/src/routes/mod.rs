@@ -19,6 +19,7 @@ pub mod runs;
 pub mod schedules;
 pub mod search;
 pub mod secrets;
+pub mod served;
 pub mod session;
 pub mod settings;
 pub mod tokens;

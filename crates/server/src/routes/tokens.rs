@@ -1,5 +1,6 @@
 //! API tokens: for programs, each with the least that it needs, until it ends.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use levada_core::access::Role;
@@ -27,6 +28,8 @@ pub struct Shown {
     pub id: i64,
     /// What it is for.
     pub name: String,
+    /// Whose it is.
+    pub user: String,
     /// The most it may do; it never may more than its user.
     pub role: Role,
     /// The tags of the pipelines that it is for; null means everything.
@@ -83,11 +86,12 @@ pub struct One {
     pub token: i64,
 }
 
-impl From<Token> for Shown {
-    fn from(token: Token) -> Self {
+impl Shown {
+    fn of(token: Token, user: String) -> Self {
         Self {
             id: token.id.0,
             name: token.name,
+            user,
             role: token.role,
             tags: token.tags,
             created_at: token.created_at,
@@ -111,7 +115,17 @@ pub async fn list(call: Call<List>) -> Result<Answer<Page<Shown>>, Problem> {
     };
     let tokens = call.app.store.tokens(TokenFilter { user, before, limit }).await?;
     let next = tokens.last().filter(|_| tokens.len() == limit).map(|token| token.id.to_string());
-    Ok(Page { items: tokens.into_iter().map(Shown::from).collect(), next }.into())
+    let mut names: BTreeMap<i64, String> = BTreeMap::new();
+    let mut items = Vec::with_capacity(tokens.len());
+    for token in tokens {
+        let name = match names.get(&token.user.0) {
+            Some(name) => name.clone(),
+            None => call.app.store.user(token.user).await?.map(|user| user.name).unwrap_or_default(),
+        };
+        names.insert(token.user.0, name.clone());
+        items.push(Shown::of(token, name));
+    }
+    Ok(Page { items, next }.into())
 }
 
 /// Makes a token that may do no more than whoever makes it.
@@ -135,7 +149,7 @@ pub async fn create(call: Call<New>) -> Result<Created<NewTokenText>, Problem> {
     let made = call.app.store.create_token(new, now).await?;
     let text = token::text(made.id, &secret).expose().to_owned();
     let location = format!("/api/v1/tokens/{}", made.id);
-    Ok(Created { location, body: NewTokenText { token: made.into(), text } })
+    Ok(Created { location, body: NewTokenText { token: Shown::of(made, call.caller.name), text } })
 }
 
 /// Removes a token: one's own, or anybody's for an administrator.
