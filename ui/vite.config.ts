@@ -2,6 +2,7 @@ import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 import { constructableSheets } from "./build/constructable-sheets.ts";
+import { licences } from "./build/licences.ts";
 import { sizeBudget } from "./build/size-budget.ts";
 import { precompress } from "./build/precompress.ts";
 
@@ -10,7 +11,7 @@ const server = process.env["LEVADA_URL"] ?? "http://127.0.0.1:7717";
 const proxy = { target: server, changeOrigin: true, headers: { origin: server } };
 
 export default defineConfig({
-  plugins: [react(), tailwindcss(), constructableSheets(), sizeBudget(), precompress()],
+  plugins: [react(), tailwindcss(), licences(), constructableSheets(), sizeBudget(), precompress()],
   server: {
     host: "127.0.0.1",
     // the schema of pipelines' documents lies beside the UI

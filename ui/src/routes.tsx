@@ -161,7 +161,7 @@ const connection = createRoute({
 const data = createRoute({
   getParentRoute: () => inside,
   path: "data",
-  validateSearch: takes("q"),
+  validateSearch: takes("q", "kind", "sort"),
   component: lazyRouteComponent(() => import("./pages/data")),
   staticData: { crumbs: () => [{ label: "Data API" }] },
 });
@@ -170,10 +170,18 @@ const collection = createRoute({
   getParentRoute: () => inside,
   path: "data/$collection",
   // columns of a collection can be filters too, so all of them pass
-  validateSearch: (search: Record<string, unknown>): Record<string, string> =>
-    Object.fromEntries(Object.entries(search).map(([name, value]) => [name, String(value)])),
+  validateSearch: texts,
   component: lazyRouteComponent(() => import("./pages/data/collection")),
   staticData: { crumbs: ({ collection: name = "" }) => [DATA, { label: name }] },
+});
+
+const report = createRoute({
+  getParentRoute: () => inside,
+  path: "data/reports/$report",
+  // its parameters are here too
+  validateSearch: texts,
+  component: lazyRouteComponent(() => import("./pages/data/report")),
+  staticData: { crumbs: ({ report: name = "" }) => [DATA, { label: name }] },
 });
 
 const reference = createRoute({
@@ -197,7 +205,7 @@ const adminStart = createRoute({
 const admin = createRoute({
   getParentRoute: () => inside,
   path: "admin/$section",
-  validateSearch: takes("q", "role", "actor", "action", "object", "outcome", "since", "until", "sort"),
+  validateSearch: takes("q", "role", "all", "actor", "action", "object", "outcome", "since", "until", "sort"),
   component: lazyRouteComponent(() => import("./pages/admin")),
   staticData: {
     crumbs: ({ section = "" }) => [{ label: "Admin", to: "/admin" }, { label: capital(section) }],
@@ -210,6 +218,10 @@ const nowhere = createRoute({
   component: NotFound,
   staticData: { crumbs: () => [{ label: "Not found" }] },
 });
+
+function texts(search: Record<string, unknown>): Record<string, string> {
+  return Object.fromEntries(Object.entries(search).map(([name, value]) => [name, String(value)]));
+}
 
 function capital(word: string): string {
   return word.charAt(0).toUpperCase() + word.slice(1);
@@ -234,6 +246,7 @@ export const router = createRouter({
       connection,
       data,
       collection,
+      report,
       reference,
       adminStart,
       admin,

@@ -36,6 +36,6 @@ export const keys = {
   project: ["project"] as const,
   documentVersion: (pipeline: string, version: number) => ["document-version", pipeline, version] as const,
   file: (address: string) => ["file", address] as const,
-  admin: (noun: string, filter: object = {}) => ["admin", noun, filter] as const,
+  admin: (noun: string, ...filter: object[]) => ["admin", noun, ...filter] as const,
   data: (...parts: unknown[]) => ["data", ...parts] as const,
 };

@@ -44,6 +44,8 @@ function apply(client: QueryClient, refresh: (key: QueryKey) => void, event: Liv
       refresh(keys.pipelines.all);
       refresh(keys.overview);
       refresh(keys.connections.all);
+      refresh(keys.data("served"));
+      refresh(keys.openapi);
       break;
     case "workers":
       refresh(keys.workers);

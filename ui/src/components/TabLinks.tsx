@@ -4,8 +4,13 @@ import { TAB, TAB_LIST } from "./tab-classes";
 
 interface TabLinksProps {
   label: string;
-  items: { label: ReactNode; link: LinkProps }[];
+  /** Which one is shown follows from the path; where it does not, say it. */
+  items: { label: ReactNode; link: LinkProps; isActive?: boolean }[];
 }
+
+const ACTIVE = { "data-state": "active", "aria-current": "page" } as const;
+
+const EXACT = { exact: true, includeSearch: true } as const;
 
 /** Tabs with an address each, below a page's header. */
 export function TabLinks({ label, items }: TabLinksProps) {
@@ -15,7 +20,9 @@ export function TabLinks({ label, items }: TabLinksProps) {
         <Link
           key={index}
           {...item.link}
-          activeProps={{ "data-state": "active", "aria-current": "page" }}
+          {...(item.isActive === undefined
+            ? { activeProps: ACTIVE }
+            : { activeOptions: EXACT, ...(item.isActive && ACTIVE) })}
           className={TAB}
         >
           {item.label}

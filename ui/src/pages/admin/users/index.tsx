@@ -1,0 +1,63 @@
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { UserPlus } from "lucide-react";
+import { useMemo, useState } from "react";
+import type { Role, User } from "../../../api/model";
+import { usersOptions } from "../../../api/queries/admin";
+import { Button } from "../../../components/Button";
+import { DataTable } from "../../../components/DataTable";
+import { EmptyState } from "../../../components/EmptyState";
+import { FilterBar } from "../../../components/FilterBar";
+import { FilterSelect } from "../../../components/FilterSelect";
+import { usePagedRows } from "../../../components/use-paged-rows";
+import { useUrlFilters } from "../../../components/use-url-filters";
+import { ROLES } from "../roles";
+import { columnsWith } from "./columns";
+import { NewUserDialog } from "./NewUserDialog";
+import { RemoveUser } from "./RemoveUser";
+import { ResetPassword } from "./ResetPassword";
+import { UserDialog } from "./UserDialog";
+
+/** What is being done about a user. */
+export interface Doing {
+  what: "edit" | "password" | "remove";
+  user: User;
+}
+
+/** Who can sign in, and what they may do. */
+export function Users() {
+  const [{ role }, setFilters] = useUrlFilters<"role">();
+  const list = usePagedRows<User>(useInfiniteQuery(usersOptions(role ? { role: role as Role } : {})));
+  const [isNew, setNew] = useState(false);
+  const [doing, setDoing] = useState<Doing | null>(null);
+  const columns = useMemo(() => columnsWith(setDoing), []);
+  const end = () => setDoing(null);
+  return (
+    <>
+      <FilterBar>
+        <FilterSelect
+          label="Role"
+          value={role}
+          onValueChange={(next) => setFilters({ role: next })}
+          options={ROLES.map(({ value }) => ({ value, label: value }))}
+        />
+        <span className="ml-auto">
+          <Button look="primary" icon={UserPlus} onClick={() => setNew(true)}>
+            Add user
+          </Button>
+        </span>
+      </FilterBar>
+      <DataTable
+        label="Users"
+        columns={columns}
+        rowKey={(user) => user.name}
+        onOpen={(user) => setDoing({ what: "edit", user })}
+        empty={<EmptyState title="Nobody has this role">Choose another one.</EmptyState>}
+        {...list}
+      />
+      {isNew && <NewUserDialog onClose={() => setNew(false)} />}
+      {doing?.what === "edit" && <UserDialog name={doing.user.name} onClose={end} />}
+      {doing?.what === "password" && <ResetPassword name={doing.user.name} onClose={end} />}
+      {doing?.what === "remove" && <RemoveUser user={doing.user} onClose={end} />}
+    </>
+  );
+}
