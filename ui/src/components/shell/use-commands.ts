@@ -1,5 +1,5 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
-import { useNavigate, type NavigateOptions } from "@tanstack/react-router";
+import { useLocation, useNavigate, type NavigateOptions } from "@tanstack/react-router";
 import {
   Cable,
   CircleHelp,
@@ -8,6 +8,7 @@ import {
   LogOut,
   Play,
   Plus,
+  Terminal,
   Workflow,
   type LucideIcon,
 } from "lucide-react";
@@ -21,6 +22,7 @@ import { NAVIGATION } from "../../navigation";
 import { setTheme } from "../theme";
 import { toast } from "../toasts";
 import { useDebounced } from "../use-debounced";
+import { equivalentsOf } from "./equivalents";
 import { THEMES } from "./ThemeSwitch";
 
 export interface Command {
@@ -51,6 +53,7 @@ export function useCommands(
   const navigate = useNavigate();
   const start = useStartRun();
   const signOut = useSignOut();
+  const { pathname, search } = useLocation();
   const go = (to: NavigateOptions) => () => void navigate(to);
 
   const pages = NAVIGATION.map((item) => ({
@@ -109,7 +112,14 @@ export function useCommands(
           },
         ]
       : []),
-    { id: "link", title: "Copy a link to this page", words: "share url", icon: Link2, run: copyLink },
+    {
+      id: "link",
+      title: "Copy a link to this page",
+      words: "share url",
+      icon: Link2,
+      run: copied(window.location.href),
+    },
+    ...equivalentCommands(pathname, search),
     {
       id: "help",
       title: "Show the keys",
@@ -163,7 +173,18 @@ function placeOf(hit: Hit): NavigateOptions {
   }
 }
 
-function copyLink(): void {
-  void navigator.clipboard.writeText(window.location.href);
-  toast("The link is copied.", { tone: "ok" });
+/** The request and the command for what the page shows. */
+function equivalentCommands(pathname: string, search: Partial<Record<string, string>>) {
+  const { curl, cli } = equivalentsOf(window.location.origin, pathname, search) ?? { curl: null, cli: null };
+  const known = [
+    { id: "curl", title: "Copy this page as curl", words: "api request", text: curl },
+    { id: "cli", title: "Copy this page as a command", words: "cli terminal shell levada", text: cli },
+  ];
+  return known.flatMap(({ text, ...command }) =>
+    text ? [{ ...command, icon: Terminal, run: copied(text) }] : [],
+  );
+}
+
+function copied(text: string): () => void {
+  return () => void navigator.clipboard.writeText(text).then(() => toast("Copied.", { tone: "ok" }));
 }

@@ -10,13 +10,15 @@ interface PanelRowsProps<T> {
   empty: ReactNode;
   /** Rows that stand in while they are read: about as many as there will be. */
   expected?: number;
+  /** Room that is kept for rows that come and go, so that what stands below does not move. */
+  room?: number;
 }
 
 /** The rows of a panel. */
-export function PanelRows<T>({ rows, rowKey, children, empty, expected = 3 }: PanelRowsProps<T>) {
+export function PanelRows<T>({ rows, rowKey, children, empty, expected = 3, room = 0 }: PanelRowsProps<T>) {
   if (!rows)
     return (
-      <div aria-busy>
+      <div aria-busy style={{ minHeight: room }}>
         {Array.from({ length: expected }, (_, index) => (
           <div key={index} className="flex h-9 items-center border-b px-3 last:border-0">
             <Skeleton className="h-3 w-1/2" />
@@ -24,9 +26,14 @@ export function PanelRows<T>({ rows, rowKey, children, empty, expected = 3 }: Pa
         ))}
       </div>
     );
-  if (rows.length === 0) return <p className="px-3 py-4 text-ink-3">{empty}</p>;
+  if (rows.length === 0)
+    return (
+      <p className="px-3 py-2 text-ink-3" style={{ minHeight: room }}>
+        {empty}
+      </p>
+    );
   return (
-    <ul>
+    <ul style={{ minHeight: room }}>
       {rows.map((row) => (
         <li key={rowKey(row)} className="border-b px-3 py-2 last:border-0 hover:bg-hover">
           {children(row)}

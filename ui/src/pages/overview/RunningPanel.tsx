@@ -10,6 +10,9 @@ import { bytes, compact, count, plural } from "../../format/numbers";
 import { PanelRows } from "./PanelRows";
 import { progressOf, withProgress, type ToldProgress } from "./running-progress";
 
+/** Three rows. */
+const ROOM = 3 * 37;
+
 interface RunningPanelProps {
   running: RunningRun[] | undefined;
   queued: number | undefined;
@@ -33,7 +36,7 @@ export function RunningPanel({ running, queued }: RunningPanelProps) {
         ) : undefined
       }
     >
-      <PanelRows rows={running} rowKey={(run) => String(run.run)} empty="Nothing is running.">
+      <PanelRows rows={running} rowKey={(run) => String(run.run)} empty="Nothing is running." room={ROOM}>
         {(run) => <Row run={run} progress={progressOf(run, told)} />}
       </PanelRows>
     </Panel>

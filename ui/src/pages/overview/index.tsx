@@ -37,7 +37,10 @@ export default function OverviewPage() {
           Make a pipeline: choose where data comes from, what to load, and where it goes.
         </EmptyState>
       ) : (
-        <div className="grid gap-4 p-4 sm:p-6 lg:grid-cols-[minmax(0,1fr)_320px]">
+        <div
+          key={data ? "read" : "reading"}
+          className="grid gap-4 p-4 sm:p-6 lg:grid-cols-[minmax(0,1fr)_320px]"
+        >
           <div className="flex min-w-0 flex-col gap-4">
             <FailuresPanel failures={data?.failures} />
             <RunningPanel running={data?.running} queued={data?.runs.queued} />
