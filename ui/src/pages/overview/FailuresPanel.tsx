@@ -68,7 +68,9 @@ function Row({ failure, times }: { failure: Failure; times: number }) {
             {times > 1 && `, ${times} times`}
           </span>
         </p>
-        {error && <p className="mt-0.5 font-mono text-xs wrap-anywhere text-ink-2">{error}</p>}
+        {error && (
+          <p className="mt-0.5 font-mono text-xs wrap-anywhere text-ink-2">{withoutTask(error, task)}</p>
+        )}
       </div>
       {!recovered && isOperator && (
         <Button size="small" icon={RotateCcw} busy={retry.isPending} onClick={again}>
@@ -77,4 +79,10 @@ function Row({ failure, times }: { failure: Failure; times: number }) {
       )}
     </div>
   );
+}
+
+/** The error without the task, whose name stands above it. */
+function withoutTask(error: string, task: string | null | undefined): string {
+  const start = `task \`${task}\`: `;
+  return error.startsWith(start) ? error.slice(start.length) : error;
 }

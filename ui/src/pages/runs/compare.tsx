@@ -45,7 +45,7 @@ function Comparison({ a, b }: { a: number; b: number }) {
   );
   return (
     <>
-      <PageHeader title={title} summary={left && right && pipelinesOf(left.pipeline, right.pipeline)} />
+      <PageHeader title={title} summary={left && right ? pipelinesOf(left.pipeline, right.pipeline) : ""} />
       <div className="flex flex-col gap-4 p-4 sm:p-6">
         <Panel title="Runs">
           {left && right ? <CompareFacts a={left} b={right} /> : <Skeleton className="m-3 h-40" />}
