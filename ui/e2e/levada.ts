@@ -1,0 +1,111 @@
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const BINARY = process.env["LEVADA_BIN"] ?? "levada";
+const START_MS = 30_000;
+
+const CONNECTIONS = `version: 1
+connections:
+  exports: { type: files, root: ./data, settle_ms: 0 }
+  warehouse: { type: sqlite, path: ./warehouse.db }
+`;
+
+const PIPELINES: Record<string, string> = {
+  customers: `version: 1
+name: customers
+description: Customers into the warehouse
+tags: [crm]
+schedule: "30 2 * * *"
+sync:
+  from: exports
+  to: warehouse
+  streams: { customers.csv: { rename: customers } }
+`,
+  broken: `version: 1
+name: broken
+tags: [crm]
+tasks:
+  load:
+    retry: { attempts: 1 }
+    sync: { from: exports, to: warehouse, streams: { missing.csv: {} } }
+`,
+  slow: `version: 1
+name: slow
+tasks:
+  work: { command: { script: "for i in $(seq 1 600); do echo working $i; sleep 1; done" } }
+`,
+};
+
+/** The real binary on a project of its own, which goes away with it. */
+export class Levada {
+  readonly folder = mkdtempSync(join(tmpdir(), "levada-ui-"));
+  url = "";
+  /** What stands behind `#` in the link that the first start prints. */
+  setUpSecret = "";
+  private process: ChildProcess | undefined;
+
+  static async start(): Promise<Levada> {
+    const levada = new Levada();
+    levada.write("levada.yaml", CONNECTIONS);
+    levada.write("data/customers.csv", "id,name\n1,Ana\n2,Rui\n3,Eva\n");
+    for (const [name, text] of Object.entries(PIPELINES)) levada.write(`pipelines/${name}.yaml`, text);
+    execFileSync(BINARY, ["apply"], { cwd: levada.folder });
+    await levada.serve(0);
+    return levada;
+  }
+
+  /** Kills the server, as a crash would, and starts it again at the same address. */
+  async kill(): Promise<{ startAgain: () => Promise<void> }> {
+    const port = Number(new URL(this.url).port);
+    await this.end("SIGKILL");
+    return { startAgain: () => this.serve(port) };
+  }
+
+  async stop(): Promise<void> {
+    await this.end("SIGKILL");
+    rmSync(this.folder, { recursive: true });
+  }
+
+  private write(path: string, text: string): void {
+    const file = join(this.folder, path);
+    mkdirSync(join(file, ".."), { recursive: true });
+    writeFileSync(file, text);
+  }
+
+  private serve(port: number): Promise<void> {
+    const child = spawn(BINARY, ["serve", "--port", String(port)], {
+      cwd: this.folder,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.process = child;
+    let said = "";
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`levada serve does not start: ${said}`)), START_MS);
+      const hear = (chunk: Buffer) => {
+        said += chunk.toString();
+        const ready = /ready: (\S+)\/healthz/.exec(said);
+        const secret = /\/setup#(\S+)/.exec(said)?.[1];
+        if (!ready?.[1] || (!secret && !this.setUpSecret)) return;
+        this.url = ready[1];
+        this.setUpSecret = secret ?? this.setUpSecret;
+        clearTimeout(timer);
+        resolve();
+      };
+      child.stdout.on("data", hear);
+      child.stderr.on("data", hear);
+      child.on("exit", (code) => reject(new Error(`levada serve ended with ${code}: ${said}`)));
+    });
+  }
+
+  private async end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.process;
+    if (!child || child.exitCode !== null) return;
+    await new Promise((resolve) => {
+      child.removeAllListeners("exit");
+      child.on("exit", resolve);
+      child.kill(signal);
+    });
+  }
+}

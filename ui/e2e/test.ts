@@ -1,0 +1,53 @@
+import { test as base, type BrowserContext, type Page } from "@playwright/test";
+import { Levada } from "./levada";
+
+export const ADMIN = { name: "anna", password: "ten bytes or more" };
+const CSRF = { "x-levada-csrf": "1" };
+
+interface Fixtures {
+  /** One server for all tests of a file. */
+  levada: Levada;
+}
+
+/** Tests against a server of their own. */
+export const test = base.extend<object, Fixtures>({
+  levada: [
+    async ({}, use) => {
+      const levada = await Levada.start();
+      await use(levada);
+      await levada.stop();
+    },
+    { scope: "worker" },
+  ],
+});
+
+export { expect } from "@playwright/test";
+
+/** Makes the first administrator, where there is none yet, and signs the browser in. */
+export async function enter(context: BrowserContext, levada: Levada, user = ADMIN): Promise<void> {
+  const data = { secret: levada.setUpSecret, ...ADMIN };
+  await context.request.post(`${levada.url}/api/v1/setup`, { data });
+  const answer = await context.request.post(`${levada.url}/api/v1/session`, { data: user });
+  if (!answer.ok()) throw new Error(`${user.name} cannot sign in: ${answer.status()}`);
+}
+
+/** Makes a user with a role. */
+export async function addUser(context: BrowserContext, levada: Levada, name: string, role: string) {
+  const user = { name, password: ADMIN.password };
+  await context.request.post(`${levada.url}/api/v1/users`, { data: { ...user, role }, headers: CSRF });
+  return user;
+}
+
+/** Starts a run, and waits for its end if that is wanted. */
+export async function run(page: Page, levada: Levada, pipeline: string, isAwaited = true): Promise<number> {
+  const runs = `${levada.url}/api/v1`;
+  const started = await page.request.post(`${runs}/pipelines/${pipeline}/runs`, { data: {}, headers: CSRF });
+  const { id } = (await started.json()) as { id: number };
+  for (let isOpen = isAwaited; isOpen;) {
+    const { ended_at } = (await (await page.request.get(`${runs}/runs/${id}`)).json()) as {
+      ended_at: string | null;
+    };
+    isOpen = ended_at === null;
+  }
+  return id;
+}
