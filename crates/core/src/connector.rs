@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::destination::Destination;
+use crate::destination::{Destination, WriteMode};
 use crate::error::{Error, ErrorKind, Result};
 use crate::rows::{self, Rows};
 use crate::source::Source;
@@ -29,6 +29,12 @@ pub struct Descriptor {
     pub settings: Value,
     /// Whether streams live in namespaces that a destination can keep (`public.orders`).
     pub namespaces: bool,
+    /// The ways it can be written to.
+    pub writes: &'static [WriteMode],
+    /// Whether its streams bring an order of their own, so that an incremental read needs no cursor column.
+    pub own_order: bool,
+    /// Whether it holds files, as [`Connection::list`] tells them.
+    pub files: bool,
 }
 
 /// A kind of system Levada can talk to.

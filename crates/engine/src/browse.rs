@@ -32,6 +32,8 @@ pub struct Stream {
     pub rows_estimate: Option<u64>,
     /// How many bytes it has, roughly.
     pub bytes_estimate: Option<u64>,
+    /// The columns that can be the cursor of an incremental read.
+    pub cursors: Vec<String>,
     /// Its columns.
     pub columns: Vec<Column>,
 }
@@ -60,8 +62,11 @@ pub struct Preview {
     pub rejected: usize,
 }
 
-impl From<&StreamInfo> for Stream {
-    fn from(info: &StreamInfo) -> Self {
+impl Stream {
+    /// A stream as its source tells of it.
+    pub fn new(source: &dyn Source, info: &StreamInfo) -> Self {
+        let fields = info.schema.fields().iter();
+        let cursors = fields.filter(|field| source.check_cursor(field, None).is_ok());
         Self {
             stream: info.name.clone(),
             namespace: info.namespace.clone(),
@@ -69,6 +74,7 @@ impl From<&StreamInfo> for Stream {
             key: info.key.clone(),
             rows_estimate: info.rows_estimate,
             bytes_estimate: info.bytes_estimate,
+            cursors: cursors.map(|field| field.name().clone()).collect(),
             columns: info.schema.fields().iter().map(|field| Column::from(field.as_ref())).collect(),
         }
     }

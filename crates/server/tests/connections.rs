@@ -226,6 +226,7 @@ async fn both_databases_are_tried_browsed_and_previewed() {
         let streams = place.get(&path).await.is(200).json();
         let stream = streams["items"][0]["stream"].as_str().unwrap_or_else(|| panic!("{streams}")).to_owned();
         assert_eq!(streams["items"][0]["key"], json!(["id"]));
+        assert_eq!(streams["items"][0]["cursors"][0], "id");
         assert_eq!(streams["items"][0]["columns"][1]["name"], "note");
         let rows =
             place.get(&format!("/api/v1/connections/{name}/preview?stream={stream}&limit=2")).await.is(200).json();
@@ -263,6 +264,29 @@ async fn files_behind_a_connection_are_listed_and_taken_away() {
     }
     place.get(&format!("{files}/download?path=../levada.db")).await.is(502);
     place.get("/api/v1/connections/shop/files").await.is(422);
+}
+
+#[tokio::test]
+async fn what_a_connector_says_of_itself_is_what_its_plans_allow() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.csv"), "id,x\n1,2\n").unwrap();
+    let root = folder.path().display();
+    let project = format!("version: 1\nconnections:\n  files: {root}\n  sqlite: {root}/lake.db\n");
+    let place = Place::with_documents(&project, &[]).await;
+    for (name, holds_files) in [("files", true), ("sqlite", false)] {
+        let connector = place.get(&format!("/api/v1/connectors/{name}")).await.is(200).json();
+        assert_eq!((&connector["files"], &connector["own_order"]), (&json!(holds_files), &json!(holds_files)));
+        for mode in ["replace", "append", "merge"] {
+            let options = format!("{{ write: {mode}, key: [id], rename: b }}");
+            let text =
+                format!("version: 1\nname: t\nsync: {{ from: files, to: {name}, streams: {{ a.csv: {options} }} }}\n");
+            let planned = place.post("/api/v1/pipelines/t/plan", json!({ "text": text })).await;
+            let is_told = connector["writes"].as_array().unwrap().contains(&json!(mode));
+            assert_eq!(planned.status.as_u16(), if is_told { 200 } else { 422 }, "{name} {mode}: {}", planned.text());
+        }
+    }
+    let streams = place.get("/api/v1/connections/files/streams").await.is(200).json();
+    assert_eq!(streams["items"][0]["cursors"], json!([]), "{streams}");
 }
 
 async fn make_table(connector: &str, url: &str, table: &str) {

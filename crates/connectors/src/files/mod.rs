@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use levada_core::connector::{CheckStep, Connection, Connector, Descriptor, FoundFile};
-use levada_core::destination::Destination;
+use levada_core::destination::{Destination, WriteMode};
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::source::Source;
 use serde_json::Value;
@@ -41,6 +41,9 @@ impl Connector for FilesConnector {
             schemes: &["file", "s3"],
             settings: settings::schema(),
             namespaces: false,
+            writes: &[WriteMode::Replace, WriteMode::Append],
+            own_order: true,
+            files: true,
         }
     }
 

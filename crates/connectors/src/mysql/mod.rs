@@ -28,7 +28,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use levada_core::connector::{CheckStep, Connection, Connector, Descriptor};
-use levada_core::destination::Destination;
+use levada_core::destination::{Destination, WriteMode};
 use levada_core::error::Result;
 use levada_core::rows::Rows;
 use levada_core::source::Source;
@@ -49,6 +49,9 @@ impl Connector for Mysql {
             schemes: &["mysql", "mariadb"],
             settings: schemars::schema_for!(Settings).into(),
             namespaces: false,
+            writes: &[WriteMode::Replace, WriteMode::Append, WriteMode::Merge],
+            own_order: false,
+            files: false,
         }
     }
 

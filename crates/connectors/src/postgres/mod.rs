@@ -20,7 +20,7 @@ use arrow_schema::Field;
 use futures_util::future::BoxFuture;
 use levada_core::batch::Reject;
 use levada_core::connector::{CheckStep, Connection, Connector, Descriptor};
-use levada_core::destination::{Destination, Load, LoadPlan, LoadSpec};
+use levada_core::destination::{Destination, Load, LoadPlan, LoadSpec, WriteMode};
 use levada_core::error::Result;
 use levada_core::naming::{LengthUnit, NameRules};
 use levada_core::position::{Commit, StreamKey};
@@ -43,6 +43,9 @@ impl Connector for Postgres {
             schemes: &["postgres", "postgresql"],
             settings: schemars::schema_for!(Settings).to_value(),
             namespaces: true,
+            writes: &[WriteMode::Replace, WriteMode::Append, WriteMode::Merge],
+            own_order: false,
+            files: false,
         }
     }
 

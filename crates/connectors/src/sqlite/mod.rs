@@ -21,7 +21,7 @@ use std::time::Instant;
 
 use futures_util::future::BoxFuture;
 use levada_core::connector::{CheckStep, Connection, Connector, Descriptor};
-use levada_core::destination::Destination;
+use levada_core::destination::{Destination, WriteMode};
 use levada_core::error::{Context, Error, ErrorKind, Result};
 use levada_core::rows::Rows;
 use levada_core::source::Source;
@@ -43,6 +43,9 @@ impl Connector for Sqlite {
             schemes: &["sqlite"],
             settings: schemars::schema_for!(Settings).to_value(),
             namespaces: false,
+            writes: &[WriteMode::Replace, WriteMode::Append, WriteMode::Merge],
+            own_order: false,
+            files: false,
         }
     }
 

@@ -19,8 +19,8 @@ use crate::project::Project;
 pub fn execute(context: &Context, args: &DiscoverArgs) -> Outcome {
     let project = context.project()?;
     let source = project.open(&args.target)?;
+    let source = source.connection.source().map_err(one)?;
     let streams = block_on(async {
-        let source = source.connection.source().map_err(one)?;
         source.discover(args.stream.as_deref()).await.at(format!("connection `{}`", source_name(args))).map_err(one)
     })?;
     if streams.is_empty() {
@@ -35,7 +35,8 @@ pub fn execute(context: &Context, args: &DiscoverArgs) -> Outcome {
         return Ok(0);
     }
     if context.output.is_json() {
-        context.output.json(&json!({ "streams": streams.iter().map(Stream::from).collect::<Vec<_>>() }));
+        let streams: Vec<Stream> = streams.iter().map(|info| Stream::new(source.as_ref(), info)).collect();
+        context.output.json(&json!({ "streams": streams }));
     } else {
         show(context, &streams, args.stream.is_some());
     }

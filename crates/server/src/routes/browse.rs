@@ -145,11 +145,15 @@ pub async fn streams(call: Call<Streams>) -> Result<Answer<Page<Stream>>, Proble
     let Streams { connection, search, stream, after, limit: asked } = call.input;
     let limit = limit(asked)?;
     let (opened, redactor) = call.app.open_connection(&connection).await?;
-    let found = async { opened.connection.source()?.discover(stream.as_deref()).await };
-    let found = in_time(BROWSE_TIME, &connection, found).await.map_err(|error| redacted(error, &redactor))?;
+    let found = async {
+        let source = opened.connection.source()?;
+        let found = source.discover(stream.as_deref()).await?;
+        Ok((source, found))
+    };
+    let (source, found) = in_time(BROWSE_TIME, &connection, found).await.map_err(|error| redacted(error, &redactor))?;
     let wanted = found.iter().filter(|info| matches(search.as_deref(), [info.name.as_str()]));
     let Page { items, next } = page(wanted, |info| info.name.clone(), after.as_deref(), limit);
-    Ok(Page { items: items.into_iter().map(Stream::from).collect(), next }.into())
+    Ok(Page { items: items.into_iter().map(|info| Stream::new(source.as_ref(), info)).collect(), next }.into())
 }
 
 /// The first rows of a stream.

@@ -1,6 +1,7 @@
 //! The kinds of systems that this build can talk to, with the schemas that forms are made of.
 
 use levada_core::connector::Descriptor;
+use levada_core::destination::WriteMode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -24,6 +25,12 @@ pub struct Connector {
     pub path_endings: Vec<String>,
     /// Whether its streams live in namespaces.
     pub namespaces: bool,
+    /// The ways it can be written to.
+    pub writes: Vec<WriteMode>,
+    /// Whether its streams bring an order of their own, so that an incremental read needs no cursor column.
+    pub own_order: bool,
+    /// Whether it holds files that can be listed and downloaded.
+    pub files: bool,
     /// The JSON schema of its settings; those that are secrets are `writeOnly`.
     pub settings: Value,
 }
@@ -61,7 +68,8 @@ pub async fn get(call: Call<One>) -> Result<Answer<Connector>, Problem> {
 }
 
 fn shown(connector: &dyn levada_core::connector::Connector) -> Connector {
-    let Descriptor { name, title, summary, schemes, settings, namespaces } = connector.descriptor();
+    let Descriptor { name, title, summary, schemes, settings, namespaces, writes, own_order, files } =
+        connector.descriptor();
     let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
     Connector {
         name: name.to_owned(),
@@ -70,6 +78,9 @@ fn shown(connector: &dyn levada_core::connector::Connector) -> Connector {
         schemes: texts(schemes),
         path_endings: texts(connector.path_endings()),
         namespaces,
+        writes: writes.to_vec(),
+        own_order,
+        files,
         settings,
     }
 }
