@@ -11,6 +11,8 @@ export const keys = {
     one: (name: string) => ["pipelines", "one", name] as const,
     part: (name: string, part: string, ...more: unknown[]) =>
       ["pipelines", "one", name, part, ...more] as const,
+    /** What is asked of documents that are not saved; no event changes it. */
+    draft: (...parts: unknown[]) => ["draft", ...parts] as const,
   },
   runs: {
     all: ["runs"] as const,
@@ -26,6 +28,8 @@ export const keys = {
     part: (name: string, part: string, ...more: unknown[]) =>
       ["connections", "one", name, part, ...more] as const,
   },
+  /** What lies behind a connection: streams, rows, files, tests. No event tells that it has changed. */
+  contents: (name: string, ...parts: unknown[]) => ["contents", name, ...parts] as const,
   connectors: ["connectors"] as const,
   schedules: (filter: object) => ["schedules", filter] as const,
   backfills: (filter: object) => ["backfills", filter] as const,

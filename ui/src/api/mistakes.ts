@@ -12,7 +12,7 @@ export function mistakesByField(error: unknown, fields: readonly string[]): Reco
     const field =
       fields.find((name) => path === name || path.endsWith(`.${name}`)) ??
       fields.find((name) => message.includes(`\`${name}\``));
-    const words = advice ? `${message} ${advice}` : message;
+    const words = [message.replace(/\.?$/, "."), advice].join(" ").trim().replaceAll("`", "");
     const key = field ?? "";
     found[key] = found[key] ? `${found[key]}\n${words}` : words;
   }

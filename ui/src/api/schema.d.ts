@@ -1874,6 +1874,12 @@ export interface components {
             path_endings: string[];
             /** @description Whether its streams live in namespaces. */
             namespaces: boolean;
+            /** @description The ways it can be written to. */
+            writes: components["schemas"]["WriteMode"][];
+            /** @description Whether its streams bring an order of their own, so that an incremental read needs no cursor column. */
+            own_order: boolean;
+            /** @description Whether it holds files that can be listed and downloaded. */
+            files: boolean;
             /** @description The JSON schema of its settings; those that are secrets are `writeOnly`. */
             settings: unknown;
         };
@@ -2583,6 +2589,8 @@ export interface components {
              * @description How many bytes it has, roughly.
              */
             bytes_estimate?: number | null;
+            /** @description The columns that can be the cursor of an incremental read. */
+            cursors: string[];
             /** @description Its columns. */
             columns: components["schemas"]["Column"][];
         };
