@@ -97,9 +97,9 @@ export function StreamTree({ streams, search, active, onActivate, chosen, onChoo
               onKeyDown={(event) => walk(event, row, item.index)}
               onClick={() => (row.kind === "namespace" ? toggle(row.name) : onActivate(row.stream.stream))}
               className={classes(
-                "absolute inset-x-0 top-0 flex cursor-pointer items-center gap-2 border-b px-3 -outline-offset-2 hover:bg-hover",
+                "absolute inset-x-0 top-0 flex cursor-pointer items-center gap-2 border-b px-3 -outline-offset-2",
+                isActive ? "bg-accent-soft" : "hover:bg-hover",
                 row.kind === "namespace" && "bg-sunken",
-                isActive && "bg-accent-soft hover:bg-accent-soft",
               )}
               style={{ height: item.size, transform: `translateY(${item.start}px)` }}
             >
