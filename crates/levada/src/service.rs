@@ -137,6 +137,7 @@ pub async fn server(places: &Places, store: &Store, url: &str) -> Result<App, Ve
         data_dir: places.data.clone(),
         limits: Limits::default(),
         oidc,
+        ui: wiring::ui(),
     }))
 }
 

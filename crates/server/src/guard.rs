@@ -47,7 +47,7 @@ pub(crate) async fn handle(
     mut request: Request,
 ) -> Response {
     let is_head = request.method() == Method::HEAD;
-    let peer = request.extensions().get::<Peer>().copied();
+    let peer = peer(request.extensions());
     if is_head {
         *request.method_mut() = Method::GET;
     }
@@ -57,13 +57,6 @@ pub(crate) async fn handle(
         *response.body_mut() = Body::empty();
     }
     secure(response.headers_mut(), peer.is_some_and(|peer| peer.is_tls));
-    response
-}
-
-/// What answers paths that are in no line of the table: the same for everybody.
-pub(crate) fn nowhere() -> Response {
-    let mut response = Problem::NotFound("There is nothing at this path.".to_owned()).into_response();
-    secure(response.headers_mut(), false);
     response
 }
 
@@ -150,9 +143,14 @@ pub(crate) fn credential(headers: &HeaderMap, extensions: &Extensions) -> Result
     Ok(session.map(|text| Credential::Session(text.to_owned())))
 }
 
+/// Where a request came from; nowhere if it was made in this process.
+pub(crate) fn peer(extensions: &Extensions) -> Option<Peer> {
+    extensions.get().copied()
+}
+
 /// Whether a request came over TLS.
 pub(crate) fn is_tls(extensions: &Extensions) -> bool {
-    extensions.get::<Peer>().is_some_and(|peer| peer.is_tls)
+    peer(extensions).is_some_and(|peer| peer.is_tls)
 }
 
 /// Whether somebody may call an operation on what its path names.
@@ -249,7 +247,7 @@ pub(crate) async fn noted(
 }
 
 /// Headers that keep a browser from doing with an answer what it is not meant for.
-fn secure(headers: &mut HeaderMap, is_tls: bool) {
+pub(crate) fn secure(headers: &mut HeaderMap, is_tls: bool) {
     let mut add = |name: HeaderName, value: &'static str| {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     };

@@ -18,6 +18,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::caller::Caller;
+use crate::guard::{self, Peer};
 use crate::problem::Problem;
 use crate::{App, input};
 
@@ -192,6 +193,16 @@ impl<I> Call<I> {
     /// A header, if it is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.head.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Where it came from.
+    pub(crate) fn peer(&self) -> Option<Peer> {
+        guard::peer(&self.head.extensions)
+    }
+
+    /// Whether it came over TLS.
+    pub(crate) fn is_tls(&self) -> bool {
+        guard::is_tls(&self.head.extensions)
     }
 
     /// The instant it is.

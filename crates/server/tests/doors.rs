@@ -92,7 +92,7 @@ fn the_description_is_kept() {
 #[tokio::test]
 async fn answers_are_safe_for_browsers() {
     let place = Place::new().await;
-    for (path, status) in [("/healthz", 200), ("/api/v1/runs", 200), ("/api/v1/runs/7", 404), ("/nowhere", 404)] {
+    for (path, status) in [("/healthz", 200), ("/api/v1/runs", 200), ("/api/v1/runs/7", 404), ("/api/nowhere", 404)] {
         let reply = place.get(path).await.is(status);
         assert_eq!(reply.headers["x-content-type-options"], "nosniff", "{path}");
         assert_eq!(reply.headers["content-security-policy"], "default-src 'none'; frame-ancestors 'none'", "{path}");

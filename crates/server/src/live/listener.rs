@@ -34,6 +34,8 @@ pub enum Topic {
     Pipelines,
     /// The list of workers: `workers`.
     Workers,
+    /// How far the syncs of all runs are: `progress`.
+    Progress,
     /// The log of a task run as it is written: `logs:7`, or `logs:7@120` from its line 120 on.
     Log(i64, u64),
 }
@@ -45,6 +47,7 @@ impl Topic {
             "runs" => Some(Self::Runs),
             "pipelines" => Some(Self::Pipelines),
             "workers" => Some(Self::Workers),
+            "progress" => Some(Self::Progress),
             _ => match word.strip_prefix("logs:") {
                 None => word.strip_prefix("run:")?.parse().ok().map(Self::Run),
                 Some(log) => {
@@ -194,6 +197,7 @@ impl Listener {
             About::Task(run) => self.topics.contains(&Topic::Run(run)),
             About::Pipelines => self.topics.contains(&Topic::Pipelines),
             About::Workers => self.topics.contains(&Topic::Workers),
+            About::Progress(run) => self.topics.contains(&Topic::Progress) || self.topics.contains(&Topic::Run(run)),
         };
         is_wanted.then(|| Heard::Message(message.id, message.text.clone()))
     }

@@ -174,7 +174,7 @@ pub(super) async fn applied(app: &App, name: &str) -> Result<Checked, Problem> {
 }
 
 /// The connections that syncs load into, with the names of these syncs.
-fn destinations(checked: &Checked, only: Option<&str>) -> Result<BTreeMap<String, Vec<String>>, Problem> {
+pub(super) fn destinations(checked: &Checked, only: Option<&str>) -> Result<BTreeMap<String, Vec<String>>, Problem> {
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let tasks = checked.pipeline.tasks.iter().filter(|task| only.is_none_or(|only| task.name == only));
     for task in tasks {
