@@ -12,3 +12,4 @@ mod pipelines;
 mod roles;
 mod runs;
 mod schedules;
+mod verbs;

@@ -12,6 +12,7 @@ pub mod logs;
 pub mod oidc;
 pub mod pipelines;
 pub mod plans;
+pub mod positions;
 pub mod project;
 pub mod quarantine;
 pub mod recent;
@@ -24,6 +25,7 @@ pub mod session;
 pub mod settings;
 pub mod tokens;
 pub mod users;
+pub mod validate;
 pub mod workers;
 
 use levada_core::time::Timestamp;
