@@ -17,6 +17,8 @@ use crate::{App, Server};
 
 /// Most versions kept.
 const KEPT_MAX: usize = 2_000;
+/// Names that are told where one of them was meant.
+const NAMES_TOLD: usize = 50;
 
 /// The versions of a pipeline's document and of the project's.
 type Versions = (i64, Option<i64>);
@@ -211,6 +213,26 @@ impl Server {
             connections::open(&self.registry, found, variables)
         })
     }
+}
+
+/// An applied pipeline by its name.
+///
+/// # Errors
+/// `NotFound`, with the nearest name that there is.
+pub fn find<'a>(project: &'a Project, name: &str) -> Result<&'a Document> {
+    project.pipelines.get(name).ok_or_else(|| {
+        let known: Vec<&str> = project.pipelines.keys().map(String::as_str).collect();
+        let error = Error::new(ErrorKind::NotFound, format!("there is no pipeline `{name}`"));
+        match known.len() {
+            0 => error.advise("Nothing was applied yet."),
+            1..=NAMES_TOLD => {
+                let near = did_you_mean(nearest(name, &known));
+                error
+                    .advise(format!("{near}Pipelines: {}. New ones are known once they are applied.", known.join(", ")))
+            }
+            _ => error.advise(format!("{}List what there is.", did_you_mean(nearest(name, &known)))),
+        }
+    })
 }
 
 /// Refuses parameters and tasks that a pipeline does not have, or that cannot be what they are.

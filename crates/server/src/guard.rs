@@ -20,7 +20,7 @@ use crate::auth;
 use crate::caller::{Caller, CallerKind};
 use crate::identity::{self, Credential};
 use crate::problem::Problem;
-use crate::route::{Route, Rule};
+use crate::route::{Large, Route, Rule};
 
 /// The header that a script of this server's own pages sends with every change; a form or an image cannot.
 pub const CSRF_HEADER: &str = "x-levada-csrf";
@@ -64,7 +64,7 @@ async fn pass(
     app: &App,
     routes: &[Route],
     path: Vec<(String, String)>,
-    request: Request,
+    mut request: Request,
     peer: Option<Peer>,
 ) -> Result<Response, Problem> {
     let route = routes.iter().find(|route| route.method == *request.method());
@@ -94,6 +94,9 @@ async fn pass(
     // public operations tell by themselves who it was
     if route.is_unsafe() && route.rule != Rule::Public {
         audit(app, route, &caller, &path, address, "asked").await?;
+    }
+    if route.takes.large {
+        request.extensions_mut().insert(Large);
     }
     let answer = (route.handler)(app.clone(), caller.clone(), request, path.clone());
     let limit = if route.takes.stream.is_empty() { app.limits.time_max } else { Duration::MAX };

@@ -4,6 +4,7 @@
 pub mod auth;
 pub mod backfills;
 pub mod caller;
+pub mod client;
 pub mod connections;
 mod data;
 pub mod documents;
@@ -19,7 +20,7 @@ pub mod project;
 pub mod rate;
 pub mod route;
 pub mod router;
-mod routes;
+pub mod routes;
 pub mod schedules;
 pub mod secrets;
 mod storage;

@@ -13,8 +13,8 @@ use axum::response::{IntoResponse, Response};
 use futures_util::future::BoxFuture;
 use levada_core::access::Role;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::caller::Caller;
@@ -71,7 +71,16 @@ pub struct Takes {
     pub stream: &'static [&'static str],
     /// A body of YAML, which becomes the input field `text`.
     pub yaml: bool,
+    /// A body of [`LARGE`] times the limit of others.
+    pub large: bool,
 }
+
+/// How many times longer than others the body may be of an operation that takes all the documents of a project.
+pub const LARGE: usize = 64;
+
+/// That the body of a request may be large, for those who read it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Large;
 
 /// A request to an operation, by somebody who may.
 pub struct Call<I> {
@@ -151,6 +160,12 @@ impl Route {
     /// It takes YAML as well.
     pub(crate) fn yaml(mut self) -> Self {
         self.takes.yaml = true;
+        self
+    }
+
+    /// Its body may be large.
+    pub(crate) fn large(mut self) -> Self {
+        self.takes.large = true;
         self
     }
 
@@ -402,7 +417,7 @@ impl<const EVENTS: bool> Output for Other<EVENTS> {
 }
 
 /// A page of a list.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "{T}Page")]
 pub struct Page<T> {
     /// The items, in the order asked for.

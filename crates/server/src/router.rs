@@ -21,8 +21,8 @@ use crate::route::Rule::{self, Metrics, Pipeline, Public, Role, Signed};
 use crate::route::{Call, Output, Route, line};
 use crate::routes::{
     artifacts, audit, backfills, browse, connections, connectors, files, health, logs, oidc, overview, pipeline_list,
-    pipelines, plans, project, quarantine, recent, runs, schedules, search, secrets, served, session, settings,
-    streams, tokens, users, workers,
+    pipelines, plans, positions, project, quarantine, recent, runs, schedules, search, secrets, served, session,
+    settings, streams, tokens, users, validate, workers,
 };
 
 /// The routes, and the schemas that they refer to.
@@ -90,6 +90,8 @@ fn of_users(lines: &mut Lines) {
 fn of_pipelines(lines: &mut Lines) {
     lines.get("getProject", "/api/v1/project", Role(Viewer), "The applied documents", project::get);
     lines.put("applyProject", "/api/v1/project", Role(Editor), "Apply documents, all or none", project::put);
+    lines.last(Route::large);
+    lines.post("validateDocument", "/api/v1/validate", Role(Editor), "Check a document by itself", validate::validate);
     lines.get("listPipelines", "/api/v1/pipelines", Role(Viewer), "Pipelines", pipeline_list::list);
     let path = "/api/v1/pipelines/{pipeline}";
     lines.get("getPipeline", path, Role(Viewer), "The document of a pipeline", pipelines::get);
@@ -195,6 +197,10 @@ fn of_connections(lines: &mut Lines) {
     lines.get("downloadFile", path, Role(Editor), "A file behind a connection", files::download);
     lines.get("listCollections", "/api/v1/collections", Role(Viewer), "Tables that are served", served::collections);
     lines.get("listReports", "/api/v1/reports", Role(Viewer), "Queries that are served", served::reports);
+    let path = "/api/v1/connections/{connection}/positions";
+    lines.get("listPositionsIn", path, Role(Viewer), "What a connection remembers of streams", positions::list);
+    let path = "/api/v1/connections/{connection}/positions/reset";
+    lines.post("resetPositionsIn", path, Role(Editor), "Load streams from the start next time", positions::reset);
 }
 
 fn of_schedules(lines: &mut Lines) {
@@ -227,6 +233,8 @@ fn of_the_house(lines: &mut Lines) {
     let path = "/api/v1/secrets/{secret}";
     lines.put("setSecret", path, Role(Admin), "Keep a secret", secrets::set);
     lines.delete("removeSecret", path, Role(Admin), "Remove a secret", secrets::delete);
+    let path = "/api/v1/master-key";
+    lines.post("rotateSecrets", path, Role(Admin), "Seal every secret under a new master key", secrets::rotate);
     lines.get("getSettings", "/api/v1/settings", Role(Admin), "What is configured", settings::get);
     lines.get("search", "/api/v1/search", Role(Viewer), "Pipelines, connections and runs by name", search::search);
 }

@@ -15,3 +15,4 @@ mod roles;
 mod runs;
 mod schedules;
 mod ui;
+mod verbs;

@@ -65,6 +65,7 @@ use db::{Db, Tx};
 #[derive(Clone)]
 pub struct Store {
     db: Arc<Db>,
+    place: Arc<str>,
 }
 
 /// Connections that read.
@@ -99,12 +100,17 @@ impl Store {
     async fn bring(db: Db, location: &Location) -> Result<Self> {
         migrate::refuse_moved(&db, location).await?;
         migrate::migrate(&db, location).await?;
-        Ok(Self { db: Arc::new(db) })
+        Ok(Self { db: Arc::new(db), place: location.place()?.into() })
     }
 
     /// The version of its tables.
     pub fn version(&self) -> usize {
         schema::MIGRATIONS.len()
+    }
+
+    /// Where it is, without user and password.
+    pub fn place(&self) -> &str {
+        &self.place
     }
 
     /// Which database it is.

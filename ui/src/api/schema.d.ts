@@ -272,6 +272,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/connections/{connection}/positions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a connection remembers of streams
+         * @description Takes the role viewer.
+         */
+        get: operations["listPositionsIn"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/connections/{connection}/positions/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Load streams from the start next time
+         * @description Takes the role editor.
+         */
+        post: operations["resetPositionsIn"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/connections/{connection}/preview": {
         parameters: {
             query?: never;
@@ -412,6 +452,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/master-key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Seal every secret under a new master key
+         * @description Takes the role admin.
+         */
+        post: operations["rotateSecrets"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/oidc/callback": {
         parameters: {
             query?: never;
@@ -464,26 +524,6 @@ export interface paths {
          * @description For anybody with a credential.
          */
         get: operations["getOpenApi"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/overview": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * What goes on, in short
-         * @description Takes the role viewer.
-         */
-        get: operations["getOverview"];
         put?: never;
         post?: never;
         delete?: never;
@@ -774,26 +814,6 @@ export interface paths {
          * @description Takes the role operator, everywhere or on the pipeline by one of its tags.
          */
         post: operations["resumeSchedule"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/pipelines/{pipeline}/streams": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * How far the streams of a pipeline are
-         * @description Takes the role viewer.
-         */
-        get: operations["listPipelineStreams"];
-        put?: never;
-        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1532,6 +1552,26 @@ export interface paths {
         patch: operations["updateUser"];
         trace?: never;
     };
+    "/api/v1/validate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check a document by itself
+         * @description Takes the role editor.
+         */
+        post: operations["validateDocument"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/ways-in": {
         parameters: {
             query?: never;
@@ -1636,8 +1676,6 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description Whether a pipeline is paused. */
-        Activity: "active" | "paused";
         /** @description What became of the documents. */
         Applied: {
             /** @description Each of them. */
@@ -1751,36 +1789,6 @@ export interface components {
              * @description From its first task's claim to its end, in seconds; null while it goes on, and if nothing of it started.
              */
             seconds?: number | null;
-        };
-        /** @description What holds a stream back. */
-        Bound: "read" | "transform" | "write";
-        /** @description What there is room for. */
-        Capacity: {
-            /**
-             * Format: uint64
-             * @description Workers that take runs of others.
-             */
-            workers: number;
-            /**
-             * Format: uint64
-             * @description Task runs that they execute at once.
-             */
-            slots: number;
-            /**
-             * Format: uint64
-             * @description How many they hold.
-             */
-            held: number;
-            /**
-             * Format: uint64
-             * @description Bytes of the metadata store; measured now and then, and null before the first time.
-             */
-            store_bytes?: number | null;
-            /**
-             * Format: uint64
-             * @description Bytes of logs and files of runs on this machine; the same.
-             */
-            data_bytes?: number | null;
         };
         /** @description What a run is made by. */
         Cause: "manual" | "schedule" | "trigger" | "backfill" | "pipeline" | "retry";
@@ -1946,12 +1954,6 @@ export interface components {
             path_endings: string[];
             /** @description Whether its streams live in namespaces. */
             namespaces: boolean;
-            /** @description The ways it can be written to. */
-            writes: components["schemas"]["WriteMode"][];
-            /** @description Whether its streams bring an order of their own, so that an incremental read needs no cursor column. */
-            own_order: boolean;
-            /** @description Whether it holds files that can be listed and downloaded. */
-            files: boolean;
             /** @description The JSON schema of its settings; those that are secrets are `writeOnly`. */
             settings: unknown;
         };
@@ -1961,17 +1963,6 @@ export interface components {
             items: components["schemas"]["Connector"][];
             /** @description What to give as `after` for the next page; null on the last one. */
             next?: string | null;
-        };
-        /** @description A dataset. */
-        Dataset: {
-            /** @description Its name, as `connection.stream`. */
-            name: string;
-            /** @description When it was loaded last. */
-            updated_at: components["schemas"]["Timestamp"];
-            /** @description The pipeline that did it. */
-            pipeline?: string | null;
-            /** @description The run. */
-            run?: components["schemas"]["RunId"] | null;
         };
         /** @description A comparison. */
         Diff: {
@@ -1994,17 +1985,30 @@ export interface components {
             /** @description The text, YAML. */
             text: string;
         };
+        /** @description What a document turned out to hold. */
+        DocumentFacts: {
+            /** @description The pipeline; null for a document without one. */
+            pipeline?: string | null;
+            /**
+             * Format: uint
+             * @description How many tasks it has.
+             */
+            tasks: number;
+            /**
+             * Format: uint
+             * @description How many streams its syncs name.
+             */
+            streams: number;
+            /**
+             * Format: uint
+             * @description How many connections the document has by itself.
+             */
+            connections: number;
+        };
         /** @description The documents of the project. */
         Documents: {
             /** @description The project's own document first. */
             documents: components["schemas"]["Document"][];
-        };
-        /** @description An end of it. */
-        End: {
-            /** @description The connection. */
-            connection: string;
-            /** @description The kind of system behind it, where that is known. */
-            connector?: string | null;
         };
         /** @description A line of the history of a run. */
         Event: {
@@ -2035,23 +2039,6 @@ export interface components {
             items: components["schemas"]["Event"][];
             /** @description What to give as `after` for the next page; null on the last one. */
             next?: string | null;
-        };
-        /** @description A run that failed. */
-        Failure: {
-            /** @description Which. */
-            run: components["schemas"]["RunId"];
-            /** @description The pipeline. */
-            pipeline: string;
-            /** @description When it ended. */
-            ended_at: components["schemas"]["Timestamp"];
-            /** @description The task that failed first. */
-            task?: string | null;
-            /** @description The first line of what it said. */
-            error?: string | null;
-            /** @description The kind of the error. */
-            code?: string | null;
-            /** @description Whether a later run of the pipeline succeeded. */
-            recovered: boolean;
         };
         /** @description The text of a document. */
         File: {
@@ -2095,12 +2082,10 @@ export interface components {
             /** @description The next fires, in order; fewer than asked for if it never fires again. */
             fires: components["schemas"]["Fire"][];
         };
-        /** @description A way that data takes. */
-        Flow: {
-            /** @description Where from. */
-            from: components["schemas"]["End"];
-            /** @description Where to. */
-            to: components["schemas"]["End"];
+        /** @description The positions that were forgotten. */
+        Forgotten: {
+            /** @description Each of them. */
+            reset: components["schemas"]["StreamKey"][];
         };
         /** @description What was found, the best first; 20 at most. */
         Found: {
@@ -2113,6 +2098,38 @@ export interface components {
             tag: string;
             /** @description The role. */
             role: components["schemas"]["Role"];
+        };
+        /** @description What a destination remembers of a stream, for people. */
+        HeldPosition: {
+            /** @description What loads it, as `pipeline/task`; for a copy without documents the source's address, without credentials. */
+            pipeline: string;
+            /** @description The stream at the source. */
+            stream: string;
+            /** @description The table or folder that it is loaded into. */
+            target: string;
+            /** @description How far it was read, as its source tells it; null where every load reads everything. */
+            position?: unknown;
+            /** @description The name of the last load. */
+            load: string;
+            /**
+             * Format: uint64
+             * @description Rows that it wrote.
+             */
+            rows_written: number;
+            /**
+             * Format: uint64
+             * @description Rows that it put into the quarantine.
+             */
+            rows_rejected: number;
+            /** @description When it was committed. */
+            committed_at: string;
+        };
+        /** @description A page of a list. */
+        HeldPositionPage: {
+            /** @description The items, in the order asked for. */
+            items: components["schemas"]["HeldPosition"][];
+            /** @description What to give as `after` for the next page; null on the last one. */
+            next?: string | null;
         };
         /** @description Something that was found. */
         Hit: {
@@ -2140,36 +2157,6 @@ export interface components {
              * @description How many it holds.
              */
             slots: number;
-        };
-        /** @description What happened in an hour. */
-        Hour: {
-            /** @description Its beginning. */
-            from: components["schemas"]["Timestamp"];
-            /**
-             * Format: uint64
-             * @description Rows that syncs wrote which ended in it.
-             */
-            rows: number;
-            /**
-             * Format: uint64
-             * @description Bytes that they read, as they lay in memory.
-             */
-            bytes: number;
-            /**
-             * Format: uint64
-             * @description Runs that succeeded in it.
-             */
-            succeeded: number;
-            /**
-             * Format: uint64
-             * @description Runs that failed in it.
-             */
-            failed: number;
-            /**
-             * Format: uint64
-             * @description Runs that were cancelled in it.
-             */
-            cancelled: number;
         };
         /** @description A schedule of a pipeline. */
         Item: {
@@ -2281,9 +2268,11 @@ export interface components {
              * @description How many runs it has.
              */
             total: number;
-            /** @description The instants of its runs, in the order in which they start; the first 1,000. */
+            /** @description The instants of its runs, in the order in which they start; the first of them. */
             fire_times: components["schemas"]["Timestamp"][];
         };
+        /** @description Where the master key of the secrets is. */
+        MasterKey: "file" | "environment";
         /** @description Who asks. */
         Me: {
             /** @description What they are called in the audit log. */
@@ -2295,6 +2284,8 @@ export interface components {
         };
         /** @description One of several mistakes. */
         Mistake: {
+            /** @description The stable name of its kind. */
+            kind: string;
             /** @description What went wrong. */
             message: string;
             /** @description Where, outermost first. */
@@ -2341,29 +2332,6 @@ export interface components {
              */
             version?: number | null;
         };
-        /** @description What goes on. */
-        Overview: {
-            /** @description The instant it is. */
-            at: components["schemas"]["Timestamp"];
-            /** @description Pipelines. */
-            pipelines: components["schemas"]["Pipelines"];
-            /** @description Runs by state. */
-            runs: components["schemas"]["Runs"];
-            /** @description The newest runs that are at work; 20 at most. */
-            running: components["schemas"]["Running"][];
-            /** @description Runs that failed in the last 24 hours, the newest first; 20 at most. */
-            failures: components["schemas"]["Failure"][];
-            /** @description The next fires of schedules by time; 10 at most. */
-            upcoming: components["schemas"]["Upcoming"][];
-            /** @description The clock hours in which the last 24 hours lie, the oldest first; the last one goes on. */
-            hours: components["schemas"]["Hour"][];
-            /** @description Datasets that syncs load, the one that was not loaded for longest first; 20 at most. */
-            datasets: components["schemas"]["Dataset"][];
-            /** @description What there is room for. */
-            capacity: components["schemas"]["Capacity"];
-        };
-        /** @description What a stream is about. */
-        Phase: "move" | "commit" | "verify" | "ended";
         /** @description A version of a document. */
         PipelineDocument: {
             /** @description The pipeline. */
@@ -2389,18 +2357,10 @@ export interface components {
              * @description The version of its document.
              */
             version: number;
-            /** @description What it is for. */
-            description?: string | null;
             /** @description Words to find it by. */
             tags: string[];
-            /** @description Who answers for it. */
-            owner?: string | null;
             /** @description Whether it is paused. */
             paused: boolean;
-            /** @description What its syncs move between, each pair once. */
-            flows: components["schemas"]["Flow"][];
-            /** @description What starts it by itself. */
-            schedules: components["schemas"]["Starts"][];
             /** @description When a schedule fires next. */
             next_at?: components["schemas"]["Timestamp"] | null;
             /**
@@ -2410,15 +2370,6 @@ export interface components {
             open: number;
             /** @description The last run. */
             last?: components["schemas"]["LastRun"] | null;
-            /** @description The last 20 runs, the newest first. */
-            recent: components["schemas"]["Bar"][];
-            /**
-             * Format: double
-             * @description Of those of them that have ended, the part that succeeded, from 0 to 1; null if none has.
-             */
-            success_rate?: number | null;
-            /** @description What the caller may do with it. */
-            may: components["schemas"]["Role"];
         };
         /** @description A page of a list. */
         PipelineItemPage: {
@@ -2426,19 +2377,6 @@ export interface components {
             items: components["schemas"]["PipelineItem"][];
             /** @description What to give as `after` for the next page; null on the last one. */
             next?: string | null;
-        };
-        /** @description How many pipelines there are. */
-        Pipelines: {
-            /**
-             * Format: uint64
-             * @description All of them.
-             */
-            total: number;
-            /**
-             * Format: uint64
-             * @description Those that are paused.
-             */
-            paused: number;
         };
         /** @description A plan. */
         Plan: {
@@ -2538,55 +2476,6 @@ export interface components {
             kind: string;
             /** @description Every mistake, where there may be several. */
             errors?: components["schemas"]["Mistake"][];
-        };
-        /** @description How far a sync is that is at work. */
-        Progress: {
-            /** @description When it told it. */
-            at: components["schemas"]["Timestamp"];
-            /**
-             * Format: uint64
-             * @description Rows read so far.
-             */
-            rows_read: number;
-            /**
-             * Format: uint64
-             * @description Bytes read so far, as they lie in memory.
-             */
-            bytes_read: number;
-            /**
-             * Format: uint64
-             * @description Rows that the destination took so far.
-             */
-            rows_written: number;
-            /**
-             * Format: uint64
-             * @description Rows rejected so far.
-             */
-            rows_rejected: number;
-            /**
-             * Format: uint64
-             * @description Rows read each second, over the last two seconds or so.
-             */
-            rows_per_second: number;
-            /**
-             * Format: uint64
-             * @description Bytes read each second, over the same time.
-             */
-            bytes_per_second: number;
-            /** @description What holds it back. */
-            bound: components["schemas"]["Bound"];
-            /**
-             * Format: uint64
-             * @description Streams that have started.
-             */
-            streams_total: number;
-            /**
-             * Format: uint64
-             * @description Streams that have ended.
-             */
-            streams_ended: number;
-            /** @description Its streams, those that are at work first; the first 100. */
-            streams: components["schemas"]["StreamFigures"][];
         };
         /** @description Which rows a run reads. */
         ReadKind: "full" | "incremental";
@@ -2746,59 +2635,6 @@ export interface components {
         };
         /** @description Where a run stands. */
         RunState: "queued" | "running" | "succeeded" | "failed" | "cancelled";
-        /** @description A run that is at work. */
-        Running: {
-            /** @description Which. */
-            run: components["schemas"]["RunId"];
-            /** @description The pipeline. */
-            pipeline: string;
-            /** @description What it was made by. */
-            cause: components["schemas"]["Cause"];
-            /** @description When it was made. */
-            created_at: components["schemas"]["Timestamp"];
-            /** @description When its first task was claimed. */
-            started_at?: components["schemas"]["Timestamp"] | null;
-            /**
-             * Format: uint64
-             * @description How many tasks it has.
-             */
-            tasks: number;
-            /**
-             * Format: uint64
-             * @description How many of them have ended.
-             */
-            ended: number;
-            /** @description How far its syncs are, all together; null if none is at work, or has told it yet. */
-            progress?: components["schemas"]["Sums"] | null;
-        };
-        /** @description How many runs there are. */
-        Runs: {
-            /**
-             * Format: uint64
-             * @description At work now.
-             */
-            running: number;
-            /**
-             * Format: uint64
-             * @description Waiting now for their turn or for a worker.
-             */
-            queued: number;
-            /**
-             * Format: uint64
-             * @description Ended well in the last 24 hours.
-             */
-            succeeded: number;
-            /**
-             * Format: uint64
-             * @description Failed in the last 24 hours.
-             */
-            failed: number;
-            /**
-             * Format: uint64
-             * @description Cancelled in the last 24 hours.
-             */
-            cancelled: number;
-        };
         /**
          * Format: password
          * @description A password, token or key. Only [`Secret::expose`] gives the text.
@@ -2822,19 +2658,8 @@ export interface components {
             retention: components["schemas"]["Retention"];
             /** @description Whether pipelines may run programs. */
             commands: boolean;
-        };
-        /** @description Something that starts a pipeline. */
-        Starts: {
-            /** @description The schedule. */
-            schedule: string;
-            /** @description What makes it fire. */
-            kind: components["schemas"]["Kind"];
-            /** @description The same in words. */
-            fires: string;
-            /** @description Whether nothing keeps it from firing. */
-            active: boolean;
-            /** @description The next fire. */
-            next_at?: components["schemas"]["Timestamp"] | null;
+            /** @description Where the master key of the secrets is. */
+            master_key: components["schemas"]["MasterKey"];
         };
         /** @description One step of a test. */
         Step: {
@@ -2871,6 +2696,28 @@ export interface components {
              * @description The version of its tables.
              */
             version: number;
+            /** @description Where it is, without user and password. */
+            place: string;
+            /**
+             * Format: uint64
+             * @description Pipelines that are applied.
+             */
+            pipelines: number;
+            /**
+             * Format: uint64
+             * @description Runs that have not ended.
+             */
+            open_runs: number;
+            /**
+             * Format: uint64
+             * @description Workers that are signed on.
+             */
+            workers: number;
+            /**
+             * Format: uint64
+             * @description Secrets that it keeps.
+             */
+            secrets: number;
         };
         /** @description A stream of a run with rows in the quarantine. */
         Stream: {
@@ -2901,108 +2748,15 @@ export interface components {
              * @description How many bytes it has, roughly.
              */
             bytes_estimate?: number | null;
-            /** @description The columns that can be the cursor of an incremental read. */
-            cursors: string[];
             /** @description Its columns. */
             columns: components["schemas"]["Column"][];
         };
-        /** @description How far a stream is. */
-        StreamFigures: {
+        /** @description Which load a position belongs to: one pipeline task's stream, the same in every run. */
+        StreamKey: {
+            /** @description `pipeline/task`, or for `levada copy` the source's address without credentials. */
+            pipeline: string;
             /** @description The source's stream name. */
             stream: string;
-            /**
-             * Format: uint64
-             * @description How many rows are expected.
-             */
-            rows_estimate?: number | null;
-            /**
-             * Format: uint64
-             * @description Rows read so far.
-             */
-            rows_read: number;
-            /**
-             * Format: uint64
-             * @description Bytes read so far, as they lie in memory.
-             */
-            bytes_read: number;
-            /**
-             * Format: uint64
-             * @description Rows the destination has accepted so far.
-             */
-            rows_written: number;
-            /**
-             * Format: uint64
-             * @description Rows rejected so far.
-             */
-            rows_rejected: number;
-            /**
-             * Format: double
-             * @description Seconds since the stream began, until now or its end.
-             */
-            seconds: number;
-            /** @description What it is about. */
-            phase: components["schemas"]["Phase"];
-            /** @description What holds it back. */
-            bound: components["schemas"]["Bound"];
-            /**
-             * Format: uint64
-             * @description Rows read each second, over the last two seconds or so.
-             */
-            rows_per_second: number;
-        };
-        /** @description A stream of a pipeline. */
-        StreamItem: {
-            /** @description The task that loads it. */
-            task: string;
-            /** @description The stream at the source; a pattern if nothing was loaded that matches it. */
-            stream: string;
-            /** @description The connection that it is read from. */
-            from: string;
-            /** @description The connection that it is loaded into. */
-            to: string;
-            /** @description Which rows are read. */
-            read: components["schemas"]["ReadKind"];
-            /** @description How they get in. */
-            write: components["schemas"]["WriteMode"];
-            /** @description The column that tells which rows are new. */
-            cursor?: string | null;
-            /** @description The table or folder there; null if it was not loaded yet, as is all that follows. */
-            target?: string | null;
-            /** @description How far it was read, as its source tells it; null where every load reads everything. */
-            position?: unknown;
-            /** @description The name of the last load. */
-            load?: string | null;
-            /**
-             * Format: uint64
-             * @description Rows that it wrote.
-             */
-            rows_written?: number | null;
-            /**
-             * Format: uint64
-             * @description Rows that it put into the quarantine.
-             */
-            rows_rejected?: number | null;
-            /** @description When it was committed. */
-            committed_at?: components["schemas"]["Timestamp"] | null;
-            /**
-             * Format: uint64
-             * @description How long ago that is.
-             */
-            age_seconds?: number | null;
-            /**
-             * Format: uint64
-             * @description How far the position is behind now; null unless it is an instant.
-             */
-            lag_seconds?: number | null;
-            /** @description Why the destination could not be asked. */
-            error?: string | null;
-        };
-        /** @description A page of a list. */
-        StreamItemPage: {
-            /** @description The items, in the order asked for. */
-            items: components["schemas"]["StreamItem"][];
-            /** @description What to give as `after` for the next page; null on the last one. */
-            next?: string | null;
         };
         /** @description A page of a list. */
         StreamPage: {
@@ -3066,41 +2820,6 @@ export interface components {
             ddl: string[];
             /** @description The columns of the target. */
             columns: components["schemas"]["ColumnPlan"][];
-        };
-        /** @description How far a sync is, all its streams together. */
-        Sums: {
-            /**
-             * Format: uint64
-             * @description Rows read so far.
-             */
-            rows_read: number;
-            /**
-             * Format: uint64
-             * @description Bytes read so far, as they lie in memory.
-             */
-            bytes_read: number;
-            /**
-             * Format: uint64
-             * @description Rows that the destination took so far.
-             */
-            rows_written: number;
-            /**
-             * Format: uint64
-             * @description Rows rejected so far.
-             */
-            rows_rejected: number;
-            /**
-             * Format: uint64
-             * @description Rows read each second, over the last two seconds or so.
-             */
-            rows_per_second: number;
-            /**
-             * Format: uint64
-             * @description Bytes read each second, over the same time.
-             */
-            bytes_per_second: number;
-            /** @description What holds it back. */
-            bound: components["schemas"]["Bound"];
         };
         /** @description How many task runs of a run are in each state. */
         Tally: {
@@ -3183,8 +2902,6 @@ export interface components {
             ended_at?: components["schemas"]["Timestamp"] | null;
             /** @description Its items, counted by state. */
             items?: components["schemas"]["Tally"] | null;
-            /** @description How far it is; null unless it is a sync at work that has told it. */
-            progress?: components["schemas"]["Progress"] | null;
         };
         /**
          * Format: int64
@@ -3240,15 +2957,6 @@ export interface components {
             items: components["schemas"]["Token"][];
             /** @description What to give as `after` for the next page; null on the last one. */
             next?: string | null;
-        };
-        /** @description A fire to come. */
-        Upcoming: {
-            /** @description The pipeline. */
-            pipeline: string;
-            /** @description The schedule. */
-            schedule: string;
-            /** @description When. */
-            at: components["schemas"]["Timestamp"];
         };
         /** @description A user. */
         User: {
@@ -3429,7 +3137,10 @@ export interface operations {
     };
     verifyAudit: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The head that an earlier check told, as NUMBER:HASH: the log has to be a continuation of that one. */
+                head?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3815,11 +3526,81 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    listPositionsIn: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the page before. */
+                after?: string;
+                /** @description How many; 50 unless given, 1,000 at most. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The connection. */
+                connection: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What a connection remembers of streams */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeldPositionPage"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    resetPositionsIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The connection. */
+                connection: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /**
+                     * @description The streams, by their names at their source.
+                     * @default []
+                     */
+                    streams?: string[];
+                    /** @description Only what this one loaded, as `pipeline/task`. */
+                    pipeline?: string | null;
+                    /**
+                     * @description Every stream, in place of `streams`.
+                     * @default false
+                     */
+                    all?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description Load streams from the start next time */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Forgotten"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     previewStream: {
         parameters: {
-            query: {
-                /** @description The stream. */
-                stream: string;
+            query?: {
+                /** @description The stream; not needed where there is only one. */
+                stream?: string;
                 /** @description How many; 50 at most, and unless given. */
                 limit?: number;
             };
@@ -3976,7 +3757,7 @@ export interface operations {
     streamEvents: {
         parameters: {
             query: {
-                /** @description `runs`, `run:NUMBER`, `logs:TASK_RUN`, `pipelines`, `workers` and `progress`; can be given several times. */
+                /** @description `runs`, `run:NUMBER`, `logs:TASK_RUN`, `pipelines` and `workers`; can be given several times. */
                 topic: string[];
                 /** @description The last event that the client knows of, unless it says so with `Last-Event-ID`. */
                 after?: number;
@@ -3995,6 +3776,32 @@ export interface operations {
                 content: {
                     "text/event-stream": string;
                 };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    rotateSecrets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @description The key, where the environment gives it; where it is a file, a new one is made. */
+                    key?: components["schemas"]["Secret"] | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Seal every secret under a new master key */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: components["responses"]["Problem"];
         };
@@ -4073,50 +3880,9 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
-    getOverview: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description What goes on, in short */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Overview"];
-                };
-            };
-            default: components["responses"]["Problem"];
-        };
-    };
     listPipelines: {
         parameters: {
-            query?: {
-                /** @description With this text in the name, the description, the owner or a tag. */
-                search?: string;
-                /** @description With this tag. */
-                tag?: string;
-                /** @description Of this owner. */
-                owner?: string;
-                /** @description Those that are paused, or those that are not. */
-                state?: components["schemas"]["Activity"];
-                /** @description Whose last run is in this state. */
-                last?: components["schemas"]["RunState"];
-                /**
-                 * @description `name`, `last_run` or `next_fire`, with `-` before it the other way round; by name unless given. Those without a
-                 *     value come last.
-                 */
-                sort?: string;
-                /** @description The `next` of the page before. */
-                after?: string;
-                /** @description How many; 50 unless given, 1,000 at most. */
-                limit?: number;
-            };
+            query?: never;
             header?: never;
             path?: never;
             cookie?: never;
@@ -4270,6 +4036,11 @@ export interface operations {
                      * @default false
                      */
                     dry_run?: boolean;
+                    /**
+                     * Format: uint32
+                     * @description How many of the instants to tell; 1,000 unless given, 100,000 at most.
+                     */
+                    told?: number | null;
                 };
             };
         };
@@ -4400,6 +4171,8 @@ export interface operations {
                     full_refresh?: boolean;
                     /** @description A document that is not saved, YAML, in place of the pipeline's. Takes the role editor. */
                     text?: string | null;
+                    /** @description The file that `text` is, as mistakes name it. */
+                    path?: string | null;
                 };
             };
         };
@@ -4619,37 +4392,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
-            };
-            default: components["responses"]["Problem"];
-        };
-    };
-    listPipelineStreams: {
-        parameters: {
-            query?: {
-                /** @description Of this task. */
-                task?: string;
-                /** @description The `next` of the page before. */
-                after?: string;
-                /** @description How many; 50 unless given, 1,000 at most. */
-                limit?: number;
-            };
-            header?: never;
-            path: {
-                /** @description The pipeline. */
-                pipeline: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description How far the streams of a pipeline are */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["StreamItemPage"];
-                };
             };
             default: components["responses"]["Problem"];
         };
@@ -4892,14 +4634,8 @@ export interface operations {
                 cause?: components["schemas"]["Cause"];
                 /** @description Made at this instant or later. */
                 since?: string;
-                /** @description Made before this instant. */
-                until?: string;
                 /** @description Of this backfill. */
                 backfill?: number;
-                /** @description With this text in the name of the pipeline, or with this number. */
-                search?: string;
-                /** @description `created` for the oldest first, `-created` for the newest, as it is unless given. */
-                sort?: string;
                 /** @description The `next` of the page before. */
                 after?: string;
                 /** @description How many; 50 unless given, 1,000 at most. */
@@ -5705,6 +5441,8 @@ export interface operations {
                      * @description When it ends, in days; 90 unless given, 730 at most.
                      */
                     days?: number | null;
+                    /** @description Whose it is; given only by the command line of the machine that has the metadata store, which is no user. */
+                    user?: string | null;
                 };
             };
         };
@@ -5902,6 +5640,43 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["User"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    validateDocument: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description The file that it is, as mistakes name it. */
+                    path: string;
+                    /** @description The text, YAML. */
+                    text: string;
+                    /**
+                     * @description Values of the pipeline's parameters.
+                     * @default {}
+                     */
+                    params?: {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+        responses: {
+            /** @description Check a document by itself */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DocumentFacts"];
                 };
             };
             default: components["responses"]["Problem"];

@@ -70,7 +70,7 @@ impl File {
             errors.push(
                 Error::new(ErrorKind::Config, "the file says nothing")
                     .at(name)
-                    .advise("Write `connections:` and `sync:`; `levada init` makes an example."),
+                    .advise("Write `connections:` and `sync:`, or `tasks:`."),
             );
         }
         if errors.is_empty() { Ok(file) } else { Err(errors) }
@@ -315,8 +315,8 @@ impl File {
         let raw = self.raw()?;
         let missing = open.iter().map(|name| {
             let message = format!("the parameter `{name}` has no value");
-            let advice = format!("Give one with `--param {name}=..`, or add a `default`.");
-            self.error(raw.locate(&["params", name]), &message, &advice)
+            let advice = "Give it one for this run, or add a `default`.";
+            self.error(raw.locate(&["params", name]), &message, advice)
         });
         Err(missing.collect())
     }

@@ -134,7 +134,7 @@ impl Executor {
             RunState::Succeeded => Ok(Executed::Done(Done { outputs, ..Done::default() })),
             RunState::Failed | RunState::Cancelled => {
                 let message = format!("run {run} of the pipeline `{}` {}", start.name, state.name());
-                Err(Error::new(ErrorKind::Task, message).advise(format!("See `levada why {run}`.")))
+                Err(Error::new(ErrorKind::Task, message).advise(format!("See what became of the run {run}.")))
             }
             RunState::Queued | RunState::Running => Ok(Executed::Deferred {
                 until: now.plus(RUN_LOOK),
@@ -149,8 +149,7 @@ impl Executor {
         let claim = attempt.claim;
         let pipelines = self.around.store.pipelines().await?;
         let missing = || {
-            Error::new(ErrorKind::NotFound, format!("there is no pipeline `{}`", start.name))
-                .advise("Pipelines get into the store with `levada apply`.")
+            Error::new(ErrorKind::NotFound, format!("there is no pipeline `{}`", start.name)).advise("Apply it first.")
         };
         let document = pipelines.iter().find(|pipeline| pipeline.name == start.name).ok_or_else(missing)?.document;
         let identity = format!("task_run:{}:{}", claim.task_run, claim.failed);

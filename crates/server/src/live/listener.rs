@@ -59,6 +59,19 @@ impl Topic {
     }
 }
 
+impl std::fmt::Display for Topic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Runs => f.write_str("runs"),
+            Self::Run(run) => write!(f, "run:{run}"),
+            Self::Pipelines => f.write_str("pipelines"),
+            Self::Workers => f.write_str("workers"),
+            Self::Progress => f.write_str("progress"),
+            Self::Log(task_run, from) => write!(f, "logs:{task_run}@{from}"),
+        }
+    }
+}
+
 /// What a listener hears next.
 pub enum Heard {
     /// A message.

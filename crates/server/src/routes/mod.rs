@@ -14,6 +14,7 @@ pub mod overview;
 pub mod pipeline_list;
 pub mod pipelines;
 pub mod plans;
+pub mod positions;
 pub mod project;
 pub mod quarantine;
 pub mod recent;
@@ -27,6 +28,7 @@ pub mod settings;
 pub mod streams;
 pub mod tokens;
 pub mod users;
+pub mod validate;
 pub mod workers;
 
 use levada_core::time::Timestamp;

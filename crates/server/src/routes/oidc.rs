@@ -26,7 +26,6 @@ pub struct Ways {
 
 /// What the provider sends back with the browser.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[expect(dead_code, reason = "what is not known is refused, and providers send more than is read here")]
 pub struct Back {
     /// What tokens are given for.
     pub code: Option<String>,

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::{limit, number};
 use crate::App;
+use crate::documents;
 use crate::problem::Problem;
 use crate::project::{PIPELINES_DIR, Source};
 use crate::route::{Answer, Call, Done, Page};
@@ -253,6 +254,7 @@ pub async fn resume(call: Call<One>) -> Result<Done, Problem> {
 
 async fn set_paused(call: Call<One>, paused: bool) -> Result<Done, Problem> {
     let now = call.now();
+    documents::find(&call.app.store.project().await?, &call.input.pipeline)?;
     call.app.store.pause_pipeline(call.input.pipeline, paused, now).await?;
     Ok(Done::default())
 }
@@ -274,7 +276,7 @@ async fn applied(app: &App) -> Result<Project, Problem> {
     match project.document {
         Some(_) => Ok(project),
         None => Err(Error::new(ErrorKind::Refused, "no project was applied yet")
-            .advise("Apply its documents first: `levada apply`, or `PUT /api/v1/project`.")
+            .advise("Apply its documents first.")
             .into()),
     }
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{instant, limit, number, object, parsed};
-use crate::documents::check_start;
+use crate::documents::{self, check_start};
 use crate::problem::Problem;
 use crate::route::{Answer, Call, Created, Page};
 
@@ -388,7 +388,7 @@ pub async fn start(call: Call<Start>) -> Result<Created<Run>, Problem> {
     let (app, now) = (call.app.clone(), call.now());
     let Start { pipeline, params, tasks } = call.input;
     let project = app.store.project().await?;
-    let document = project.pipelines.get(&pipeline).ok_or_else(|| Problem::no("pipeline", &pipeline))?;
+    let document = documents::find(&project, &pipeline)?;
     let values = texts(&params)?;
     check_start(&app, &project, document, values.clone(), &tasks).await?;
     let mut new = NewRun::manual(&pipeline, document.id, identity);

@@ -139,7 +139,7 @@ async fn every_wait_has_a_reason(place: Place) {
     world.store.sign_off(world.worker, world.now).await.unwrap();
     assert_eq!(world.why(first).await, "task b: there is no worker: start `levada serve` or `levada worker`");
     world.store.pause_pipeline("p".to_owned(), true, world.now).await.unwrap();
-    assert_eq!(world.why(second).await, "the pipeline p is paused: `levada resume p`");
+    assert_eq!(world.why(second).await, "the pipeline p is paused: it goes on when it is resumed");
     world.store.stop_run(first, world.now).await.unwrap();
     assert_eq!(world.why(first).await, format!("the run was cancelled at {}", world.now));
 }
