@@ -70,6 +70,7 @@ pub struct Details {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Mistake {
     /// The stable name of its kind.
+    #[serde(default)]
     pub kind: String,
     /// What went wrong.
     pub message: String,

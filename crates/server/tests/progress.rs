@@ -1,6 +1,5 @@
 //! How far a sync is, while it is at work: from the engine's own figures to whoever looks at the run.
 
-use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,20 +10,20 @@ use tokio_util::sync::CancellationToken;
 
 use crate::harness::{Place, stored};
 
-/// Takes far longer than the test looks at it.
-const ROWS: usize = 1_500_000;
+/// Each is a load of its own, so that all of them take far longer than the test looks at them.
+const STREAMS: usize = 800;
 
 async fn place() -> Place {
     let place = Place::new().await;
     let folder = place.data().to_path_buf();
     std::fs::create_dir_all(folder.join("in")).unwrap();
-    let mut file = std::io::BufWriter::new(std::fs::File::create(folder.join("in/numbers.csv")).unwrap());
-    writeln!(file, "id,name").unwrap();
-    (0..ROWS).for_each(|row| writeln!(file, "{row},row {row}").unwrap());
-    file.flush().unwrap();
+    for number in 0..STREAMS {
+        std::fs::write(folder.join(format!("in/numbers{number}.csv")), "id,name\n1,one\n2,two\n").unwrap();
+    }
     let project = format!("version: 1\nname: shop\nconnections:\n  in: {0}/in\n  out: {0}/out\n", folder.display());
-    let pipeline = "version: 1\nname: numbers\nsync:\n  from: in\n  to: out\n  streams:\n    numbers: {}\n";
-    place.apply_all(&project, &[pipeline]).await;
+    let streams: String = (0..STREAMS).map(|number| format!("    numbers{number}.csv: {{}}\n")).collect();
+    let pipeline = format!("version: 1\nname: numbers\nsync:\n  from: in\n  to: out\n  streams:\n{streams}");
+    place.apply_all(&project, &[&pipeline]).await;
     place
 }
 
@@ -72,10 +71,8 @@ async fn a_sync_tells_how_far_it_is() {
             }
         };
         let message = tokio::time::timeout(Duration::from_secs(60), heard).await.expect("no progress was told");
-        assert_eq!(
-            (&message["run"], message["progress"]["streams"][0]["stream"].as_str()),
-            (&json!(1), Some("numbers"))
-        );
+        let stream = message["progress"]["streams"][0]["stream"].as_str().unwrap();
+        assert!(message["run"] == 1 && message["task"] == "sync" && stream.starts_with("numbers"), "{message}");
     }
     let tasks = place.get("/api/v1/runs/1/tasks").await.is(200).json();
     let progress = &tasks["items"][0]["progress"];
@@ -84,7 +81,8 @@ async fn a_sync_tells_how_far_it_is() {
         "{tasks}"
     );
     assert!(["read", "transform", "write"].contains(&progress["bound"].as_str().unwrap()));
-    assert_eq!((&progress["streams_total"], &progress["streams"][0]["phase"]), (&json!(1), &json!("move")));
+    let (total, listed) = (progress["streams_total"].as_u64().unwrap(), progress["streams"].as_array().unwrap().len());
+    assert!(total > 0 && listed as u64 == total.min(100), "{progress}");
     let overview = place.get("/api/v1/overview").await.is(200).json();
     assert!(overview["running"][0]["progress"]["bytes_read"].as_u64().unwrap() > 0, "{overview}");
     place.post("/api/v1/runs/1/cancel", json!({})).await.is(200);
