@@ -27,7 +27,8 @@ export { expect } from "@playwright/test";
 export async function enter(context: BrowserContext, levada: Levada, user = ADMIN): Promise<void> {
   const data = { secret: levada.setUpSecret, ...ADMIN };
   await context.request.post(`${levada.url}/api/v1/setup`, { data });
-  const answer = await context.request.post(`${levada.url}/api/v1/session`, { data: user });
+  // making the administrator signs in as well, and changes of a session need the header
+  const answer = await context.request.post(`${levada.url}/api/v1/session`, { data: user, headers: CSRF });
   if (!answer.ok()) throw new Error(`${user.name} cannot sign in: ${answer.status()}`);
 }
 
@@ -50,4 +51,11 @@ export async function run(page: Page, levada: Levada, pipeline: string, isAwaite
     isOpen = ended_at === null;
   }
   return id;
+}
+
+/** Makes a pipeline. */
+export async function makePipeline(page: Page, levada: Levada, name: string, text: string): Promise<void> {
+  const headers = { ...CSRF, "content-type": "application/yaml" };
+  const answer = await page.request.put(`${levada.url}/api/v1/pipelines/${name}`, { data: text, headers });
+  if (!answer.ok()) throw new Error(`${name} cannot be made: ${await answer.text()}`);
 }

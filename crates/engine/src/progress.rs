@@ -4,8 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// The progress of all streams of a run, in the order in which they started.
 #[derive(Default)]
@@ -31,7 +30,7 @@ pub struct StreamProgress {
 }
 
 /// What a stream is about.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Rows are on their way.
@@ -46,7 +45,7 @@ pub enum Phase {
 }
 
 /// What holds a stream back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Bound {
     /// Writers wait for rows that the source has not given yet.
@@ -58,7 +57,7 @@ pub enum Bound {
 }
 
 /// The figures of one stream at one moment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
 pub struct StreamSnapshot {
     /// The source's stream name.
     pub stream: String,

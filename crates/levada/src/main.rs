@@ -3,12 +3,10 @@
 mod cli;
 mod commands;
 mod folder;
-mod logins;
 mod output;
 mod progress;
 mod project;
 mod service;
-mod typed;
 mod vault;
 mod wiring;
 

@@ -39,6 +39,8 @@ function apply(client: QueryClient, refresh: (key: QueryKey) => void, event: Liv
       refresh(keys.overview);
       refresh(keys.pipelines.lists);
       refresh(keys.pipelines.part(event.pipeline, "runs"));
+      refresh(keys.pipelines.part(event.pipeline, "item"));
+      if (isOver(event.event.state)) refresh(keys.pipelines.part(event.pipeline, "streams"));
       break;
     case "pipelines":
       refresh(keys.pipelines.all);

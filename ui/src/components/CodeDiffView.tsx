@@ -18,10 +18,10 @@ const COLOURS = EditorView.theme({
   ".cm-deletedChunk": { backgroundColor: "var(--fail-soft)" },
   "&.cm-merge-b .cm-changedLine, .cm-insertedLine": { backgroundColor: "var(--ok-soft)" },
   "&.cm-merge-b .cm-changedText, .cm-changedText": {
-    background: "none",
-    textDecoration: "underline 2px var(--ok)",
+    background: "color-mix(in srgb, var(--ok) 22%, transparent)",
   },
-  ".cm-deletedChunk .cm-deletedText": { background: "none", textDecoration: "underline 2px var(--fail)" },
+  ".cm-deletedChunk .cm-deletedText": { background: "color-mix(in srgb, var(--fail) 22%, transparent)" },
+  ".cm-collapsedLines::before, .cm-collapsedLines::after": { content: "none" },
   ".cm-collapsedLines": { background: "var(--sunken)", color: "var(--ink-2)", padding: "2px 8px" },
 });
 
@@ -41,7 +41,7 @@ export default function CodeDiffView({ before, after, label, height }: CodeDiffP
         editorTheme,
         COLOURS,
         EditorState.readOnly.of(true),
-        EditorView.contentAttributes.of({ "aria-label": label }),
+        EditorView.contentAttributes.of({ "aria-label": label, tabindex: "0" }),
         unifiedMergeView({
           original: before,
           mergeControls: false,

@@ -12,7 +12,6 @@ mod manifest;
 mod open;
 mod place;
 mod position;
-mod quarantine;
 mod settings;
 mod source;
 mod text;

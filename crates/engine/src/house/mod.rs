@@ -8,7 +8,6 @@ mod keeper;
 mod kinds;
 mod landing;
 mod left;
-mod moving;
 mod tick;
 mod worker;
 
@@ -19,6 +18,5 @@ pub use keeper::{Keeper, Removed};
 pub use kinds::{QUARANTINE, RunOptions, step};
 pub use landing::{Landed, Landing, LookForFiles};
 pub use left::kill_left_behind;
-pub use moving::{StreamFigures, Sums, SyncProgress};
 pub use tick::{Scheduler, Tick};
 pub use worker::{Done, Execute, Executed, Worker, WorkerOptions};

@@ -323,7 +323,9 @@ fn taken(name: &str) -> Error {
 }
 
 fn found(user: Option<User>, id: UserId) -> Result<User> {
-    user.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no user {id}")).advise("List what there is."))
+    user.ok_or_else(|| {
+        Error::new(ErrorKind::NotFound, format!("there is no user {id}")).advise("List them: `levada users`.")
+    })
 }
 
 async fn set_grants(tx: &mut Tx, id: UserId, grants: &[Grant]) -> Result<()> {

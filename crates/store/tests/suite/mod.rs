@@ -6,7 +6,6 @@ mod backfills;
 mod broken;
 mod claims;
 mod crowds;
-mod dashboard;
 mod project;
 mod random;
 mod retries;

@@ -4,18 +4,8 @@ import { mistakesByTask, placed } from "./places";
 
 test("places are lines and columns of the text", () => {
   const mistakes = [
-    {
-      kind: "config",
-      message: "there is no connection `x`.",
-      place: ["pipelines/shop.yaml:3:25"],
-      advice: "Add it.",
-    },
-    {
-      kind: "config",
-      message: "it has no value",
-      place: ["pipelines/shop.yaml", "connection `db`"],
-      advice: "",
-    },
+    { message: "there is no connection `x`.", place: ["pipelines/shop.yaml:3:25"], advice: "Add it." },
+    { message: "it has no value", place: ["pipelines/shop.yaml", "connection `db`"], advice: "" },
   ];
   expect(placed(mistakes)).toEqual([
     { line: 3, column: 25, message: "there is no connection `x`.", advice: "Add it." },

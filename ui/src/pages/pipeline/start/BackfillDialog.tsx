@@ -51,7 +51,8 @@ export function BackfillDialog({ pipeline, onClose }: { pipeline: string; onClos
   const isOrdered = from !== "" && to !== "" && from <= to;
   const backfill: BackfillOf = {
     from,
-    to,
+    // all of the last day
+    to: `${to}T23:59:59Z`,
     ...(every && { every: every as NonNullable<BackfillOf["every"]> }),
     only,
     reverse,

@@ -151,7 +151,7 @@ function columnsOf(
           {original.cursor && <span className="text-xs text-ink-2">by {original.cursor}</span>}
         </span>
       ),
-      meta: { width: "132px", hideBelow: "sm" },
+      meta: { width: "156px", hideBelow: "sm" },
     },
     {
       id: "position",

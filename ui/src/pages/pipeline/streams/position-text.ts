@@ -1,16 +1,11 @@
+import { plural } from "../../../format/numbers";
+
 /** A position in a few words: the cursor's value, or how many files were seen. */
 export function positionText(position: unknown): string {
   if (position === null || position === undefined) return "";
   if (typeof position !== "object") return String(position);
-  const entries = Object.entries(position);
-  const [only] = entries;
-  if (entries.length === 1 && only) {
-    const [name, value] = only;
-    if (Array.isArray(value)) return `${value.length} ${name}`;
-    return positionText(value) || name;
-  }
-  const plain = entries.filter(([, value]) => typeof value !== "object" || value === null);
-  if (plain.length === entries.length)
-    return entries.map(([name, value]) => `${name} ${String(value)}`).join(", ");
-  return JSON.stringify(position);
+  const { files, cursor, ...rest } = position as Record<string, unknown>;
+  if (Object.keys(rest).length > 0) return JSON.stringify(position);
+  if (typeof files === "object" && files !== null) return plural(Object.keys(files).length, "file");
+  return cursor === undefined ? "" : typeof cursor === "object" ? JSON.stringify(cursor) : String(cursor);
 }

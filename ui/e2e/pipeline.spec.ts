@@ -1,0 +1,112 @@
+import { enter, expect, makePipeline, test } from "./test";
+
+test.beforeEach(({ context, levada }) => enter(context, levada));
+
+test("a task is added in the graph, and the rest of the document stays as it was typed", async ({
+  page,
+  levada,
+}) => {
+  await makePipeline(
+    page,
+    levada,
+    "drawn",
+    "version: 1\nname: drawn\ntasks:\n  # the first one\n  one: { command: { argv: [echo, one] } }   # wide\n",
+  );
+  await page.goto(`${levada.url}/pipelines/drawn/graph?edit=yes`);
+  await page.getByRole("button", { name: "Add a task" }).click();
+  await page.getByRole("menuitem", { name: /^Http/i }).click();
+  const panel = page.getByRole("complementary", { name: "Task http" });
+  await panel.getByLabel("Url", { exact: false }).first().fill("https://example.org/");
+  await panel.getByRole("checkbox", { name: "one" }).check();
+  // what would be a circle cannot be chosen, and says why
+  await page.getByRole("button", { name: "List" }).click();
+  await page.getByRole("button", { name: /^one/ }).click();
+  const first = page.getByRole("complementary", { name: "Task one" });
+  await expect(first.getByRole("checkbox", { name: /http/ })).toBeDisabled();
+  await expect(first.getByText("wait for each other for ever")).toBeVisible();
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await expect(page.getByText("Saved as version 2.", { exact: true })).toBeVisible();
+  await page.getByRole("link", { name: "Code" }).click();
+  const text = page.getByRole("textbox", { name: "Document of drawn" });
+  await expect(text).toContainText("# the first one");
+  await expect(text).toContainText("{ command: { argv: [echo, one] } }   # wide");
+  await expect(text).toContainText("after: [one]");
+});
+
+test("a mistake shows at its line while typing, and an earlier version comes back", async ({
+  page,
+  levada,
+}) => {
+  await makePipeline(
+    page,
+    levada,
+    "typed",
+    "version: 1\nname: typed\ntasks:\n  one: { command: { argv: [echo, one] } }\n",
+  );
+  await page.goto(`${levada.url}/pipelines/typed/code`);
+  const text = page.getByRole("textbox", { name: "Document of typed" });
+  await text.click();
+  await page.keyboard.press("Control+End");
+  await page.keyboard.type("  two: { after: [on], notify: x }");
+  await expect(page.getByRole("list", { name: "Mistakes" })).toContainText("Line 5");
+  await page.getByRole("button", { name: "Discard" }).click();
+  await expect(page.getByText("In order")).toBeVisible();
+  await text.click();
+  await page.keyboard.press("Control+End");
+  await page.keyboard.type("description: changed");
+  await page.keyboard.press("Control+Enter");
+  await expect(page.getByText("Saved as version 2.", { exact: true })).toBeVisible();
+  await page.getByRole("button", { name: "History" }).click();
+  await page.getByRole("button", { name: /^Version 1/ }).click();
+  await page.getByRole("button", { name: "Bring it back" }).click();
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await expect(page.getByText("Saved as version 3.", { exact: true })).toBeVisible();
+});
+
+test("whoever comes second is told, and sees both", async ({ page, context, levada }) => {
+  await makePipeline(
+    page,
+    levada,
+    "shared",
+    "version: 1\nname: shared\ntasks:\n  one: { command: { argv: [echo, one] } }\n",
+  );
+  const other = await context.newPage();
+  for (const window of [page, other]) await window.goto(`${levada.url}/pipelines/shared/settings`);
+  for (const [window, owner] of [
+    [page, "anna"],
+    [other, "bert"],
+  ] as const) {
+    await window.getByLabel("Owner").fill(owner);
+    await window.getByRole("button", { name: "Put into the document" }).click();
+  }
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await expect(other.getByText("version 2 was saved meanwhile")).toBeVisible();
+  await other.getByRole("button", { name: "Save", exact: true }).click();
+  await expect(other.getByRole("dialog", { name: "Somebody else changed it" })).toContainText("owner: anna");
+  await other.getByRole("button", { name: "Take theirs" }).click();
+  await expect(other.getByLabel("Owner")).toHaveValue("anna");
+});
+
+test("a pipeline is paused, backfilled in thought, and deleted by its name", async ({ page, levada }) => {
+  await makePipeline(
+    page,
+    levada,
+    "nightly",
+    'version: 1\nname: nightly\nschedule: "0 3 * * *"\ntasks:\n  one: { command: { argv: [echo, one] } }\n',
+  );
+  await page.goto(`${levada.url}/pipelines/nightly/settings`);
+  await expect(page.getByText("Daily at 03:00")).toBeVisible();
+  await page.getByRole("switch", { name: "Runs by itself" }).click();
+  await expect(page.getByText("Paused: nothing of it starts")).toBeVisible();
+  await page.getByRole("button", { name: "More" }).click();
+  await page.getByRole("menuitem", { name: "Backfill" }).click();
+  await page.getByLabel("From", { exact: true }).fill("2026-01-01");
+  await page.getByLabel("To", { exact: true }).fill("2026-01-05");
+  await expect(page.getByRole("button", { name: "Make 5 runs" })).toBeVisible();
+  await page.getByRole("button", { name: "Close" }).last().click();
+  await page.getByRole("button", { name: "Delete the pipeline" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByRole("textbox").fill("nightly");
+  await dialog.getByRole("button", { name: "Delete the pipeline" }).click();
+  await page.waitForURL(/\/pipelines$/);
+});

@@ -1,0 +1,83 @@
+import { enter, expect, makePipeline, run, test } from "./test";
+
+test.beforeEach(({ context, levada }) => enter(context, levada));
+
+const LOG = `version: 1
+name: talkative
+tasks:
+  lines:
+    command:
+      output: 100MB
+      script: |
+        awk 'BEGIN { for (i = 1; i <= 200000; i++) print (i == 123456 ? "ERROR at" : "line"), i }'
+  items:
+    for_each: { list: [north, south] }
+    command: { argv: [echo, "\${item}"] }
+  wrong: { command: { argv: [ls, /nowhere/at/all] }, after: [items] }
+`;
+
+test("a run is watched, its failure is found, and it is retried", async ({ page, levada }) => {
+  await makePipeline(page, levada, "falling", BROKEN);
+  await page.goto(`${levada.url}/pipelines/falling/graph`);
+  await page.getByRole("button", { name: "Run now" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Run now" }).click();
+  await page.waitForURL(/\/runs\/\d+/);
+  const first = page.url();
+  // the task that failed is chosen by itself, with its reason in sight
+  await expect(page.getByRole("region", { name: "Task fall" }).getByRole("alert")).toContainText("exit");
+  await expect(page.getByRole("button", { name: "Retry failed" })).toBeVisible();
+  await page.getByRole("tab", { name: "Log" }).click();
+  await expect(page.getByText("/nowhere/at/all").first()).toBeVisible();
+  await page.getByRole("button", { name: "Retry failed" }).click();
+  await page.waitForURL((url) => url.href !== first && /\/runs\/\d+/.test(url.pathname));
+  await expect(page.getByText(/Retry of/)).toBeVisible();
+});
+
+test("a long log is searched, linked to, and never there as a whole", async ({ page, levada }) => {
+  await makePipeline(page, levada, "talkative", LOG);
+  const id = await run(page, levada, "talkative");
+  await page.goto(`${levada.url}/runs/${id}?task=lines&part=log`);
+  await expect(page.getByText("200,002 lines")).toBeVisible();
+  const search = page.getByRole("searchbox", { name: "Search the log" });
+  await search.fill("ERROR at");
+  await expect(page.getByRole("status").filter({ hasText: /^1$/ })).toBeVisible();
+  await search.press("Enter");
+  await expect(page.locator("mark")).toHaveText("ERROR at");
+  expect(new URL(page.url()).searchParams.get("line")).toBe("123457");
+  await page.reload();
+  await expect(page.getByText("ERROR at 123456")).toBeInViewport();
+  const rows = page.getByRole("region", { name: "Lines of the log" }).getByRole("button");
+  expect(await rows.count()).toBeLessThan(300);
+});
+
+test("items have their own state and log", async ({ page, levada }) => {
+  await page.goto(`${levada.url}/pipelines/talkative/runs`);
+  await page
+    .getByRole("link", { name: /^Run \d+: / })
+    .first()
+    .click();
+  await page.getByRole("option", { name: /^items/ }).click();
+  await page.getByRole("row", { name: /south/ }).getByRole("button", { name: "south" }).click();
+  await expect(page.getByRole("region", { name: "Lines of the log" })).toContainText("south");
+});
+
+test("the keyboard leads through a run", async ({ page, levada }) => {
+  await page.goto(`${levada.url}/pipelines/talkative/runs`);
+  const bar = page.getByRole("link", { name: /^Run \d+: / }).first();
+  await bar.focus();
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/\/runs\/\d+/);
+  const task = page.getByRole("option", { name: /^wrong/ });
+  await task.focus();
+  await page.keyboard.press("ArrowUp");
+  await expect(page.getByRole("option", { name: /^items/ })).toBeFocused();
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("region", { name: "Task items" })).toBeVisible();
+});
+
+const BROKEN = `version: 1
+name: falling
+tasks:
+  fall: { command: { argv: [ls, /nowhere/at/all] } }
+  rise: { command: { argv: [echo, up] }, after: [fall] }
+`;
