@@ -17,7 +17,7 @@ RUNS ?= 3
 AIRFLOW ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/levada/airflow
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-peers torture nightly build lint fmt schemas clean-services
+.PHONY: help demo test bench bench-peers torture nightly build ui lint fmt schemas clean-services
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,9 +50,12 @@ torture: ## kill the binary at random moments, hundreds of times, and compare so
 nightly: ## the simulated life of schedulers and workers under faults, 10,000 times (SEEDS=10000)
 	LEVADA_SIM_SEEDS=$(SEEDS) cargo test --locked -p levada-engine --test main simulation -- --nocapture
 
-build: ## the release binary
+build: ui ## the release binary, with the web UI if npm is there
 	cargo build --release --locked -p levada
 	@echo "built $(CARGO_TARGET_DIR)/release/levada"
+
+ui: ## the web UI into ui/dist, if npm is there
+	@scripts/ui
 
 lint: ## formatting and clippy, warnings are errors
 	cargo fmt --all --check

@@ -201,11 +201,11 @@ async fn schedules(places: &Places, kind: Kind) -> Result<Vec<Figure>> {
     let _ = ticking.await;
     world.until_done().await?;
     let mut late = Duration::ZERO;
-    let (mut fired, mut before) = (0, None);
+    let (mut fired, mut after) = (0, None);
     loop {
-        let filter = RunFilter { before, limit: 1_000, ..RunFilter::default() };
+        let filter = RunFilter { after, limit: 1_000, ..RunFilter::default() };
         let page = world.store.runs(filter).await.map_err(|error| error.to_string())?;
-        before = page.last().map(|run| run.id);
+        after = page.last().map(|run| run.id);
         for run in page.iter().filter(|run| run.fire_time == Some(first)) {
             fired += 1;
             late = late.max(run.started_at.map_or(Duration::MAX, |at| at.since(first)));

@@ -5,7 +5,7 @@ use arrow_schema::SchemaRef;
 use futures_util::future::BoxFuture;
 
 use crate::batch::{Batch, RawFormat, Reject};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::naming::NameRules;
 use crate::position::{Commit, StreamKey};
 use crate::schema::{Fit, OnSchemaChange};
@@ -39,14 +39,7 @@ pub trait Destination: Send + Sync {
     fn forget<'a>(&'a self, key: &'a StreamKey) -> BoxFuture<'a, Result<bool>>;
 
     /// Rows that a load put into the quarantine, in the order in which they came, from the `skip`-th on.
-    ///
-    /// # Errors
-    /// `Unsupported` where they cannot be read back this way.
-    fn rejects<'a>(&'a self, _load_id: &'a str, _skip: usize, _limit: usize) -> BoxFuture<'a, Result<Vec<Reject>>> {
-        Box::pin(async {
-            Err(Error::new(ErrorKind::Unsupported, "this kind of connection does not read its quarantine back"))
-        })
-    }
+    fn rejects<'a>(&'a self, load_id: &'a str, skip: usize, limit: usize) -> BoxFuture<'a, Result<Vec<Reject>>>;
 
     /// Starts a load: takes the stream's lock, removes what a dead load of the same stream left behind.
     ///

@@ -60,27 +60,53 @@ pub struct Policy {
 }
 
 impl ErrorKind {
+    /// Every kind.
+    pub const ALL: [Self; 17] = [
+        Self::Usage,
+        Self::Config,
+        Self::NotFound,
+        Self::Auth,
+        Self::Permission,
+        Self::Connect,
+        Self::Tls,
+        Self::Busy,
+        Self::Schema,
+        Self::Data,
+        Self::Refused,
+        Self::Full,
+        Self::Io,
+        Self::Unsupported,
+        Self::Task,
+        Self::Interrupted,
+        Self::Internal,
+    ];
+
+    /// The kind of a stable name.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.policy().code == code)
+    }
+
     /// The row of the table for this kind.
     pub const fn policy(self) -> Policy {
         const fn row(code: &'static str, retry: bool, exit_code: u8, http_status: u16, advice: &'static str) -> Policy {
             Policy { code, retry, exit_code, http_status, advice }
         }
         match self {
-            Self::Usage => row("usage", false, 2, 400, "See `levada help`."),
-            Self::Config => row("config", false, 2, 422, "Correct the document and run `levada validate`."),
-            Self::NotFound => row("not_found", false, 1, 404, "List what exists with `levada discover`."),
-            Self::Auth => row("auth", false, 1, 502, "Check user and password with `levada check`."),
+            Self::Usage => row("usage", false, 2, 400, "See what the command or the operation takes."),
+            Self::Config => row("config", false, 2, 422, "Correct it, and check it again."),
+            Self::NotFound => row("not_found", false, 1, 404, "List what there is."),
+            Self::Auth => row("auth", false, 1, 502, "Check user and password, and test the connection."),
             Self::Permission => row("permission", false, 1, 502, "Grant the missing right to the connection's user."),
-            Self::Connect => row("connect", true, 1, 502, "Check host, port and network with `levada check`."),
+            Self::Connect => row("connect", true, 1, 502, "Check host, port and network, and test the connection."),
             Self::Tls => row("tls", false, 1, 502, "Check the certificate, or choose another `tls` mode."),
             Self::Busy => row("busy", true, 1, 503, "Try again later."),
-            Self::Schema => row("schema", false, 1, 409, "See what would change with `levada plan`."),
+            Self::Schema => row("schema", false, 1, 409, "See in the plan what would change."),
             Self::Data => row("data", false, 1, 422, "Set `on_bad_row: quarantine` to load the other rows."),
-            Self::Refused => row("refused", false, 3, 409, "Use `--full-refresh` to load the stream from the start."),
+            Self::Refused => row("refused", false, 3, 409, "A full refresh loads the stream from the start."),
             Self::Full => row("full", false, 1, 507, "Free some space and run again: nothing was committed."),
             Self::Io => row("io", false, 1, 500, "Check that the path exists and may be read and written."),
             Self::Unsupported => row("unsupported", false, 2, 422, "See the connector's page in the documentation."),
-            Self::Task => row("task", true, 1, 500, "See its log with `levada logs`."),
+            Self::Task => row("task", true, 1, 500, "See its log."),
             Self::Interrupted => row("interrupted", false, 130, 499, "Run again: nothing is left half done."),
             Self::Internal => row("internal", false, 1, 500, "This is a bug in Levada; please report it."),
         }
@@ -163,7 +189,9 @@ impl fmt::Display for Error {
         for place in &self.place {
             write!(f, "{place}: ")?;
         }
-        write!(f, "{}. {}", self.message.trim_end_matches('.'), self.advice())
+        write!(f, "{}.", self.message.trim_end_matches('.'))?;
+        // one that was told elsewhere may say by itself what to do
+        if self.advice().is_empty() { Ok(()) } else { write!(f, " {}", self.advice()) }
     }
 }
 

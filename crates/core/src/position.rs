@@ -1,5 +1,6 @@
 //! Where a stream stands: the connector's own position, and the record that a destination keeps of each commit.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -9,7 +10,7 @@ use serde_json::Value;
 pub struct Position(pub Value);
 
 /// Which load a position belongs to: one pipeline task's stream, the same in every run.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct StreamKey {
     /// `pipeline/task`, or for `levada copy` the source's address without credentials.
     pub pipeline: String,

@@ -140,5 +140,5 @@ async fn choose(source: &dyn Source, selector: Option<&str>) -> Result<StreamInf
         _ => (ErrorKind::Usage, format!("there are {} streams to choose from", streams.len())),
     };
     let error = Error::new(kind, message);
-    Err(if names.is_empty() { error } else { error.advise(format!("Give one with `--stream`: {}.", names.join(", "))) })
+    Err(if names.is_empty() { error } else { error.advise(format!("Give one: {}.", names.join(", "))) })
 }

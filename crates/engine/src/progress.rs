@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// The progress of all streams of a run, in the order in which they started.
 #[derive(Default)]
@@ -30,7 +31,7 @@ pub struct StreamProgress {
 }
 
 /// What a stream is about.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Rows are on their way.
@@ -45,7 +46,7 @@ pub enum Phase {
 }
 
 /// What holds a stream back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Bound {
     /// Writers wait for rows that the source has not given yet.
@@ -57,7 +58,7 @@ pub enum Bound {
 }
 
 /// The figures of one stream at one moment.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StreamSnapshot {
     /// The source's stream name.
     pub stream: String,

@@ -1,12 +1,11 @@
 //! The documents in a project's folder: found, read, checked together, and as the metadata store is to have them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use levada_core::config::{self, Variables};
+use levada_core::config::{PROJECT_FILE, Variables};
 use levada_core::error::{Context as _, Error, Result};
 use levada_server::project::{PIPELINES_DIR, Source, compile};
-use levada_store::NewProject;
 
 use crate::project::{self, env};
 use crate::vault::Stored;
@@ -28,7 +27,8 @@ impl Folder {
     pub fn read(document: &Path) -> Result<Self, Vec<Error>> {
         let root = document.parent().unwrap_or(Path::new(""));
         let name = document.file_name().unwrap_or_default();
-        let project = read(root, Path::new(name))?;
+        // whatever the file is called here
+        let project = Source { path: PROJECT_FILE.to_owned(), ..read(root, Path::new(name))? };
         let mut paths = Vec::new();
         find(root, Path::new(PIPELINES_DIR), 0, &mut paths).map_err(|error| vec![error])?;
         paths.sort();
@@ -42,20 +42,36 @@ impl Folder {
         if errors.is_empty() { Ok(Self { project, pipelines }) } else { Err(errors) }
     }
 
-    /// Names of secrets that the documents mention.
-    pub fn mentioned(&self) -> BTreeSet<String> {
-        let texts = std::iter::once(&self.project).chain(&self.pipelines).map(|source| &source.text);
-        texts.flat_map(|text| config::secret_names(text)).map(str::to_owned).collect()
+    /// All documents, the project's own first.
+    pub fn documents(&self) -> impl Iterator<Item = &Source> {
+        std::iter::once(&self.project).chain(&self.pipelines)
     }
 
-    /// What the store is to have, if nothing is wrong with any of it.
+    /// Refuses what is wrong with any of it, where there is no metadata store yet.
     ///
     /// # Errors
     /// Every mistake in every document, with file, line and column.
-    pub fn check(self, stored: &Stored) -> Result<NewProject, Vec<Error>> {
+    pub fn check(&self) -> Result<(), Vec<Error>> {
+        let stored = Stored::default();
         let secret = |name: &str| stored.get(name);
         let variables = Variables { env: &env, secret: &secret, params: BTreeMap::new(), runtime: None };
-        compile(&wiring::registry(), &variables, self.project, self.pipelines)
+        compile(&wiring::registry(), &variables, self.project.clone(), self.pipelines.clone()).map(drop)
+    }
+
+    /// Errors that name documents by their place in the project, as they are called here.
+    pub fn relocated(&self, errors: Vec<Error>) -> Vec<Error> {
+        let shown = |place: &String| {
+            let found = self.documents().find_map(|source| {
+                let rest = place.strip_prefix(&source.path)?;
+                (rest.is_empty() || rest.starts_with(':')).then(|| format!("{}{rest}", source.shown))
+            });
+            found.unwrap_or_else(|| place.clone())
+        };
+        let relocated = |error: Error| {
+            let bare = Error::new(error.kind(), error.message()).advise(error.advice());
+            error.place().iter().rev().fold(bare, |error_at, place| error_at.at(shown(place)))
+        };
+        errors.into_iter().map(relocated).collect()
     }
 }
 

@@ -3,10 +3,12 @@
 mod cli;
 mod commands;
 mod folder;
+mod logins;
 mod output;
 mod progress;
 mod project;
 mod service;
+mod typed;
 mod vault;
 mod wiring;
 

@@ -87,20 +87,45 @@ impl Project {
 
     /// A word that is neither a URL nor a path that exists is a connection's name spelt wrongly.
     fn check_address(&self, target: &str) -> Result<(), Vec<Error>> {
-        let looks_like_path = target.contains(['/', '\\', '.', ':', '*']) || Path::new(target).exists();
+        let looks_like_path = looks_like_address(target) || Path::new(target).exists();
         if looks_like_path && !target.is_empty() {
             return Ok(());
         }
         let known: Vec<&str> = self.shared.connections.iter().map(|connection| connection.name.as_str()).collect();
-        let near = did_you_mean(nearest(target, &known));
         let advice = match known.as_slice() {
             [] => format!(
                 "There is no {PROJECT_FILE} in this folder or above; give a URL, or a path such as `./{target}`."
             ),
-            known => format!("{near}Connections: {}. A path starts with `./`.", known.join(", ")),
+            known => format!("{} A path starts with `./`.", those(target, known)),
         };
-        Err(vec![Error::new(ErrorKind::Config, format!("there is no connection `{target}`")).advise(advice)])
+        Err(vec![no_connection(target).advise(advice)])
     }
+}
+
+/// Refuses what is no connection of a server's project.
+pub fn check_connection(target: &str, known: &[String]) -> Result<(), Vec<Error>> {
+    if known.iter().any(|known| known == target) {
+        return Ok(());
+    }
+    if looks_like_address(target) {
+        let error = Error::new(ErrorKind::Usage, "a server looks only at the connections of its project");
+        return Err(vec![error.advise("Give the name of one, or leave `--server` out.")]);
+    }
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    Err(vec![no_connection(target).advise(those(target, &known))])
+}
+
+/// Whether a connection is given by its URL or path, and not by its name.
+pub fn looks_like_address(target: &str) -> bool {
+    target.contains(['/', '\\', '.', ':', '*'])
+}
+
+fn no_connection(target: &str) -> Error {
+    Error::new(ErrorKind::Config, format!("there is no connection `{target}`"))
+}
+
+fn those(target: &str, known: &[&str]) -> String {
+    format!("{}Connections: {}.", did_you_mean(nearest(target, known)), known.join(", "))
 }
 
 /// The text of a document.

@@ -12,6 +12,7 @@ use levada_core::secret::Secret;
 use levada_core::time::{Clock, Timestamp};
 use levada_engine::house::{Executor, Observer, Surroundings, SystemClock, Worker, WorkerOptions};
 use levada_server::auth::oidc::Oidc;
+use levada_server::client::Client;
 use levada_server::{App, Limits, Parts, Server};
 use levada_store::{Location, Store};
 
@@ -127,7 +128,26 @@ pub fn executor(places: &Places, store: &Store, own: bool, observer: Arc<dyn Obs
 pub async fn server(places: &Places, store: &Store, url: &str) -> Result<App, Vec<Error>> {
     let vault = Vault::new(store.clone(), &places.data).map_err(|error| vec![error])?;
     let oidc = oidc(places, &vault, url).await?;
-    Ok(Server::new(Parts {
+    Ok(app(places, store, vault, Limits::default(), oidc))
+}
+
+/// What carries out operations for the command line, over the store itself.
+pub fn client(places: &Places, store: &Store) -> Result<Client> {
+    let vault = Vault::new(store.clone(), &places.data)?;
+    // whoever waits here can see that it takes long
+    let limits = Limits { body_bytes_max: usize::MAX, time_max: Duration::MAX, ..Limits::default() };
+    Ok(Client::here(app(places, store, vault, limits, None), &person()))
+}
+
+/// Whoever uses the command line, as the audit log names them.
+fn person() -> String {
+    let named =
+        ["USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok()).find(|name| !name.is_empty());
+    named.unwrap_or_else(|| rustix::process::getuid().as_raw().to_string())
+}
+
+fn app(places: &Places, store: &Store, vault: Vault, limits: Limits, oidc: Option<Oidc>) -> App {
+    Server::new(Parts {
         store: store.clone(),
         registry: wiring::registry(),
         clock: clock(),
@@ -135,9 +155,10 @@ pub async fn server(places: &Places, store: &Store, url: &str) -> Result<App, Ve
         secrets: vault.lookup(),
         project_dir: places.project.clone(),
         data_dir: places.data.clone(),
-        limits: Limits::default(),
+        limits,
         oidc,
-    }))
+        ui: wiring::ui(),
+    })
 }
 
 /// The provider that people sign in with, if the project's folder has a file that names one.
@@ -168,12 +189,16 @@ pub async fn worker(
 
 /// What workers are like unless somebody says otherwise.
 pub fn worker_options(slots: u32) -> WorkerOptions {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     WorkerOptions {
-        name: format!("{}:{}", host.trim(), std::process::id()),
+        name: format!("{}:{}", host(), std::process::id()),
         slots,
         labels: Vec::new(),
         own: false,
         drain: Duration::from_secs(30),
     }
+}
+
+/// The name of this machine.
+pub fn host() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
 }

@@ -2,6 +2,7 @@
 
 use levada_core::connector::Registry;
 use levada_core::error::{Error, ErrorKind, Result};
+use levada_server::ui::Ui;
 use tokio::runtime::{Builder, Runtime};
 
 /// Every connector of this build.
@@ -32,4 +33,16 @@ fn quiet_tasks() {
             print(panic);
         }
     }));
+}
+
+/// The pages for browsers: those of this build, and where it is none for use, those in the folder of the repository.
+pub fn ui() -> Ui {
+    #[cfg(has_ui)]
+    let ui = Ui::Built(include!(concat!(env!("OUT_DIR"), "/ui.rs")));
+    #[cfg(not(has_ui))]
+    let ui = match cfg!(debug_assertions) {
+        true => Ui::Folder(concat!(env!("CARGO_MANIFEST_DIR"), "/../../ui/dist").into()),
+        false => Ui::Missing,
+    };
+    ui
 }

@@ -61,15 +61,15 @@ fn wrong_addresses_and_names_are_told() {
     let pg_stream = "public.orders";
     let cases: Vec<WrongSource> = vec![
         ("a scheme nobody has", at(&pg, "postgres:", "postgers:"), pg_stream, &[], 2, &["postgers", "postgres"]),
-        ("a closed port", at(&pg, "25432", "1"), pg_stream, &[], 1, &["127.0.0.1:1", "levada check"]),
-        ("a closed port", at(&maria, "23306", "1"), "orders", &[], 1, &["127.0.0.1:1", "levada check"]),
+        ("a closed port", at(&pg, "25432", "1"), pg_stream, &[], 1, &["127.0.0.1:1", "test the connection"]),
+        ("a closed port", at(&maria, "23306", "1"), "orders", &[], 1, &["127.0.0.1:1", "test the connection"]),
         (
             "an unknown host",
             at(&pg, "127.0.0.1", "nowhere.invalid"),
             pg_stream,
             &[],
             1,
-            &["nowhere.invalid", "levada check"],
+            &["nowhere.invalid", "test the connection"],
         ),
         (
             "an unknown host",
@@ -77,7 +77,7 @@ fn wrong_addresses_and_names_are_told() {
             "orders",
             &[],
             1,
-            &["nowhere.invalid", "levada check"],
+            &["nowhere.invalid", "test the connection"],
         ),
         ("a port of something else", at(&pg, "25432", "23306"), pg_stream, &[], 1, &["127.0.0.1:23306"]),
         ("a port of something else", at(&pg, "25432", "25003"), pg_stream, &[], 1, &["127.0.0.1:25003"]),

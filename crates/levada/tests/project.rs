@@ -52,6 +52,7 @@ impl Project {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(LEVADA);
         command.args(arguments).current_dir(self.folder.path()).env_remove("LEVADA_DATA").env_remove("LEVADA_DATABASE");
+        command.env_remove("LEVADA_SERVER").env_remove("LEVADA_TOKEN");
         if let Some((_, url)) = &self.database {
             command.env("LEVADA_DATABASE", url);
         }
@@ -85,7 +86,7 @@ impl Project {
     }
 
     /// A statement on the metadata itself.
-    fn meta(&self, sql: &str) {
+    pub fn meta(&self, sql: &str) {
         match &self.database {
             Some((database, _)) => drop(psql(database, &format!("SET search_path TO meta; {sql}"))),
             None => {
@@ -97,8 +98,13 @@ impl Project {
 
     /// `levada serve`, once it is ready.
     pub fn serve(&self) -> Served {
+        self.serve_with(&[])
+    }
+
+    /// The same with more options.
+    pub fn serve_with(&self, options: &[&str]) -> Served {
         use std::io::BufRead as _;
-        let mut serve = self.command(&["serve", "--port", "0", "--workers", "4"]);
+        let mut serve = self.command(&[&["serve", "--port", "0", "--workers", "4"], options].concat());
         let mut child = serve.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let mut lines = std::io::BufReader::new(child.stderr.take().unwrap()).lines();
         let mut said = Vec::new();
@@ -110,25 +116,31 @@ impl Project {
             }
         }
         std::thread::spawn(move || lines.for_each(drop));
-        Served(child)
+        let ready = said.last().unwrap();
+        let url = ready.trim_start_matches("ready: ").trim_end_matches("/healthz").to_owned();
+        Served { child, url }
     }
 }
 
 /// A service that is stopped at the end.
-pub struct Served(Child);
+pub struct Served {
+    child: Child,
+    /// Where it answers.
+    pub url: String,
+}
 
 impl Drop for Served {
     fn drop(&mut self) {
-        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
+        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
         let deadline = Instant::now() + Duration::from_secs(15);
         while Instant::now() < deadline {
-            if self.0.try_wait().unwrap().is_some() {
+            if self.child.try_wait().unwrap().is_some() {
                 return;
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -249,7 +261,7 @@ fn what_is_wrong_is_refused_with_its_place_before_anything_runs() {
         project.told(0, &["apply"]);
         let err = project.refused(2, &["start", "bad", "--param", "day=2026-02-30"]);
         assert!(err.contains("pipelines/bad.yaml:3:") && err.contains("`2026-02-30`"), "{err}");
-        assert!(project.refused(2, &["start", "bad"]).contains("--param day="));
+        assert!(project.refused(2, &["start", "bad"]).contains("the parameter `day` has no value"));
         assert!(project.refused(2, &["start", "a", "--param", "day=x"]).contains("no parameter `day`"));
         assert!(project.refused(2, &["start", "a", "--task", "tt"]).contains("Tasks: t."));
         assert_eq!(project.json(&["runs"])["runs"], serde_json::json!([]));

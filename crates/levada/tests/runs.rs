@@ -98,7 +98,7 @@ fn a_pipeline_runs_again_and_again_and_proves_what_it_did() {
     let plan = told(&shop.levada(&["plan", "p.yaml", "--task", "new"]), 0);
     assert!(plan.contains("read incremental after") && plan.contains("exactly once"), "{plan}");
     let positions = json(&shop.levada(&["positions", "show", "dw", "--output", "json"]), 0);
-    assert_eq!(positions["positions"][1]["key"]["pipeline"], "p/new");
+    assert_eq!(positions["positions"][1]["pipeline"], "p/new");
 }
 
 #[test]

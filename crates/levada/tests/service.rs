@@ -143,7 +143,7 @@ fn runs_are_started_retried_and_cancelled() {
         }
         assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
         assert!(project.refused(3, &["cancel", &slow]).contains("has ended"));
-        assert!(project.refused(1, &["show", "999999"]).contains("there is no run 999999"));
+        assert!(project.refused(1, &["show", "999999"]).contains("there is no run `999999`"));
     }
 }
 

@@ -8,7 +8,7 @@ use levada_engine::house::step;
 use levada_store::{Only, Scheduled, Store, When};
 
 /// Most runs of one backfill.
-const TIMES_MAX: usize = 100_000;
+pub const TIMES_MAX: usize = 100_000;
 
 /// A range of time.
 #[derive(Debug, Clone, Copy)]

@@ -199,7 +199,7 @@ impl Server {
     pub fn used_by(&self, project: &Project) -> BTreeMap<String, BTreeSet<String>> {
         let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for (pipeline, document) in &project.pipelines {
-            for connection in self.documents.uses(project, document, &|name| (self.env)(name)).iter() {
+            for connection in &self.about(project.document.as_ref(), document).uses {
                 used.entry(connection.clone()).or_default().insert(pipeline.clone());
             }
         }

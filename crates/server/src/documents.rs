@@ -9,12 +9,16 @@ use levada_core::naming::{did_you_mean, nearest};
 use levada_engine::connections::{self, Opened};
 use levada_store::{Document, NewProject, Project, Store};
 
+use crate::connections::Written;
 use crate::problem::Problem;
 use crate::project::{self, Source};
+use crate::routes::pipeline_list::{End, Flow};
 use crate::{App, Server};
 
 /// Most versions kept.
 const KEPT_MAX: usize = 2_000;
+/// Names that are told where one of them was meant.
+const NAMES_TOLD: usize = 50;
 
 /// The versions of a pipeline's document and of the project's.
 type Versions = (i64, Option<i64>);
@@ -23,7 +27,22 @@ type Versions = (i64, Option<i64>);
 #[derive(Default)]
 pub struct Documents {
     files: Mutex<HashMap<i64, Arc<File>>>,
-    uses: Mutex<HashMap<Versions, Arc<BTreeSet<String>>>>,
+    about: Mutex<HashMap<Versions, Arc<About>>>,
+}
+
+/// What lists show of a pipeline's document.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// What it is for.
+    pub description: Option<String>,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// Words to find it by.
+    pub tags: Vec<String>,
+    /// The connections of the project that it uses. Those of a pipeline whose variables are not set here may be missing.
+    pub uses: BTreeSet<String>,
+    /// What its syncs move between; the same holds for them.
+    pub flows: Vec<Flow>,
 }
 
 impl Documents {
@@ -41,38 +60,9 @@ impl Documents {
         Ok(file)
     }
 
-    /// The connections of the project that a pipeline uses. Those of a pipeline whose variables are not set here may be
-    /// missing.
-    pub fn uses(
-        &self,
-        project: &Project,
-        document: &Document,
-        env: &dyn Fn(&str) -> Option<String>,
-    ) -> Arc<BTreeSet<String>> {
-        let own = project.document.as_ref();
-        let key = (document.id, own.map(|own| own.id));
-        if let Some(uses) = self.uses.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
-            return uses.clone();
-        }
-        let found = || {
-            let file = self.file(document).ok()?;
-            let own = own.and_then(|own| self.file(own).ok());
-            // what a secret or a variable stands for is no connection's name
-            let (secret, env) = (|_: &str| Ok(Some("0".to_owned())), |name: &str| env(name).or(Some("0".to_owned())));
-            let variables = Variables { env: &env, secret: &secret, params: BTreeMap::new(), runtime: None };
-            let shared = config::Project::of(std::iter::once(&*file).chain(own.as_deref()));
-            let (pipeline, _) = file.check(&shared, &variables).ok()?;
-            let used = pipeline.tasks.iter().flat_map(config::Task::connections);
-            let is_shared = |name: &&str| file.connections.iter().all(|connection| connection.name != *name);
-            Some(used.filter(is_shared).map(str::to_owned).collect::<BTreeSet<String>>())
-        };
-        let found = Arc::new(found().unwrap_or_default());
-        let mut uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
-        if uses.len() >= KEPT_MAX {
-            uses.clear();
-        }
-        uses.insert(key, found.clone());
-        found
+    /// What lists show of a version of a pipeline's document and of the project's, if it was asked for before.
+    pub fn known(&self, versions: Versions) -> Option<Arc<About>> {
+        self.about.lock().unwrap_or_else(PoisonError::into_inner).get(&versions).cloned()
     }
 
     /// The tags of an applied pipeline; none if there is no such pipeline.
@@ -81,6 +71,49 @@ impl Documents {
             Some(document) => Ok(self.file(&document).map(|file| file.tags()).unwrap_or_default()),
             None => Ok(Vec::new()),
         }
+    }
+}
+
+impl Server {
+    /// What lists show of a pipeline, as its document and the project's own say it.
+    pub fn about(&self, own: Option<&Document>, document: &Document) -> Arc<About> {
+        let key = (document.id, own.map(|own| own.id));
+        if let Some(known) = self.documents.known(key) {
+            return known;
+        }
+        let file = self.documents.file(document).ok();
+        let own = own.and_then(|own| self.documents.file(own).ok());
+        let found = Arc::new(file.map(|file| self.look(&file, own.as_deref())).unwrap_or_default());
+        let mut about = self.documents.about.lock().unwrap_or_else(PoisonError::into_inner);
+        if about.len() >= KEPT_MAX {
+            about.clear();
+        }
+        about.insert(key, found.clone());
+        found
+    }
+
+    fn look(&self, file: &File, own: Option<&File>) -> About {
+        let mut found =
+            About { description: file.description(), owner: file.owner(), tags: file.tags(), ..About::default() };
+        // what a secret or a variable stands for is no connection's name
+        let any = || Some("0".to_owned());
+        let (secret, env) = (|_: &str| Ok(any()), |name: &str| (self.env)(name).or_else(any));
+        let variables = Variables { env: &env, secret: &secret, params: BTreeMap::new(), runtime: None };
+        let shared = config::Project::of(std::iter::once(file).chain(own));
+        let Ok((pipeline, _)) = file.check(&shared, &variables) else { return found };
+        let end = |name: &str| {
+            let connection = shared.connections.iter().find(|connection| connection.name == name);
+            let written = connection.and_then(|connection| connection.written().ok());
+            let connector = written.and_then(|written| Written::new(&self.registry, written).connector);
+            End { connection: name.to_owned(), connector }
+        };
+        for task in &pipeline.tasks {
+            let is_shared = |name: &&str| file.connections.iter().all(|connection| connection.name != *name);
+            found.uses.extend(task.connections().into_iter().filter(is_shared).map(str::to_owned));
+            let flow = task.work.as_sync().map(|sync| Flow { from: end(&sync.from), to: end(&sync.to) });
+            found.flows.extend(flow.filter(|flow| !found.flows.contains(flow)));
+        }
+        found
     }
 }
 
@@ -180,6 +213,26 @@ impl Server {
             connections::open(&self.registry, found, variables)
         })
     }
+}
+
+/// An applied pipeline by its name.
+///
+/// # Errors
+/// `NotFound`, with the nearest name that there is.
+pub fn find<'a>(project: &'a Project, name: &str) -> Result<&'a Document> {
+    project.pipelines.get(name).ok_or_else(|| {
+        let known: Vec<&str> = project.pipelines.keys().map(String::as_str).collect();
+        let error = Error::new(ErrorKind::NotFound, format!("there is no pipeline `{name}`"));
+        match known.len() {
+            0 => error.advise("Nothing was applied yet."),
+            1..=NAMES_TOLD => {
+                let near = did_you_mean(nearest(name, &known));
+                error
+                    .advise(format!("{near}Pipelines: {}. New ones are known once they are applied.", known.join(", ")))
+            }
+            _ => error.advise(format!("{}List what there is.", did_you_mean(nearest(name, &known)))),
+        }
+    })
 }
 
 /// Refuses parameters and tasks that a pipeline does not have, or that cannot be what they are.

@@ -20,7 +20,7 @@ use crate::auth;
 use crate::caller::{Caller, CallerKind};
 use crate::identity::{self, Credential};
 use crate::problem::Problem;
-use crate::route::{Route, Rule};
+use crate::route::{Large, Route, Rule};
 
 /// The header that a script of this server's own pages sends with every change; a form or an image cannot.
 pub const CSRF_HEADER: &str = "x-levada-csrf";
@@ -47,7 +47,7 @@ pub(crate) async fn handle(
     mut request: Request,
 ) -> Response {
     let is_head = request.method() == Method::HEAD;
-    let peer = request.extensions().get::<Peer>().copied();
+    let peer = peer(request.extensions());
     if is_head {
         *request.method_mut() = Method::GET;
     }
@@ -60,18 +60,11 @@ pub(crate) async fn handle(
     response
 }
 
-/// What answers paths that are in no line of the table: the same for everybody.
-pub(crate) fn nowhere() -> Response {
-    let mut response = Problem::NotFound("There is nothing at this path.".to_owned()).into_response();
-    secure(response.headers_mut(), false);
-    response
-}
-
 async fn pass(
     app: &App,
     routes: &[Route],
     path: Vec<(String, String)>,
-    request: Request,
+    mut request: Request,
     peer: Option<Peer>,
 ) -> Result<Response, Problem> {
     let route = routes.iter().find(|route| route.method == *request.method());
@@ -101,6 +94,9 @@ async fn pass(
     // public operations tell by themselves who it was
     if route.is_unsafe() && route.rule != Rule::Public {
         audit(app, route, &caller, &path, address, "asked").await?;
+    }
+    if route.takes.large {
+        request.extensions_mut().insert(Large);
     }
     let answer = (route.handler)(app.clone(), caller.clone(), request, path.clone());
     let limit = if route.takes.stream.is_empty() { app.limits.time_max } else { Duration::MAX };
@@ -150,9 +146,14 @@ pub(crate) fn credential(headers: &HeaderMap, extensions: &Extensions) -> Result
     Ok(session.map(|text| Credential::Session(text.to_owned())))
 }
 
+/// Where a request came from; nowhere if it was made in this process.
+pub(crate) fn peer(extensions: &Extensions) -> Option<Peer> {
+    extensions.get().copied()
+}
+
 /// Whether a request came over TLS.
 pub(crate) fn is_tls(extensions: &Extensions) -> bool {
-    extensions.get::<Peer>().is_some_and(|peer| peer.is_tls)
+    peer(extensions).is_some_and(|peer| peer.is_tls)
 }
 
 /// Whether somebody may call an operation on what its path names.
@@ -249,7 +250,7 @@ pub(crate) async fn noted(
 }
 
 /// Headers that keep a browser from doing with an answer what it is not meant for.
-fn secure(headers: &mut HeaderMap, is_tls: bool) {
+pub(crate) fn secure(headers: &mut HeaderMap, is_tls: bool) {
     let mut add = |name: HeaderName, value: &'static str| {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     };

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::App;
 use crate::problem::Problem;
+use crate::route::{LARGE, Large};
 
 /// A field of the input of an operation.
 #[derive(Debug, Clone)]
@@ -116,7 +117,10 @@ fn malformed(error: &serde_json::Error, is_body: bool) -> Problem {
 }
 
 async fn read_body(app: &App, fields: &[Field], head: &Parts, body: Body) -> Result<Map<String, Value>, Problem> {
-    let max = app.limits.body_bytes_max;
+    let max = match head.extensions.get::<Large>() {
+        Some(Large) => app.limits.body_bytes_max.saturating_mul(LARGE),
+        None => app.limits.body_bytes_max,
+    };
     let bytes = axum::body::to_bytes(body, max).await.map_err(|error| {
         // the only other cause is a connection that broke, whose answer nobody reads
         tracing::debug!("a body was not read: {error}");

@@ -1,9 +1,10 @@
-//! Levada over HTTP: the REST API, live events, logins and roles. [`Server`] holds what operations need, [`router::table`]
+//! Levada over HTTP: the REST API, live events, logins and roles, and the pages for browsers. [`Server`] holds what operations need, [`router::table`]
 //! lists them, [`guard`] decides who may call them, and [`listen`] answers the network.
 
 pub mod auth;
 pub mod backfills;
 pub mod caller;
+pub mod client;
 pub mod connections;
 mod data;
 pub mod documents;
@@ -19,12 +20,15 @@ pub mod project;
 pub mod rate;
 pub mod route;
 pub mod router;
-mod routes;
+pub mod routes;
 pub mod schedules;
 pub mod secrets;
+mod storage;
+pub mod ui;
 
+use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use levada_core::connector::Registry;
@@ -38,6 +42,9 @@ use auth::password::Passwords;
 use documents::Documents;
 use live::Hub;
 use rate::{Rate, Rates};
+use serde_json::Value;
+use storage::Storage;
+use ui::Ui;
 
 /// A server, shared by everything that answers for it.
 pub type App = Arc<Server>;
@@ -62,6 +69,8 @@ pub struct Parts {
     pub limits: Limits,
     /// The provider that people sign in with.
     pub oidc: Option<Oidc>,
+    /// The pages for browsers.
+    pub ui: Ui,
 }
 
 /// What requests may take.
@@ -82,31 +91,26 @@ impl Default for Limits {
     }
 }
 
-/// What operations need.
+/// What operations need: what the server was given, and what it made of that.
 pub struct Server {
-    /// The metadata.
-    pub store: Store,
-    /// Every connector of this build.
-    pub registry: Registry,
-    /// What instant it is.
-    pub clock: Arc<dyn Clock>,
-    /// Environment variables.
-    pub env: Env,
-    /// Secrets.
-    pub secrets: Secrets,
-    /// The project's folder.
-    pub project_dir: PathBuf,
-    /// Where logs and the files of runs lie.
-    pub data_dir: PathBuf,
-    /// What requests may take.
-    pub limits: Limits,
-    pub(crate) oidc: Option<Oidc>,
+    parts: Parts,
     pub(crate) documents: Documents,
     pub(crate) data: data::Data,
     pub(crate) rates: Rates,
     pub(crate) passwords: Passwords,
     pub(crate) backoff: Backoff,
     pub(crate) hub: Arc<Hub>,
+    /// The description of the API, without what the project adds to it.
+    pub(crate) description: LazyLock<Value>,
+    pub(crate) storage: Storage,
+}
+
+impl Deref for Server {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
 }
 
 impl Server {
@@ -114,21 +118,15 @@ impl Server {
     pub fn new(parts: Parts) -> App {
         let rates = Rates::new(parts.limits.rate, parts.clock.clone());
         Arc::new(Self {
-            store: parts.store,
-            registry: parts.registry,
-            clock: parts.clock,
-            env: parts.env,
-            secrets: parts.secrets,
-            project_dir: parts.project_dir,
-            data_dir: parts.data_dir,
-            limits: parts.limits,
-            oidc: parts.oidc,
+            parts,
             documents: Documents::default(),
             data: data::Data::default(),
             rates,
             passwords: Passwords::default(),
             backoff: Backoff::default(),
             hub: Arc::default(),
+            description: LazyLock::new(|| openapi::document(&router::table())),
+            storage: Storage::default(),
         })
     }
 }

@@ -69,6 +69,9 @@ pub struct Details {
 /// One of several mistakes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Mistake {
+    /// The stable name of its kind.
+    #[serde(default)]
+    pub kind: String,
     /// What went wrong.
     pub message: String,
     /// Where, outermost first.
@@ -92,7 +95,7 @@ impl From<Vec<Error>> for Problem {
 impl Problem {
     /// That there is no such thing.
     pub fn no(what: &str, name: impl std::fmt::Display) -> Self {
-        Self::NotFound(format!("there is no {what} `{name}`"))
+        Self::NotFound(format!("there is no {what} `{name}`. List what there is."))
     }
 
     /// The status of the answer.
@@ -184,12 +187,17 @@ impl Problem {
 impl Mistake {
     fn of_row(row: Option<u64>, error: &RowError) -> Self {
         let place = row.map(|row| format!("row {row}")).into_iter().chain(error.column.clone()).collect();
-        Self { message: error.message.clone(), place, advice: String::new() }
+        Self { kind: error.reason.name().to_owned(), message: error.message.clone(), place, advice: String::new() }
     }
 
     /// What an error tells.
     pub(crate) fn of(error: &Error) -> Self {
-        Self { message: error.message().to_owned(), place: error.place().to_vec(), advice: error.advice().to_owned() }
+        Self {
+            kind: error.kind().policy().code.to_owned(),
+            message: error.message().to_owned(),
+            place: error.place().to_vec(),
+            advice: error.advice().to_owned(),
+        }
     }
 }
 

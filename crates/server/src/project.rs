@@ -8,6 +8,8 @@ use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::run::RunState;
 use levada_engine::connections;
 use levada_store::{Kind, NewDocument, NewProject, NewSchedule, Spec, When};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 /// The folder in a project whose files are its pipelines.
@@ -77,6 +79,53 @@ impl Source {
         let graph = pipeline.map(Pipeline::graph);
         NewDocument { kind, name: name.to_owned(), path: self.path, text: self.text, graph }
     }
+}
+
+/// What a document turned out to hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "DocumentFacts")]
+pub struct Facts {
+    /// The pipeline; null for a document without one.
+    pub pipeline: Option<String>,
+    /// How many tasks it has.
+    pub tasks: usize,
+    /// How many streams its syncs name.
+    pub streams: usize,
+    /// How many connections the document has by itself.
+    pub connections: usize,
+}
+
+/// Tells everything of a document that can be told without touching a system.
+///
+/// # Errors
+/// Every mistake in it, and in the connections of the project that it uses.
+pub fn examine(
+    registry: &Registry,
+    variables: &Variables<'_>,
+    file: &File,
+    shared: &config::Project,
+) -> Result<Facts, Vec<Error>> {
+    let mut facts = Facts { pipeline: None, tasks: 0, streams: 0, connections: file.connections.len() };
+    let (mut errors, mut used, mut variables) = (Vec::new(), file.connections.clone(), variables.clone());
+    if file.has_pipeline() {
+        match file.check(shared, &variables) {
+            Ok((pipeline, params)) => {
+                variables.params = params;
+                facts.tasks = pipeline.tasks.len();
+                let syncs = pipeline.tasks.iter().filter_map(|task| task.work.as_sync());
+                facts.streams = syncs.map(|sync| sync.streams.len()).sum();
+                for name in pipeline.tasks.iter().flat_map(Task::connections) {
+                    let is_new = used.iter().all(|connection| connection.name != name);
+                    used.extend(shared.connections.iter().filter(|other| is_new && other.name == name).cloned());
+                }
+                facts.pipeline = Some(pipeline.name);
+            }
+            Err(mistakes) => errors.extend(mistakes),
+        }
+    }
+    let opened = used.iter().map(|connection| connections::open(registry, connection, &variables));
+    errors.extend(opened.flat_map(|opened| opened.err().unwrap_or_default()));
+    if errors.is_empty() { Ok(facts) } else { Err(errors) }
 }
 
 /// The pipeline in a document, with all that it uses of the project.

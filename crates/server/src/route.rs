@@ -13,11 +13,12 @@ use axum::response::{IntoResponse, Response};
 use futures_util::future::BoxFuture;
 use levada_core::access::Role;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::caller::Caller;
+use crate::guard::{self, Peer};
 use crate::problem::Problem;
 use crate::{App, input};
 
@@ -70,7 +71,16 @@ pub struct Takes {
     pub stream: &'static [&'static str],
     /// A body of YAML, which becomes the input field `text`.
     pub yaml: bool,
+    /// A body of [`LARGE`] times the limit of others.
+    pub large: bool,
 }
+
+/// How many times longer than others the body may be of an operation that takes all the documents of a project.
+pub const LARGE: usize = 64;
+
+/// That the body of a request may be large, for those who read it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Large;
 
 /// A request to an operation, by somebody who may.
 pub struct Call<I> {
@@ -153,6 +163,12 @@ impl Route {
         self
     }
 
+    /// Its body may be large.
+    pub(crate) fn large(mut self) -> Self {
+        self.takes.large = true;
+        self
+    }
+
     /// Whether it changes anything, as far as its method says.
     pub fn is_unsafe(&self) -> bool {
         !matches!(self.method, Method::GET | Method::HEAD)
@@ -192,6 +208,16 @@ impl<I> Call<I> {
     /// A header, if it is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.head.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Where it came from.
+    pub(crate) fn peer(&self) -> Option<Peer> {
+        guard::peer(&self.head.extensions)
+    }
+
+    /// Whether it came over TLS.
+    pub(crate) fn is_tls(&self) -> bool {
+        guard::is_tls(&self.head.extensions)
     }
 
     /// The instant it is.
@@ -391,7 +417,7 @@ impl<const EVENTS: bool> Output for Other<EVENTS> {
 }
 
 /// A page of a list.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "{T}Page")]
 pub struct Page<T> {
     /// The items, in the order asked for.

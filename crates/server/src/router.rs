@@ -1,5 +1,5 @@
 //! Every route with its rule: the one table that the server, the OpenAPI document and the test of the matrix are made from.
-//! Below `/v1` the applied project says what is served, with rules of its own; any other path answers nothing.
+//! Below `/v1` the applied project says what is served, with rules of its own; any other path is a page, or nothing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,8 +20,9 @@ use crate::problem::{Details, Problem};
 use crate::route::Rule::{self, Metrics, Pipeline, Public, Role, Signed};
 use crate::route::{Call, Output, Route, line};
 use crate::routes::{
-    artifacts, audit, backfills, browse, connections, connectors, files, health, logs, oidc, pipelines, plans, project,
-    quarantine, recent, runs, schedules, search, secrets, served, session, settings, tokens, users, workers,
+    artifacts, audit, backfills, browse, connections, connectors, files, health, logs, oidc, overview, pipeline_list,
+    pipelines, plans, positions, project, quarantine, recent, runs, schedules, search, secrets, served, session,
+    settings, streams, tokens, users, validate, workers,
 };
 
 /// The routes, and the schemas that they refer to.
@@ -57,6 +58,7 @@ fn about(lines: &mut Lines) {
     lines.get("isReady", "/readyz", Public, "Whether the metadata store answers", health::ready);
     lines.get("getMetrics", "/metrics", Metrics, "Figures in the text format of Prometheus", health::metrics);
     lines.get("getOpenApi", "/api/v1/openapi.json", Signed, "This document", health::openapi);
+    lines.get("getOverview", "/api/v1/overview", Role(Viewer), "What goes on, in short", overview::get);
 }
 
 fn of_users(lines: &mut Lines) {
@@ -88,7 +90,9 @@ fn of_users(lines: &mut Lines) {
 fn of_pipelines(lines: &mut Lines) {
     lines.get("getProject", "/api/v1/project", Role(Viewer), "The applied documents", project::get);
     lines.put("applyProject", "/api/v1/project", Role(Editor), "Apply documents, all or none", project::put);
-    lines.get("listPipelines", "/api/v1/pipelines", Role(Viewer), "Pipelines", pipelines::list);
+    lines.last(Route::large);
+    lines.post("validateDocument", "/api/v1/validate", Role(Editor), "Check a document by itself", validate::validate);
+    lines.get("listPipelines", "/api/v1/pipelines", Role(Viewer), "Pipelines", pipeline_list::list);
     let path = "/api/v1/pipelines/{pipeline}";
     lines.get("getPipeline", path, Role(Viewer), "The document of a pipeline", pipelines::get);
     lines.put("putPipeline", path, Pipeline(Editor), "Make or change a pipeline", pipelines::put);
@@ -121,6 +125,8 @@ fn of_pipelines(lines: &mut Lines) {
     );
     let path = "/api/v1/pipelines/{pipeline}/positions";
     lines.get("listPositions", path, Role(Viewer), "What destinations remember of a pipeline's streams", plans::list);
+    let path = "/api/v1/pipelines/{pipeline}/streams";
+    lines.get("listPipelineStreams", path, Role(Viewer), "How far the streams of a pipeline are", streams::list);
     let path = "/api/v1/pipelines/{pipeline}/positions/reset";
     lines.post("resetPosition", path, Pipeline(Editor), "Load a stream from the start next time", plans::reset);
     lines.get("listRecentRuns", "/api/v1/recent-runs", Role(Viewer), "The last runs of every pipeline", recent::list);
@@ -191,6 +197,10 @@ fn of_connections(lines: &mut Lines) {
     lines.get("downloadFile", path, Role(Editor), "A file behind a connection", files::download);
     lines.get("listCollections", "/api/v1/collections", Role(Viewer), "Tables that are served", served::collections);
     lines.get("listReports", "/api/v1/reports", Role(Viewer), "Queries that are served", served::reports);
+    let path = "/api/v1/connections/{connection}/positions";
+    lines.get("listPositionsIn", path, Role(Viewer), "What a connection remembers of streams", positions::list);
+    let path = "/api/v1/connections/{connection}/positions/reset";
+    lines.post("resetPositionsIn", path, Role(Editor), "Load streams from the start next time", positions::reset);
 }
 
 fn of_schedules(lines: &mut Lines) {
@@ -223,6 +233,8 @@ fn of_the_house(lines: &mut Lines) {
     let path = "/api/v1/secrets/{secret}";
     lines.put("setSecret", path, Role(Admin), "Keep a secret", secrets::set);
     lines.delete("removeSecret", path, Role(Admin), "Remove a secret", secrets::delete);
+    let path = "/api/v1/master-key";
+    lines.post("rotateSecrets", path, Role(Admin), "Seal every secret under a new master key", secrets::rotate);
     lines.get("getSettings", "/api/v1/settings", Role(Admin), "What is configured", settings::get);
     lines.get("search", "/api/v1/search", Role(Viewer), "Pipelines, connections and runs by name", search::search);
 }
@@ -243,8 +255,10 @@ pub fn router(app: App) -> axum::Router {
         router = router.route(path, any(answer));
     }
     // what is served below is said by the project; each of it has its rule as well, and passes the same guard
-    let data = any(move |request: Request| crate::data::handle(app.clone(), request));
-    router.route(crate::data::PATH, data).fallback(async || guard::nowhere())
+    let served = app.clone();
+    let data = any(move |request: Request| crate::data::handle(served.clone(), request));
+    let pages = move |request: Request| async move { crate::ui::answer(&app.ui, &request) };
+    router.route(crate::data::PATH, data).fallback(pages)
 }
 
 impl Lines {

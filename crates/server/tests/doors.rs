@@ -92,7 +92,7 @@ fn the_description_is_kept() {
 #[tokio::test]
 async fn answers_are_safe_for_browsers() {
     let place = Place::new().await;
-    for (path, status) in [("/healthz", 200), ("/api/v1/runs", 200), ("/api/v1/runs/7", 404), ("/nowhere", 404)] {
+    for (path, status) in [("/healthz", 200), ("/api/v1/runs", 200), ("/api/v1/runs/7", 404), ("/api/nowhere", 404)] {
         let reply = place.get(path).await.is(status);
         assert_eq!(reply.headers["x-content-type-options"], "nosniff", "{path}");
         assert_eq!(reply.headers["content-security-policy"], "default-src 'none'; frame-ancestors 'none'", "{path}");
@@ -105,8 +105,10 @@ async fn answers_are_safe_for_browsers() {
 #[tokio::test]
 async fn requests_have_limits() {
     let place = Place::with(Limits { body_bytes_max: 1_000, ..Limits::default() }).await;
-    let long = json!({ "documents": [{ "path": "levada.yaml", "text": "x".repeat(2_000) }] });
+    let long = json!({ "documents": [{ "path": "levada.yaml", "text": "x".repeat(100_000) }] });
     place.put("/api/v1/project", long).await.is(413);
+    let long = json!({ "path": "levada.yaml", "text": "x".repeat(2_000) });
+    place.post("/api/v1/validate", long).await.is(413);
     let deep = format!("{{\"documents\":{}{}}}", "[".repeat(400), "]".repeat(400));
     let request = Request::put("/api/v1/project").header("content-type", "application/json");
     let reply = place.ask(&Who::Local, request.body(Body::from(deep)).unwrap()).await.is(400);

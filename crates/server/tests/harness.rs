@@ -9,6 +9,7 @@ use http_body_util::BodyExt as _;
 use levada_engine::house::{Secrets, SystemClock};
 use levada_server::guard::Local;
 use levada_server::router::router;
+use levada_server::ui::Ui;
 use levada_server::{App, Limits, Parts, Server};
 use levada_store::{KeySource, Location, Store};
 use serde_json::{Value, json};
@@ -96,6 +97,7 @@ impl Place {
             data_dir: folder.path().to_path_buf(),
             limits,
             oidc: None,
+            ui: Ui::Folder(folder.path().join("ui")),
         });
         Self { router: router(app.clone()), app, folder }
     }

@@ -258,12 +258,12 @@ async fn add(tx: &mut Tx, new: &NewBackfill, now: Timestamp) -> Result<BackfillI
     }
     if new.times.is_empty() {
         return Err(Error::new(ErrorKind::Usage, "the range holds no instant that needs a run")
-            .advise("Give another range, or see what it holds with `--dry-run`."));
+            .advise("Give another range, or see in a dry run what it holds."));
     }
     let known = "SELECT name FROM pipelines WHERE name = $1 AND removed = 0";
     if tx.row(known, &[new.pipeline.as_str().into()]).await?.is_none() {
         return Err(Error::new(ErrorKind::NotFound, format!("there is no pipeline {}", new.pipeline))
-            .advise("List them: `levada pipelines`."));
+            .advise("List what there is."));
     }
     let times: Vec<i64> = new.times.iter().map(|time| time.as_micros()).collect();
     let times = serde_json::to_string(&times).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
@@ -387,8 +387,7 @@ async fn set_state(tx: &mut Tx, id: BackfillId, state: BackfillState) -> Result<
     Err(match tx.row("SELECT id FROM backfills WHERE id = $1", &[id.into()]).await? {
         Some(_) => Error::new(ErrorKind::Refused, format!("the backfill {id} has ended, or is about to"))
             .advise("Start another one."),
-        None => Error::new(ErrorKind::NotFound, format!("there is no backfill {id}"))
-            .advise("List them: `levada backfills list`."),
+        None => Error::new(ErrorKind::NotFound, format!("there is no backfill {id}")).advise("List what there is."),
     })
 }
 

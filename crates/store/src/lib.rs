@@ -5,6 +5,7 @@ mod access;
 mod audit;
 mod audit_log;
 mod backfills;
+mod dashboard;
 mod datasets;
 mod db;
 mod documents;
@@ -14,6 +15,7 @@ mod overview;
 mod pipelines;
 #[cfg(test)]
 mod plans;
+mod progress;
 mod project;
 mod retention;
 mod retry;
@@ -40,11 +42,13 @@ pub use access::{
 };
 pub use audit_log::{AuditCheck, AuditEntry, AuditFilter, AuditHead, AuditLine, Broken};
 pub use backfills::{Backfill, BackfillFilter, BackfillState, NewBackfill, Only};
+pub use dashboard::{Counts, Dashboard, Failed, Fire, Hour, Loaded, RunningRun};
 pub use db::{Commits, Dialect, Location, RunCounts, Signal};
 pub use documents::{Document, Kept, Kind, NewDocument};
 pub use live::{Feed, LiveEvent};
 pub use overview::{Holder, Pool, RecentRun, RecentRuns};
 pub use pipelines::{LastRun, Pipeline};
+pub use progress::{NewProgress, TaskProgress, Volume};
 pub use project::{Applied, Change, NewProject, Project};
 pub use retention::Keep;
 pub use retry::{Again, What};
@@ -61,6 +65,7 @@ use db::{Db, Tx};
 #[derive(Clone)]
 pub struct Store {
     db: Arc<Db>,
+    place: Arc<str>,
 }
 
 /// Connections that read.
@@ -95,12 +100,17 @@ impl Store {
     async fn bring(db: Db, location: &Location) -> Result<Self> {
         migrate::refuse_moved(&db, location).await?;
         migrate::migrate(&db, location).await?;
-        Ok(Self { db: Arc::new(db) })
+        Ok(Self { db: Arc::new(db), place: location.place()?.into() })
     }
 
     /// The version of its tables.
     pub fn version(&self) -> usize {
         schema::MIGRATIONS.len()
+    }
+
+    /// Where it is, without user and password.
+    pub fn place(&self) -> &str {
+        &self.place
     }
 
     /// Which database it is.

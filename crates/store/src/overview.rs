@@ -63,17 +63,17 @@ pub struct Holder {
 }
 
 impl Store {
-    /// The last runs of each of some pipelines, in the order of their names, from behind a name on; of one pipeline if it is
-    /// named.
+    /// The last runs of each of some pipelines, in the order of their names, from behind a name on; of all, or of those
+    /// that are named.
     pub async fn recent_runs(
         &self,
-        pipeline: Option<String>,
+        names: Option<Vec<String>>,
         after: Option<String>,
         pipelines: usize,
         runs: usize,
     ) -> Result<Vec<RecentRuns>> {
         let recent =
-            async move |tx: &mut Tx| recent_runs(tx, pipeline.as_deref(), after.as_deref(), pipelines, runs).await;
+            async move |tx: &mut Tx| recent_runs(tx, names.as_deref(), after.as_deref(), pipelines, runs).await;
         self.db.read(recent).await
     }
 
@@ -90,25 +90,26 @@ impl Store {
 
 pub(crate) async fn recent_runs(
     tx: &mut Tx,
-    pipeline: Option<&str>,
+    names: Option<&[String]>,
     after: Option<&str>,
     pipelines: usize,
     runs: usize,
 ) -> Result<Vec<RecentRuns>> {
     // the oldest run that is shown of each pipeline comes first, so that both databases read its runs by the index
-    let sql = "SELECT q.name, r.id, r.state, r.created_at, r.started_at, r.ended_at FROM (\
-               SELECT p.name, COALESCE((SELECT l.id FROM runs l WHERE l.pipeline = p.name ORDER BY l.id DESC \
-               LIMIT 1 OFFSET $1), 0) AS oldest FROM pipelines p WHERE p.removed = 0 AND p.name > $2 \
-               AND ($3 = '' OR p.name = $3) ORDER BY p.name LIMIT $4) q \
-               LEFT JOIN runs r ON r.pipeline = q.name AND r.id >= q.oldest ORDER BY q.name, r.id DESC";
-    let values = [
-        runs.saturating_sub(1).into(),
-        after.unwrap_or_default().into(),
-        pipeline.unwrap_or_default().into(),
-        pipelines.into(),
-    ];
+    let mut values = vec![runs.saturating_sub(1).into(), after.unwrap_or_default().into(), pipelines.into()];
+    let named = match names {
+        Some(names) => format!("AND {}", tx.among("p.name", &mut values, names.iter().map(String::as_str))),
+        None => String::new(),
+    };
+    let sql = format!(
+        "SELECT q.name, r.id, r.state, r.created_at, r.started_at, r.ended_at FROM (\
+         SELECT p.name, COALESCE((SELECT l.id FROM runs l WHERE l.pipeline = p.name ORDER BY l.id DESC \
+         LIMIT 1 OFFSET $1), 0) AS oldest FROM pipelines p WHERE p.removed = 0 AND p.name > $2 \
+         {named} ORDER BY p.name LIMIT $3) q \
+         LEFT JOIN runs r ON r.pipeline = q.name AND r.id >= q.oldest ORDER BY q.name, r.id DESC"
+    );
     let mut found: Vec<RecentRuns> = Vec::new();
-    for mut row in tx.rows(sql, &values).await? {
+    for mut row in tx.rows(&sql, &values).await? {
         let (pipeline, id) = (row.text()?, row.int_or_null()?);
         if found.last().is_none_or(|last| last.pipeline != pipeline) {
             found.push(RecentRuns { pipeline, runs: Vec::new() });

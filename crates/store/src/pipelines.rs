@@ -125,8 +125,9 @@ pub(crate) async fn remove_others(tx: &mut Tx, names: &[String]) -> Result<Vec<S
 async fn pause(tx: &mut Tx, name: &str, paused: bool, now: Timestamp) -> Result<()> {
     let sql = "UPDATE pipelines SET paused = $1 WHERE name = $2 AND removed = 0";
     if tx.execute(sql, &[paused.into(), name.into()]).await? == 0 {
-        return Err(Error::new(ErrorKind::NotFound, format!("there is no pipeline {name}"))
-            .advise("List them: `levada pipelines`."));
+        return Err(
+            Error::new(ErrorKind::NotFound, format!("there is no pipeline {name}")).advise("List what there is.")
+        );
     }
     schedules::pause_all(tx, name, paused).await?;
     let mut history = History::new(now);

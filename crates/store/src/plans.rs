@@ -154,6 +154,9 @@ async fn check(location: &Location) {
         ("SELECT MIN(next_at)", "schedules_due"),
         ("AND admitted = 0", "runs_open"),
         ("r.state IN ('failed', 'cancelled')", "runs_bad"),
+        ("ended_at / 3600000000", "runs_ended"),
+        ("WHERE r.state = 'failed' AND r.ended_at >=", "runs_ended"),
+        ("r.state = 'running' AND r.ended_at IS NULL", "runs_open"),
     ] {
         let mut found = plans.iter().filter(|(sql, _)| sql.contains(part)).peekable();
         assert!(found.peek().is_some(), "nothing asked for {part}");
@@ -170,13 +173,17 @@ async fn lists_are_fast(store: &Store) {
     let named = |name: &str| RunFilter { pipeline: Some(name.to_owned()), ..page.clone() };
     let lists = [
         page.clone(),
-        RunFilter { before: Some(RunId(50_000)), ..page.clone() },
+        RunFilter { after: Some(RunId(50_000)), ..page.clone() },
         named("p"),
         named("p7"),
         RunFilter { state: Some(RunState::Failed), ..page.clone() },
         RunFilter { state: Some(RunState::Cancelled), ..named("p7") },
         RunFilter { cause: Some(Cause::Backfill), ..page.clone() },
-        RunFilter { since: Some(NOW.minus(Duration::from_secs(150_000))), ..page },
+        RunFilter { since: Some(NOW.minus(Duration::from_secs(150_000))), ..page.clone() },
+        RunFilter { until: Some(NOW.minus(Duration::from_secs(190_000))), ..page.clone() },
+        RunFilter { is_ascending: true, after: Some(RunId(90_000)), ..page.clone() },
+        RunFilter { search: Some("p77".to_owned()), ..page.clone() },
+        RunFilter { search: Some("nothing is called so".to_owned()), ..page },
     ];
     for filter in lists {
         let told = format!("{filter:?}");
@@ -185,6 +192,12 @@ async fn lists_are_fast(store: &Store) {
     assert_eq!(store.pipelines().await.unwrap().len() as i64, PIPELINES + 1);
     fast("pipelines", async || store.pipelines().await.map(drop)).await;
     fast("recent runs", async || store.recent_runs(None, None, 1_000, 20).await.map(drop)).await;
+    let dashboard = store.dashboard(NOW).await.unwrap();
+    assert_eq!(dashboard.ended.succeeded + dashboard.ended.failed, PAST as u64);
+    assert_eq!((dashboard.failed.len(), dashboard.fires.len()), (20, 10));
+    fast("the first page", async || store.dashboard(NOW).await.map(drop)).await;
+    let some: Vec<String> = (1..=50).map(|n| format!("p{n}")).collect();
+    fast("recent runs of some", async || store.recent_runs(Some(some.clone()), None, 50, 20).await.map(drop)).await;
     fast("pools", async || store.pools().await.map(drop)).await;
     fast("held", async || store.held().await.map(drop)).await;
     fast("open runs", async || store.open_runs().await.map(drop)).await;
@@ -226,14 +239,19 @@ async fn operate(tx: &mut Tx, worker: WorkerId) -> Result<()> {
     overview::recent_runs(tx, None, None, 50, 20).await?;
     overview::pools(tx).await?;
     overview::held(tx).await?;
+    overview::recent_runs(tx, Some(&["p".to_owned(), "p7".to_owned()]), None, 50, 20).await?;
+    dashboard::dashboard(tx, NOW).await?;
+    progress::progress(tx, Some(RunId(50_000))).await?;
     let all = RunFilter { limit: 50, ..RunFilter::default() };
     let pipeline = Some("p".to_owned());
     for filter in [
         all.clone(),
-        RunFilter { pipeline: pipeline.clone(), before: Some(RunId(50_000)), ..all.clone() },
+        RunFilter { pipeline: pipeline.clone(), after: Some(RunId(50_000)), ..all.clone() },
         RunFilter { state: Some(RunState::Failed), ..all.clone() },
         RunFilter { state: Some(RunState::Running), pipeline, ..all.clone() },
-        RunFilter { since: Some(NOW), ..all },
+        RunFilter { since: Some(NOW), ..all.clone() },
+        RunFilter { until: Some(NOW), is_ascending: true, ..all.clone() },
+        RunFilter { search: Some("p7".to_owned()), ..all },
     ] {
         views::runs(tx, &filter).await?;
     }

@@ -23,6 +23,8 @@ pub struct Keep {
 const BATCH: i64 = 100;
 /// How long workers are remembered that are gone.
 const WORKERS: Duration = Duration::from_secs(24 * 3_600);
+/// How long it is known what was moved.
+const MOVED: Duration = Duration::from_secs(31 * 24 * 3_600);
 
 impl Store {
     /// Removes runs that are too old or too many, up to a batch of them; never one that is open, nor the last of its
@@ -72,6 +74,7 @@ async fn remove(tx: &mut Tx, runs: &[RunId], now: Timestamp) -> Result<Vec<RunId
     let gone = "DELETE FROM workers WHERE state = 'gone' AND beat_at < $1";
     tx.later(gone, &[now.minus(WORKERS).into()]).await?;
     crate::access::remove_expired(tx, now).await?;
+    crate::progress::remove_old(tx, now.minus(WORKERS), now.minus(MOVED)).await?;
     if runs.is_empty() {
         return Ok(Vec::new());
     }

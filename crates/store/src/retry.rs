@@ -53,8 +53,9 @@ async fn run_again(tx: &mut Tx, again: &Again, now: Timestamp) -> Result<Created
     let sql = "SELECT r.pipeline, r.document, r.project, r.state, r.params, r.options, r.schedule, r.fire_time, \
                COALESCE(p.document, r.document) FROM runs r LEFT JOIN pipelines p ON p.name = r.pipeline WHERE r.id = $1";
     let Some(mut row) = tx.row(sql, &[again.run.into()]).await? else {
-        return Err(Error::new(ErrorKind::NotFound, format!("there is no run {}", again.run))
-            .advise("List them: `levada runs`."));
+        return Err(
+            Error::new(ErrorKind::NotFound, format!("there is no run {}", again.run)).advise("List what there is.")
+        );
     };
     let (pipeline, mut document, mut project) = (row.text()?, row.int()?, row.int_or_null()?);
     let state = crate::views::run_state(&row.text()?)?;

@@ -184,7 +184,7 @@ impl Store {
         let pause = async move |tx: &mut Tx| {
             if set_paused(tx, &pipeline, Some(&name), BY_ITSELF, paused).await? == 0 {
                 let message = format!("the pipeline {pipeline} has no schedule {name}");
-                return Err(Error::new(ErrorKind::NotFound, message).advise("List them: `levada schedule list`."));
+                return Err(Error::new(ErrorKind::NotFound, message).advise("List what there is."));
             }
             Ok(())
         };

@@ -2,7 +2,7 @@
 //! number given by the database, `{bytes}` bytes.
 
 /// Each migration once, in order; the version of a store is how many of them it has. Never change one that was released.
-pub(crate) const MIGRATIONS: &[&str] = &[FIRST, SECOND];
+pub(crate) const MIGRATIONS: &[&str] = &[FIRST, SECOND, THIRD];
 
 /// All tables but `meta`, each after those that it refers to.
 pub(crate) fn tables() -> impl Iterator<Item = &'static str> {
@@ -239,4 +239,26 @@ CREATE TABLE settings (
     value TEXT NOT NULL,
     updated_at BIGINT NOT NULL
 );
+";
+
+/// How far syncs are that are at work, and what was moved in each hour. Of runs that ended the state can be counted without
+/// a look at them.
+const THIRD: &str = "
+CREATE TABLE progress (
+    task_run BIGINT NOT NULL PRIMARY KEY,
+    run BIGINT NOT NULL,
+    epoch BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    figures TEXT NOT NULL
+);
+CREATE INDEX progress_of_run ON progress (run);
+CREATE TABLE moved (
+    hour BIGINT NOT NULL,
+    worker BIGINT NOT NULL,
+    moved_rows BIGINT NOT NULL,
+    moved_bytes BIGINT NOT NULL,
+    PRIMARY KEY (hour, worker)
+);
+DROP INDEX runs_ended;
+CREATE INDEX runs_ended ON runs (ended_at, state) WHERE ended_at IS NOT NULL;
 ";

@@ -12,7 +12,7 @@ use crate::Store;
 use crate::db::{Row, Tx, Value};
 use crate::runs::Cause;
 
-/// Which runs to list, the newest first.
+/// Which runs to list, the newest first unless asked for otherwise.
 #[derive(Debug, Clone, Default)]
 pub struct RunFilter {
     /// Of this pipeline.
@@ -23,10 +23,16 @@ pub struct RunFilter {
     pub cause: Option<Cause>,
     /// Made at this instant or later.
     pub since: Option<Timestamp>,
+    /// Made before this instant.
+    pub until: Option<Timestamp>,
     /// Of this backfill.
     pub backfill: Option<BackfillId>,
-    /// Older than this run, which is the last of the page before.
-    pub before: Option<RunId>,
+    /// With this text in the name of the pipeline, or with this number.
+    pub search: Option<String>,
+    /// The oldest first.
+    pub is_ascending: bool,
+    /// Behind this run, which is the last of the page before.
+    pub after: Option<RunId>,
     /// Most runs; 1,000 at most.
     pub limit: usize,
 }
@@ -135,7 +141,7 @@ pub struct Happening {
 const PAGE_MAX: usize = 1_000;
 
 impl Store {
-    /// A page of runs, the newest first.
+    /// A page of runs.
     pub async fn runs(&self, filter: RunFilter) -> Result<Vec<Run>> {
         self.db.read(async move |tx: &mut Tx| runs(tx, &filter).await).await
     }
@@ -211,8 +217,19 @@ pub(crate) async fn runs(tx: &mut Tx, filter: &RunFilter) -> Result<Vec<Run>> {
     if let Some(backfill) = filter.backfill {
         add(" AND r.backfill = ?", backfill.into());
     }
-    if let Some(before) = filter.before {
-        add(" AND r.id < ?", before.into());
+    if let Some(after) = filter.after {
+        add(if filter.is_ascending { " AND r.id > ?" } else { " AND r.id < ?" }, after.into());
+    }
+    if let Some(until) = filter.until {
+        add(" AND r.created_at < ?", until.into());
+        // younger runs have higher numbers
+        let bound = " AND r.id < COALESCE((SELECT m.id FROM runs m WHERE m.created_at >= ? ORDER BY m.created_at LIMIT 1), \
+                     9223372036854775807)";
+        add(bound, until.plus(SKEW).into());
+    }
+    if let Some(search) = &filter.search {
+        let number: i64 = search.trim_start_matches('#').parse().unwrap_or(-1);
+        add(&format!(" AND (r.id = {number} OR LOWER(r.pipeline) LIKE ? ESCAPE '!')"), like(search).into());
     }
     if let Some(since) = filter.since {
         add(" AND r.created_at >= ?", since.into());
@@ -230,11 +247,22 @@ pub(crate) async fn runs(tx: &mut Tx, filter: &RunFilter) -> Result<Vec<Run>> {
             RunState::Succeeded => "",
         });
     }
+    let direction = if filter.is_ascending { "" } else { " DESC" };
     let sql = format!(
         "SELECT {RUN_COLUMNS} FROM runs r JOIN documents d ON d.id = r.document WHERE r.id > 0{conditions} \
-         ORDER BY r.id DESC LIMIT $1"
+         ORDER BY r.id{direction} LIMIT $1"
     );
     tx.rows(&sql, &values).await?.iter_mut().map(read_run).collect()
+}
+
+/// A pattern of texts that hold another one.
+fn like(text: &str) -> String {
+    let escaped: String = text
+        .to_lowercase()
+        .chars()
+        .flat_map(|c| matches!(c, '!' | '%' | '_').then_some('!').into_iter().chain(std::iter::once(c)))
+        .collect();
+    format!("%{escaped}%")
 }
 
 async fn run(tx: &mut Tx, id: RunId) -> Result<Option<Run>> {
@@ -275,7 +303,8 @@ pub(crate) fn run_state(name: &str) -> Result<RunState> {
     RunState::from_name(name).ok_or_else(|| unknown("state", name))
 }
 
-fn cause(name: &str) -> Result<Cause> {
+/// What a run was made by, of its stable name.
+pub(crate) fn cause(name: &str) -> Result<Cause> {
     Cause::from_name(name).ok_or_else(|| unknown("cause", name))
 }
 

@@ -33,9 +33,7 @@ const NAMES_MAX: usize = 3;
 async fn of_run(tx: &mut Tx, run: RunId, now: Timestamp) -> Result<String> {
     let sql = "SELECT state, ended_at, admitted, pipeline FROM runs WHERE id = $1";
     let Some(mut row) = tx.row(sql, &[run.into()]).await? else {
-        return Err(
-            Error::new(ErrorKind::NotFound, format!("there is no run {run}")).advise("List them: `levada runs`.")
-        );
+        return Err(Error::new(ErrorKind::NotFound, format!("there is no run {run}")).advise("List what there is."));
     };
     let (state, ended_at, admitted, pipeline) = (row.text()?, row.time_or_null()?, row.flag()?, row.text()?);
     if let Some(at) = ended_at {
@@ -59,7 +57,7 @@ async fn of_run(tx: &mut Tx, run: RunId, now: Timestamp) -> Result<String> {
 /// A run that has not had its turn.
 async fn of_place(tx: &mut Tx, run: RunId, pipeline: &str) -> Result<String> {
     if place_of(tx, pipeline).await? == Place::Paused {
-        return Ok(format!("the pipeline {pipeline} is paused: `levada resume {pipeline}`"));
+        return Ok(format!("the pipeline {pipeline} is paused: it goes on when it is resumed"));
     }
     let sql = "SELECT id FROM runs WHERE pipeline = $1 AND ended_at IS NULL AND id <> $2 AND admitted = 1 ORDER BY id";
     let mut open = Vec::new();
@@ -91,8 +89,9 @@ pub(crate) async fn of_task_run(tx: &mut Tx, id: TaskRunId, now: Timestamp) -> R
                t.wake_on, t.pool, t.slots, t.runs_on, t.error, t.failed, t.started_at, r.owner \
                FROM task_runs t JOIN runs r ON r.id = t.run WHERE t.id = $1";
     let Some(mut row) = tx.row(sql, &[id.into()]).await? else {
-        return Err(Error::new(ErrorKind::NotFound, format!("there is no task run {id}"))
-            .advise("List those of a run: `levada show RUN`."));
+        return Err(
+            Error::new(ErrorKind::NotFound, format!("there is no task run {id}")).advise("List those of its run.")
+        );
     };
     let (state, ended_at, admitted, pipeline) = (row.text()?, row.time_or_null()?, row.flag()?, row.text()?);
     let task = Task {

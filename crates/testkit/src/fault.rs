@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_schema::Field;
 use futures_util::future::BoxFuture;
-use levada_core::batch::Batch;
+use levada_core::batch::{Batch, Reject};
 use levada_core::connector::{CheckStep, Connection};
 use levada_core::destination::{Accepted, Destination, Durable, Load, LoadEnd, LoadPlan, LoadSpec, Writer};
 use levada_core::error::{Error, ErrorKind, Result};
@@ -217,6 +217,10 @@ impl Destination for FaultyDestination {
 
     fn commits(&self) -> BoxFuture<'_, Result<Vec<Commit>>> {
         self.inner.commits()
+    }
+
+    fn rejects<'a>(&'a self, load_id: &'a str, skip: usize, limit: usize) -> BoxFuture<'a, Result<Vec<Reject>>> {
+        self.inner.rejects(load_id, skip, limit)
     }
 
     fn forget<'a>(&'a self, key: &'a StreamKey) -> BoxFuture<'a, Result<bool>> {

@@ -272,6 +272,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/connections/{connection}/positions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a connection remembers of streams
+         * @description Takes the role viewer.
+         */
+        get: operations["listPositionsIn"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/connections/{connection}/positions/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Load streams from the start next time
+         * @description Takes the role editor.
+         */
+        post: operations["resetPositionsIn"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/connections/{connection}/preview": {
         parameters: {
             query?: never;
@@ -406,6 +446,26 @@ export interface paths {
         get: operations["streamEvents"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/master-key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Seal every secret under a new master key
+         * @description Takes the role admin.
+         */
+        post: operations["rotateSecrets"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1492,6 +1552,26 @@ export interface paths {
         patch: operations["updateUser"];
         trace?: never;
     };
+    "/api/v1/validate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check a document by itself
+         * @description Takes the role editor.
+         */
+        post: operations["validateDocument"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/ways-in": {
         parameters: {
             query?: never;
@@ -1874,12 +1954,6 @@ export interface components {
             path_endings: string[];
             /** @description Whether its streams live in namespaces. */
             namespaces: boolean;
-            /** @description The ways it can be written to. */
-            writes: components["schemas"]["WriteMode"][];
-            /** @description Whether its streams bring an order of their own, so that an incremental read needs no cursor column. */
-            own_order: boolean;
-            /** @description Whether it holds files that can be listed and downloaded. */
-            files: boolean;
             /** @description The JSON schema of its settings; those that are secrets are `writeOnly`. */
             settings: unknown;
         };
@@ -1910,6 +1984,26 @@ export interface components {
             version: number;
             /** @description The text, YAML. */
             text: string;
+        };
+        /** @description What a document turned out to hold. */
+        DocumentFacts: {
+            /** @description The pipeline; null for a document without one. */
+            pipeline?: string | null;
+            /**
+             * Format: uint
+             * @description How many tasks it has.
+             */
+            tasks: number;
+            /**
+             * Format: uint
+             * @description How many streams its syncs name.
+             */
+            streams: number;
+            /**
+             * Format: uint
+             * @description How many connections the document has by itself.
+             */
+            connections: number;
         };
         /** @description The documents of the project. */
         Documents: {
@@ -1988,6 +2082,11 @@ export interface components {
             /** @description The next fires, in order; fewer than asked for if it never fires again. */
             fires: components["schemas"]["Fire"][];
         };
+        /** @description The positions that were forgotten. */
+        Forgotten: {
+            /** @description Each of them. */
+            reset: components["schemas"]["StreamKey"][];
+        };
         /** @description What was found, the best first; 20 at most. */
         Found: {
             /** @description Each of it. */
@@ -1999,6 +2098,38 @@ export interface components {
             tag: string;
             /** @description The role. */
             role: components["schemas"]["Role"];
+        };
+        /** @description What a destination remembers of a stream, for people. */
+        HeldPosition: {
+            /** @description What loads it, as `pipeline/task`; for a copy without documents the source's address, without credentials. */
+            pipeline: string;
+            /** @description The stream at the source. */
+            stream: string;
+            /** @description The table or folder that it is loaded into. */
+            target: string;
+            /** @description How far it was read, as its source tells it; null where every load reads everything. */
+            position?: unknown;
+            /** @description The name of the last load. */
+            load: string;
+            /**
+             * Format: uint64
+             * @description Rows that it wrote.
+             */
+            rows_written: number;
+            /**
+             * Format: uint64
+             * @description Rows that it put into the quarantine.
+             */
+            rows_rejected: number;
+            /** @description When it was committed. */
+            committed_at: string;
+        };
+        /** @description A page of a list. */
+        HeldPositionPage: {
+            /** @description The items, in the order asked for. */
+            items: components["schemas"]["HeldPosition"][];
+            /** @description What to give as `after` for the next page; null on the last one. */
+            next?: string | null;
         };
         /** @description Something that was found. */
         Hit: {
@@ -2137,9 +2268,11 @@ export interface components {
              * @description How many runs it has.
              */
             total: number;
-            /** @description The instants of its runs, in the order in which they start; the first 1,000. */
+            /** @description The instants of its runs, in the order in which they start; the first of them. */
             fire_times: components["schemas"]["Timestamp"][];
         };
+        /** @description Where the master key of the secrets is. */
+        MasterKey: "file" | "environment";
         /** @description Who asks. */
         Me: {
             /** @description What they are called in the audit log. */
@@ -2151,6 +2284,8 @@ export interface components {
         };
         /** @description One of several mistakes. */
         Mistake: {
+            /** @description The stable name of its kind. */
+            kind: string;
             /** @description What went wrong. */
             message: string;
             /** @description Where, outermost first. */
@@ -2523,6 +2658,8 @@ export interface components {
             retention: components["schemas"]["Retention"];
             /** @description Whether pipelines may run programs. */
             commands: boolean;
+            /** @description Where the master key of the secrets is. */
+            master_key: components["schemas"]["MasterKey"];
         };
         /** @description One step of a test. */
         Step: {
@@ -2559,6 +2696,28 @@ export interface components {
              * @description The version of its tables.
              */
             version: number;
+            /** @description Where it is, without user and password. */
+            place: string;
+            /**
+             * Format: uint64
+             * @description Pipelines that are applied.
+             */
+            pipelines: number;
+            /**
+             * Format: uint64
+             * @description Runs that have not ended.
+             */
+            open_runs: number;
+            /**
+             * Format: uint64
+             * @description Workers that are signed on.
+             */
+            workers: number;
+            /**
+             * Format: uint64
+             * @description Secrets that it keeps.
+             */
+            secrets: number;
         };
         /** @description A stream of a run with rows in the quarantine. */
         Stream: {
@@ -2589,10 +2748,15 @@ export interface components {
              * @description How many bytes it has, roughly.
              */
             bytes_estimate?: number | null;
-            /** @description The columns that can be the cursor of an incremental read. */
-            cursors: string[];
             /** @description Its columns. */
             columns: components["schemas"]["Column"][];
+        };
+        /** @description Which load a position belongs to: one pipeline task's stream, the same in every run. */
+        StreamKey: {
+            /** @description `pipeline/task`, or for `levada copy` the source's address without credentials. */
+            pipeline: string;
+            /** @description The source's stream name. */
+            stream: string;
         };
         /** @description A page of a list. */
         StreamPage: {
@@ -2973,7 +3137,10 @@ export interface operations {
     };
     verifyAudit: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The head that an earlier check told, as NUMBER:HASH: the log has to be a continuation of that one. */
+                head?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3359,11 +3526,81 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    listPositionsIn: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the page before. */
+                after?: string;
+                /** @description How many; 50 unless given, 1,000 at most. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The connection. */
+                connection: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What a connection remembers of streams */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeldPositionPage"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    resetPositionsIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The connection. */
+                connection: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /**
+                     * @description The streams, by their names at their source.
+                     * @default []
+                     */
+                    streams?: string[];
+                    /** @description Only what this one loaded, as `pipeline/task`. */
+                    pipeline?: string | null;
+                    /**
+                     * @description Every stream, in place of `streams`.
+                     * @default false
+                     */
+                    all?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description Load streams from the start next time */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Forgotten"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     previewStream: {
         parameters: {
-            query: {
-                /** @description The stream. */
-                stream: string;
+            query?: {
+                /** @description The stream; not needed where there is only one. */
+                stream?: string;
                 /** @description How many; 50 at most, and unless given. */
                 limit?: number;
             };
@@ -3539,6 +3776,32 @@ export interface operations {
                 content: {
                     "text/event-stream": string;
                 };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    rotateSecrets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @description The key, where the environment gives it; where it is a file, a new one is made. */
+                    key?: components["schemas"]["Secret"] | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Seal every secret under a new master key */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: components["responses"]["Problem"];
         };
@@ -3773,6 +4036,11 @@ export interface operations {
                      * @default false
                      */
                     dry_run?: boolean;
+                    /**
+                     * Format: uint32
+                     * @description How many of the instants to tell; 1,000 unless given, 100,000 at most.
+                     */
+                    told?: number | null;
                 };
             };
         };
@@ -3903,6 +4171,8 @@ export interface operations {
                     full_refresh?: boolean;
                     /** @description A document that is not saved, YAML, in place of the pipeline's. Takes the role editor. */
                     text?: string | null;
+                    /** @description The file that `text` is, as mistakes name it. */
+                    path?: string | null;
                 };
             };
         };
@@ -5171,6 +5441,8 @@ export interface operations {
                      * @description When it ends, in days; 90 unless given, 730 at most.
                      */
                     days?: number | null;
+                    /** @description Whose it is; given only by the command line of the machine that has the metadata store, which is no user. */
+                    user?: string | null;
                 };
             };
         };
@@ -5368,6 +5640,43 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["User"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    validateDocument: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description The file that it is, as mistakes name it. */
+                    path: string;
+                    /** @description The text, YAML. */
+                    text: string;
+                    /**
+                     * @description Values of the pipeline's parameters.
+                     * @default {}
+                     */
+                    params?: {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+        responses: {
+            /** @description Check a document by itself */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DocumentFacts"];
                 };
             };
             default: components["responses"]["Problem"];

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use futures_util::future::BoxFuture;
+use levada_core::batch::Reject;
 use levada_core::destination::{Destination, Load, LoadPlan, LoadSpec, PlannedColumn, Promise, WriteMode};
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::naming::{LengthUnit, NameRules};
@@ -20,7 +21,7 @@ use super::load::FilesLoad;
 use super::manifest::{self, Manifest};
 use super::place::{self, Opened, Place, join};
 use super::settings::{Root, Settings, own_compression};
-use super::{Files, blocking, discover};
+use super::{Files, blocking, discover, quarantine};
 
 /// Below as many rows one writer makes one file.
 const ROWS_PER_WRITER: u64 = 200_000;
@@ -96,6 +97,11 @@ impl Destination for Files {
     fn forget<'a>(&'a self, key: &'a StreamKey) -> BoxFuture<'a, Result<bool>> {
         let (settings, key) = (self.settings.clone(), key.clone());
         blocking(move || forget(place::open(&settings)?.place.as_ref(), &key))
+    }
+
+    fn rejects<'a>(&'a self, load_id: &'a str, skip: usize, limit: usize) -> BoxFuture<'a, Result<Vec<Reject>>> {
+        let (settings, load) = (self.settings.clone(), load_id.to_owned());
+        blocking(move || quarantine::read(place::open(&settings)?.place.as_ref(), &load, skip, limit))
     }
 
     fn begin<'a>(&'a self, spec: LoadSpec, plan: LoadPlan) -> BoxFuture<'a, Result<Box<dyn Load>>> {

@@ -280,5 +280,5 @@ pub fn missing(root: &Opened, name: &str) -> Error {
     let known: Vec<&str> = files.iter().filter(|f| is_data(f)).map(|f| f.path.as_str()).collect();
     Error::new(ErrorKind::NotFound, format!("no file matches `{name}`"))
         .at(root.place.address())
-        .advise(format!("{}List what exists with `levada discover`.", did_you_mean(nearest(name, &known))))
+        .advise(format!("{}List what there is.", did_you_mean(nearest(name, &known))))
 }

@@ -19,6 +19,7 @@ use super::format::csv::Dialect;
 use super::format::{self, FileWriter};
 use super::manifest::{self, Entry, Manifest};
 use super::place::{self, FileMeta, Guard, Place, Upload, join};
+use super::quarantine;
 use super::settings::Settings;
 
 /// A load from `begin` to its end.
@@ -258,7 +259,7 @@ impl Work {
             rows_rejected: end.rejects.len() as u64,
             committed_at: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
         };
-        self.write_rejects(end, &commit.committed_at)?;
+        quarantine::write(self.place.as_ref(), &self.home, &self.spec, &end.rejects, &commit.committed_at)?;
         let mut commits = self.before.as_ref().map(|(_, m)| m.commits.clone()).unwrap_or_default();
         commits.retain(|known| known.key != commit.key);
         commits.push(commit);
@@ -302,30 +303,6 @@ impl Work {
             }
         }
         Ok(Schema::new(fields))
-    }
-
-    /// The quarantine of this load, one JSON object per line.
-    fn write_rejects(&self, end: &LoadEnd, rejected_at: &str) -> Result<()> {
-        if end.rejects.is_empty() {
-            return Ok(());
-        }
-        let mut lines = String::new();
-        for reject in &end.rejects {
-            let line = serde_json::json!({
-                "load_id": self.spec.load_id,
-                "pipeline": self.spec.key.pipeline,
-                "stream": self.spec.key.stream,
-                "target": self.spec.target,
-                "column_name": reject.column,
-                "reason": reject.reason,
-                "row_json": reject.row,
-                "rejected_at": rejected_at,
-            });
-            lines.push_str(&line.to_string());
-            lines.push('\n');
-        }
-        let path = format!("{}/rejects-{}.jsonl", self.home, self.spec.load_id);
-        self.place.put_new(&path, lines.as_bytes()).map(|_| ())
     }
 }
 

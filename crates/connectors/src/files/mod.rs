@@ -12,6 +12,7 @@ mod manifest;
 mod open;
 mod place;
 mod position;
+mod quarantine;
 mod settings;
 mod source;
 mod text;

@@ -70,7 +70,7 @@ impl File {
             errors.push(
                 Error::new(ErrorKind::Config, "the file says nothing")
                     .at(name)
-                    .advise("Write `connections:` and `sync:`; `levada init` makes an example."),
+                    .advise("Write `connections:` and `sync:`, or `tasks:`."),
             );
         }
         if errors.is_empty() { Ok(file) } else { Err(errors) }
@@ -315,8 +315,8 @@ impl File {
         let raw = self.raw()?;
         let missing = open.iter().map(|name| {
             let message = format!("the parameter `{name}` has no value");
-            let advice = format!("Give one with `--param {name}=..`, or add a `default`.");
-            self.error(raw.locate(&["params", name]), &message, &advice)
+            let advice = "Give it one for this run, or add a `default`.";
+            self.error(raw.locate(&["params", name]), &message, advice)
         });
         Err(missing.collect())
     }
@@ -340,8 +340,23 @@ impl File {
 
     /// The words to find the pipeline by, as written.
     pub fn tags(&self) -> Vec<String> {
-        let tags = self.pipeline.as_ref().and_then(|raw| raw.get("tags"));
-        tags.and_then(|tags| decode::decode(tags).ok()).unwrap_or_default()
+        self.says("tags").unwrap_or_default()
+    }
+
+    /// What the pipeline is for.
+    pub fn description(&self) -> Option<String> {
+        self.says("description")
+    }
+
+    /// Who answers for the pipeline.
+    pub fn owner(&self) -> Option<String> {
+        self.says("owner")
+    }
+
+    /// What the pipeline has below a key, as it is written.
+    fn says<T: serde::de::DeserializeOwned>(&self, key: &str) -> Option<T> {
+        let node = self.pipeline.as_ref().and_then(|raw| raw.get(key));
+        node.and_then(|node| decode::decode(node).ok())
     }
 
     /// Whether the pipeline declares a parameter.

@@ -15,10 +15,11 @@ use levada_core::error::{Context, Error, ErrorKind, Result};
 use levada_core::id::{RunId, WorkerId};
 use levada_core::redact::Redactor;
 use levada_core::time::{Clock, Timestamp};
-use levada_store::{Claim, Store};
+use levada_store::{Claim, NewProgress, Store};
 use serde_json::{Map, Value as Json};
 use tokio_util::sync::CancellationToken;
 
+use super::moving::Moving;
 use super::worker::{Done, Execute, Executed};
 use crate::connections::{self, Opened};
 use crate::log::TaskLog;
@@ -90,6 +91,7 @@ impl Observer for Nobody {
 /// Executes task runs.
 pub struct Executor {
     pub(super) around: Surroundings,
+    pub(super) moving: Moving,
     documents: Mutex<HashMap<Versions, Arc<Documents>>>,
 }
 
@@ -128,7 +130,7 @@ pub(super) enum Job {
 impl Executor {
     /// An executor in its surroundings.
     pub fn new(around: Surroundings) -> Self {
-        Self { around, documents: Mutex::new(HashMap::new()) }
+        Self { around, moving: Moving::default(), documents: Mutex::new(HashMap::new()) }
     }
 
     async fn run(&self, claim: &Claim, worker: WorkerId, stop: CancellationToken) -> Result<Executed> {
@@ -348,13 +350,17 @@ impl Execute for Executor {
             result
         })
     }
+
+    fn progress(&self) -> Vec<NewProgress> {
+        self.moving.look()
+    }
 }
 
 fn executed(outcome: Outcome) -> Executed {
     match outcome {
         Outcome::Done { outputs, .. } => {
             let outputs = (!outputs.is_empty()).then(|| Json::Object(outputs).to_string());
-            Executed::Done(Done { outputs, datasets: Vec::new() })
+            Executed::Done(Done { outputs, ..Done::default() })
         }
         Outcome::Deferred { until, memo } => Executed::Deferred { until, wake_on: None, memo: memo.to_string() },
         Outcome::Expanded { items } => Executed::Expanded { items: items.iter().map(Json::to_string).collect() },

@@ -9,7 +9,7 @@ use levada_core::id::RunId;
 use levada_core::run::{RunState, State};
 use levada_core::text::{civil_from_days, days_from_civil};
 use levada_core::time::Timestamp;
-use levada_store::{Cause, NewRun};
+use levada_store::{Cause, NewRun, Volume};
 use serde_json::{Map, Value as Json, json};
 
 use super::execute::{Attempt, Executor, Seen, instant, out_of_time};
@@ -48,6 +48,7 @@ impl Executor {
         attempt.context.log.sys(&format!("{} -> {}", source.name, destination.name));
         let figures = Arc::new(Progress::default());
         self.around.observer.see(claim, Seen::Moves(figures.clone())).await;
+        let shown = self.moving.show(claim, figures.clone());
         let job = SyncJob {
             pipeline: format!("{}/{}", claim.pipeline, claim.task),
             sync: sync.clone(),
@@ -60,6 +61,7 @@ impl Executor {
             stop: attempt.context.stop.clone(),
         };
         let report = run::run(job, figures).await;
+        drop(shown);
         let report = match report {
             Ok(report) => report,
             Err(error) => {
@@ -80,11 +82,16 @@ impl Executor {
             });
         }
         let loaded = report.streams.iter().filter(|stream| stream.error.is_none());
-        let datasets = loaded.map(|stream| format!("{}.{}", sync.to, stream.target)).collect();
+        let (mut datasets, mut volume) = (Vec::new(), Volume::default());
+        for stream in loaded {
+            datasets.push(format!("{}.{}", sync.to, stream.target));
+            volume.rows += stream.proof.written;
+            volume.bytes += stream.bytes;
+        }
         self.around.observer.see(claim, Seen::Moved(report)).await;
         match error {
             Some(error) => Err(error),
-            None => Ok(Executed::Done(Done { outputs: Some(outputs.to_string()), datasets })),
+            None => Ok(Executed::Done(Done { outputs: Some(outputs.to_string()), datasets, volume })),
         }
     }
 
@@ -127,7 +134,7 @@ impl Executor {
             RunState::Succeeded => Ok(Executed::Done(Done { outputs, ..Done::default() })),
             RunState::Failed | RunState::Cancelled => {
                 let message = format!("run {run} of the pipeline `{}` {}", start.name, state.name());
-                Err(Error::new(ErrorKind::Task, message).advise(format!("See `levada why {run}`.")))
+                Err(Error::new(ErrorKind::Task, message).advise(format!("See what became of the run {run}.")))
             }
             RunState::Queued | RunState::Running => Ok(Executed::Deferred {
                 until: now.plus(RUN_LOOK),
@@ -142,8 +149,7 @@ impl Executor {
         let claim = attempt.claim;
         let pipelines = self.around.store.pipelines().await?;
         let missing = || {
-            Error::new(ErrorKind::NotFound, format!("there is no pipeline `{}`", start.name))
-                .advise("Pipelines get into the store with `levada apply`.")
+            Error::new(ErrorKind::NotFound, format!("there is no pipeline `{}`", start.name)).advise("Apply it first.")
         };
         let document = pipelines.iter().find(|pipeline| pipeline.name == start.name).ok_or_else(missing)?.document;
         let identity = format!("task_run:{}:{}", claim.task_run, claim.failed);

@@ -8,6 +8,7 @@ mod keeper;
 mod kinds;
 mod landing;
 mod left;
+mod moving;
 mod tick;
 mod worker;
 
@@ -18,5 +19,6 @@ pub use keeper::{Keeper, Removed};
 pub use kinds::{QUARANTINE, RunOptions, step};
 pub use landing::{Landed, Landing, LookForFiles};
 pub use left::kill_left_behind;
+pub use moving::{StreamFigures, Sums, SyncProgress};
 pub use tick::{Scheduler, Tick};
 pub use worker::{Done, Execute, Executed, Worker, WorkerOptions};

@@ -10,7 +10,7 @@ use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::id::{TaskRunId, WorkerId};
 use levada_core::run::Event;
 use levada_core::time::{Clock, Timestamp};
-use levada_store::{BEAT, Claim, Exchange, NewWorker, Signal, Store, Update};
+use levada_store::{BEAT, Claim, Exchange, NewProgress, NewWorker, Signal, Store, Update, Volume};
 use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -20,6 +20,8 @@ use crate::report::Failure;
 
 /// How long a task run may be at work before the store is told that it is.
 const TELL_AFTER: Duration = Duration::from_millis(500);
+/// How often the store is told how far task runs are.
+const PROGRESS: Duration = Duration::from_secs(2);
 /// How long task runs have to end when the worker is stopped.
 const STOP_LIMIT: Duration = Duration::from_secs(8);
 /// The pause after the store could not be reached.
@@ -32,6 +34,11 @@ pub trait Execute: Send + Sync {
     /// # Errors
     /// Why the attempt failed; the kind says whether it is worth another one.
     fn execute(&self, claim: Claim, worker: WorkerId, stop: CancellationToken) -> BoxFuture<'_, Result<Executed>>;
+
+    /// How far task runs are that can tell it.
+    fn progress(&self) -> Vec<NewProgress> {
+        Vec::new()
+    }
 }
 
 /// How an attempt ended that did not fail.
@@ -62,6 +69,8 @@ pub struct Done {
     pub outputs: Option<String>,
     /// The datasets that it loaded.
     pub datasets: Vec<String>,
+    /// What it moved.
+    pub volume: Volume,
 }
 
 /// What a worker is like.
@@ -100,6 +109,7 @@ struct AtWork {
     stop: CancellationToken,
     started: Instant,
     is_told: bool,
+    has_progress: bool,
     stop_asked: bool,
 }
 
@@ -143,6 +153,8 @@ impl Worker {
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut tell = interval(TELL_AFTER);
         tell.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut progress = interval(PROGRESS);
+        progress.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut look = true;
         let mut drain_until = None;
         loop {
@@ -172,6 +184,7 @@ impl Worker {
                 _ = work.changed() => look = true,
                 _ = beat.tick() => { self.beat(draining).await; look = true; }
                 _ = tell.tick() => self.tell(),
+                _ = progress.tick() => self.tell_progress().await,
                 () = drain.cancelled(), if !draining => {}
                 () = sleep_until(drain_until.unwrap_or_else(Instant::now)), if draining => break,
             }
@@ -213,8 +226,15 @@ impl Worker {
         let (execute, worker, stop) = (self.execute.clone(), self.id, token.clone());
         let task = self.tasks.spawn(async move { execute.execute(claim, worker, stop).await });
         self.ids.insert(task.id(), id);
-        let at_work =
-            AtWork { epoch, task: task.id(), stop: token, started: Instant::now(), is_told: false, stop_asked: false };
+        let at_work = AtWork {
+            epoch,
+            task: task.id(),
+            stop: token,
+            started: Instant::now(),
+            is_told: false,
+            has_progress: false,
+            stop_asked: false,
+        };
         self.at_work.insert(id, at_work);
     }
 
@@ -237,6 +257,25 @@ impl Worker {
                 at_work.is_told = true;
                 self.reports.push(Update::new(*id, at_work.epoch, vec![Event::Started]));
             }
+        }
+    }
+
+    /// The store hears how far task runs are.
+    async fn tell_progress(&mut self) {
+        let mut told = self.execute.progress();
+        told.retain(|one| match self.at_work.get_mut(&one.task_run) {
+            Some(at_work) if at_work.epoch == one.epoch => {
+                at_work.has_progress = true;
+                true
+            }
+            _ => false,
+        });
+        if told.is_empty() {
+            return;
+        }
+        // whoever misses it hears the next
+        if let Err(error) = self.store.tell_progress(told, self.clock.now()).await {
+            tracing::debug!("how far task runs are was not told: {error}");
         }
     }
 
@@ -285,7 +324,10 @@ impl Worker {
             .at_work
             .iter()
             .filter(|(_, at_work)| !at_work.stop_asked)
-            .map(|(id, at_work)| Update::new(*id, at_work.epoch, with_start(at_work, Event::LeaseLost)))
+            .map(|(id, at_work)| Update {
+                has_progress: at_work.has_progress,
+                ..Update::new(*id, at_work.epoch, with_start(at_work, Event::LeaseLost))
+            })
             .collect();
         self.at_work.values().for_each(|at_work| at_work.stop.cancel());
         let deadline = Instant::now() + STOP_LIMIT;
@@ -327,10 +369,11 @@ fn with_start(at_work: &AtWork, end: Event) -> Vec<Event> {
 }
 
 fn report(id: TaskRunId, at_work: &AtWork, result: Result<Executed>) -> Update {
-    let update = |end: Event| Update::new(id, at_work.epoch, with_start(at_work, end));
+    let has_progress = at_work.has_progress;
+    let update = |end: Event| Update { has_progress, ..Update::new(id, at_work.epoch, with_start(at_work, end)) };
     match result {
         Ok(Executed::Done(done)) => {
-            Update { outputs: done.outputs, datasets: done.datasets, ..update(Event::Finished) }
+            Update { outputs: done.outputs, datasets: done.datasets, volume: done.volume, ..update(Event::Finished) }
         }
         Ok(Executed::Deferred { until, wake_on, memo }) => {
             Update { wake_on, memo: Some(memo), ..update(Event::Deferred { until }) }

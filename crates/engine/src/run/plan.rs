@@ -91,7 +91,7 @@ async fn unknown_stream(job: &SyncJob, ends: &Ends, name: &str) -> Error {
     let names: Vec<&str> = all.iter().map(|info| info.name.as_str()).collect();
     Error::new(ErrorKind::NotFound, format!("there is no stream `{name}`"))
         .at(format!("connection `{}`", job.sync.from))
-        .advise(format!("{}List what exists with `levada discover`.", did_you_mean(nearest(name, &names))))
+        .advise(format!("{}List what there is.", did_you_mean(nearest(name, &names))))
 }
 
 /// Decides everything about one stream, which goes into `target`.

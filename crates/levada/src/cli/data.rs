@@ -9,7 +9,7 @@ use levada_core::schema::OnSchemaChange;
 
 use super::{one_of, pair};
 
-/// Arguments of `run` and `plan`.
+/// Arguments of `run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// The file with the pipeline
@@ -33,6 +33,26 @@ impl RunArgs {
     pub fn of_file(file: impl Into<PathBuf>) -> Self {
         Self { file: file.into(), tasks: Vec::new(), stream: None, params: Vec::new(), full_refresh: false }
     }
+}
+
+/// Arguments of `plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// The file with the pipeline, or the name of an applied one
+    #[arg(value_name = "FILE|PIPELINE")]
+    pub pipeline: String,
+    /// Only this task; can be given several times
+    #[arg(long = "task", value_name = "TASK")]
+    pub tasks: Vec<String>,
+    /// Only this stream, by its name at the source
+    #[arg(long, value_name = "STREAM")]
+    pub stream: Option<String>,
+    /// A value for a parameter; can be given several times
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = pair)]
+    pub params: Vec<(String, String)>,
+    /// As if positions were forgotten
+    #[arg(long)]
+    pub full_refresh: bool,
 }
 
 /// Arguments of `copy`.
@@ -149,7 +169,7 @@ pub struct PreviewArgs {
     /// The stream; not needed where there is only one
     #[arg(long, value_name = "STREAM")]
     pub stream: Option<String>,
-    /// How many rows to show
+    /// How many rows to show; a server shows 50 at most
     #[arg(long, default_value_t = 20, value_name = "N")]
     pub limit: usize,
 }

@@ -252,8 +252,8 @@ pub enum BackfillsCommand {
     /// List backfills, the newest first
     List {
         /// Backfills at most
-        #[arg(long, default_value_t = 20, value_name = "N")]
-        limit: usize,
+        #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: u16,
     },
     /// Show a backfill with its runs
     Show {
@@ -296,17 +296,6 @@ pub enum SecretsCommand {
     Rotate,
 }
 
-/// The commands on the audit log.
-#[derive(Debug, Subcommand)]
-pub enum AuditCommand {
-    /// Check every line; exit code 1 if one is not as it was written
-    Verify {
-        /// The head that an earlier check told, as NUMBER:HASH: the log has to be a continuation of that one
-        #[arg(long, value_name = "HEAD")]
-        head: Option<String>,
-    },
-}
-
 /// The commands on the metadata store.
 #[derive(Debug, Subcommand)]
 pub enum DbCommand {
@@ -327,7 +316,7 @@ fn instant(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse(text).ok_or_else(|| "expected a day or an instant such as 2026-01-31T06:00:00Z".to_owned())
 }
 
-fn since(text: &str) -> Result<Since, String> {
+pub(super) fn since(text: &str) -> Result<Since, String> {
     let ago = || parse_duration(text).map(Since::Ago).ok();
     let expected = "expected an instant such as 2026-01-31T06:00:00Z, or a time such as 2h";
     Timestamp::parse(text).map(Since::At).or_else(ago).ok_or_else(|| expected.to_owned())

@@ -1,5 +1,6 @@
 //! The command line: every command, argument and option, and nothing that acts on them.
 
+mod access;
 mod data;
 mod house;
 
@@ -9,6 +10,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand, ValueEnum};
 use serde::de::{DeserializeOwned, IntoDeserializer};
 
+pub use access::*;
 pub use data::*;
 pub use house::*;
 
@@ -36,6 +38,15 @@ pub struct Cli {
     /// The metadata store: the path of a SQLite file, or a PostgreSQL URL [default: levada.db in the data folder]
     #[arg(long, global = true, env = "LEVADA_DATABASE", hide_env_values = true, value_name = "URL")]
     pub database: Option<String>,
+    /// The server to ask, in place of the metadata store here [env: LEVADA_SERVER]
+    #[arg(long, global = true, value_name = "URL")]
+    pub server: Option<String>,
+    /// Certificates of authorities to trust beside those of this machine, PEM
+    #[arg(long, global = true, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// Let the token cross the network in the clear, to a server without TLS
+    #[arg(long, global = true)]
+    pub insecure_http: bool,
     /// What to do
     #[command(subcommand)]
     pub command: Command,
@@ -97,10 +108,24 @@ pub enum Command {
     Backfills(BackfillsCommand),
     /// List the workers that are signed on
     Workers,
+    /// List pools, and who holds their slots
+    Pools,
+    /// Find pipelines, connections and runs by name or number
+    Search(SearchArgs),
     /// Keep, list and remove secrets in the metadata store
     #[command(subcommand)]
     Secrets(SecretsCommand),
-    /// Check that nobody has changed the audit log
+    /// Keep a token for a server, for which a password is asked once
+    Login(LoginArgs),
+    /// Forget the token for a server, there and here
+    Logout(LogoutArgs),
+    /// List and change who may sign in
+    #[command(subcommand)]
+    Users(UsersCommand),
+    /// List, make and remove API tokens
+    #[command(subcommand)]
+    Tokens(TokensCommand),
+    /// Show the audit log, or check that nobody has changed it
     #[command(subcommand)]
     Audit(AuditCommand),
     /// Show or move the metadata store
@@ -109,7 +134,7 @@ pub enum Command {
     /// Check documents without touching any system
     Validate(ValidateArgs),
     /// Tell what a run would do, and change nothing
-    Plan(RunArgs),
+    Plan(PlanArgs),
     /// Try connections step by step
     Check(CheckArgs),
     /// List streams with their columns, keys and sizes
@@ -125,6 +150,23 @@ pub enum Command {
     Schema(SchemaArgs),
     /// Print completions for a shell
     Completions(CompletionsArgs),
+}
+
+impl Command {
+    /// For what is done on this machine only: what it is called, and what there is in its place.
+    pub fn local(&self) -> Option<(&'static str, &'static str)> {
+        Some(match self {
+            Self::Run(_) => ("run", "`levada apply` and `levada start` have a server run a pipeline."),
+            Self::Copy(_) => ("copy", "A server copies what the pipelines applied there say."),
+            Self::Serve(_) => ("serve", "It is a server by itself."),
+            Self::Worker(_) => ("worker", "It needs the metadata store: give `--database`."),
+            Self::Db(DbCommand::Move { .. }) => ("db move", "Move the metadata where the server is, while it stands."),
+            Self::Init(_) => ("init", "`levada export DIR` fetches the documents of a server."),
+            Self::Schema(_) => ("schema", "Servers have theirs at `/api/v1/openapi.json`."),
+            Self::Completions(_) => ("completions", "They are the same for every server."),
+            _ => return None,
+        })
+    }
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

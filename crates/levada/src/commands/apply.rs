@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use levada_core::config::PROJECT_FILE;
 use levada_core::error::{Error, ErrorKind};
-use levada_store::Applied;
+use levada_server::client::Client;
+use levada_server::routes::project::Applied;
 use serde_json::json;
 
 use super::{Context, Errors, Outcome, block_on, one};
@@ -18,17 +19,31 @@ use crate::service;
 pub fn execute(context: &Context, args: &FolderArgs) -> Outcome {
     let document = document(context, args.folder.as_deref())?;
     let folder = Folder::read(&document)?;
-    let places = context.places_of(folder_of(&document))?;
-    let stored = context.stored(places.clone(), &folder.mentioned())?;
-    let project = folder.check(&stored)?;
-    let mut paths: Vec<(String, Option<String>)> = vec![(project.document.path.clone(), None)];
-    paths.extend(project.pipelines.iter().map(|(new, _)| (new.path.clone(), Some(new.name.clone()))));
+    let documents: Vec<_> =
+        folder.documents().map(|source| json!({ "path": source.path, "text": source.text })).collect();
     let applied = block_on(async {
-        let store = places.open().await.map_err(one)?;
-        store.apply(project, service::now()).await.map_err(one)
+        let client = client(context, &document, &folder).await?;
+        let applied = client.call("applyProject", json!({ "documents": documents })).await;
+        applied.map_err(|errors| folder.relocated(errors))
     })?;
-    show(context, &paths, &applied);
+    show(context, &applied);
     Ok(0)
+}
+
+/// What applies the documents; nothing is made for such as are not in order.
+async fn client(context: &Context, document: &Path, folder: &Folder) -> Result<Client, Errors> {
+    if let Some(client) = context.remote()? {
+        return Ok(client);
+    }
+    let places = context.places_of(folder_of(document))?;
+    let store = match places.open_existing().await.map_err(one)? {
+        Some(store) => store,
+        None => {
+            folder.check()?;
+            places.open().await.map_err(one)?
+        }
+    };
+    service::client(&places, &store).map_err(one)
 }
 
 /// The project's document: of the folder given, else the nearest.
@@ -51,31 +66,15 @@ pub fn folder_of(document: &Path) -> &Path {
     document.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn show(context: &Context, paths: &[(String, Option<String>)], applied: &Applied) {
-    let changes = std::iter::once(&applied.document).chain(&applied.pipelines);
-    let changes = paths.iter().zip(changes).map(|((path, name), (change, kept))| (path, name, *change, kept.version));
+fn show(context: &Context, applied: &Applied) {
     if context.output.is_json() {
-        let documents: Vec<_> = changes
-            .map(|(path, name, change, version)| {
-                json!({ "path": path, "pipeline": name, "change": change.name(), "version": version })
-            })
-            .chain(applied.removed.iter().map(|(name, path)| {
-                json!({ "path": path, "pipeline": name, "change": "removed", "version": null })
-            }))
-            .collect();
-        context.output.json(&json!({ "documents": documents }));
+        context.output.json(&json!({ "documents": applied.documents }));
         return;
     }
-    for (path, name, change, version) in changes {
-        let what = name.as_ref().map(|name| format!(", pipeline `{name}`")).unwrap_or_default();
-        context.output.line(&format!(
-            "{:<9}  {}{}, version {version}",
-            change.name(),
-            printable(path),
-            printable(&what)
-        ));
-    }
-    for (name, path) in &applied.removed {
-        context.output.line(&format!("removed    {}, pipeline `{}`", printable(path), printable(name)));
+    for document in &applied.documents {
+        let what = document.pipeline.as_ref().map(|name| format!(", pipeline `{name}`")).unwrap_or_default();
+        let version = document.version.map(|version| format!(", version {version}")).unwrap_or_default();
+        let (change, path) = (&document.change, printable(&document.path));
+        context.output.line(&format!("{change:<9}  {path}{}{version}", printable(&what)));
     }
 }

@@ -1,45 +1,70 @@
-//! `levada audit verify`: whether the audit log is as it was written.
+//! `levada audit`: who asked for what, and whether the log of it is as it was written.
 
-use levada_core::error::{Error, ErrorKind};
-use levada_store::{AuditCheck, AuditHead, Broken};
+use levada_server::route::Page;
+use levada_server::routes::audit::{Line, Verdict};
 use serde_json::json;
 
-use super::{Context, Outcome, block_on, one};
+use super::{Context, Outcome, block_on, runs};
 use crate::cli::AuditCommand;
+use crate::output::{Cell, Table, instant};
 
-/// Checks the log.
-pub fn execute(context: &Context, AuditCommand::Verify { head }: &AuditCommand) -> Outcome {
-    let noted = head.as_deref().map(|text| AuditHead::parse(text).ok_or_else(|| not_a_head(text))).transpose();
-    let noted = noted.map_err(one)?;
-    let found = block_on(async {
-        let (_, store) = context.store().await?;
-        store.verify_audit(noted).await.map_err(one)
-    })?;
-    let (number, what, head) = match found {
-        AuditCheck::Whole(head) => (head.number, None, Some(head.to_string())),
-        AuditCheck::Broken { number, what } => (number, Some(word(what)), None),
-    };
+/// Shows or checks the log.
+pub fn execute(context: &Context, command: &AuditCommand) -> Outcome {
+    match command {
+        AuditCommand::List { actor, action, outcome, since, limit } => {
+            let since = since.map(runs::since);
+            let input = json!({ "actor": actor, "action": action, "outcome": outcome, "since": since, "limit": limit });
+            let found: Page<Line> = block_on(async { context.client().await?.call("listAudit", input).await })?;
+            list(context, &found.items);
+            Ok(0)
+        }
+        AuditCommand::Verify { head } => verify(context, head.as_deref()),
+    }
+}
+
+fn list(context: &Context, lines: &[Line]) {
     if context.output.is_json() {
-        context.output.json(&json!({ "whole": what.is_none(), "number": number, "what": what, "head": head }));
+        context.output.json(&json!({ "lines": lines }));
+        return;
+    }
+    let mut table = Table::new(&["line", "at", "actor", "address", "action", "object", "outcome"]);
+    for line in lines {
+        table.row([
+            Cell::right(line.number.to_string()),
+            Cell::text(instant(line.at)),
+            Cell::text(&line.actor),
+            Cell::text(line.address.as_deref().unwrap_or("-")),
+            Cell::text(&line.action),
+            Cell::text(&line.object),
+            Cell::text(&line.outcome),
+        ]);
+    }
+    context.output.table(&table);
+}
+
+fn verify(context: &Context, head: Option<&str>) -> Outcome {
+    let found: Verdict =
+        block_on(async { context.client().await?.call("verifyAudit", json!({ "head": head })).await })?;
+    let (number, what) = (found.number, found.what.as_deref().map(words));
+    let head = found.hash.map(|hash| format!("{number}:{hash}"));
+    if context.output.is_json() {
+        context.output.json(&json!({ "whole": found.whole, "number": number, "what": what, "head": head }));
     } else if let Some(what) = what {
         context.output.line(&format!("line {number} {what}"));
     } else {
         context.output.line(&format!("{number} lines, each as it was written; head {}", head.unwrap_or_default()));
     }
-    Ok(u8::from(what.is_some()))
+    Ok(u8::from(!found.whole))
 }
 
-fn word(what: Broken) -> &'static str {
+/// What is wrong with a line, as the end of a sentence.
+fn words(what: &str) -> &str {
     match what {
-        Broken::Missing => "is missing",
-        Broken::Changed => "was changed",
-        Broken::CutOff => "was cut off",
-        Broken::Added => "was added",
-        Broken::Replaced => "is of another log",
+        "missing" => "is missing",
+        "changed" => "was changed",
+        "cut off" => "was cut off",
+        "added" => "was added",
+        "replaced" => "is of another log",
+        other => other,
     }
-}
-
-fn not_a_head(text: &str) -> Error {
-    Error::new(ErrorKind::Usage, format!("`{text}` is not the head of an audit log"))
-        .advise("Give what `levada audit verify` told before, as NUMBER:HASH.")
 }

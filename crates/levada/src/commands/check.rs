@@ -1,50 +1,122 @@
 //! `levada check`: tries connections step by step, and tells at which step one fails.
 
-use levada_core::connector::CheckStep;
+use levada_core::error::{Error, ErrorKind};
+use levada_engine::connections::parse_url;
+use levada_server::client::Client;
+use levada_server::routes::browse::{Step, Tested};
+use levada_server::routes::connections::Connection;
 use serde_json::json;
 
 use super::{Context, Errors, Outcome, block_on};
 use crate::cli::CheckArgs;
 use crate::output::{Cell, Table, error_json};
-use levada_core::error::{Error, ErrorKind};
-use levada_engine::connections::parse_url;
+use crate::project::{check_connection, looks_like_address};
+
+/// What came of checking one connection.
+struct Checked {
+    /// The connection, as it may be shown.
+    name: String,
+    outcome: Result<Vec<Tried>, Errors>,
+}
+
+/// A step that was tried.
+struct Tried {
+    step: String,
+    ms: f64,
+    found: Option<String>,
+    error: Option<Error>,
+}
 
 /// Checks the connections named, or all of the project.
 pub fn execute(context: &Context, args: &CheckArgs) -> Outcome {
-    let project = context.project()?;
-    let names: Vec<String> = match args.targets.as_slice() {
-        [] => project.shared.connections.iter().map(|connection| connection.name.clone()).collect(),
-        targets => targets.to_vec(),
+    let results = match context.remote()? {
+        Some(client) => block_on(remote(&client, &args.targets))?,
+        None => local(context, &args.targets)?,
     };
-    if names.is_empty() {
-        return Err(vec![
-            Error::new(ErrorKind::Usage, "there is nothing to check")
-                .advise("Give a URL, or the name of a connection in `levada.yaml`."),
-        ]);
-    }
-    let mut results: Vec<(String, Result<Vec<CheckStep>, Errors>)> = Vec::new();
-    block_on(async {
-        for name in names {
-            let steps = match project.open(&name) {
-                Ok(opened) => Ok(opened.connection.check().await),
-                Err(errors) => Err(errors),
-            };
-            let shown = project.shared.connections.iter().any(|connection| connection.name == name);
-            let label = if shown { name } else { without_credentials(&name) };
-            results.push((label, steps));
-        }
-        Ok(())
-    })?;
     if context.output.is_json() {
         show_json(context, &results);
     } else {
         show_text(context, &results);
     }
-    let failed = results.iter().find_map(|(_, steps)| match steps {
-        Ok(steps) => steps.iter().find_map(|step| step.outcome.as_ref().err()).map(Error::kind),
+    let failed = results.iter().find_map(|result| match &result.outcome {
+        Ok(steps) => steps.iter().find_map(|step| step.error.as_ref()).map(Error::kind),
         Err(errors) => errors.first().map(Error::kind),
     });
     Ok(failed.map_or(0, |kind| kind.policy().exit_code))
+}
+
+/// From here, with the documents as they lie in the folder.
+fn local(context: &Context, targets: &[String]) -> Result<Vec<Checked>, Errors> {
+    let project = context.project()?;
+    let known: Vec<String> = project.shared.connections.iter().map(|connection| connection.name.clone()).collect();
+    let names = chosen(targets, &known)?;
+    block_on(async {
+        let mut results = Vec::new();
+        for name in names {
+            let outcome = match project.open(&name) {
+                Ok(opened) => {
+                    Ok(opened.connection.check().await.into_iter().map(|step| Step::from(step).into()).collect())
+                }
+                Err(errors) => Err(errors),
+            };
+            results.push(Checked { name: label(&name, &known), outcome });
+        }
+        Ok(results)
+    })
+}
+
+/// From a server, with the documents that are applied there.
+async fn remote(client: &Client, targets: &[String]) -> Result<Vec<Checked>, Errors> {
+    let known = connections(client).await?;
+    let mut results = Vec::new();
+    for name in chosen(targets, &known)? {
+        let tested = match looks_like_address(&name) && !known.contains(&name) {
+            true => client.call::<Tested>("testSettings", json!({ "url": name })).await,
+            false => match check_connection(&name, &known) {
+                Ok(()) => client.call::<Tested>("testConnection", json!({ "connection": name })).await,
+                Err(errors) => Err(errors),
+            },
+        };
+        let outcome = match tested {
+            Ok(tested) => Ok(tested.steps.into_iter().map(Tried::from).collect()),
+            // what is wrong with one connection says nothing of the others
+            Err(errors) if errors.iter().all(is_of_connection) => Err(errors),
+            Err(errors) => return Err(errors),
+        };
+        results.push(Checked { name: label(&name, &known), outcome });
+    }
+    Ok(results)
+}
+
+/// The names of the connections of a server's project.
+pub async fn connections(client: &Client) -> Result<Vec<String>, Errors> {
+    let known: Vec<Connection> = client.all("listConnections", json!({})).await?;
+    Ok(known.into_iter().map(|connection| connection.name).collect())
+}
+
+fn chosen(targets: &[String], known: &[String]) -> Result<Vec<String>, Errors> {
+    let chosen = if targets.is_empty() { known.to_vec() } else { targets.to_vec() };
+    if chosen.is_empty() {
+        return Err(vec![
+            Error::new(ErrorKind::Usage, "there is nothing to check")
+                .advise("Give a URL, or the name of a connection in `levada.yaml`."),
+        ]);
+    }
+    Ok(chosen)
+}
+
+fn is_of_connection(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Usage | ErrorKind::Config | ErrorKind::NotFound | ErrorKind::Unsupported)
+}
+
+fn label(name: &str, known: &[String]) -> String {
+    if known.iter().any(|known| known == name) { name.to_owned() } else { without_credentials(name) }
+}
+
+impl From<Step> for Tried {
+    fn from(step: Step) -> Self {
+        Self { step: step.step, ms: step.ms, found: step.found, error: step.error.map(Error::from) }
+    }
 }
 
 fn without_credentials(address: &str) -> String {
@@ -58,26 +130,26 @@ fn without_credentials(address: &str) -> String {
     }
 }
 
-fn show_text(context: &Context, results: &[(String, Result<Vec<CheckStep>, Errors>)]) {
+fn show_text(context: &Context, results: &[Checked]) {
     let mut table = Table::new(&["connection", "step", "ms", "result"]);
     let mut failures = Vec::new();
-    for (name, steps) in results {
-        match steps {
+    for Checked { name, outcome } in results {
+        match outcome {
             Err(errors) => {
                 table.row([Cell::text(name), Cell::text("settings"), Cell::right("-"), Cell::text("FAILED")]);
                 failures.extend(errors.iter().map(|error| format!("{name}: {error}")));
             }
             Ok(steps) => {
                 for step in steps {
-                    let result = match &step.outcome {
-                        Ok(found) => format!("ok {found}"),
-                        Err(error) => {
+                    let result = match &step.error {
+                        None => format!("ok {}", step.found.as_deref().unwrap_or_default()),
+                        Some(error) => {
                             failures.push(format!("{name}: {}: {error}", step.step));
                             "FAILED".to_owned()
                         }
                     };
-                    let ms = format!("{:.1}", step.took.as_secs_f64() * 1e3);
-                    table.row([Cell::text(name), Cell::text(step.step), Cell::right(ms), Cell::text(result.trim())]);
+                    let ms = format!("{:.1}", step.ms);
+                    table.row([Cell::text(name), Cell::text(&step.step), Cell::right(ms), Cell::text(result.trim())]);
                 }
             }
         }
@@ -88,10 +160,10 @@ fn show_text(context: &Context, results: &[(String, Result<Vec<CheckStep>, Error
     }
 }
 
-fn show_json(context: &Context, results: &[(String, Result<Vec<CheckStep>, Errors>)]) {
+fn show_json(context: &Context, results: &[Checked]) {
     let connections: Vec<_> = results
         .iter()
-        .map(|(name, steps)| match steps {
+        .map(|Checked { name, outcome }| match outcome {
             Err(errors) => json!({
                 "connection": name,
                 "ok": false,
@@ -99,7 +171,7 @@ fn show_json(context: &Context, results: &[(String, Result<Vec<CheckStep>, Error
             }),
             Ok(steps) => json!({
                 "connection": name,
-                "ok": steps.iter().all(|step| step.outcome.is_ok()),
+                "ok": steps.iter().all(|step| step.error.is_none()),
                 "steps": steps.iter().map(step_json).collect::<Vec<_>>(),
             }),
         })
@@ -107,10 +179,6 @@ fn show_json(context: &Context, results: &[(String, Result<Vec<CheckStep>, Error
     context.output.json(&json!({ "connections": connections }));
 }
 
-fn step_json(step: &CheckStep) -> serde_json::Value {
-    let (found, error) = match &step.outcome {
-        Ok(found) => (Some(found), None),
-        Err(error) => (None, Some(error_json(error))),
-    };
-    json!({ "step": step.step, "ms": step.took.as_secs_f64() * 1e3, "found": found, "error": error })
+fn step_json(step: &Tried) -> serde_json::Value {
+    json!({ "step": step.step, "ms": step.ms, "found": step.found, "error": step.error.as_ref().map(error_json) })
 }

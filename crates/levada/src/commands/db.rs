@@ -1,7 +1,8 @@
 //! `levada db`: the metadata store itself.
 
 use levada_core::secret::Secret;
-use levada_store::{Dialect, Location, transfer};
+use levada_server::routes::settings::Settings;
+use levada_store::{Location, transfer};
 use serde_json::json;
 
 use super::{Context, Outcome, block_on, block_on_or, one};
@@ -18,35 +19,28 @@ pub fn execute(context: &Context, command: &DbCommand) -> Outcome {
 }
 
 fn status(context: &Context) -> Outcome {
-    block_on(async {
-        let (places, store) = context.store().await?;
-        let open: u64 = store.open_runs().await.map_err(one)?.values().sum();
-        let pipelines = store.pipelines().await.map_err(one)?.len();
-        let workers = store.workers().await.map_err(one)?.len();
-        let secrets = store.secret_names().await.map_err(one)?.len();
-        let place = places.store.place().map_err(one)?;
-        let kind = match store.dialect() {
-            Dialect::Sqlite => "SQLite",
-            Dialect::Postgres => "PostgreSQL",
-        };
-        if context.output.is_json() {
-            context.output.json(&json!({
-                "place": place,
-                "kind": kind,
-                "version": store.version(),
-                "data": places.data,
-                "pipelines": pipelines,
-                "open_runs": open,
-                "workers": workers,
-                "secrets": secrets,
-            }));
-            return Ok(0);
-        }
-        context.output.line(&format!("{kind}, version {}: {place}", store.version()));
-        context.output.line(&format!("logs and files of runs: {}", places.data.display()));
-        context.output.line(&format!("{pipelines} pipelines, {open} open runs, {workers} workers, {secrets} secrets"));
-        Ok(0)
-    })
+    let Settings { data_folder, store, .. } =
+        block_on(async { context.client().await?.call("getSettings", json!({})).await })?;
+    let kind = if store.database == "sqlite" { "SQLite" } else { "PostgreSQL" };
+    let (place, version) = (&store.place, store.version);
+    let (pipelines, open, workers, secrets) = (store.pipelines, store.open_runs, store.workers, store.secrets);
+    if context.output.is_json() {
+        context.output.json(&json!({
+            "place": place,
+            "kind": kind,
+            "version": version,
+            "data": data_folder,
+            "pipelines": pipelines,
+            "open_runs": open,
+            "workers": workers,
+            "secrets": secrets,
+        }));
+        return Ok(0);
+    }
+    context.output.line(&format!("{kind}, version {version}: {place}"));
+    context.output.line(&format!("logs and files of runs: {data_folder}"));
+    context.output.line(&format!("{pipelines} pipelines, {open} open runs, {workers} workers, {secrets} secrets"));
+    Ok(0)
 }
 
 fn move_to(context: &Context, to: &Secret, force: bool) -> Outcome {

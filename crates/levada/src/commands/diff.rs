@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 
-use levada_store::{Document, Project};
+use levada_server::routes::project::{Document, Documents};
 use serde_json::json;
 use similar::TextDiff;
 
@@ -11,6 +11,7 @@ use super::{Context, Outcome, apply, block_on, one};
 use crate::cli::FolderArgs;
 use crate::folder::Folder;
 use crate::output::{Output, printable};
+use crate::service;
 
 /// One document that differs.
 struct Difference {
@@ -23,14 +24,20 @@ struct Difference {
 pub fn execute(context: &Context, args: &FolderArgs) -> Outcome {
     let document = apply::document(context, args.folder.as_deref())?;
     let folder = Folder::read(&document)?;
-    let applied = block_on(async {
-        let places = context.places_of(apply::folder_of(&document))?;
-        match places.open_existing().await.map_err(one)? {
-            Some(store) => store.project().await.map_err(one),
-            None => Ok(Project::default()),
-        }
+    let applied: Documents = block_on(async {
+        let client = match context.remote()? {
+            Some(client) => client,
+            None => {
+                let places = context.places_of(apply::folder_of(&document))?;
+                match places.open_existing().await.map_err(one)? {
+                    Some(store) => service::client(&places, &store).map_err(one)?,
+                    None => return Ok(Documents { documents: Vec::new() }),
+                }
+            }
+        };
+        client.call("getProject", json!({})).await
     })?;
-    let mut before: BTreeMap<String, Document> = by_path(applied);
+    let mut before = by_path(applied);
     let mut differences = Vec::new();
     for source in std::iter::once(folder.project).chain(folder.pipelines) {
         let old = before.remove(&source.path);
@@ -42,9 +49,8 @@ pub fn execute(context: &Context, args: &FolderArgs) -> Outcome {
 }
 
 /// Documents by the path of their file.
-pub fn by_path(project: Project) -> BTreeMap<String, Document> {
-    let all = project.document.into_iter().chain(project.pipelines.into_values());
-    all.map(|document| (document.path.clone(), document)).collect()
+pub fn by_path(project: Documents) -> BTreeMap<String, Document> {
+    project.documents.into_iter().map(|document| (document.path.clone(), document)).collect()
 }
 
 fn difference(path: String, old: Option<Document>, new: Option<String>) -> Option<Difference> {

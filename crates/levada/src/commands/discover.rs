@@ -5,24 +5,17 @@ use std::path::Path;
 
 use levada_core::config::edit::scalar;
 use levada_core::error::{Context as _, Error, ErrorKind};
-use levada_core::schema::{NATIVE, type_name};
-use levada_core::source::StreamInfo;
 use levada_engine::browse::Stream;
 use serde_json::json;
 
-use super::{Context, Errors, Outcome, block_on, one};
+use super::{Context, Errors, Outcome, block_on, check, one};
 use crate::cli::DiscoverArgs;
-use crate::output::{Cell, Table, bytes};
-use crate::project::Project;
+use crate::output::{Cell, Table, bytes, printable};
+use crate::project::check_connection;
 
 /// Lists the streams.
 pub fn execute(context: &Context, args: &DiscoverArgs) -> Outcome {
-    let project = context.project()?;
-    let source = project.open(&args.target)?;
-    let source = source.connection.source().map_err(one)?;
-    let streams = block_on(async {
-        source.discover(args.stream.as_deref()).await.at(format!("connection `{}`", source_name(args))).map_err(one)
-    })?;
+    let (known, streams) = find(context, args)?;
     if streams.is_empty() {
         let what =
             args.stream.as_deref().map_or("there are no streams".to_owned(), |s| format!("no stream matches `{s}`"));
@@ -30,12 +23,11 @@ pub fn execute(context: &Context, args: &DiscoverArgs) -> Outcome {
         return Err(one(Error::new(ErrorKind::NotFound, what).at(source_name(args)).advise(advice)));
     }
     if let Some(path) = &args.write {
-        write_pipeline(path, &pipeline(&project, args, &streams))?;
+        write_pipeline(path, &pipeline(&known, args, &streams))?;
         context.output.note(&format!("{}: written, {} streams", path.display(), streams.len()));
         return Ok(0);
     }
     if context.output.is_json() {
-        let streams: Vec<Stream> = streams.iter().map(|info| Stream::new(source.as_ref(), info)).collect();
         context.output.json(&json!({ "streams": streams }));
     } else {
         show(context, &streams, args.stream.is_some());
@@ -43,17 +35,38 @@ pub fn execute(context: &Context, args: &DiscoverArgs) -> Outcome {
     Ok(0)
 }
 
+/// The names of the project's connections, and the streams of one: from here with the documents as they lie in the folder,
+/// from a server with those that are applied there.
+fn find(context: &Context, args: &DiscoverArgs) -> Result<(Vec<String>, Vec<Stream>), Errors> {
+    if let Some(client) = context.remote()? {
+        return block_on(async {
+            let known = check::connections(&client).await?;
+            check_connection(&args.target, &known)?;
+            let input = json!({ "connection": args.target, "stream": args.stream });
+            Ok((known, client.all("listStreams", input).await?))
+        });
+    }
+    let project = context.project()?;
+    let source = project.open(&args.target)?;
+    let source = source.connection.source().map_err(one)?;
+    let streams = block_on(async {
+        source.discover(args.stream.as_deref()).await.at(format!("connection `{}`", source_name(args))).map_err(one)
+    })?;
+    let known = project.shared.connections.iter().map(|connection| connection.name.clone()).collect();
+    Ok((known, streams.iter().map(|info| Stream::new(source.as_ref(), info)).collect()))
+}
+
 /// The connection as messages may show it.
 fn source_name(args: &DiscoverArgs) -> String {
     if args.target.contains("://") { "source".to_owned() } else { args.target.clone() }
 }
 
-fn show(context: &Context, streams: &[StreamInfo], with_columns: bool) {
+fn show(context: &Context, streams: &[Stream], with_columns: bool) {
     let mut table = Table::new(&["stream", "columns", "key", "rows", "size"]);
     for stream in streams {
         table.row([
-            Cell::text(&stream.name),
-            Cell::count(stream.schema.fields().len() as u64),
+            Cell::text(&stream.stream),
+            Cell::count(stream.columns.len() as u64),
             Cell::text(stream.key.join(", ")),
             stream.rows_estimate.map_or(Cell::right("?"), Cell::count),
             Cell::right(stream.bytes_estimate.map_or("?".to_owned(), |size| bytes(size as f64))),
@@ -66,25 +79,25 @@ fn show(context: &Context, streams: &[StreamInfo], with_columns: bool) {
     }
     for stream in streams {
         let mut table = Table::new(&["column", "type", "native type", "null"]);
-        for field in stream.schema.fields() {
+        for column in &stream.columns {
             let native =
-                field.metadata().get(NATIVE).map(|native| native.split_once(':').map_or(native.as_str(), |n| n.1));
+                column.native.as_deref().map(|native| native.split_once(':').map_or(native, |native| native.1));
             table.row([
-                Cell::text(field.name()),
-                Cell::text(type_name(field)),
+                Cell::text(&column.name),
+                Cell::text(&column.type_),
                 Cell::text(native.unwrap_or_default()),
-                Cell::text(if field.is_nullable() { "yes" } else { "no" }),
+                Cell::text(if column.nullable { "yes" } else { "no" }),
             ]);
         }
-        context.output.line(&format!("\n{}", stream.name));
+        context.output.line(&format!("\n{}", printable(&stream.stream)));
         context.output.table(&table);
     }
 }
 
 /// A pipeline that loads the streams in full; what can be told of each stands beside it.
-fn pipeline(project: &Project, args: &DiscoverArgs, streams: &[StreamInfo]) -> String {
+fn pipeline(known: &[String], args: &DiscoverArgs, streams: &[Stream]) -> String {
     let to = args.to.as_deref().unwrap_or("://");
-    let named = |target: &str| project.shared.connections.iter().any(|connection| connection.name == *target);
+    let named = |target: &str| known.iter().any(|name| name == target);
     let (mut connections, mut sides) = (String::new(), Vec::new());
     for (target, name, variable) in [(&args.target[..], "source", "SOURCE_URL"), (to, "destination", "DESTINATION_URL")]
     {
@@ -103,7 +116,7 @@ fn pipeline(project: &Project, args: &DiscoverArgs, streams: &[StreamInfo]) -> S
     }
     let _ = write!(text, "sync:\n  from: {}\n  to: {}\n  streams:\n", scalar(&sides[0]), scalar(&sides[1]));
     for stream in streams {
-        let mut facts = vec![format!("{} columns", stream.schema.fields().len())];
+        let mut facts = vec![format!("{} columns", stream.columns.len())];
         if !stream.key.is_empty() {
             facts.push(format!("key {}", stream.key.join(", ")));
         }
@@ -111,7 +124,7 @@ fn pipeline(project: &Project, args: &DiscoverArgs, streams: &[StreamInfo]) -> S
             facts.push(format!("about {rows} rows"));
         }
         let facts: String = facts.join("; ").chars().filter(|c| !c.is_control()).collect();
-        let _ = writeln!(text, "    {}: {{}} # {facts}", scalar(&stream.name));
+        let _ = writeln!(text, "    {}: {{}} # {facts}", scalar(&stream.stream));
     }
     text
 }

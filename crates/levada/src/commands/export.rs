@@ -3,6 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use levada_core::error::{Context as _, Error, ErrorKind, Result};
+use levada_server::routes::project::Documents;
 use serde_json::json;
 
 use super::{Context, Outcome, apply, block_on, diff, one};
@@ -15,11 +16,8 @@ pub fn execute(context: &Context, args: &ExportArgs) -> Outcome {
         Some(folder) => folder.clone(),
         None => apply::folder_of(&apply::document(context, None)?).to_path_buf(),
     };
-    let project = block_on(async {
-        let (_, store) = context.store().await?;
-        store.project().await.map_err(one)
-    })?;
-    if project.document.is_none() && project.pipelines.is_empty() {
+    let project: Documents = block_on(async { context.client().await?.call("getProject", json!({})).await })?;
+    if project.documents.is_empty() {
         return Err(one(Error::new(ErrorKind::NotFound, "nothing was applied yet").advise("`levada apply` does it.")));
     }
     let (mut files, mut errors) = (Vec::new(), Vec::new());

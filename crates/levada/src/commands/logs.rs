@@ -1,61 +1,69 @@
 //! `levada logs`: what tasks wrote, page by page and so in little memory, and as it is written if the user wants to follow.
 
-use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use levada_core::error::{Error, ErrorKind};
-use levada_core::id::RunId;
-use levada_engine::house::log_path;
-use levada_engine::log::{Cursor, LogLine, LogReader, Stream};
-use levada_store::{Store, TaskRun};
+use levada_server::client::Client;
+use levada_server::client::events::{Events, Heard};
+use levada_server::live::listener::Topic;
+use levada_server::routes::logs::{Line, Lines};
+use levada_server::routes::runs::{Run, TaskRun};
 use serde_json::json;
 
+use super::start::can_pass;
 use super::{Context, Errors, Outcome, block_on_or, one, show};
 use crate::cli::LogsArgs;
 use crate::output::{Output, printable};
 
-/// How often new lines are looked for.
-const LOOK: Duration = Duration::from_millis(300);
+/// How often logs are looked at that nobody listens to, because there are more than a listener may have.
+const LOOK: Duration = Duration::from_secs(1);
+/// How often logs are looked at, should nothing be heard of them.
+const LOOK_ANYWAY: Duration = Duration::from_secs(10);
 /// Lines read at once.
 const PAGE: usize = 1_000;
 /// Items of one task whose logs are shown.
 const ITEMS_MAX: usize = 1_000;
+/// Logs that are listened to at once.
+const LISTENED_MAX: usize = 10;
 
 /// The log of one attempt that is being shown.
 struct Log {
+    /// The task, or `TASK.ITEM`.
+    name: String,
     task: String,
+    item: Option<usize>,
+    task_run: i64,
     attempt: u32,
-    cursor: Cursor,
+    /// The line that comes next; none before the first look.
+    next: Option<u64>,
+    /// Whether it is being written.
+    is_open: bool,
+    /// Whether all of it was shown.
+    is_done: bool,
 }
 
 /// What to show of which run.
 struct Logs<'a> {
     output: Output,
-    store: &'a Store,
-    data: PathBuf,
-    run: RunId,
+    client: &'a Client,
     args: &'a LogsArgs,
-    /// The logs that were opened already.
-    known: BTreeSet<PathBuf>,
-    open: Vec<Log>,
+    /// The logs that there are, in the order of the document.
+    logs: Vec<Log>,
+    events: Events,
     is_terminal: bool,
 }
 
 /// Shows logs.
 pub fn execute(context: &Context, args: &LogsArgs) -> Outcome {
     block_on_or("The run goes on.", async {
-        let (places, store) = context.store().await?;
-        let run = show::find(&store, args.run).await?;
+        let client = context.client().await?;
         let mut logs = Logs {
             output: context.output,
-            store: &store,
-            data: places.data,
-            run: run.id,
+            client: &client,
             args,
-            known: BTreeSet::new(),
-            open: Vec::new(),
+            logs: Vec::new(),
+            events: Events::new(&client),
             is_terminal: std::io::stdout().is_terminal(),
         };
         logs.show_all().await?;
@@ -66,21 +74,18 @@ pub fn execute(context: &Context, args: &LogsArgs) -> Outcome {
 impl Logs<'_> {
     async fn show_all(&mut self) -> Result<(), Errors> {
         loop {
-            // asked before the lines are read, so that none written before the end is missed
-            let is_over = !self.args.follow || self.is_over().await?;
-            self.find().await?;
-            let many = self.open.len() > 1;
-            for index in 0..self.open.len() {
-                if !self.drain(index, many).map_err(one)? {
-                    return Ok(());
-                }
+            match self.look().await {
+                Ok(true) => break,
+                Ok(false) => {}
+                // a server that is away for a moment ends no log
+                Err(errors) if self.args.follow && self.client.is_remote() && errors.iter().all(can_pass) => {}
+                Err(errors) => return Err(errors),
             }
-            if is_over {
+            if !self.listen().await? {
                 break;
             }
-            tokio::time::sleep(LOOK).await;
         }
-        if self.known.is_empty() {
+        if self.logs.iter().all(|log| log.next.unwrap_or_default() == 0) {
             let advice =
                 "It lies in the data folder of the worker that executed the task; see `levada why` if none has.";
             return Err(one(Error::new(ErrorKind::NotFound, "there is no log here").advise(advice)));
@@ -88,103 +93,159 @@ impl Logs<'_> {
         Ok(())
     }
 
-    async fn is_over(&self) -> Result<bool, Errors> {
-        let run = self.store.run(self.run).await.map_err(one)?;
-        let Some(task) = &self.args.task else { return Ok(run.is_none_or(|run| run.ended_at.is_some())) };
-        Ok(show::find_task(self.store, self.run, task).await?.task_run.ended_at.is_some())
+    /// Shows all that there is now. Answers whether nothing more is wanted.
+    async fn look(&mut self) -> Result<bool, Errors> {
+        // asked before the lines are read, so that none written before the end is missed
+        let is_over = !self.args.follow || self.is_over().await?;
+        self.find().await?;
+        for index in 0..self.logs.len() {
+            if !self.drain(index).await? {
+                return Ok(true);
+            }
+        }
+        Ok(is_over)
     }
 
-    /// Opens the logs that have come up since.
+    async fn is_over(&self) -> Result<bool, Errors> {
+        let Some(task) = &self.args.task else {
+            let run: Run = self.client.call("getRun", json!({ "run": self.args.run })).await?;
+            return Ok(run.ended_at.is_some());
+        };
+        Ok(show::find_task(self.client, self.args.run, task).await?.task_run.ended_at.is_some())
+    }
+
+    /// Finds the logs that have come up since.
     async fn find(&mut self) -> Result<(), Errors> {
-        match &self.args.task {
+        let tasks = match &self.args.task {
             Some(task) => {
-                let found = show::find_task(self.store, self.run, task).await?;
-                self.add(&found.task_run, found.item)?;
-                if found.item.is_none() {
-                    self.add_items(&found.task_run).await?;
-                }
+                let found = show::find_task(self.client, self.args.run, task).await?;
+                vec![(found.task_run, found.item)]
             }
             None => {
-                for task_run in self.store.task_runs(self.run).await.map_err(one)? {
-                    self.add(&task_run, None)?;
-                    self.add_items(&task_run).await?;
-                }
+                let tasks = show::tasks(self.client, self.args.run).await?;
+                tasks.into_iter().map(|task_run| (task_run, None)).collect()
+            }
+        };
+        for (task_run, item) in tasks {
+            self.add(&task_run, item);
+            if task_run.items.is_some() && item.is_none() {
+                let items = show::items(self.client, self.args.run, &task_run.task, 0, ITEMS_MAX).await?;
+                items.iter().enumerate().for_each(|(item, task_run)| self.add(task_run, Some(item)));
             }
         }
         Ok(())
     }
 
-    async fn add_items(&mut self, task: &TaskRun) -> Result<(), Errors> {
-        if task.items.is_none() {
-            return Ok(());
-        }
-        let items = self.store.items(self.run, task.task.clone(), 0, ITEMS_MAX).await.map_err(one)?;
-        items.iter().enumerate().try_for_each(|(item, task_run)| self.add(task_run, Some(item)))
-    }
-
-    fn add(&mut self, task_run: &TaskRun, item: Option<usize>) -> Result<(), Errors> {
+    fn add(&mut self, task_run: &TaskRun, item: Option<usize>) {
         let attempt = self.args.attempt.unwrap_or(task_run.attempt);
-        let path = log_path(&self.data, self.run, &task_run.task, item, attempt);
-        if attempt == 0 || self.known.contains(&path) || !path.exists() {
-            return Ok(());
+        let is_open = task_run.ended_at.is_none() && attempt >= task_run.attempt;
+        let mut is_known = false;
+        let mut is_again = false;
+        for log in self.logs.iter_mut().filter(|log| log.task_run == task_run.id.0) {
+            log.is_open = is_open && log.attempt == attempt;
+            is_known |= log.attempt == attempt;
+            is_again = true;
         }
-        let cursor = self.cursor(&path).map_err(one)?;
-        let item = item.map(|item| format!(".{item}")).unwrap_or_default();
-        self.known.insert(path);
-        self.open.push(Log { task: format!("{}{item}", task_run.task), attempt, cursor });
-        Ok(())
-    }
-
-    fn cursor(&self, path: &Path) -> Result<Cursor, Error> {
-        let reader = LogReader::new(path);
-        let from = match self.args.tail {
-            Some(tail) => reader.count()?.saturating_sub(tail.min(1_000) as u64),
-            None => 0,
-        };
-        reader.follow(from)
+        if is_known || attempt == 0 {
+            return;
+        }
+        if is_again {
+            // another attempt has lines of its own, from the first on
+            self.events.restart();
+        }
+        let name = item.map_or_else(|| task_run.task.clone(), |item| format!("{}.{item}", task_run.task));
+        let task = task_run.task.clone();
+        self.logs.push(Log { name, task, item, task_run: task_run.id.0, attempt, next: None, is_open, is_done: false });
     }
 
     /// Shows what a log has to say until now. Answers whether somebody still reads.
-    fn drain(&mut self, index: usize, many: bool) -> Result<bool, Error> {
-        let Some(log) = self.open.get_mut(index) else { return Ok(true) };
+    async fn drain(&mut self, index: usize) -> Result<bool, Errors> {
+        let many = self.logs.len() > 1;
+        let Some(log) = self.logs.get_mut(index).filter(|log| !log.is_done) else { return Ok(true) };
         loop {
-            let page = log.cursor.page(PAGE)?;
-            let mut lines = String::new();
-            for line in &page {
-                lines.push_str(&match self.output.is_json() {
-                    true => as_json(log, line),
-                    false => text(log, line, many, self.is_terminal),
-                });
-                lines.push('\n');
+            let (from, limit) = match (log.next, self.args.tail) {
+                (None, Some(tail)) => (None, tail.clamp(1, PAGE)),
+                (next, _) => (Some(next.unwrap_or_default()), PAGE),
+            };
+            let input = json!({
+                "run": self.args.run,
+                "task": log.task,
+                "item": log.item,
+                "attempt": log.attempt,
+                "from": from,
+                "limit": limit,
+            });
+            let page: Lines = self.client.call("readLog", input).await?;
+            let lines = if self.args.tail == Some(0) && from.is_none() { Vec::new() } else { page.lines };
+            let told: String = lines.iter().map(|line| told(self.output, log, line, many, self.is_terminal)).collect();
+            let next = lines.last().map_or(from.unwrap_or(page.total), |line| line.number + 1);
+            log.next = Some(next);
+            if !told.is_empty() && !self.output.lines(&told).map_err(one)? {
+                return Ok(false);
             }
-            if page.is_empty() {
+            if lines.is_empty() || next >= page.total {
+                log.is_done = !log.is_open;
                 return Ok(true);
             }
-            if !self.output.lines(&lines)? {
-                return Ok(false);
+        }
+    }
+
+    /// Shows lines as they are written, until something else has to be looked at. Answers whether somebody still reads.
+    async fn listen(&mut self) -> Result<bool, Errors> {
+        let many = self.logs.len() > 1;
+        loop {
+            let open = self.logs.iter().filter(|log| log.is_open);
+            let topics =
+                open.clone().take(LISTENED_MAX).map(|log| Topic::Log(log.task_run, log.next.unwrap_or_default()));
+            let topics: Vec<Topic> = std::iter::once(Topic::Run(self.args.run)).chain(topics).collect();
+            let pause = if open.count() > LISTENED_MAX { LOOK } else { LOOK_ANYWAY };
+            let Ok(heard) = tokio::time::timeout(pause, self.events.next(&topics)).await else { return Ok(true) };
+            let Heard::Line { task_run, attempt, line } = heard? else { return Ok(true) };
+            let is_meant = |log: &&mut Log| log.task_run == task_run && log.attempt == attempt;
+            let Some(log) = self.logs.iter_mut().find(is_meant) else { return Ok(true) };
+            match log.next {
+                Some(next) if line.number == next => {
+                    log.next = Some(next + 1);
+                    if !self.output.lines(&told(self.output, log, &line, many, self.is_terminal)).map_err(one)? {
+                        return Ok(false);
+                    }
+                }
+                // shown already
+                Some(next) if line.number < next => {}
+                _ => return Ok(true),
             }
         }
     }
 }
 
+/// A line as it is told, with its end.
+fn told(output: Output, log: &Log, line: &Line, many: bool, is_terminal: bool) -> String {
+    let mut told = match output.is_json() {
+        true => as_json(log, line),
+        false => text(log, line, many, is_terminal),
+    };
+    told.push('\n');
+    told
+}
+
 /// `08:15:30 load | what it says`; what Levada itself says goes with `--`.
-fn text(log: &Log, line: &LogLine, many: bool, is_terminal: bool) -> String {
+fn text(log: &Log, line: &Line, many: bool, is_terminal: bool) -> String {
     let at = line.at.map(|at| at.to_string()).unwrap_or_default();
     let time = at.get(11..19).unwrap_or("--:--:--");
-    let task = if many { format!(" {} |", printable(&log.task)) } else { String::new() };
-    let own = if line.stream == Stream::Sys { " --" } else { "" };
+    let task = if many { format!(" {} |", printable(&log.name)) } else { String::new() };
+    let own = if line.stream == "sys" { " --" } else { "" };
     let text = if is_terminal { printable(&line.text) } else { line.text.clone() };
     format!("{time}{task}{own} {text}")
 }
 
 /// One object in one line, so that a program can read while it is written.
-fn as_json(log: &Log, line: &LogLine) -> String {
+fn as_json(log: &Log, line: &Line) -> String {
     json!({
-        "task": log.task,
+        "task": log.name,
         "attempt": log.attempt,
         "number": line.number,
         "at": line.at,
-        "stream": line.stream.name(),
+        "stream": line.stream,
         "text": line.text,
     })
     .to_string()

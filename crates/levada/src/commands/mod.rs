@@ -1,5 +1,6 @@
 //! The commands, one file per verb, and the dispatch to them.
 
+mod access;
 mod apply;
 mod audit;
 mod backfill;
@@ -11,6 +12,7 @@ mod diff;
 mod discover;
 mod export;
 mod init;
+mod login;
 mod logs;
 mod pipelines;
 mod plan;
@@ -20,6 +22,7 @@ mod run;
 mod runs;
 mod schedule;
 mod schema;
+mod search;
 mod secrets;
 mod serve;
 mod show;
@@ -34,12 +37,14 @@ use std::path::{Path, PathBuf};
 use levada_core::config::File;
 use levada_core::error::{Error, ErrorKind};
 use levada_core::secret::Secret;
+use levada_server::client::Client;
 use levada_store::Store;
 
 use crate::cli::{Cli, Command};
+use crate::logins::Servers;
 use crate::output::Output;
 use crate::project::Project;
-use crate::service::Places;
+use crate::service::{self, Places};
 use crate::vault::{Stored, Vault};
 use crate::wiring;
 
@@ -56,9 +61,35 @@ struct Context {
     project_file: Option<PathBuf>,
     data: Option<PathBuf>,
     database: Option<Secret>,
+    servers: Servers,
 }
 
 impl Context {
+    /// What carries out operations: the server that was given, else this process, over the store of the current folder's
+    /// project, which somebody made before.
+    async fn client(&self) -> Result<Client, Errors> {
+        if let Some(client) = self.remote()? {
+            return Ok(client);
+        }
+        let (places, store) = self.store().await?;
+        service::client(&places, &store).map_err(one)
+    }
+
+    /// The same, where a store is made if there is none.
+    async fn client_or_new(&self) -> Result<Client, Errors> {
+        if let Some(client) = self.remote()? {
+            return Ok(client);
+        }
+        let places = self.places()?;
+        service::client(&places, &places.open().await.map_err(one)?).map_err(one)
+    }
+
+    /// The server that was given, if one was.
+    fn remote(&self) -> Result<Option<Client>, Errors> {
+        let Some(address) = self.servers.address() else { return Ok(None) };
+        Ok(Some(Client::there(self.servers.known(&address).map_err(one)?)))
+    }
+
     /// The connections of the current folder's project.
     fn project(&self) -> Result<Project, Errors> {
         let mut project = Project::here(wiring::registry(), self.project_file.as_deref())?;
@@ -76,7 +107,7 @@ impl Context {
 
     /// Those secrets that the metadata store has. It is only opened where one is asked for, and never made.
     fn stored(&self, places: Places, names: &BTreeSet<String>) -> Result<Stored, Errors> {
-        if names.is_empty() {
+        if names.is_empty() || self.servers.address().is_some() {
             return Ok(Stored::default());
         }
         block_on(async {
@@ -107,8 +138,13 @@ impl Context {
 /// Executes a command, and gives the exit code of the process.
 pub fn execute(cli: Cli) -> u8 {
     let output = Output::new(cli.output);
-    let context =
-        Context { output, project_file: cli.project, data: cli.data, database: cli.database.map(Secret::new) };
+    if let (Some(_), Some((verb, instead))) = (&cli.server, cli.command.local()) {
+        let error = Error::new(ErrorKind::Usage, format!("`levada {verb}` works on this machine, and at no server"));
+        return output.errors(&[error.advise(format!("Leave `--server` out. {instead}"))]);
+    }
+    let servers = Servers { server: cli.server, ca: cli.ca, insecure_http: cli.insecure_http };
+    let (project_file, data, database) = (cli.project, cli.data, cli.database.map(Secret::new));
+    let context = Context { output, project_file, data, database, servers };
     let outcome = match cli.command {
         Command::Run(args) => run::execute(&context, &args),
         Command::Copy(args) => copy::execute(&context, &args),
@@ -131,6 +167,12 @@ pub fn execute(cli: Cli) -> u8 {
         Command::Backfill(args) => backfill::execute(&context, &args),
         Command::Backfills(command) => backfill::control(&context, &command),
         Command::Workers => workers::execute(&context),
+        Command::Pools => workers::pools(&context),
+        Command::Search(args) => search::execute(&context, &args),
+        Command::Login(args) => login::login(&context, &args),
+        Command::Logout(args) => login::logout(&context, &args),
+        Command::Users(command) => access::users(&context, &command),
+        Command::Tokens(command) => access::tokens(&context, &command),
         Command::Secrets(command) => secrets::execute(&context, &command),
         Command::Audit(command) => audit::execute(&context, &command),
         Command::Db(command) => db::execute(&context, &command),

@@ -1,26 +1,66 @@
 //! `levada plan`: what a run would do, told before anything moves.
 
+use std::path::Path;
+
 use levada_core::config::ReadKind;
 use levada_core::redact::Redactor;
 use levada_engine::house::RunOptions;
 use levada_engine::planning::{self, StreamPlan, TaskPlan};
+use levada_server::client::{Client, object};
+use levada_server::routes::plans::Plan;
 use serde::Serialize;
+use serde_json::json;
 
-use super::{Context, Outcome, block_on, one, run};
-use crate::cli::RunArgs;
+use super::{Context, Errors, Outcome, block_on, one, run, schedule};
+use crate::cli::{PlanArgs, RunArgs};
 use crate::output::{Cell, Output, Table, bytes, printable};
+use crate::project::read_text;
 
 /// Plans a pipeline.
-pub fn execute(context: &Context, args: &RunArgs) -> Outcome {
-    let (project, pipeline) = run::load(context, args)?;
+pub fn execute(context: &Context, args: &PlanArgs) -> Outcome {
+    let Plan { streams, tasks } = match (schedule::is_file(&args.pipeline), context.remote()?) {
+        (true, None) => local(context, args)?,
+        (true, Some(client)) => {
+            let path = Path::new(&args.pipeline);
+            let name = path.file_stem().unwrap_or_default().to_string_lossy();
+            let text = read_text(path)?;
+            block_on(plan(&client, args, &name, Some((&args.pipeline, &text))))?
+        }
+        (false, Some(client)) => block_on(plan(&client, args, &args.pipeline, None))?,
+        (false, None) => block_on(async {
+            // paths in documents start in the project's folder
+            context.places()?.enter().map_err(one)?;
+            plan(&context.client().await?, args, &args.pipeline, None).await
+        })?,
+    };
+    show(context.output, &streams, &tasks);
+    Ok(0)
+}
+
+/// The pipeline of a file, with the documents as they lie in its folder.
+fn local(context: &Context, args: &PlanArgs) -> Result<Plan, Errors> {
+    let file = RunArgs { params: args.params.clone(), ..RunArgs::of_file(&args.pipeline) };
+    let (project, pipeline) = run::load(context, &file)?;
     let secrets = project.secrets().map_err(one)?;
     let redactor = Redactor::new(secrets.iter().map(String::as_str)).map_err(one)?;
     let options = RunOptions { full_refresh: args.full_refresh, stream: args.stream.clone() };
     let chosen = planning::chosen(&pipeline, &args.tasks, args.stream.as_deref())?;
     let (work, tasks) = planning::work(&pipeline, chosen, &options, &redactor, |name| project.open(name))?;
-    let streams = block_on(planning::plans(work))?;
-    show(context.output, &streams, &tasks);
-    Ok(0)
+    Ok(Plan { streams: block_on(planning::plans(work))?, tasks })
+}
+
+/// An applied pipeline, or the document of one with what is applied.
+async fn plan(client: &Client, args: &PlanArgs, name: &str, document: Option<(&str, &str)>) -> Result<Plan, Errors> {
+    let input = json!({
+        "pipeline": name,
+        "params": object(&args.params),
+        "tasks": args.tasks,
+        "stream": args.stream,
+        "full_refresh": args.full_refresh,
+        "path": document.map(|(path, _)| path),
+        "text": document.map(|(_, text)| text),
+    });
+    client.call("planPipeline", input).await
 }
 
 /// Shows plans.

@@ -2,26 +2,31 @@
 
 use levada_core::error::Context as _;
 use levada_core::text;
-use levada_engine::browse::{self, Preview};
-use serde_json::json;
-use serde_json::value::RawValue;
+use levada_engine::browse::{self, Column};
+use levada_server::routes::browse::Preview;
+use serde_json::{Value as Json, json};
 
-use super::{Context, Outcome, block_on, one};
+use super::{Context, Errors, Outcome, block_on, check, one};
 use crate::cli::PreviewArgs;
 use crate::output::{Cell, Table};
+use crate::project::check_connection;
 
 /// Shows the rows.
 pub fn execute(context: &Context, args: &PreviewArgs) -> Outcome {
-    let opened = context.project()?.open(&args.target)?;
-    let place = format!("connection `{}`", opened.name);
-    let rows = block_on(async {
-        let preview = browse::preview(opened.connection, args.stream.as_deref(), args.limit);
-        preview.await.at(place).map_err(one)
-    })?;
+    let rows = match context.remote()? {
+        Some(client) => {
+            let input = json!({ "connection": args.target, "stream": args.stream, "limit": args.limit });
+            block_on(async {
+                check_connection(&args.target, &check::connections(&client).await?)?;
+                client.call("previewStream", input).await
+            })?
+        }
+        None => local(context, args)?,
+    };
     if context.output.is_json() {
-        show_json(context, &rows);
+        context.output.json(&json!({ "stream": rows.stream, "rejected": rows.rejected, "rows": rows.rows }));
     } else {
-        show_text(context, &rows);
+        show(context, &rows);
     }
     if rows.rejected > 0 {
         context.output.note(&format!("{} rows before these could not be represented", rows.rejected));
@@ -29,34 +34,34 @@ pub fn execute(context: &Context, args: &PreviewArgs) -> Outcome {
     Ok(0)
 }
 
-fn show_text(context: &Context, rows: &Preview) {
-    let fields = rows.stream.schema.fields();
-    let headings: Vec<&str> = fields.iter().map(|field| field.name().as_str()).collect();
+/// From here, with the documents as they lie in the folder; every value as a whole.
+fn local(context: &Context, args: &PreviewArgs) -> Result<Preview, Errors> {
+    let opened = context.project()?.open(&args.target)?;
+    let place = format!("connection `{}`", opened.name);
+    let found = block_on(async {
+        let preview = browse::preview(opened.connection, args.stream.as_deref(), args.limit);
+        preview.await.at(place).map_err(one)
+    })?;
+    let columns = found.stream.schema.fields().iter().map(|field| Column::from(field.as_ref())).collect();
+    let rows = found.batches.iter().flat_map(|batch| (0..batch.num_rows()).map(move |row| text::row_json(batch, row)));
+    let rows = rows.filter_map(|row| serde_json::from_str(&row).ok()).collect();
+    Ok(Preview { stream: found.stream.name, columns, rows, rejected: found.rejected as u64 })
+}
+
+fn show(context: &Context, rows: &Preview) {
+    let headings: Vec<&str> = rows.columns.iter().map(|column| column.name.as_str()).collect();
     let mut table = Table::new(&headings);
-    for batch in &rows.batches {
-        for row in 0..batch.num_rows() {
-            table.row(batch.columns().iter().map(|column| {
-                let cell = text::value(column.as_ref(), row);
-                match cell {
-                    Some(text) if column.data_type().is_numeric() => Cell::right(text),
-                    Some(text) => Cell::text(text),
-                    None => Cell::text("NULL"),
-                }
-            }));
-        }
+    for row in &rows.rows {
+        table.row(rows.columns.iter().map(|column| match row.get(&column.name) {
+            Some(Json::String(text)) if is_number(&column.type_) => Cell::right(text),
+            Some(Json::String(text)) => Cell::text(text),
+            _ => Cell::text("NULL"),
+        }));
     }
     context.output.table(&table);
 }
 
-fn show_json(context: &Context, rows: &Preview) {
-    let objects: Vec<Box<RawValue>> = rows
-        .batches
-        .iter()
-        .flat_map(|batch| (0..batch.num_rows()).map(move |row| text::row_json(batch, row)))
-        .filter_map(|row| RawValue::from_string(row).ok())
-        .collect();
-    let rows = json!({ "stream": rows.stream.name, "rejected": rows.rejected });
-    let mut document = rows.as_object().cloned().unwrap_or_default();
-    document.insert("rows".to_owned(), serde_json::to_value(objects).unwrap_or_default());
-    context.output.json(&document);
+/// Whether a type, as columns name it, is one of numbers.
+fn is_number(name: &str) -> bool {
+    ["int", "uint", "float", "decimal"].iter().any(|kind| name.starts_with(kind))
 }

@@ -1,42 +1,39 @@
 //! `levada runs`: what ran, the newest first.
 
-use levada_store::{Run, RunFilter};
+use levada_core::time::Timestamp;
+use levada_server::route::Page;
+use levada_server::routes::runs::Run;
 use serde_json::{Value as Json, json};
 
-use super::{Context, Outcome, block_on, one};
+use super::{Context, Outcome, block_on};
 use crate::cli::{RunsArgs, Since};
 use crate::output::{Cell, Table, instant, seconds};
 use crate::service;
 
 /// Lists runs.
 pub fn execute(context: &Context, args: &RunsArgs) -> Outcome {
-    let since = args.since.map(|since| match since {
-        Since::At(instant) => instant,
-        Since::Ago(time) => service::now().minus(time),
+    let input = json!({
+        "pipeline": args.pipeline,
+        "state": args.state,
+        "cause": args.cause,
+        "since": args.since.map(since),
+        "limit": args.limit,
     });
-    let filter = RunFilter {
-        pipeline: args.pipeline.clone(),
-        state: args.state,
-        cause: args.cause,
-        since,
-        limit: usize::from(args.limit),
-        ..RunFilter::default()
-    };
-    let runs = block_on(async {
-        let (_, store) = context.store().await?;
-        store.runs(filter).await.map_err(one)
-    })?;
-    show(context, &runs);
+    let Page::<Run> { items, .. } = block_on(async { context.client().await?.call("listRuns", input).await })?;
+    if context.output.is_json() {
+        context.output.json(&json!({ "runs": items.iter().map(as_json).collect::<Vec<_>>() }));
+        return Ok(0);
+    }
+    context.output.table(&table(&items));
     Ok(0)
 }
 
-/// Shows a list of runs.
-pub fn show(context: &Context, runs: &[Run]) {
-    if context.output.is_json() {
-        context.output.json(&json!({ "runs": runs.iter().map(as_json).collect::<Vec<_>>() }));
-        return;
+/// The instant that is meant.
+pub fn since(since: Since) -> Timestamp {
+    match since {
+        Since::At(instant) => instant,
+        Since::Ago(time) => service::now().minus(time),
     }
-    context.output.table(&table(runs));
 }
 
 /// Runs as a table.
@@ -82,7 +79,7 @@ pub fn as_json(run: &Run) -> Json {
         "cause": run.cause.name(),
         "schedule": run.schedule,
         "fire_time": run.fire_time,
-        "params": serde_json::from_str::<Json>(&run.params).unwrap_or_default(),
+        "params": run.params,
         "backfill": run.backfill,
         "retry_of": run.retry_of,
         "created_at": run.created_at,

@@ -1,20 +1,14 @@
 //! `levada secrets`: the secrets that the metadata store keeps. Values come in by standard input only, and never out.
 
-use std::io::{IsTerminal as _, Read as _, Write as _};
-
-use levada_core::error::{Error, Result};
-use levada_core::secret::Secret;
-use levada_store::{KEY_VARIABLE, KeySource, MasterKey};
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use levada_server::routes::secrets::Name;
+use levada_server::routes::settings::{MasterKey, Settings};
+use levada_store::KEY_VARIABLE;
 use serde_json::json;
 
-use super::{Context, Errors, Outcome, block_on, one};
+use super::{Context, Outcome, block_on, one};
 use crate::cli::SecretsCommand;
 use crate::output::{Cell, Table, instant};
-use crate::service;
-
-/// Most bytes read of a value.
-const BYTES_MAX: u64 = 1 << 20;
+use crate::typed;
 
 /// Keeps, lists, removes or seals secrets anew.
 pub fn execute(context: &Context, command: &SecretsCommand) -> Outcome {
@@ -27,11 +21,10 @@ pub fn execute(context: &Context, command: &SecretsCommand) -> Outcome {
 }
 
 fn set(context: &Context, name: &str) -> Outcome {
-    let value = read(&format!("Value of `{name}`: "))?;
     block_on(async {
-        let places = context.places()?;
-        let store = places.open().await.map_err(one)?;
-        levada_server::secrets::set(&store, &places.data, name.to_owned(), value, service::now()).await.map_err(one)
+        let value = typed::secret(&format!("Value of `{name}`: ")).await.map_err(one)?;
+        let client = context.client_or_new().await?;
+        client.call::<()>("setSecret", json!({ "secret": name, "value": value.expose() })).await
     })?;
     if context.output.is_json() {
         context.output.json(&json!({ "name": name, "state": "set" }));
@@ -42,13 +35,8 @@ fn set(context: &Context, name: &str) -> Outcome {
 }
 
 fn list(context: &Context) -> Outcome {
-    let names = block_on(async {
-        let (_, store) = context.store().await?;
-        store.secret_names().await.map_err(one)
-    })?;
+    let names: Vec<Name> = block_on(async { context.client().await?.all("listSecrets", json!({})).await })?;
     if context.output.is_json() {
-        let names: Vec<_> =
-            names.iter().map(|secret| json!({ "name": secret.name, "updated_at": secret.updated_at })).collect();
         context.output.json(&json!({ "secrets": names }));
         return Ok(0);
     }
@@ -61,10 +49,7 @@ fn list(context: &Context) -> Outcome {
 }
 
 fn remove(context: &Context, name: &str) -> Outcome {
-    block_on(async {
-        let (_, store) = context.store().await?;
-        levada_server::secrets::remove(&store, name).await.map_err(one)
-    })?;
+    block_on(async { context.client().await?.call::<()>("removeSecret", json!({ "secret": name })).await })?;
     if context.output.is_json() {
         context.output.json(&json!({ "name": name, "state": "removed" }));
     } else {
@@ -75,24 +60,16 @@ fn remove(context: &Context, name: &str) -> Outcome {
 
 /// A new master key: in place of the key file, or the one that is typed in where the environment gives it.
 fn rotate(context: &Context) -> Outcome {
-    let places = context.places()?;
-    let key = KeySource::find(&places.data).map_err(one)?;
-    let next = match &key {
-        KeySource::Given(_) => {
-            let text = read("The new master key: ")?;
-            Some(MasterKey::from_text(text.expose()).map_err(one)?)
-        }
-        KeySource::File(_) => None,
-    };
-    let is_given = next.is_some();
-    block_on(async {
-        let (_, store) = context.store().await?;
-        let secrets = store.unlock(&key).await.map_err(one)?;
-        match (&key, next) {
-            (KeySource::File(path), _) => secrets.rotate_file(path, service::now()).await,
-            (KeySource::Given(old), next) => secrets.rotate(next.unwrap_or_else(|| old.clone()), service::now()).await,
-        }
-        .map_err(one)
+    let is_given = block_on(async {
+        let client = context.client().await?;
+        let settings: Settings = client.call("getSettings", json!({})).await?;
+        let is_given = settings.master_key == MasterKey::Environment;
+        let key = match is_given {
+            true => Some(typed::secret("The new master key: ").await.map_err(one)?),
+            false => None,
+        };
+        client.call::<()>("rotateSecrets", json!({ "key": key.as_ref().map(|key| key.expose()) })).await?;
+        Ok(is_given)
     })?;
     if context.output.is_json() {
         context.output.json(&json!({ "state": "rotated" }));
@@ -100,53 +77,8 @@ fn rotate(context: &Context) -> Outcome {
     }
     context.output.line("every secret is sealed under a new master key");
     if is_given {
-        context
-            .output
-            .note(&format!("Give the new key in {KEY_VARIABLE} from now on, to `serve` and all workers too."));
+        let note = format!("Give the new key in {KEY_VARIABLE} from now on, to `serve` and all workers too.");
+        context.output.note(&note);
     }
     Ok(0)
-}
-
-/// A value from standard input: typed without being shown, or all that is piped in, but for the end of its last line.
-fn read(prompt: &str) -> Result<Secret, Errors> {
-    let stdin = std::io::stdin();
-    if stdin.is_terminal() {
-        return block_on(async { typed(prompt).await.map_err(|error| one(Error::from(error).at("the terminal"))) });
-    }
-    let mut text = String::new();
-    let read = stdin.lock().take(BYTES_MAX).read_to_string(&mut text);
-    read.map_err(|error| one(Error::from(error).at("standard input")))?;
-    Ok(Secret::new(without_end(text)))
-}
-
-/// A terminal that does not show what is typed; it does again when this goes, also on Ctrl-C.
-struct Hidden(Termios);
-
-impl Drop for Hidden {
-    fn drop(&mut self) {
-        let _ = tcsetattr(std::io::stdin(), OptionalActions::Flush, &self.0);
-        let _ = writeln!(std::io::stderr());
-    }
-}
-
-async fn typed(prompt: &str) -> std::io::Result<Secret> {
-    let shown = tcgetattr(std::io::stdin())?;
-    let mut hidden = shown.clone();
-    hidden.local_modes.remove(LocalModes::ECHO);
-    let _ = write!(std::io::stderr(), "{prompt}");
-    tcsetattr(std::io::stdin(), OptionalActions::Flush, &hidden)?;
-    let _shown_again = Hidden(shown);
-    let line = tokio::task::spawn_blocking(|| std::io::stdin().lines().next().transpose()).await;
-    let line = line.map_err(std::io::Error::other)??.unwrap_or_default();
-    Ok(Secret::new(without_end(line)))
-}
-
-fn without_end(mut text: String) -> String {
-    if text.ends_with('\n') {
-        text.pop();
-        if text.ends_with('\r') {
-            text.pop();
-        }
-    }
-    text
 }

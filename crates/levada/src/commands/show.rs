@@ -2,11 +2,12 @@
 //! it is waiting for.
 
 use levada_core::error::{Error, ErrorKind};
-use levada_core::id::RunId;
 use levada_core::naming::{did_you_mean, nearest};
-use levada_core::run::{State, Tally};
+use levada_core::run::Tally;
 use levada_core::time::Timestamp;
-use levada_store::{Run, Store, TaskRun};
+use levada_server::client::Client;
+use levada_server::route::Page;
+use levada_server::routes::runs::{Run, TaskRun, Why};
 use serde_json::{Value as Json, json};
 
 use super::{Context, Errors, Outcome, block_on, one, runs};
@@ -32,25 +33,23 @@ pub struct Found {
 /// Shows a run.
 pub fn execute(context: &Context, args: &ShowArgs) -> Outcome {
     block_on(async {
-        let (_, store) = context.store().await?;
-        let run = find(&store, args.run).await?;
-        show(context, &store, &run).await?;
+        let client = context.client().await?;
+        let run = client.call("getRun", json!({ "run": args.run })).await?;
+        show(context, &client, &run).await?;
         Ok(0)
     })
 }
 
 /// Tells what a run or a task waits for.
 pub fn why(context: &Context, args: &WhyArgs) -> Outcome {
-    let why = block_on(async {
-        let (_, store) = context.store().await?;
-        let run = find(&store, args.run).await?;
-        let now = service::now();
+    let Why { why } = block_on(async {
+        let client = context.client().await?;
         match &args.task {
             Some(task) => {
-                let found = find_task(&store, run.id, task).await?;
-                store.why_task_run(found.task_run.id, now).await.map_err(one)
+                let found = find_task(&client, args.run, task).await?;
+                client.call("whyTask", json!({ "task_run": found.task_run.id })).await
             }
-            None => store.why_run(run.id, now).await.map_err(one),
+            None => client.call("whyRun", json!({ "run": args.run })).await,
         }
     })?;
     if context.output.is_json() {
@@ -61,22 +60,26 @@ pub fn why(context: &Context, args: &WhyArgs) -> Outcome {
     Ok(0)
 }
 
-/// A run by its number.
-pub async fn find(store: &Store, run: i64) -> Result<Run, Errors> {
-    store.run(RunId(run)).await.map_err(one)?.ok_or_else(|| {
-        one(Error::new(ErrorKind::NotFound, format!("there is no run {run}")).advise("List them: `levada runs`."))
-    })
+/// The tasks of a run.
+pub async fn tasks(client: &Client, run: i64) -> Result<Vec<TaskRun>, Errors> {
+    client.all("listTasks", json!({ "run": run })).await
+}
+
+/// Items of a task from one on, as many as are shown of one.
+pub async fn items(client: &Client, run: i64, task: &str, from: usize, count: usize) -> Result<Vec<TaskRun>, Errors> {
+    let input = json!({ "run": run, "task": task, "after": from.to_string(), "limit": count });
+    Ok(client.call::<Page<TaskRun>>("listItems", input).await?.items)
 }
 
 /// A task run as the user names it: a task, or `TASK.ITEM`.
-pub async fn find_task(store: &Store, run: RunId, name: &str) -> Result<Found, Errors> {
-    let mut tasks = store.task_runs(run).await.map_err(one)?;
+pub async fn find_task(client: &Client, run: i64, name: &str) -> Result<Found, Errors> {
+    let mut tasks = tasks(client, run).await?;
     if let Some(place) = tasks.iter().position(|task_run| task_run.task == name) {
         return Ok(Found { task_run: tasks.swap_remove(place), item: None });
     }
     let split = name.rsplit_once('.').and_then(|(task, item)| Some((task, item.parse::<usize>().ok()?)));
     if let Some((task, item)) = split.filter(|(task, _)| tasks.iter().any(|task_run| task_run.task == *task)) {
-        let found = store.items(run, task.to_owned(), item, 1).await.map_err(one)?;
+        let found = items(client, run, task, item, 1).await?;
         return found.into_iter().next().map(|task_run| Found { task_run, item: Some(item) }).ok_or_else(|| {
             one(Error::new(ErrorKind::NotFound, format!("the task `{task}` has no item {item}"))
                 .advise(format!("See what there is with `levada show {run}`.")))
@@ -89,12 +92,12 @@ pub async fn find_task(store: &Store, run: RunId, name: &str) -> Result<Found, E
 }
 
 /// Shows a run as it stands.
-pub async fn show(context: &Context, store: &Store, run: &Run) -> Result<(), Errors> {
-    let tasks = store.task_runs(run.id).await.map_err(one)?;
+pub async fn show(context: &Context, client: &Client, run: &Run) -> Result<(), Errors> {
+    let tasks = tasks(client, run.id.0).await?;
     let mut failed_items = Vec::new();
     for task in tasks.iter().filter(|task| task.items.is_some_and(|items| items.failed > 0)) {
-        let items = store.items(run.id, task.task.clone(), 0, ITEMS_PAGE).await.map_err(one)?;
-        let failed = items.into_iter().enumerate().filter(|(_, item)| item.state == State::Failed);
+        let items = items(client, run.id.0, &task.task, 0, ITEMS_PAGE).await?;
+        let failed = items.into_iter().enumerate().filter(|(_, item)| item.state == "failed");
         failed_items.extend(failed.take(ITEMS_NAMED));
     }
     if context.output.is_json() {
@@ -111,7 +114,7 @@ pub async fn show(context: &Context, store: &Store, run: &Run) -> Result<(), Err
         context.output.line(&format!("{}: {}", printable(&name), printable(&error)));
     }
     for (task, outputs) in tasks.iter().filter_map(|task| Some((&task.task, task.outputs.as_ref()?))) {
-        context.output.line(&format!("{} put out {}", printable(task), printable(outputs)));
+        context.output.line(&format!("{} put out {}", printable(task), printable(&outputs.to_string())));
     }
     Ok(())
 }
@@ -126,8 +129,8 @@ fn head(context: &Context, run: &Run) {
         line.push_str(&format!(", took {}", runs::took(run)));
     }
     context.output.line(&printable(&line));
-    if run.params != "{}" {
-        context.output.line(&format!("params {}", printable(&run.params)));
+    if !run.params.is_empty() {
+        context.output.line(&format!("params {}", printable(&json!(run.params).to_string())));
     }
 }
 
@@ -138,10 +141,10 @@ fn table(run: &Run, tasks: &[TaskRun]) -> Table {
         let took = task.started_at.map(|start| task.ended_at.unwrap_or(scale.end).since(start));
         table.row([
             Cell::text(&task.task),
-            Cell::text(task.state.name()),
+            Cell::text(&task.state),
             Cell::count(u64::from(task.attempt)),
             Cell::right(took.map_or_else(|| "-".to_owned(), |took| seconds(took.as_secs_f64()))),
-            Cell::text(task.items.map_or_else(|| "-".to_owned(), items)),
+            Cell::text(task.items.map_or_else(|| "-".to_owned(), tally)),
             Cell::text(scale.bar(task)),
         ]);
     }
@@ -149,7 +152,7 @@ fn table(run: &Run, tasks: &[TaskRun]) -> Table {
 }
 
 /// `8 of 10, 1 failed`.
-fn items(items: Tally) -> String {
+fn tally(items: Tally) -> String {
     let bad = items.failed + items.cancelled + items.skipped;
     let all = items.queued + items.active + items.succeeded + bad;
     let bad = if bad > 0 { format!(", {bad} not") } else { String::new() };
@@ -178,10 +181,10 @@ impl Scale {
         };
         let from = place(start).min(BAR - 1);
         let until = place(task.ended_at.unwrap_or(self.end)).max(from + 1);
-        let mark = match task.state {
-            State::Failed => "x",
-            State::Cancelled => "-",
-            _ if task.state.is_terminal() => "=",
+        let mark = match task.state.as_str() {
+            "failed" => "x",
+            "cancelled" => "-",
+            _ if task.ended_at.is_some() => "=",
             _ => ">",
         };
         format!("{}{}", " ".repeat(from), mark.repeat(until - from))
@@ -190,7 +193,7 @@ impl Scale {
 
 /// Why a task failed, in words.
 fn error(task: &TaskRun) -> Option<String> {
-    let error: Json = serde_json::from_str(task.error.as_deref()?).ok()?;
+    let error = task.error.as_ref()?;
     let part = |key: &str| error[key].as_str().map(|text| text.trim_end_matches('.').to_owned());
     let message = part("message")?;
     let message = message.strip_prefix(&format!("task `{}`: ", task.task)).unwrap_or(&message).to_owned();
@@ -201,33 +204,18 @@ fn error(task: &TaskRun) -> Option<String> {
 }
 
 fn as_json(task: &TaskRun) -> Json {
-    let parsed = |text: &Option<String>| text.as_deref().and_then(|text| serde_json::from_str::<Json>(text).ok());
-    let items = task.items.map(|items| {
-        json!({
-            "queued": items.queued,
-            "active": items.active,
-            "succeeded": items.succeeded,
-            "failed": items.failed,
-            "cancelled": items.cancelled,
-            "skipped": items.skipped,
-        })
-    });
-    let until = match task.state {
-        State::Waiting { until } => until,
-        _ => None,
-    };
     json!({
         "task": task.task,
-        "state": task.state.name(),
-        "until": until,
+        "state": task.state,
+        "until": task.until,
         "attempt": task.attempt,
         "failed": task.failed,
         "lost": task.lost,
         "worker": task.worker,
         "started_at": task.started_at,
         "ended_at": task.ended_at,
-        "items": items,
-        "outputs": parsed(&task.outputs),
-        "error": parsed(&task.error),
+        "items": task.items,
+        "outputs": task.outputs,
+        "error": task.error,
     })
 }

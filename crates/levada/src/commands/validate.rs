@@ -2,29 +2,28 @@
 
 use std::path::Path;
 
-use levada_core::config::{File, Task};
+use levada_core::error::{Error, ErrorKind};
+use levada_server::client::{Client, object};
+use levada_server::project::{Facts, examine};
 use serde_json::json;
 
-use super::{Context, Errors, Outcome};
+use super::{Context, Errors, Outcome, block_on};
 use crate::cli::ValidateArgs;
 use crate::output::error_json;
-use crate::project::Project;
-
-/// What a file turned out to hold.
-struct Found {
-    pipeline: Option<String>,
-    tasks: usize,
-    streams: usize,
-    connections: usize,
-}
+use crate::project::read_text;
+use crate::wiring;
 
 /// Checks every file and tells all mistakes.
 pub fn execute(context: &Context, args: &ValidateArgs) -> Outcome {
+    let found = match context.remote()? {
+        Some(client) => block_on(remote(&client, args))?,
+        None => args.files.iter().map(|path| local(context, path, args)).collect(),
+    };
     let mut code = 0;
     let mut results = Vec::new();
-    for path in &args.files {
+    for (path, found) in args.files.iter().zip(found) {
         let shown = path.display().to_string();
-        match validate(context, path, args) {
+        match found {
             Ok(found) if context.output.is_json() => results.push(json!({
                 "file": shown,
                 "valid": true,
@@ -33,7 +32,7 @@ pub fn execute(context: &Context, args: &ValidateArgs) -> Outcome {
                 "streams": found.streams,
                 "connections": found.connections,
             })),
-            Ok(found) => context.output.line(&found.describe(&shown)),
+            Ok(found) => context.output.line(&describe(&found, &shown)),
             Err(errors) => {
                 code = code.max(errors.first().map_or(2, |error| error.kind().policy().exit_code));
                 if context.output.is_json() {
@@ -51,54 +50,44 @@ pub fn execute(context: &Context, args: &ValidateArgs) -> Outcome {
     Ok(code)
 }
 
-fn validate(context: &Context, path: &Path, args: &ValidateArgs) -> Result<Found, Errors> {
-    let (mut project, file) = context.project_of(path)?;
-    let mut found = Found { pipeline: None, tasks: 0, streams: 0, connections: file.connections.len() };
-    let mut errors = Vec::new();
-    let mut used = file.connections.clone();
-    if file.has_pipeline() {
-        match pipeline(&project, &file, args) {
-            Ok((pipeline, params)) => {
-                project.params = params;
-                found.tasks = pipeline.tasks.len();
-                found.streams =
-                    pipeline.tasks.iter().filter_map(|task| task.work.as_sync()).map(|sync| sync.streams.len()).sum();
-                for name in pipeline.tasks.iter().flat_map(Task::connections) {
-                    let missing = used.iter().all(|connection| connection.name != name);
-                    used.extend(
-                        project.shared.connections.iter().filter(|other| missing && other.name == name).cloned(),
-                    );
-                }
-                found.pipeline = Some(pipeline.name);
-            }
-            Err(mistakes) => errors.extend(mistakes),
-        }
-    }
-    for connection in &used {
-        errors.extend(project.open_named(connection).err().unwrap_or_default());
-    }
-    if errors.is_empty() { Ok(found) } else { Err(errors) }
-}
-
-fn pipeline(
-    project: &Project,
-    file: &File,
-    args: &ValidateArgs,
-) -> Result<(levada_core::config::Pipeline, std::collections::BTreeMap<String, String>), Errors> {
+/// With the documents as they lie in the folder.
+fn local(context: &Context, path: &Path, args: &ValidateArgs) -> Result<Facts, Errors> {
+    let (project, file) = context.project_of(path)?;
     let params = args.params.iter().cloned().collect();
-    project.variables(params, |variables| file.check(&project.shared, variables))
+    project.variables(params, |variables| examine(&wiring::registry(), variables, &file, &project.shared))
 }
 
-impl Found {
-    fn describe(&self, file: &str) -> String {
-        let count = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
-        match &self.pipeline {
-            Some(name) => format!(
-                "{file}: valid, pipeline `{name}` with {} and {}",
-                count(self.tasks, "task"),
-                count(self.streams, "stream")
-            ),
-            None => format!("{file}: valid, {}", count(self.connections, "connection")),
+/// With the documents that are applied at a server.
+async fn remote(client: &Client, args: &ValidateArgs) -> Result<Vec<Result<Facts, Errors>>, Errors> {
+    let mut results = Vec::new();
+    for path in &args.files {
+        let text = match read_text(path) {
+            Ok(text) => text,
+            Err(errors) => {
+                results.push(Err(errors));
+                continue;
+            }
+        };
+        let input = json!({ "path": path.display().to_string(), "text": text, "params": object(&args.params) });
+        let found: Result<Facts, Errors> = client.call("validateDocument", input).await;
+        // a server that cannot be asked says nothing of a document
+        let is_of_document = |error: &Error| error.kind().policy().exit_code == ErrorKind::Config.policy().exit_code;
+        match found {
+            Err(errors) if !errors.iter().all(is_of_document) => return Err(errors),
+            found => results.push(found),
         }
+    }
+    Ok(results)
+}
+
+fn describe(found: &Facts, file: &str) -> String {
+    let count = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
+    match &found.pipeline {
+        Some(name) => format!(
+            "{file}: valid, pipeline `{name}` with {} and {}",
+            count(found.tasks, "task"),
+            count(found.streams, "stream")
+        ),
+        None => format!("{file}: valid, {}", count(found.connections, "connection")),
     }
 }

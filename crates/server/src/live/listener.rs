@@ -34,6 +34,8 @@ pub enum Topic {
     Pipelines,
     /// The list of workers: `workers`.
     Workers,
+    /// How far the syncs of all runs are: `progress`.
+    Progress,
     /// The log of a task run as it is written: `logs:7`, or `logs:7@120` from its line 120 on.
     Log(i64, u64),
 }
@@ -45,6 +47,7 @@ impl Topic {
             "runs" => Some(Self::Runs),
             "pipelines" => Some(Self::Pipelines),
             "workers" => Some(Self::Workers),
+            "progress" => Some(Self::Progress),
             _ => match word.strip_prefix("logs:") {
                 None => word.strip_prefix("run:")?.parse().ok().map(Self::Run),
                 Some(log) => {
@@ -52,6 +55,19 @@ impl Topic {
                     Some(Self::Log(task_run.parse().ok()?, from.parse().ok()?))
                 }
             },
+        }
+    }
+}
+
+impl std::fmt::Display for Topic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Runs => f.write_str("runs"),
+            Self::Run(run) => write!(f, "run:{run}"),
+            Self::Pipelines => f.write_str("pipelines"),
+            Self::Workers => f.write_str("workers"),
+            Self::Progress => f.write_str("progress"),
+            Self::Log(task_run, from) => write!(f, "logs:{task_run}@{from}"),
         }
     }
 }
@@ -194,6 +210,7 @@ impl Listener {
             About::Task(run) => self.topics.contains(&Topic::Run(run)),
             About::Pipelines => self.topics.contains(&Topic::Pipelines),
             About::Workers => self.topics.contains(&Topic::Workers),
+            About::Progress(run) => self.topics.contains(&Topic::Progress) || self.topics.contains(&Topic::Run(run)),
         };
         is_wanted.then(|| Heard::Message(message.id, message.text.clone()))
     }

@@ -6,17 +6,20 @@ pub mod socket;
 pub mod stream;
 pub mod tail;
 
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::ws::Utf8Bytes;
 use levada_core::error::Result;
-use levada_store::{Feed, LiveEvent, Signal, Store};
+use levada_core::id::TaskRunId;
+use levada_core::time::Timestamp;
+use levada_store::{Feed, LiveEvent, Signal, Store, TaskProgress};
 use serde_json::json;
 use tokio::sync::{broadcast, watch};
 
-use crate::routes::runs::Event;
+use crate::routes::runs::{Event, Progress};
 
 /// Messages that a listener may be behind before it is cut off.
 const BEHIND_MAX: usize = 8_192;
@@ -49,6 +52,8 @@ pub enum About {
     Pipelines,
     /// The list of workers.
     Workers,
+    /// How far a sync of a run is.
+    Progress(i64),
 }
 
 /// Hands messages to listeners. At work while there are any.
@@ -94,7 +99,7 @@ impl Hub {
         };
         self.last.send_replace(feed.last());
         let mut signals = [Signal::Work, Signal::Due, Signal::Stop, Signal::End].map(|signal| store.watch(signal));
-        let (mut lists, mut compared_at) = (Lists::default(), tokio::time::Instant::now());
+        let (mut lists, mut told, mut compared_at) = (Lists::default(), Told::default(), tokio::time::Instant::now());
         loop {
             if self.is_unheard() {
                 return;
@@ -111,6 +116,13 @@ impl Hub {
                 compared_at = tokio::time::Instant::now();
                 for about in lists.changes(&store).await.unwrap_or_default() {
                     self.say(None, about, &json!({ "kind": about.kind() }).to_string());
+                }
+                for told in told.news(&store).await.unwrap_or_default() {
+                    let about = About::Progress(told.run.0);
+                    let (task_run, progress) = (told.task_run, Progress::of(&told));
+                    let text = json!({ "kind": about.kind(), "run": told.run, "task_run": task_run,
+                        "task": told.task, "progress": progress });
+                    self.say(None, about, &text.to_string());
                 }
             }
             if !more {
@@ -169,7 +181,23 @@ impl About {
             Self::Task(_) => "task",
             Self::Pipelines => "pipelines",
             Self::Workers => "workers",
+            Self::Progress(_) => "progress",
         }
+    }
+}
+
+/// When task runs told last how far they are.
+#[derive(Default)]
+struct Told(HashMap<TaskRunId, Timestamp>);
+
+impl Told {
+    /// What was told since the last look.
+    async fn news(&mut self, store: &Store) -> Result<Vec<TaskProgress>> {
+        let mut found = store.progress(None).await?;
+        let now = found.iter().map(|told| (told.task_run, told.at)).collect();
+        let before = std::mem::replace(&mut self.0, now);
+        found.retain(|told| before.get(&told.task_run) != Some(&told.at));
+        Ok(found)
     }
 }
 

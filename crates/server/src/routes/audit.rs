@@ -1,11 +1,11 @@
 //! The audit log: who asked for what, and whether anybody has changed the log since.
 
 use levada_core::time::Timestamp;
-use levada_store::{AuditCheck, AuditFilter, AuditLine, Broken};
+use levada_store::{AuditCheck, AuditFilter, AuditHead, AuditLine, Broken};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Nothing, instant, limit, number};
+use super::{instant, limit, number};
 use crate::problem::Problem;
 use crate::route::{Answer, Call, Page};
 
@@ -53,6 +53,14 @@ pub struct List {
     pub after: Option<String>,
     /// How many; 50 unless given, 1,000 at most.
     pub limit: Option<u32>,
+}
+
+/// How to check the log.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    /// The head that an earlier check told, as NUMBER:HASH: the log has to be a continuation of that one.
+    pub head: Option<String>,
 }
 
 /// What a check of the log found.
@@ -104,8 +112,10 @@ pub async fn list(call: Call<List>) -> Result<Answer<Page<Line>>, Problem> {
 }
 
 /// Checks every line of the audit log.
-pub async fn verify(call: Call<Nothing>) -> Result<Answer<Verdict>, Problem> {
-    Ok(match call.app.store.verify_audit(None).await? {
+pub async fn verify(call: Call<Check>) -> Result<Answer<Verdict>, Problem> {
+    let not_a_head = || Problem::Malformed("`head` is NUMBER:HASH, as an earlier check told it.".to_owned());
+    let head = call.input.head.as_deref().map(|head| AuditHead::parse(head).ok_or_else(not_a_head)).transpose()?;
+    Ok(match call.app.store.verify_audit(head).await? {
         AuditCheck::Whole(head) => {
             Verdict { whole: true, number: head.number, what: None, hash: Some(hex(&head.hash)) }
         }

@@ -12,12 +12,12 @@ use serde_json::{Map, Value};
 
 use super::runs::{as_json, texts};
 use super::{limit, number};
-use crate::backfills::{Range, times};
-use crate::documents::check_start;
+use crate::backfills::{Range, TIMES_MAX, times};
+use crate::documents::{self, check_start};
 use crate::problem::Problem;
 use crate::route::{Answer, Call, Page};
 
-/// Instants that are told of a backfill to be.
+/// Instants that are told where nobody says how many.
 const TIMES_TOLD: usize = 1_000;
 
 /// A backfill.
@@ -89,6 +89,8 @@ pub struct Make {
     /// Tells which runs there would be, and makes none.
     #[serde(default)]
     pub dry_run: bool,
+    /// How many of the instants to tell; 1,000 unless given, 100,000 at most.
+    pub told: Option<u32>,
 }
 
 /// A backfill that was made, or could be.
@@ -98,7 +100,7 @@ pub struct Made {
     pub backfill: Option<Backfill>,
     /// How many runs it has.
     pub total: u64,
-    /// The instants of its runs, in the order in which they start; the first 1,000.
+    /// The instants of its runs, in the order in which they start; the first of them.
     pub fire_times: Vec<Timestamp>,
 }
 
@@ -120,18 +122,22 @@ pub async fn get(call: Call<One>) -> Result<Answer<Backfill>, Problem> {
 /// Makes a backfill, once for each `Idempotency-Key`; or tells which runs it would have.
 pub async fn make(call: Call<Make>) -> Result<Answer<Made>, Problem> {
     let (identity, now) = (call.identity("makeBackfill")?, call.now());
-    let Make { pipeline, from, to, every, only, reverse, concurrency, params, dry_run } = call.input;
+    let Make { pipeline, from, to, every, only, reverse, concurrency, params, dry_run, told } = call.input;
     let (app, concurrency) = (call.app, concurrency.unwrap_or(1));
     if concurrency == 0 {
         return Err(Problem::Malformed("`concurrency` is at least 1.".to_owned()));
     }
+    let told = told.map_or(TIMES_TOLD, |told| told as usize);
+    if told > TIMES_MAX {
+        return Err(Problem::Malformed(format!("`told` is {TIMES_MAX} at most.")));
+    }
     let project = app.store.project().await?;
-    let document = project.pipelines.get(&pipeline).ok_or_else(|| Problem::no("pipeline", &pipeline))?;
+    let document = documents::find(&project, &pipeline)?;
     let values = texts(&params)?;
     check_start(&app, &project, document, values.clone(), &[]).await?;
     let range = Range { from, to, every, only, reverse };
     let times = times(&app.store, &pipeline, range).await?;
-    let (total, told) = (times.len() as u64, times.iter().take(TIMES_TOLD).copied().collect());
+    let (total, told) = (times.len() as u64, times.iter().take(told).copied().collect());
     if dry_run {
         return Ok(Made { backfill: None, total, fire_times: told }.into());
     }

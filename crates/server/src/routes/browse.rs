@@ -72,8 +72,8 @@ pub struct Streams {
 pub struct Rows {
     /// The connection.
     pub connection: String,
-    /// The stream.
-    pub stream: String,
+    /// The stream; not needed where there is only one.
+    pub stream: Option<String>,
     /// How many; 50 at most, and unless given.
     pub limit: Option<u32>,
 }
@@ -164,7 +164,7 @@ pub async fn preview(call: Call<Rows>) -> Result<Answer<Preview>, Problem> {
         return Err(Problem::Malformed(format!("`limit` is between 1 and {ROWS_MAX}.")));
     }
     let (opened, redactor) = call.app.open_connection(&connection).await?;
-    let found = browse::preview(opened.connection, Some(&stream), limit as usize);
+    let found = browse::preview(opened.connection, stream.as_deref(), limit as usize);
     let found = in_time(BROWSE_TIME, &connection, found).await.map_err(|error| redacted(error, &redactor))?;
     let columns = found.stream.schema.fields().iter().map(|field| Column::from(field.as_ref())).collect();
     let rows = found.batches.iter().flat_map(|batch| {
@@ -180,19 +180,26 @@ pub async fn preview(call: Call<Rows>) -> Result<Answer<Preview>, Problem> {
     Ok(Preview { stream: found.stream.name, columns, rows, rejected }.into())
 }
 
+impl From<CheckStep> for Step {
+    fn from(step: CheckStep) -> Self {
+        let (found, error) = match step.outcome {
+            Ok(found) => (Some(found), None),
+            Err(error) => (None, Some(Mistake::of(&error))),
+        };
+        Self { step: step.step.to_owned(), ms: step.took.as_secs_f64() * 1e3, found, error }
+    }
+}
+
 async fn tested(opened: Opened, redactor: &Redactor) -> Tested {
     let started = Instant::now();
     let steps = tokio::time::timeout(TEST_TIME, opened.connection.check()).await;
     let steps = steps
         .unwrap_or_else(|_| vec![CheckStep { step: "time", took: started.elapsed(), outcome: Err(late(TEST_TIME)) }]);
-    let step = |step: CheckStep| {
-        let (found, error) = match step.outcome {
-            Ok(found) => (Some(redactor.text(&found).into_owned()), None),
-            Err(error) => (None, Some(Mistake::of(&redacted(error, redactor)))),
-        };
-        Step { step: step.step.to_owned(), ms: step.took.as_secs_f64() * 1e3, found, error }
+    let clean = |step: CheckStep| {
+        let outcome = step.outcome.map(|found| redactor.text(&found).into_owned());
+        Step::from(CheckStep { outcome: outcome.map_err(|error| redacted(error, redactor)), ..step })
     };
-    let steps: Vec<Step> = steps.into_iter().map(step).collect();
+    let steps: Vec<Step> = steps.into_iter().map(clean).collect();
     Tested { ok: steps.iter().all(|step| step.error.is_none()), address: opened.connection.address(), steps }
 }
 

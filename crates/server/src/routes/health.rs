@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::Nothing;
+use crate::figures;
 use crate::problem::Problem;
 use crate::route::{Answer, Call, Text};
-use crate::{figures, openapi, router};
 
 /// Whether the process answers.
 pub async fn alive(_: Call<Nothing>) -> Result<Text, Problem> {
@@ -29,7 +29,7 @@ pub async fn metrics(call: Call<Nothing>) -> Result<Text, Problem> {
 
 /// The description of the API.
 pub async fn openapi(call: Call<Nothing>) -> Result<Answer<Value>, Problem> {
-    let mut document = openapi::document(&router::table());
+    let mut document = call.app.description.clone();
     call.app.data.describe(&call.app, &mut document).await?;
     Ok(document.into())
 }

@@ -9,7 +9,7 @@ use super::Nothing;
 use crate::App;
 use crate::auth::oidc::{self, Oidc};
 use crate::auth::session;
-use crate::guard::{self, Peer};
+use crate::guard;
 use crate::problem::Problem;
 use crate::route::{Answer, Call, Redirect};
 
@@ -26,7 +26,6 @@ pub struct Ways {
 
 /// What the provider sends back with the browser.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[expect(dead_code, reason = "what is not known is refused, and providers send more than is read here")]
 pub struct Back {
     /// What tokens are given for.
     pub code: Option<String>,
@@ -54,15 +53,15 @@ pub async fn ways(call: Call<Nothing>) -> Result<Answer<Ways>, Problem> {
 
 /// Sends a browser to the provider.
 pub async fn start(call: Call<Nothing>) -> Result<Redirect, Problem> {
-    let (app, is_tls, now) = (call.app.clone(), is_tls(&call), call.now());
+    let (app, is_tls, now) = (call.app.clone(), call.is_tls(), call.now());
     let start = provider(&app)?.start(now).await?;
     Ok(Redirect::to(start.url).cookie(oidc::set_cookie(&start.cookie, is_tls)))
 }
 
 /// Opens a session for whom the provider vouches.
 pub async fn callback(call: Call<Back>) -> Result<Redirect, Problem> {
-    let (app, is_tls, now) = (call.app.clone(), is_tls(&call), call.now());
-    let address = call.head.extensions.get::<Peer>().map(|peer| peer.address);
+    let (app, is_tls, now) = (call.app.clone(), call.is_tls(), call.now());
+    let address = call.peer().map(|peer| peer.address);
     let cookies = call.head.headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let cookie = session::find(cookies, oidc::cookie_name(is_tls)).map(str::to_owned);
     let Back { code, state, iss, error, .. } = call.input;
@@ -93,8 +92,4 @@ pub async fn callback(call: Call<Back>) -> Result<Redirect, Problem> {
 
 fn provider(app: &App) -> Result<&Oidc, Problem> {
     app.oidc.as_ref().ok_or_else(|| Problem::NotFound("There is no provider to sign in with.".to_owned()))
-}
-
-fn is_tls<I>(call: &Call<I>) -> bool {
-    call.head.extensions.get::<Peer>().is_some_and(|peer| peer.is_tls)
 }

@@ -13,33 +13,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Nothing, limit, number};
+use super::{limit, number};
 use crate::App;
+use crate::documents;
 use crate::problem::Problem;
 use crate::project::{PIPELINES_DIR, Source};
 use crate::route::{Answer, Call, Done, Page};
 
 /// How often a change is tried again because another one came first.
 const TRIES: usize = 5;
-
-/// A pipeline in a list.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub struct PipelineItem {
-    /// Its name.
-    pub name: String,
-    /// The version of its document.
-    pub version: u32,
-    /// Words to find it by.
-    pub tags: Vec<String>,
-    /// Whether it is paused.
-    pub paused: bool,
-    /// When a schedule fires next.
-    pub next_at: Option<Timestamp>,
-    /// Runs that have not ended.
-    pub open: u64,
-    /// The last run.
-    pub last: Option<LastRun>,
-}
 
 /// The last run of a pipeline.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -52,6 +34,12 @@ pub struct LastRun {
     pub created_at: Timestamp,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
+}
+
+impl From<levada_store::LastRun> for LastRun {
+    fn from(last: levada_store::LastRun) -> Self {
+        Self { run: last.run, state: last.state, created_at: last.created_at, ended_at: last.ended_at }
+    }
 }
 
 /// A version of a document.
@@ -138,31 +126,6 @@ pub struct Diff {
     pub differs: bool,
     /// The differences, in the unified format.
     pub diff: String,
-}
-
-/// Pipelines, in order of their names.
-pub async fn list(call: Call<Nothing>) -> Result<Answer<Page<PipelineItem>>, Problem> {
-    let pipelines = call.app.store.pipelines().await?;
-    let project = call.app.store.project().await?;
-    let item = |found: levada_store::Pipeline| {
-        let document = project.pipelines.get(&found.name);
-        let file = document.and_then(|document| call.app.documents.file(document).ok());
-        PipelineItem {
-            tags: file.map(|file| file.tags()).unwrap_or_default(),
-            name: found.name,
-            version: found.version,
-            paused: found.is_paused,
-            next_at: found.next_at,
-            open: found.open,
-            last: found.last.map(|last| LastRun {
-                run: last.run,
-                state: last.state,
-                created_at: last.created_at,
-                ended_at: last.ended_at,
-            }),
-        }
-    };
-    Ok(Page { items: pipelines.into_iter().map(item).collect(), next: None }.into())
 }
 
 /// A pipeline's document.
@@ -291,6 +254,7 @@ pub async fn resume(call: Call<One>) -> Result<Done, Problem> {
 
 async fn set_paused(call: Call<One>, paused: bool) -> Result<Done, Problem> {
     let now = call.now();
+    documents::find(&call.app.store.project().await?, &call.input.pipeline)?;
     call.app.store.pause_pipeline(call.input.pipeline, paused, now).await?;
     Ok(Done::default())
 }
@@ -312,7 +276,7 @@ async fn applied(app: &App) -> Result<Project, Problem> {
     match project.document {
         Some(_) => Ok(project),
         None => Err(Error::new(ErrorKind::Refused, "no project was applied yet")
-            .advise("Apply its documents first: `levada apply`, or `PUT /api/v1/project`.")
+            .advise("Apply its documents first.")
             .into()),
     }
 }

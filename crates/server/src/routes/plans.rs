@@ -19,7 +19,7 @@ use super::browse::in_time;
 use super::runs::texts;
 use super::{limit, page};
 use crate::App;
-use crate::documents::Checked;
+use crate::documents::{self, Checked};
 use crate::problem::Problem;
 use crate::project::PIPELINES_DIR;
 use crate::route::{Answer, Call, Done, Page};
@@ -46,6 +46,8 @@ pub struct Ask {
     pub full_refresh: bool,
     /// A document that is not saved, YAML, in place of the pipeline's. Takes the role editor.
     pub text: Option<String>,
+    /// The file that `text` is, as mistakes name it.
+    pub path: Option<String>,
 }
 
 /// A plan.
@@ -108,19 +110,21 @@ pub struct Position {
 
 /// What a run would do, without doing it.
 pub async fn plan(call: Call<Ask>) -> Result<Answer<Plan>, Problem> {
-    let Ask { pipeline: name, params, tasks, stream, full_refresh, text } = call.input;
+    let Ask { pipeline: name, params, tasks, stream, full_refresh, text, path } = call.input;
     let app = &call.app;
     let project = app.store.project().await?;
-    let saved = project.pipelines.get(&name);
-    let (file, text) = match (text, saved) {
-        (Some(text), _) => {
+    let (file, text) = match text {
+        Some(text) => {
             // it may lead to any system, with any secret
             call.caller.must(Role::Editor)?;
-            let file = File::parse(&format!("{PIPELINES_DIR}/{name}.yaml"), &text)?;
+            let path = path.unwrap_or_else(|| format!("{PIPELINES_DIR}/{name}.yaml"));
+            let file = File::parse(&path, &text)?;
             (std::sync::Arc::new(file), text)
         }
-        (None, Some(saved)) => (app.documents.file(saved)?, saved.text.clone()),
-        (None, None) => return Err(Problem::no("pipeline", &name)),
+        None => {
+            let saved = documents::find(&project, &name)?;
+            (app.documents.file(saved)?, saved.text.clone())
+        }
     };
     let checked = app.checked(&project, &file, &text, Some(texts(&params)?)).await?;
     let options = RunOptions { full_refresh, stream: stream.clone() };
@@ -168,13 +172,13 @@ pub async fn reset(call: Call<Reset>) -> Result<Done, Problem> {
 /// A pipeline as it is applied.
 pub(super) async fn applied(app: &App, name: &str) -> Result<Checked, Problem> {
     let project = app.store.project().await?;
-    let document = project.pipelines.get(name).ok_or_else(|| Problem::no("pipeline", name))?;
+    let document = documents::find(&project, name)?;
     let file = app.documents.file(document)?;
     app.checked(&project, &file, &document.text, None).await
 }
 
 /// The connections that syncs load into, with the names of these syncs.
-fn destinations(checked: &Checked, only: Option<&str>) -> Result<BTreeMap<String, Vec<String>>, Problem> {
+pub(super) fn destinations(checked: &Checked, only: Option<&str>) -> Result<BTreeMap<String, Vec<String>>, Problem> {
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let tasks = checked.pipeline.tasks.iter().filter(|task| only.is_none_or(|only| task.name == only));
     for task in tasks {

@@ -64,18 +64,23 @@ pub async fn list(call: Call<List>) -> Result<Answer<Page<Recent>>, Problem> {
     if runs == 0 || runs > RUNS_MAX {
         return Err(Problem::Malformed(format!("`runs` is between 1 and {RUNS_MAX}.")));
     }
-    let found = call.app.store.recent_runs(pipeline, after, limit, runs as usize).await?;
+    let found = call.app.store.recent_runs(pipeline.map(|name| vec![name]), after, limit, runs as usize).await?;
     let next = found.last().filter(|_| found.len() == limit).map(|last| last.pipeline.clone());
     Ok(Page { items: found.into_iter().map(Recent::from).collect(), next }.into())
 }
 
+/// Of those of some runs that have ended, the part that succeeded; none if none has.
+pub(super) fn success_rate(runs: &[levada_store::RecentRun]) -> Option<f64> {
+    let ended = runs.iter().filter(|run| run.state.is_terminal()).count();
+    let succeeded = runs.iter().filter(|run| run.state == RunState::Succeeded).count();
+    (ended > 0).then(|| succeeded as f64 / ended as f64)
+}
+
 impl From<levada_store::RecentRuns> for Recent {
     fn from(found: levada_store::RecentRuns) -> Self {
-        let ended = found.runs.iter().filter(|run| run.state.is_terminal()).count();
-        let succeeded = found.runs.iter().filter(|run| run.state == RunState::Succeeded).count();
         Self {
             pipeline: found.pipeline,
-            success_rate: (ended > 0).then(|| succeeded as f64 / ended as f64),
+            success_rate: success_rate(&found.runs),
             runs: found.runs.into_iter().map(Bar::from).collect(),
         }
     }

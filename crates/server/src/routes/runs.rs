@@ -6,13 +6,14 @@ use levada_core::error::{Error, ErrorKind};
 use levada_core::id::{BackfillId, RunId, TaskRunId, WorkerId};
 use levada_core::run::{RunState, Tally};
 use levada_core::time::Timestamp;
-use levada_store::{Again, Cause, Happening, NewRun, RunFilter, What};
+use levada_engine::house::SyncProgress;
+use levada_store::{Again, Cause, Happening, NewRun, RunFilter, TaskProgress, What};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{instant, limit, number, object, parsed};
-use crate::documents::check_start;
+use crate::documents::{self, check_start};
 use crate::problem::Problem;
 use crate::route::{Answer, Call, Created, Page};
 
@@ -82,6 +83,18 @@ pub struct TaskRun {
     pub ended_at: Option<Timestamp>,
     /// Its items, counted by state.
     pub items: Option<Tally>,
+    /// How far it is; null unless it is a sync at work that has told it.
+    pub progress: Option<Progress>,
+}
+
+/// How far a sync is that is at work.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Progress {
+    /// When it told it.
+    pub at: Timestamp,
+    /// Its figures.
+    #[serde(flatten)]
+    pub figures: SyncProgress,
 }
 
 /// A line of the history of a run.
@@ -122,8 +135,14 @@ pub struct List {
     pub cause: Option<Cause>,
     /// Made at this instant or later.
     pub since: Option<String>,
+    /// Made before this instant.
+    pub until: Option<String>,
     /// Of this backfill.
     pub backfill: Option<i64>,
+    /// With this text in the name of the pipeline, or with this number.
+    pub search: Option<String>,
+    /// `created` for the oldest first, `-created` for the newest, as it is unless given.
+    pub sort: Option<String>,
     /// The `next` of the page before.
     pub after: Option<String>,
     /// How many; 50 unless given, 1,000 at most.
@@ -256,7 +275,16 @@ impl From<levada_store::TaskRun> for TaskRun {
             started_at: task.started_at,
             ended_at: task.ended_at,
             items: task.items,
+            progress: None,
         }
+    }
+}
+
+impl Progress {
+    /// As its worker told it; none if that is not understood, because the worker is of another version.
+    pub(crate) fn of(told: &TaskProgress) -> Option<Self> {
+        let figures = serde_json::from_str(&told.figures).ok()?;
+        Some(Self { at: told.at, figures })
     }
 }
 
@@ -274,17 +302,25 @@ impl From<Happening> for Event {
     }
 }
 
-/// Runs, the newest first.
+/// Runs, the newest first unless asked for otherwise.
 pub async fn list(call: Call<List>) -> Result<Answer<Page<Run>>, Problem> {
-    let List { pipeline, state, cause, since, backfill, after, limit: asked } = call.input;
+    let List { pipeline, state, cause, since, until, backfill, search, sort, after, limit: asked } = call.input;
     let limit = limit(asked)?;
+    let is_ascending = match sort.as_deref() {
+        None | Some("-created") => false,
+        Some("created") => true,
+        Some(_) => return Err(Problem::Malformed("`sort` is `created` or `-created`.".to_owned())),
+    };
     let filter = RunFilter {
         pipeline,
         state,
         cause,
         since: instant("since", since.as_deref())?,
+        until: instant("until", until.as_deref())?,
         backfill: backfill.map(BackfillId),
-        before: number(after.as_deref())?.map(RunId),
+        search,
+        is_ascending,
+        after: number(after.as_deref())?.map(RunId),
         limit,
     };
     let runs = call.app.store.runs(filter).await?;
@@ -301,7 +337,14 @@ pub async fn get(call: Call<One>) -> Result<Answer<Run>, Problem> {
 pub async fn tasks(call: Call<One>) -> Result<Answer<Page<TaskRun>>, Problem> {
     let run = find(&call.app.store, call.input.run).await?;
     let tasks = call.app.store.task_runs(run.id).await?;
-    Ok(Page { items: tasks.into_iter().map(TaskRun::from).collect(), next: None }.into())
+    let mut items: Vec<TaskRun> = tasks.into_iter().map(TaskRun::from).collect();
+    if !run.state.is_terminal() {
+        for told in call.app.store.progress(Some(run.id)).await? {
+            let task = items.iter_mut().find(|task| task.id == told.task_run);
+            task.into_iter().for_each(|task| task.progress = Progress::of(&told));
+        }
+    }
+    Ok(Page { items, next: None }.into())
 }
 
 /// Items of a task.
@@ -345,7 +388,7 @@ pub async fn start(call: Call<Start>) -> Result<Created<Run>, Problem> {
     let (app, now) = (call.app.clone(), call.now());
     let Start { pipeline, params, tasks } = call.input;
     let project = app.store.project().await?;
-    let document = project.pipelines.get(&pipeline).ok_or_else(|| Problem::no("pipeline", &pipeline))?;
+    let document = documents::find(&project, &pipeline)?;
     let values = texts(&params)?;
     check_start(&app, &project, document, values.clone(), &tasks).await?;
     let mut new = NewRun::manual(&pipeline, document.id, identity);

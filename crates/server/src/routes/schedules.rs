@@ -1,6 +1,8 @@
 //! What starts pipelines by itself, and when.
 
 use levada_core::config;
+use levada_core::error::{Error, ErrorKind};
+use levada_core::naming::{did_you_mean, nearest};
 use levada_core::schedule::Schedule;
 use levada_core::time::Timestamp;
 use levada_store::{Scheduled, When};
@@ -9,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{instant, limit, matches, page};
+use crate::documents;
 use crate::problem::Problem;
 use crate::project;
 use crate::route::{Answer, Call, Done, Page};
@@ -131,6 +134,9 @@ pub struct Fires {
 pub async fn list(call: Call<List>) -> Result<Answer<Page<Item>>, Problem> {
     let List { pipeline, search, kind, active, after, limit: asked } = call.input;
     let limit = limit(asked)?;
+    if let Some(pipeline) = &pipeline {
+        documents::find(&call.app.store.project().await?, pipeline)?;
+    }
     let all = call.app.store.schedules(pipeline).await?.into_iter().map(Item::from);
     let wanted = all.filter(|item| {
         kind.is_none_or(|kind| item.kind == kind)
@@ -153,6 +159,7 @@ pub async fn resume(call: Call<One>) -> Result<Done, Problem> {
 
 async fn set_paused(call: Call<One>, paused: bool) -> Result<Done, Problem> {
     let One { pipeline, schedule } = call.input;
+    documents::find(&call.app.store.project().await?, &pipeline)?;
     call.app.store.pause_schedule(pipeline, schedule, paused).await?;
     Ok(Done::default())
 }
@@ -161,9 +168,14 @@ async fn set_paused(call: Call<One>, paused: bool) -> Result<Done, Problem> {
 pub async fn preview(call: Call<FiresOf>) -> Result<Answer<Fires>, Problem> {
     let now = call.now();
     let FiresOf { pipeline, schedule, count, from } = call.input;
+    documents::find(&call.app.store.project().await?, &pipeline)?;
     let all = call.app.store.schedules(Some(pipeline)).await?;
-    let found = all.into_iter().find(|known| known.name == schedule);
-    let found = found.ok_or_else(|| Problem::no("schedule", &schedule))?;
+    let names: Vec<&str> = all.iter().map(|known| known.name.as_str()).collect();
+    let missing = || {
+        let error = Error::new(ErrorKind::NotFound, format!("the pipeline has no schedule `{schedule}`"));
+        error.advise(format!("{}Schedules: {}.", did_you_mean(nearest(&schedule, &names)), names.join(", ")))
+    };
+    let found = all.iter().find(|known| known.name == schedule).ok_or_else(missing)?.clone();
     fires(found.spec.when, count, from.as_deref(), now)
 }
 

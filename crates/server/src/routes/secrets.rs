@@ -50,6 +50,14 @@ pub struct Set {
     pub value: Secret,
 }
 
+/// A new master key.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rotate {
+    /// The key, where the environment gives it; where it is a file, a new one is made.
+    pub key: Option<Secret>,
+}
+
 /// The names of secrets, in order.
 pub async fn list(call: Call<List>) -> Result<Answer<Page<Name>>, Problem> {
     let List { search, after, limit: asked } = call.input;
@@ -71,5 +79,12 @@ pub async fn set(call: Call<Set>) -> Result<Done, Problem> {
 /// Removes a secret.
 pub async fn delete(call: Call<One>) -> Result<Done, Problem> {
     secrets::remove(&call.app.store, &call.input.secret).await?;
+    Ok(Done::default())
+}
+
+/// Seals every secret under a new master key.
+pub async fn rotate(call: Call<Rotate>) -> Result<Done, Problem> {
+    let now = call.now();
+    secrets::rotate(&call.app.store, &call.app.data_dir, call.input.key, now).await?;
     Ok(Done::default())
 }

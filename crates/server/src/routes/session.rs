@@ -11,7 +11,7 @@ use super::Nothing;
 use super::users::Granted;
 use crate::auth::login::{self, Login};
 use crate::auth::{random, session, setup};
-use crate::guard::{self, Peer};
+use crate::guard;
 use crate::identity::Credential;
 use crate::problem::Problem;
 use crate::route::{Answer, Call, Done};
@@ -68,7 +68,7 @@ pub async fn get(call: Call<Nothing>) -> Result<Answer<Me>, Problem> {
 
 /// Opens a session for whoever knows a password.
 pub async fn sign_in(call: Call<SignIn>) -> Result<Answer<Me>, Problem> {
-    let (app, peer, now) = (call.app.clone(), peer(&call), call.now());
+    let (app, peer, now) = (call.app.clone(), call.peer(), call.now());
     let SignIn { name, password } = call.input;
     let address = peer.map(|peer| peer.address);
     let given = (name.as_str(), Secret::new(password));
@@ -95,12 +95,12 @@ pub async fn sign_out(call: Call<Nothing>) -> Result<Done, Problem> {
     {
         call.app.store.remove_session(hash).await?;
     }
-    Ok(Done::default().cookie(&session::clear(peer(&call).is_some_and(|peer| peer.is_tls))))
+    Ok(Done::default().cookie(&session::clear(call.is_tls())))
 }
 
 /// Makes the first administrator, and signs them in.
 pub async fn set_up(call: Call<SetUp>) -> Result<Answer<Me>, Problem> {
-    let (app, peer, now) = (call.app.clone(), peer(&call), call.now());
+    let (app, peer, now) = (call.app.clone(), call.peer(), call.now());
     let SetUp { secret, name, password } = call.input;
     let made = setup::accept(&app.store, &app.passwords, &Secret::new(secret), &name, Secret::new(password), now).await;
     let user = made.map_err(|error| match error.kind() {
@@ -119,7 +119,7 @@ pub async fn set_up(call: Call<SetUp>) -> Result<Answer<Me>, Problem> {
 
 /// Changes one's own password, which ends one's other sessions.
 pub async fn change_password(call: Call<ChangePassword>) -> Result<Done, Problem> {
-    let (app, now, address) = (call.app.clone(), call.now(), peer(&call).map(|peer| peer.address));
+    let (app, now, address) = (call.app.clone(), call.now(), call.peer().map(|peer| peer.address));
     let ChangePassword { old, new } = call.input;
     let name = &call.caller.name;
     let given = (name.as_str(), Secret::new(old));
@@ -138,8 +138,4 @@ pub async fn change_password(call: Call<ChangePassword>) -> Result<Done, Problem
     let change = UserChange { password_hash, keep, ..UserChange::default() };
     app.store.update_user(user.id, None, change, now).await?;
     Ok(Done::default())
-}
-
-fn peer<I>(call: &Call<I>) -> Option<Peer> {
-    call.head.extensions.get::<Peer>().copied()
 }

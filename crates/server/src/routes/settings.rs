@@ -1,7 +1,7 @@
 //! What is configured, to be read.
 
 use levada_core::config::{self, Commands};
-use levada_store::Dialect;
+use levada_store::{Dialect, KeySource};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +28,18 @@ pub struct Settings {
     pub retention: Retention,
     /// Whether pipelines may run programs.
     pub commands: bool,
+    /// Where the master key of the secrets is.
+    pub master_key: MasterKey,
+}
+
+/// Where the master key of the secrets is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MasterKey {
+    /// In a file in the data folder.
+    File,
+    /// In the environment of the server and of every worker.
+    Environment,
 }
 
 /// The metadata store.
@@ -37,6 +49,16 @@ pub struct Store {
     pub database: String,
     /// The version of its tables.
     pub version: usize,
+    /// Where it is, without user and password.
+    pub place: String,
+    /// Pipelines that are applied.
+    pub pipelines: u64,
+    /// Runs that have not ended.
+    pub open_runs: u64,
+    /// Workers that are signed on.
+    pub workers: u64,
+    /// Secrets that it keeps.
+    pub secrets: u64,
 }
 
 /// What requests may take.
@@ -83,6 +105,11 @@ pub async fn get(call: Call<Nothing>) -> Result<Answer<Settings>, Problem> {
             }
             .to_owned(),
             version: app.store.version(),
+            place: app.store.place().to_owned(),
+            pipelines: app.store.pipelines().await?.len() as u64,
+            open_runs: app.store.open_runs().await?.values().sum(),
+            workers: app.store.workers().await?.len() as u64,
+            secrets: app.store.secret_names().await?.len() as u64,
         },
         limits: Limits {
             body_bytes_max: limits.body_bytes_max,
@@ -97,6 +124,10 @@ pub async fn get(call: Call<Nothing>) -> Result<Answer<Settings>, Problem> {
             runs_max: retention.keep,
         },
         commands: project.commands == Commands::Enabled,
+        master_key: match KeySource::find(&app.data_dir)? {
+            KeySource::File(_) => MasterKey::File,
+            KeySource::Given(_) => MasterKey::Environment,
+        },
     }
     .into())
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{limit, number};
 use crate::auth::{random, token};
+use crate::caller::CallerKind;
 use crate::problem::Problem;
 use crate::route::{Answer, Call, Created, Done, Page};
 
@@ -76,6 +77,8 @@ pub struct New {
     pub tags: Option<Vec<String>>,
     /// When it ends, in days; 90 unless given, 730 at most.
     pub days: Option<u32>,
+    /// Whose it is; given only by the command line of the machine that has the metadata store, which is no user.
+    pub user: Option<String>,
 }
 
 /// A token.
@@ -131,13 +134,19 @@ pub async fn list(call: Call<List>) -> Result<Answer<Page<Shown>>, Problem> {
 /// Makes a token that may do no more than whoever makes it.
 pub async fn create(call: Call<New>) -> Result<Created<NewTokenText>, Problem> {
     let now = call.now();
-    let New { name, role, tags, days } = call.input;
-    let Some(user) = call.caller.user().map(UserId) else {
-        return Err(Problem::Forbidden("A token belongs to a user. Sign in as one.".to_owned()));
+    let New { name, role, tags, days, user } = call.input;
+    let (user, owner) = match (call.caller.kind, user) {
+        (CallerKind::Local, Some(user)) => {
+            let found = call.app.store.user_by_name(&user).await?;
+            (found.ok_or_else(|| Problem::no("user", &user))?.id, user)
+        }
+        (CallerKind::Local, None) => return Err(Problem::Malformed("Say in `user` whose token it is.".to_owned())),
+        (CallerKind::Session(user), None) => (UserId(user), call.caller.name),
+        (CallerKind::Token { .. }, _) => {
+            return Err(Problem::Forbidden("A token makes no tokens. Sign in with a password.".to_owned()));
+        }
+        _ => return Err(Problem::Forbidden("Everybody makes their own tokens.".to_owned())),
     };
-    if matches!(call.caller.kind, crate::caller::CallerKind::Token { .. }) {
-        return Err(Problem::Forbidden("A token makes no tokens. Sign in with a password.".to_owned()));
-    }
     let days = days.unwrap_or(DAYS);
     if days == 0 || days > DAYS_MAX {
         return Err(Problem::Malformed(format!("`days` is between 1 and {DAYS_MAX}.")));
@@ -149,7 +158,7 @@ pub async fn create(call: Call<New>) -> Result<Created<NewTokenText>, Problem> {
     let made = call.app.store.create_token(new, now).await?;
     let text = token::text(made.id, &secret).expose().to_owned();
     let location = format!("/api/v1/tokens/{}", made.id);
-    Ok(Created { location, body: NewTokenText { token: Shown::of(made, call.caller.name), text } })
+    Ok(Created { location, body: NewTokenText { token: Shown::of(made, owner), text } })
 }
 
 /// Removes a token: one's own, or anybody's for an administrator.

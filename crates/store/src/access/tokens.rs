@@ -122,8 +122,9 @@ fn check(new: &NewToken) -> Result<()> {
 async fn create(tx: &mut Tx, new: &NewToken, now: Timestamp) -> Result<Token> {
     let lock = tx.lock("users");
     if tx.row(&format!("SELECT id FROM users WHERE id = $1{lock}"), &[new.user.into()]).await?.is_none() {
-        return Err(Error::new(ErrorKind::NotFound, format!("there is no user {}", new.user))
-            .advise("List them: `levada users`."));
+        return Err(
+            Error::new(ErrorKind::NotFound, format!("there is no user {}", new.user)).advise("List what there is.")
+        );
     }
     let count = "SELECT COUNT(*) FROM tokens WHERE user_id = $1";
     let count = tx.row(count, &[new.user.into()]).await?.map_or(Ok(0), |mut row| row.count())?;

@@ -323,9 +323,7 @@ fn taken(name: &str) -> Error {
 }
 
 fn found(user: Option<User>, id: UserId) -> Result<User> {
-    user.ok_or_else(|| {
-        Error::new(ErrorKind::NotFound, format!("there is no user {id}")).advise("List them: `levada users`.")
-    })
+    user.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no user {id}")).advise("List what there is."))
 }
 
 async fn set_grants(tx: &mut Tx, id: UserId, grants: &[Grant]) -> Result<()> {

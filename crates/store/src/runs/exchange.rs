@@ -15,6 +15,7 @@ use super::end::trigger;
 use super::items::split;
 use super::settle::settle;
 use crate::db::{Signal, Tx};
+use crate::progress::{self, Volume};
 
 /// What a worker reports and wants.
 #[derive(Debug, Clone)]
@@ -54,6 +55,10 @@ pub struct Update {
     pub items: Vec<String>,
     /// The datasets that it loaded.
     pub datasets: Vec<String>,
+    /// What it moved.
+    pub volume: Volume,
+    /// Whether it was told how far it is, which nobody needs to know any more.
+    pub has_progress: bool,
 }
 
 impl Update {
@@ -69,6 +74,8 @@ impl Update {
             wake_on: None,
             items: Vec::new(),
             datasets: Vec::new(),
+            volume: Volume::default(),
+            has_progress: false,
         }
     }
 }
@@ -124,6 +131,9 @@ async fn report(tx: &mut Tx, exchanges: &[Exchange], history: &mut History, done
             let Some(done) = done.get_mut(who).filter(|done| !done.fenced.contains(&row.id)) else { continue };
             if row.epoch == update.epoch && row.state.is_held() {
                 follow(tx, history, &mut row, update).await?;
+                if let (State::Succeeded, Some(exchange)) = (row.state, exchanges.get(who)) {
+                    progress::moved(tx, exchange.worker, update.volume, history.now).await?;
+                }
             } else {
                 done.fenced.push(row.id);
             }
@@ -161,6 +171,9 @@ async fn follow(tx: &mut Tx, history: &mut History, row: &mut TaskRow, update: &
         }
         State::Waiting { .. } => tx.signal(Signal::Due),
         _ => {}
+    }
+    if update.has_progress && !row.state.is_held() {
+        progress::end(tx, row.id).await?;
     }
     if row.state == State::Succeeded {
         for dataset in &update.datasets {

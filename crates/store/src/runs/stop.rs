@@ -16,9 +16,7 @@ use crate::db::{Signal, Tx};
 /// `NotFound` where there is no such run.
 pub(crate) async fn stop_run(tx: &mut Tx, run: RunId, now: Timestamp) -> Result<u64> {
     if tx.row("SELECT id FROM runs WHERE id = $1", &[run.into()]).await?.is_none() {
-        return Err(
-            Error::new(ErrorKind::NotFound, format!("there is no run {run}")).advise("List them: `levada runs`.")
-        );
+        return Err(Error::new(ErrorKind::NotFound, format!("there is no run {run}")).advise("List what there is."));
     }
     let mut history = History::new(now);
     let told = stop(tx, &mut history, run).await?;

@@ -260,6 +260,6 @@ fn unwrap(master: &MasterKey, id: i64, wrapped: &[u8]) -> Result<Key> {
 fn value(key: &Key, id: i64, name: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
     open(key, &Purpose::Secret(id, name), sealed).ok_or_else(|| {
         Error::new(ErrorKind::Refused, format!("the secret `{name}` does not open: its row was changed by other hands"))
-            .advise(format!("Set it anew: `levada secrets set {name}`."))
+            .advise("Set it anew.")
     })
 }

@@ -6,6 +6,7 @@ mod backfills;
 mod broken;
 mod claims;
 mod crowds;
+mod dashboard;
 mod project;
 mod random;
 mod retries;

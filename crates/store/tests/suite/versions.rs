@@ -96,6 +96,12 @@ async fn a_store_of_version_2_opens() {
     assert!(matches!(store.verify_audit(None).await.unwrap(), AuditCheck::Whole(_)));
 }
 
+#[tokio::test]
+async fn a_store_of_version_3_opens() {
+    let store = opens(3).await;
+    assert!(store.dashboard(NOW).await.unwrap().progress.is_empty());
+}
+
 /// Run by hand before a release, never after it: `cargo test -p levada-store writes_a_store -- --ignored`.
 #[tokio::test]
 #[ignore = "writes the file that other tests read"]

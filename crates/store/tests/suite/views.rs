@@ -49,7 +49,7 @@ async fn lists_are_filtered_and_paged(place: Place) {
     made.insert(0, open);
     assert_eq!(world.ids(all()).await, made);
     assert_eq!(world.ids(RunFilter { limit: 3, ..all() }).await, &made[..3]);
-    assert_eq!(world.ids(RunFilter { before: Some(RunId(made[2])), ..all() }).await, &made[3..]);
+    assert_eq!(world.ids(RunFilter { after: Some(RunId(made[2])), ..all() }).await, &made[3..]);
     assert_eq!(world.ids(RunFilter { pipeline: Some("a".to_owned()), ..all() }).await, [made[2], made[4], made[6]]);
     assert_eq!(world.ids(RunFilter { state: Some(RunState::Failed), ..all() }).await, &made[5..]);
     assert_eq!(world.ids(RunFilter { state: Some(RunState::Queued), ..all() }).await, [open]);
@@ -58,6 +58,17 @@ async fn lists_are_filtered_and_paged(place: Place) {
     let since = Some(world.now.minus(Duration::from_secs(1_200)));
     assert_eq!(world.ids(RunFilter { since, ..all() }).await, &made[..3]);
     assert_eq!(world.ids(RunFilter { since: Some(world.now.plus(Duration::from_secs(1))), ..all() }).await, [0_i64; 0]);
+    assert_eq!(world.ids(RunFilter { until: since, ..all() }).await, &made[3..]);
+    assert_eq!(world.ids(RunFilter { since, until: Some(world.now), ..all() }).await, &made[1..3]);
+    let ascending: Vec<i64> = made.iter().rev().copied().collect();
+    assert_eq!(world.ids(RunFilter { is_ascending: true, ..all() }).await, ascending);
+    let second = RunFilter { is_ascending: true, after: Some(RunId(ascending[1])), limit: 2, ..all() };
+    assert_eq!(world.ids(second).await, &ascending[2..4]);
+    let searched = async |text: &str| world.ids(RunFilter { search: Some(text.to_owned()), ..all() }).await;
+    assert_eq!(searched("A").await, [made[2], made[4], made[6]]);
+    assert_eq!(searched(&format!("#{}", made[3])).await, [made[3]]);
+    // what means something in a pattern is looked for as it is
+    assert_eq!((searched("%").await, searched("_").await, searched("!").await), (vec![], vec![], vec![]));
     assert_eq!(world.store.open_runs().await.unwrap(), [("b".to_owned(), 1)].into());
     let pipelines = world.store.pipelines().await.unwrap();
     let shown: Vec<_> = pipelines.iter().map(|p| (p.name.as_str(), p.version, p.open, p.last.unwrap().run.0)).collect();
@@ -128,7 +139,7 @@ async fn every_wait_has_a_reason(place: Place) {
     world.store.sign_off(world.worker, world.now).await.unwrap();
     assert_eq!(world.why(first).await, "task b: there is no worker: start `levada serve` or `levada worker`");
     world.store.pause_pipeline("p".to_owned(), true, world.now).await.unwrap();
-    assert_eq!(world.why(second).await, "the pipeline p is paused: `levada resume p`");
+    assert_eq!(world.why(second).await, "the pipeline p is paused: it goes on when it is resumed");
     world.store.stop_run(first, world.now).await.unwrap();
     assert_eq!(world.why(first).await, format!("the run was cancelled at {}", world.now));
 }

@@ -54,6 +54,13 @@ impl Destination for Memory {
         Box::pin(async move { Ok(self.lock().commits.get(&pair(key)).cloned()) })
     }
 
+    fn rejects<'a>(&'a self, load_id: &'a str, skip: usize, limit: usize) -> BoxFuture<'a, Result<Vec<Reject>>> {
+        let state = self.lock();
+        let of_load = state.rejects.iter().filter(|(_, load, _)| load == load_id).map(|(.., reject)| reject.clone());
+        let found = of_load.skip(skip).take(limit).collect();
+        Box::pin(async move { Ok(found) })
+    }
+
     fn commits(&self) -> BoxFuture<'_, Result<Vec<Commit>>> {
         Box::pin(async { Ok(self.lock().commits.values().cloned().collect()) })
     }
@@ -188,7 +195,8 @@ impl Load for MemoryLoad {
             }
             state.tables.insert(self.spec.target.clone(), table);
             let rows_rejected = end.rejects.len() as u64;
-            state.rejects.extend(end.rejects.into_iter().map(|reject| (self.spec.key.clone(), reject)));
+            let of_load = |reject| (self.spec.key.clone(), self.spec.load_id.clone(), reject);
+            state.rejects.extend(end.rejects.into_iter().map(of_load));
             let commit = Commit {
                 key: self.spec.key.clone(),
                 target: self.spec.target.clone(),

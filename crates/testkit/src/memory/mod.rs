@@ -28,7 +28,8 @@ pub struct Memory {
 struct State {
     tables: BTreeMap<String, Table>,
     commits: BTreeMap<(String, String), Commit>,
-    rejects: Vec<(StreamKey, Reject)>,
+    /// With the name of the load that put them there.
+    rejects: Vec<(StreamKey, String, Reject)>,
     held: BTreeSet<(String, String)>,
     refused: BTreeSet<(String, String)>,
     forgery: Option<[String; 4]>,
@@ -70,7 +71,7 @@ impl Memory {
 
     /// Everything in the quarantine of a stream.
     pub fn rejects(&self, key: &StreamKey) -> Vec<Reject> {
-        self.lock().rejects.iter().filter(|(k, _)| k == key).map(|(_, reject)| reject.clone()).collect()
+        self.lock().rejects.iter().filter(|(k, ..)| k == key).map(|(.., reject)| reject.clone()).collect()
     }
 
     /// From now on writers refuse rows with this text in this column.

@@ -60,8 +60,10 @@ const OTHER_MEANINGS: &[(&str, &str, &str)] = &[
     ("core/src/config/check.rs", "files", "a key of `for_each`"),
     ("core/src/config/work.rs", "files", "a key of `for_each`"),
     ("engine/src/house/landing.rs", "files", "the parameter that gets the paths of new files"),
+    ("server/src/router.rs", "files", "the operations on what lies behind a connection"),
     ("server/src/routes/settings.rs", "sqlite", "the kind of the metadata store"),
     ("server/src/routes/settings.rs", "postgres", "the kind of the metadata store"),
+    ("levada/src/commands/db.rs", "sqlite", "the kind of the metadata store"),
     ("levada/src/service.rs", "postgres", "the scheme of the metadata store's URL"),
 ];
 

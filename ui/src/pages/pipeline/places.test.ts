@@ -4,8 +4,18 @@ import { mistakesByTask, placed } from "./places";
 
 test("places are lines and columns of the text", () => {
   const mistakes = [
-    { message: "there is no connection `x`.", place: ["pipelines/shop.yaml:3:25"], advice: "Add it." },
-    { message: "it has no value", place: ["pipelines/shop.yaml", "connection `db`"], advice: "" },
+    {
+      kind: "config",
+      message: "there is no connection `x`.",
+      place: ["pipelines/shop.yaml:3:25"],
+      advice: "Add it.",
+    },
+    {
+      kind: "config",
+      message: "it has no value",
+      place: ["pipelines/shop.yaml", "connection `db`"],
+      advice: "",
+    },
   ];
   expect(placed(mistakes)).toEqual([
     { line: 3, column: 25, message: "there is no connection `x`.", advice: "Add it." },

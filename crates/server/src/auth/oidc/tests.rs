@@ -318,6 +318,7 @@ async fn the_routes_lead_there_and_back() {
             data_dir: folder.path().to_path_buf(),
             limits: Limits::default(),
             oidc,
+            ui: crate::ui::Ui::Missing,
         });
         router(app)
     };

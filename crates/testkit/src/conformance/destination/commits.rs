@@ -41,9 +41,6 @@ pub async fn state_is_stored_listed_and_forgotten(harness: &dyn Harness) {
 /// What a load put into the quarantine comes back as it was, in its order and a part at a time, and nothing of other loads.
 pub async fn rejects_are_read_back(harness: &dyn Harness) {
     let place = Place::new(harness);
-    if !harness.capabilities().sql {
-        return;
-    }
     assert!(place.destination.rejects("no such load", 0, 10).await.unwrap().is_empty());
     let mut given = Vec::new();
     for (name, count) in [("rejected", 5), ("rejected_too", 1)] {

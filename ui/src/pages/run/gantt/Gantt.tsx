@@ -6,7 +6,6 @@ import type { Run, TaskRun } from "../../../api/model";
 import { classes } from "../../../components/classes";
 import { IconButton } from "../../../components/IconButton";
 import { shownState } from "../../../components/task-graph/model";
-import { breakpoint, useWidth } from "../../../components/use-breakpoint";
 import { useNow } from "../../../components/use-now";
 import { duration, elapsed } from "../../../format/durations";
 import { compact } from "../../../format/numbers";
@@ -35,8 +34,7 @@ export function Gantt({ run, tasks, courses, selected, onSelect, range, onRangeC
   const now = isLive ? Math.max(ticking, Date.now() - 1_000) : ticking;
   const whole = spanOf(tasks, run.created_at, now);
   const span = range ?? whole;
-  const isNarrow = useWidth() < breakpoint("sm");
-  const ticks = ticksOf(span, whole.from, isNarrow ? 2 : 5);
+  const ticks = ticksOf(span, whole.from);
   const virtual = useVirtualizer({
     count: tasks.length,
     getScrollElement: () => scroll.current,
@@ -125,7 +123,7 @@ export function Gantt({ run, tasks, courses, selected, onSelect, range, onRangeC
                 name={task.task}
                 state={shownState(task) ?? task.state}
                 items={task.items ?? null}
-                attempt={task.failed > 0 ? task.failed + (task.state === "failed" ? 0 : 1) : null}
+                attempt={task.attempt > 1 ? task.attempt : null}
                 startedAt={task.started_at ?? null}
                 endedAt={task.ended_at ?? null}
                 note={course ? `${compact(course.progress.rows_per_second)} rows/s` : null}
@@ -174,7 +172,7 @@ function Axis({ ticks, span, onRangeChange }: AxisProps) {
   return (
     <div
       aria-hidden
-      className="relative mr-20 grow cursor-col-resize touch-none select-none"
+      className="relative mr-16 grow cursor-col-resize touch-none overflow-hidden select-none"
       title="Pull to zoom"
       onPointerDown={(event) => {
         event.currentTarget.setPointerCapture(event.pointerId);
