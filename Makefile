@@ -17,7 +17,7 @@ RUNS ?= 3
 AIRFLOW ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/levada/airflow
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-peers torture nightly build ui lint fmt schemas clean-services
+.PHONY: help demo test bench bench-peers torture nightly build ui lint fmt schemas screenshots clean-services
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,10 @@ fmt: ## format all code
 schemas: ## the JSON schemas of the documents and the description of the API, into api/
 	for name in project pipeline; do cargo run -q --locked -p levada -- schema $$name > api/$$name.schema.json || exit 1; done
 	cargo run -q --locked -p levada -- schema openapi > api/openapi.json
+
+screenshots: ui ## pictures of every page in both themes, into ui/e2e/output; those of the README into docs/images
+	cargo build --locked -p levada -p levada-testkit --bin levada --bin shop
+	LEVADA_BIN="$(CARGO_TARGET_DIR)/debug/levada" npm run --silent screenshots --prefix ui
 
 clean-services: ## stop the test servers and remove their data
 	scripts/services clean

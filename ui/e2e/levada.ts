@@ -6,10 +6,28 @@ import { join } from "node:path";
 const BINARY = process.env["LEVADA_BIN"] ?? "levada";
 const START_MS = 30_000;
 
-const CONNECTIONS = `version: 1
+const PROJECT = `version: 1
 connections:
   exports: { type: files, root: ./data, settle_ms: 0 }
   warehouse: { type: sqlite, path: ./warehouse.db }
+collections:
+  department:
+    connection: warehouse
+    description: Where people work
+    columns:
+      name: { type: text, required: true, unique: true, check: { max_length: 40 } }
+      budget: { type: "decimal(12,2)", default: 0, check: { min: 0 } }
+  employee:
+    connection: warehouse
+    access: { read: operator, write: editor, delete: admin }
+    columns:
+      name: { type: text, required: true, unique: true }
+      department: { type: bigint, references: department }
+reports:
+  large_departments:
+    connection: warehouse
+    query: SELECT name, budget FROM department WHERE budget >= :least AND deleted_at IS NULL ORDER BY budget DESC
+    params: { least: { type: "decimal(12,2)", default: 0 } }
 `;
 
 const PIPELINES: Record<string, string> = {
@@ -31,6 +49,20 @@ tasks:
     retry: { attempts: 1 }
     sync: { from: exports, to: warehouse, streams: { missing.csv: {} } }
 `,
+  greet: `version: 1
+name: greet
+tags: [people]
+tasks:
+  hello: { command: { argv: [echo, hello from the log] } }
+`,
+  steps: `version: 1
+name: steps
+tasks:
+  one: { command: { argv: [sleep, "1"] } }
+  two: { command: { argv: [sleep, "1"] }, after: [one] }
+  three: { command: { argv: [sleep, "1"] }, after: [two] }
+  four: { command: { argv: [sleep, "1"] }, after: [three] }
+`,
   slow: `version: 1
 name: slow
 tasks:
@@ -46,11 +78,11 @@ export class Levada {
   setUpSecret = "";
   private process: ChildProcess | undefined;
 
-  static async start(): Promise<Levada> {
+  /** `fill` writes another project than that of the tests. */
+  static async start(fill?: (folder: string) => void): Promise<Levada> {
     const levada = new Levada();
-    levada.write("levada.yaml", CONNECTIONS);
-    levada.write("data/customers.csv", "id,name\n1,Ana\n2,Rui\n3,Eva\n");
-    for (const [name, text] of Object.entries(PIPELINES)) levada.write(`pipelines/${name}.yaml`, text);
+    if (fill) fill(levada.folder);
+    else levada.fill();
     execFileSync(BINARY, ["apply"], { cwd: levada.folder });
     await levada.serve(0);
     return levada;
@@ -66,6 +98,12 @@ export class Levada {
   async stop(): Promise<void> {
     await this.end("SIGKILL");
     rmSync(this.folder, { recursive: true });
+  }
+
+  private fill(): void {
+    this.write("levada.yaml", PROJECT);
+    this.write("data/customers.csv", "id,name\n1,Ana\n2,Rui\n3,Eva\n");
+    for (const [name, text] of Object.entries(PIPELINES)) this.write(`pipelines/${name}.yaml`, text);
   }
 
   private write(path: string, text: string): void {

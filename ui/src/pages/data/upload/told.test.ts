@@ -12,9 +12,9 @@ test("failures are counted as people count rows", () => {
   };
   expect(failuresOf(answer)).toEqual([{ row: 3, column: "name", message: "is taken" }]);
   const error = new ApiError(422, "check", "x", [
-    { place: ["row 0", "name"], message: "is needed", advice: "" },
-    { place: ["row 4"], message: "is stale", advice: "" },
-    { place: ["name"], message: "no row", advice: "" },
+    { place: ["row 0", "name"], kind: "required", message: "is needed", advice: "" },
+    { place: ["row 4"], kind: "stale", message: "is stale", advice: "" },
+    { place: ["name"], kind: "missing", message: "no row", advice: "" },
   ]);
   expect(refusalsOf(error)).toEqual([
     { row: 1, column: "name", message: "is needed" },

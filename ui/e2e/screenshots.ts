@@ -1,0 +1,109 @@
+import type { Browser, Page } from "@playwright/test";
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { PASSWORD, Server, settled, test } from "./harness";
+import { PAGES } from "./pages";
+
+// Needs the program `shop` beside levada, which makes up the demo's data.
+const SHOP = join(dirname(process.env["LEVADA_BIN"] ?? ""), "shop");
+const OUTPUT = "e2e/output/pages";
+const SIZES = { 1440: { width: 1440, height: 900 }, 360: { width: 360, height: 740 } };
+/** Those of the README; each is taken at this size, as light as the page it stands on. */
+const README: Record<string, string> = {
+  overview: "/",
+  pipeline: "/pipelines/shop/graph",
+  run: "/runs/1",
+  data: "/data/supplier",
+};
+const README_SIZE = { width: 1280, height: 760 };
+
+const SUPPLIERS = [
+  ["Ribeira Brava Tiles", "PT", 4],
+  ["Funchal Cork", "PT", 5],
+  ["Nordlicht Lamps", "DE", 3],
+  ["Atelier Lumen", "FR", 4],
+  ["Cantabria Glass", "ES", 5],
+] as const;
+
+test("pictures of every page", async ({ browser }) => {
+  const server = await Server.start((folder) => {
+    cpSync("../examples/shop", folder, { recursive: true });
+    execFileSync(SHOP, [join(folder, "data"), "--scale", "0.02"], { stdio: "ignore" });
+  });
+  await live(server);
+  for (const colorScheme of ["light", "dark"] as const)
+    for (const [size, viewport] of Object.entries(SIZES)) {
+      const page = await server.signedIn(browser, undefined, { colorScheme, viewport });
+      for (const { name, path } of PAGES) {
+        await open(
+          page,
+          path
+            .replace("steps", "shop")
+            .replace("department", "supplier")
+            .replace("large_departments", "revenue_by_month"),
+        );
+        await page.screenshot({ path: `${OUTPUT}/${name}-${size}-${colorScheme}.png` });
+      }
+      await page.context().close();
+    }
+  await readme(browser, server);
+  await server.stop();
+});
+
+async function readme(browser: Browser, server: Server): Promise<void> {
+  mkdirSync("../docs/images", { recursive: true });
+  const page = await server.signedIn(browser, undefined, { colorScheme: "light", viewport: README_SIZE });
+  for (const [name, path] of Object.entries(README)) {
+    await open(page, path);
+    await page.screenshot({ path: `../docs/images/${name}.png` });
+  }
+  await page.context().close();
+}
+
+/** Something for every page to show: runs that succeeded, rows, a user and a token. */
+async function live(server: Server): Promise<void> {
+  const cookie = await server.session();
+  const rows = SUPPLIERS.map(([name, country, rating]) => ({
+    name,
+    country,
+    rating,
+    email: `hello@${name.split(" ")[0]?.toLowerCase()}.example`,
+  }));
+  await server.post(
+    "/api/v1/users",
+    {
+      name: "olga",
+      password: PASSWORD,
+      role: "viewer",
+      grants: [{ tag: "shop", role: "operator" }],
+    },
+    cookie,
+  );
+  await server.post("/api/v1/tokens", { name: "dashboard", role: "viewer", days: 90 }, cookie);
+  for (const pipeline of ["shop", "day_report", "stock", "shop"]) {
+    const answer = await server.post(`/api/v1/pipelines/${pipeline}/runs`, {}, cookie);
+    const { id } = (await answer.json()) as { id: number };
+    await ended(server, id, cookie);
+  }
+  await server.post("/v1/supplier/bulk", { rows }, cookie);
+}
+
+const TRIES = 240;
+
+async function ended(server: Server, run: number, cookie: string): Promise<void> {
+  for (let turn = 0; turn < TRIES; turn += 1) {
+    const answer = await fetch(`${server.url}/api/v1/runs/${run}`, { headers: { cookie } });
+    const { ended_at: at } = (await answer.json()) as { ended_at: string | null };
+    if (at) return;
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
+  throw new Error(`run ${run} has not ended`);
+}
+
+async function open(page: Page, path: string): Promise<void> {
+  await page.goto(path);
+  await settled(page);
+  // graphs and charts draw themselves after their code has come
+  await page.waitForLoadState("networkidle").catch(() => {});
+}
