@@ -532,6 +532,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What goes on, in short
+         * @description Takes the role viewer.
+         */
+        get: operations["getOverview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/pipelines": {
         parameters: {
             query?: never;
@@ -814,6 +834,26 @@ export interface paths {
          * @description Takes the role operator, everywhere or on the pipeline by one of its tags.
          */
         post: operations["resumeSchedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pipelines/{pipeline}/streams": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How far the streams of a pipeline are
+         * @description Takes the role viewer.
+         */
+        get: operations["listPipelineStreams"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1676,6 +1716,8 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description Whether a pipeline is paused. */
+        Activity: "active" | "paused";
         /** @description What became of the documents. */
         Applied: {
             /** @description Each of them. */
@@ -1789,6 +1831,36 @@ export interface components {
              * @description From its first task's claim to its end, in seconds; null while it goes on, and if nothing of it started.
              */
             seconds?: number | null;
+        };
+        /** @description What holds a stream back. */
+        Bound: "read" | "transform" | "write";
+        /** @description What there is room for. */
+        Capacity: {
+            /**
+             * Format: uint64
+             * @description Workers that take runs of others.
+             */
+            workers: number;
+            /**
+             * Format: uint64
+             * @description Task runs that they execute at once.
+             */
+            slots: number;
+            /**
+             * Format: uint64
+             * @description How many they hold.
+             */
+            held: number;
+            /**
+             * Format: uint64
+             * @description Bytes of the metadata store; measured now and then, and null before the first time.
+             */
+            store_bytes?: number | null;
+            /**
+             * Format: uint64
+             * @description Bytes of logs and files of runs on this machine; the same.
+             */
+            data_bytes?: number | null;
         };
         /** @description What a run is made by. */
         Cause: "manual" | "schedule" | "trigger" | "backfill" | "pipeline" | "retry";
@@ -1954,6 +2026,12 @@ export interface components {
             path_endings: string[];
             /** @description Whether its streams live in namespaces. */
             namespaces: boolean;
+            /** @description The ways it can be written to. */
+            writes: components["schemas"]["WriteMode"][];
+            /** @description Whether its streams bring an order of their own, so that an incremental read needs no cursor column. */
+            own_order: boolean;
+            /** @description Whether it holds files that can be listed and downloaded. */
+            files: boolean;
             /** @description The JSON schema of its settings; those that are secrets are `writeOnly`. */
             settings: unknown;
         };
@@ -1963,6 +2041,17 @@ export interface components {
             items: components["schemas"]["Connector"][];
             /** @description What to give as `after` for the next page; null on the last one. */
             next?: string | null;
+        };
+        /** @description A dataset. */
+        Dataset: {
+            /** @description Its name, as `connection.stream`. */
+            name: string;
+            /** @description When it was loaded last. */
+            updated_at: components["schemas"]["Timestamp"];
+            /** @description The pipeline that did it. */
+            pipeline?: string | null;
+            /** @description The run. */
+            run?: components["schemas"]["RunId"] | null;
         };
         /** @description A comparison. */
         Diff: {
@@ -2010,6 +2099,13 @@ export interface components {
             /** @description The project's own document first. */
             documents: components["schemas"]["Document"][];
         };
+        /** @description An end of it. */
+        End: {
+            /** @description The connection. */
+            connection: string;
+            /** @description The kind of system behind it, where that is known. */
+            connector?: string | null;
+        };
         /** @description A line of the history of a run. */
         Event: {
             /**
@@ -2039,6 +2135,23 @@ export interface components {
             items: components["schemas"]["Event"][];
             /** @description What to give as `after` for the next page; null on the last one. */
             next?: string | null;
+        };
+        /** @description A run that failed. */
+        Failure: {
+            /** @description Which. */
+            run: components["schemas"]["RunId"];
+            /** @description The pipeline. */
+            pipeline: string;
+            /** @description When it ended. */
+            ended_at: components["schemas"]["Timestamp"];
+            /** @description The task that failed first. */
+            task?: string | null;
+            /** @description The first line of what it said. */
+            error?: string | null;
+            /** @description The kind of the error. */
+            code?: string | null;
+            /** @description Whether a later run of the pipeline succeeded. */
+            recovered: boolean;
         };
         /** @description The text of a document. */
         File: {
@@ -2081,6 +2194,13 @@ export interface components {
             timezone: string;
             /** @description The next fires, in order; fewer than asked for if it never fires again. */
             fires: components["schemas"]["Fire"][];
+        };
+        /** @description A way that data takes. */
+        Flow: {
+            /** @description Where from. */
+            from: components["schemas"]["End"];
+            /** @description Where to. */
+            to: components["schemas"]["End"];
         };
         /** @description The positions that were forgotten. */
         Forgotten: {
@@ -2157,6 +2277,36 @@ export interface components {
              * @description How many it holds.
              */
             slots: number;
+        };
+        /** @description What happened in an hour. */
+        Hour: {
+            /** @description Its beginning. */
+            from: components["schemas"]["Timestamp"];
+            /**
+             * Format: uint64
+             * @description Rows that syncs wrote which ended in it.
+             */
+            rows: number;
+            /**
+             * Format: uint64
+             * @description Bytes that they read, as they lay in memory.
+             */
+            bytes: number;
+            /**
+             * Format: uint64
+             * @description Runs that succeeded in it.
+             */
+            succeeded: number;
+            /**
+             * Format: uint64
+             * @description Runs that failed in it.
+             */
+            failed: number;
+            /**
+             * Format: uint64
+             * @description Runs that were cancelled in it.
+             */
+            cancelled: number;
         };
         /** @description A schedule of a pipeline. */
         Item: {
@@ -2332,6 +2482,29 @@ export interface components {
              */
             version?: number | null;
         };
+        /** @description What goes on. */
+        Overview: {
+            /** @description The instant it is. */
+            at: components["schemas"]["Timestamp"];
+            /** @description Pipelines. */
+            pipelines: components["schemas"]["Pipelines"];
+            /** @description Runs by state. */
+            runs: components["schemas"]["Runs"];
+            /** @description The newest runs that are at work; 20 at most. */
+            running: components["schemas"]["Running"][];
+            /** @description Runs that failed in the last 24 hours, the newest first; 20 at most. */
+            failures: components["schemas"]["Failure"][];
+            /** @description The next fires of schedules by time; 10 at most. */
+            upcoming: components["schemas"]["Upcoming"][];
+            /** @description The clock hours in which the last 24 hours lie, the oldest first; the last one goes on. */
+            hours: components["schemas"]["Hour"][];
+            /** @description Datasets that syncs load, the one that was not loaded for longest first; 20 at most. */
+            datasets: components["schemas"]["Dataset"][];
+            /** @description What there is room for. */
+            capacity: components["schemas"]["Capacity"];
+        };
+        /** @description What a stream is about. */
+        Phase: "move" | "commit" | "verify" | "ended";
         /** @description A version of a document. */
         PipelineDocument: {
             /** @description The pipeline. */
@@ -2357,10 +2530,18 @@ export interface components {
              * @description The version of its document.
              */
             version: number;
+            /** @description What it is for. */
+            description?: string | null;
             /** @description Words to find it by. */
             tags: string[];
+            /** @description Who answers for it. */
+            owner?: string | null;
             /** @description Whether it is paused. */
             paused: boolean;
+            /** @description What its syncs move between, each pair once. */
+            flows: components["schemas"]["Flow"][];
+            /** @description What starts it by itself. */
+            schedules: components["schemas"]["Starts"][];
             /** @description When a schedule fires next. */
             next_at?: components["schemas"]["Timestamp"] | null;
             /**
@@ -2370,6 +2551,15 @@ export interface components {
             open: number;
             /** @description The last run. */
             last?: components["schemas"]["LastRun"] | null;
+            /** @description The last 20 runs, the newest first. */
+            recent: components["schemas"]["Bar"][];
+            /**
+             * Format: double
+             * @description Of those of them that have ended, the part that succeeded, from 0 to 1; null if none has.
+             */
+            success_rate?: number | null;
+            /** @description What the caller may do with it. */
+            may: components["schemas"]["Role"];
         };
         /** @description A page of a list. */
         PipelineItemPage: {
@@ -2377,6 +2567,19 @@ export interface components {
             items: components["schemas"]["PipelineItem"][];
             /** @description What to give as `after` for the next page; null on the last one. */
             next?: string | null;
+        };
+        /** @description How many pipelines there are. */
+        Pipelines: {
+            /**
+             * Format: uint64
+             * @description All of them.
+             */
+            total: number;
+            /**
+             * Format: uint64
+             * @description Those that are paused.
+             */
+            paused: number;
         };
         /** @description A plan. */
         Plan: {
@@ -2476,6 +2679,55 @@ export interface components {
             kind: string;
             /** @description Every mistake, where there may be several. */
             errors?: components["schemas"]["Mistake"][];
+        };
+        /** @description How far a sync is that is at work. */
+        Progress: {
+            /** @description When it told it. */
+            at: components["schemas"]["Timestamp"];
+            /**
+             * Format: uint64
+             * @description Rows read so far.
+             */
+            rows_read: number;
+            /**
+             * Format: uint64
+             * @description Bytes read so far, as they lie in memory.
+             */
+            bytes_read: number;
+            /**
+             * Format: uint64
+             * @description Rows that the destination took so far.
+             */
+            rows_written: number;
+            /**
+             * Format: uint64
+             * @description Rows rejected so far.
+             */
+            rows_rejected: number;
+            /**
+             * Format: uint64
+             * @description Rows read each second, over the last two seconds or so.
+             */
+            rows_per_second: number;
+            /**
+             * Format: uint64
+             * @description Bytes read each second, over the same time.
+             */
+            bytes_per_second: number;
+            /** @description What holds it back. */
+            bound: components["schemas"]["Bound"];
+            /**
+             * Format: uint64
+             * @description Streams that have started.
+             */
+            streams_total: number;
+            /**
+             * Format: uint64
+             * @description Streams that have ended.
+             */
+            streams_ended: number;
+            /** @description Its streams, those that are at work first; the first 100. */
+            streams: components["schemas"]["StreamFigures"][];
         };
         /** @description Which rows a run reads. */
         ReadKind: "full" | "incremental";
@@ -2635,6 +2887,59 @@ export interface components {
         };
         /** @description Where a run stands. */
         RunState: "queued" | "running" | "succeeded" | "failed" | "cancelled";
+        /** @description A run that is at work. */
+        Running: {
+            /** @description Which. */
+            run: components["schemas"]["RunId"];
+            /** @description The pipeline. */
+            pipeline: string;
+            /** @description What it was made by. */
+            cause: components["schemas"]["Cause"];
+            /** @description When it was made. */
+            created_at: components["schemas"]["Timestamp"];
+            /** @description When its first task was claimed. */
+            started_at?: components["schemas"]["Timestamp"] | null;
+            /**
+             * Format: uint64
+             * @description How many tasks it has.
+             */
+            tasks: number;
+            /**
+             * Format: uint64
+             * @description How many of them have ended.
+             */
+            ended: number;
+            /** @description How far its syncs are, all together; null if none is at work, or has told it yet. */
+            progress?: components["schemas"]["Sums"] | null;
+        };
+        /** @description How many runs there are. */
+        Runs: {
+            /**
+             * Format: uint64
+             * @description At work now.
+             */
+            running: number;
+            /**
+             * Format: uint64
+             * @description Waiting now for their turn or for a worker.
+             */
+            queued: number;
+            /**
+             * Format: uint64
+             * @description Ended well in the last 24 hours.
+             */
+            succeeded: number;
+            /**
+             * Format: uint64
+             * @description Failed in the last 24 hours.
+             */
+            failed: number;
+            /**
+             * Format: uint64
+             * @description Cancelled in the last 24 hours.
+             */
+            cancelled: number;
+        };
         /**
          * Format: password
          * @description A password, token or key. Only [`Secret::expose`] gives the text.
@@ -2660,6 +2965,19 @@ export interface components {
             commands: boolean;
             /** @description Where the master key of the secrets is. */
             master_key: components["schemas"]["MasterKey"];
+        };
+        /** @description Something that starts a pipeline. */
+        Starts: {
+            /** @description The schedule. */
+            schedule: string;
+            /** @description What makes it fire. */
+            kind: components["schemas"]["Kind"];
+            /** @description The same in words. */
+            fires: string;
+            /** @description Whether nothing keeps it from firing. */
+            active: boolean;
+            /** @description The next fire. */
+            next_at?: components["schemas"]["Timestamp"] | null;
         };
         /** @description One step of a test. */
         Step: {
@@ -2748,8 +3066,108 @@ export interface components {
              * @description How many bytes it has, roughly.
              */
             bytes_estimate?: number | null;
+            /** @description The columns that can be the cursor of an incremental read. */
+            cursors: string[];
             /** @description Its columns. */
             columns: components["schemas"]["Column"][];
+        };
+        /** @description How far a stream is. */
+        StreamFigures: {
+            /** @description The source's stream name. */
+            stream: string;
+            /**
+             * Format: uint64
+             * @description How many rows are expected.
+             */
+            rows_estimate?: number | null;
+            /**
+             * Format: uint64
+             * @description Rows read so far.
+             */
+            rows_read: number;
+            /**
+             * Format: uint64
+             * @description Bytes read so far, as they lie in memory.
+             */
+            bytes_read: number;
+            /**
+             * Format: uint64
+             * @description Rows the destination has accepted so far.
+             */
+            rows_written: number;
+            /**
+             * Format: uint64
+             * @description Rows rejected so far.
+             */
+            rows_rejected: number;
+            /**
+             * Format: double
+             * @description Seconds since the stream began, until now or its end.
+             */
+            seconds: number;
+            /** @description What it is about. */
+            phase: components["schemas"]["Phase"];
+            /** @description What holds it back. */
+            bound: components["schemas"]["Bound"];
+            /**
+             * Format: uint64
+             * @description Rows read each second, over the last two seconds or so.
+             */
+            rows_per_second: number;
+        };
+        /** @description A stream of a pipeline. */
+        StreamItem: {
+            /** @description The task that loads it. */
+            task: string;
+            /** @description The stream at the source; a pattern if nothing was loaded that matches it. */
+            stream: string;
+            /** @description The connection that it is read from. */
+            from: string;
+            /** @description The connection that it is loaded into. */
+            to: string;
+            /** @description Which rows are read. */
+            read: components["schemas"]["ReadKind"];
+            /** @description How they get in. */
+            write: components["schemas"]["WriteMode"];
+            /** @description The column that tells which rows are new. */
+            cursor?: string | null;
+            /** @description The table or folder there; null if it was not loaded yet, as is all that follows. */
+            target?: string | null;
+            /** @description How far it was read, as its source tells it; null where every load reads everything. */
+            position?: unknown;
+            /** @description The name of the last load. */
+            load?: string | null;
+            /**
+             * Format: uint64
+             * @description Rows that it wrote.
+             */
+            rows_written?: number | null;
+            /**
+             * Format: uint64
+             * @description Rows that it put into the quarantine.
+             */
+            rows_rejected?: number | null;
+            /** @description When it was committed. */
+            committed_at?: components["schemas"]["Timestamp"] | null;
+            /**
+             * Format: uint64
+             * @description How long ago that is.
+             */
+            age_seconds?: number | null;
+            /**
+             * Format: uint64
+             * @description How far the position is behind now; null unless it is an instant.
+             */
+            lag_seconds?: number | null;
+            /** @description Why the destination could not be asked. */
+            error?: string | null;
+        };
+        /** @description A page of a list. */
+        StreamItemPage: {
+            /** @description The items, in the order asked for. */
+            items: components["schemas"]["StreamItem"][];
+            /** @description What to give as `after` for the next page; null on the last one. */
+            next?: string | null;
         };
         /** @description Which load a position belongs to: one pipeline task's stream, the same in every run. */
         StreamKey: {
@@ -2820,6 +3238,41 @@ export interface components {
             ddl: string[];
             /** @description The columns of the target. */
             columns: components["schemas"]["ColumnPlan"][];
+        };
+        /** @description How far a sync is, all its streams together. */
+        Sums: {
+            /**
+             * Format: uint64
+             * @description Rows read so far.
+             */
+            rows_read: number;
+            /**
+             * Format: uint64
+             * @description Bytes read so far, as they lie in memory.
+             */
+            bytes_read: number;
+            /**
+             * Format: uint64
+             * @description Rows that the destination took so far.
+             */
+            rows_written: number;
+            /**
+             * Format: uint64
+             * @description Rows rejected so far.
+             */
+            rows_rejected: number;
+            /**
+             * Format: uint64
+             * @description Rows read each second, over the last two seconds or so.
+             */
+            rows_per_second: number;
+            /**
+             * Format: uint64
+             * @description Bytes read each second, over the same time.
+             */
+            bytes_per_second: number;
+            /** @description What holds it back. */
+            bound: components["schemas"]["Bound"];
         };
         /** @description How many task runs of a run are in each state. */
         Tally: {
@@ -2902,6 +3355,8 @@ export interface components {
             ended_at?: components["schemas"]["Timestamp"] | null;
             /** @description Its items, counted by state. */
             items?: components["schemas"]["Tally"] | null;
+            /** @description How far it is; null unless it is a sync at work that has told it. */
+            progress?: components["schemas"]["Progress"] | null;
         };
         /**
          * Format: int64
@@ -2957,6 +3412,15 @@ export interface components {
             items: components["schemas"]["Token"][];
             /** @description What to give as `after` for the next page; null on the last one. */
             next?: string | null;
+        };
+        /** @description A fire to come. */
+        Upcoming: {
+            /** @description The pipeline. */
+            pipeline: string;
+            /** @description The schedule. */
+            schedule: string;
+            /** @description When. */
+            at: components["schemas"]["Timestamp"];
         };
         /** @description A user. */
         User: {
@@ -3757,7 +4221,7 @@ export interface operations {
     streamEvents: {
         parameters: {
             query: {
-                /** @description `runs`, `run:NUMBER`, `logs:TASK_RUN`, `pipelines` and `workers`; can be given several times. */
+                /** @description `runs`, `run:NUMBER`, `logs:TASK_RUN`, `pipelines`, `workers` and `progress`; can be given several times. */
                 topic: string[];
                 /** @description The last event that the client knows of, unless it says so with `Last-Event-ID`. */
                 after?: number;
@@ -3880,9 +4344,50 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
-    listPipelines: {
+    getOverview: {
         parameters: {
             query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What goes on, in short */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listPipelines: {
+        parameters: {
+            query?: {
+                /** @description With this text in the name, the description, the owner or a tag. */
+                search?: string;
+                /** @description With this tag. */
+                tag?: string;
+                /** @description Of this owner. */
+                owner?: string;
+                /** @description Those that are paused, or those that are not. */
+                state?: components["schemas"]["Activity"];
+                /** @description Whose last run is in this state. */
+                last?: components["schemas"]["RunState"];
+                /**
+                 * @description `name`, `last_run` or `next_fire`, with `-` before it the other way round; by name unless given. Those without a
+                 *     value come last.
+                 */
+                sort?: string;
+                /** @description The `next` of the page before. */
+                after?: string;
+                /** @description How many; 50 unless given, 1,000 at most. */
+                limit?: number;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4396,6 +4901,37 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    listPipelineStreams: {
+        parameters: {
+            query?: {
+                /** @description Of this task. */
+                task?: string;
+                /** @description The `next` of the page before. */
+                after?: string;
+                /** @description How many; 50 unless given, 1,000 at most. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The pipeline. */
+                pipeline: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How far the streams of a pipeline are */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StreamItemPage"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     validatePipeline: {
         parameters: {
             query?: never;
@@ -4634,8 +5170,14 @@ export interface operations {
                 cause?: components["schemas"]["Cause"];
                 /** @description Made at this instant or later. */
                 since?: string;
+                /** @description Made before this instant. */
+                until?: string;
                 /** @description Of this backfill. */
                 backfill?: number;
+                /** @description With this text in the name of the pipeline, or with this number. */
+                search?: string;
+                /** @description `created` for the oldest first, `-created` for the newest, as it is unless given. */
+                sort?: string;
                 /** @description The `next` of the page before. */
                 after?: string;
                 /** @description How many; 50 unless given, 1,000 at most. */
