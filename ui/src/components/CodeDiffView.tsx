@@ -41,7 +41,7 @@ export default function CodeDiffView({ before, after, label, height }: CodeDiffP
         editorTheme,
         COLOURS,
         EditorState.readOnly.of(true),
-        EditorView.contentAttributes.of({ "aria-label": label }),
+        EditorView.contentAttributes.of({ "aria-label": label, tabindex: "0" }),
         unifiedMergeView({
           original: before,
           mergeControls: false,

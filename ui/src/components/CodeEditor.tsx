@@ -63,7 +63,7 @@ export default function CodeEditor(props: CodeEditorProps) {
         syntaxHighlighting(editorHighlight),
         editorTheme,
         LANGUAGES[language](),
-        EditorView.contentAttributes.of({ "aria-label": label }),
+        EditorView.contentAttributes.of({ "aria-label": label, tabindex: "0" }),
         editable.of(isReadOnly ? [EditorState.readOnly.of(true)] : []),
         highlightSelectionMatches(),
         keymap.of([{ key: "Mod-Enter", run: () => (submitted(), true) }]),

@@ -17,7 +17,7 @@ export function useUrlFilters<K extends string>(): [
         const entries = Object.entries({ ...before, ...change }).filter(([, value]) => value);
         return Object.fromEntries(entries);
       };
-      void navigate({ to: ".", search: merged as never, replace: true });
+      void navigate({ to: ".", search: merged as never, replace: true, resetScroll: false });
     },
     [navigate],
   );

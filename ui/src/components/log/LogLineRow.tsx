@@ -37,7 +37,7 @@ export const LogLineRow = memo(function LogLineRow({
         aria-label={`Line ${line.number + 1}`}
         onClick={() => onPick(line.number)}
         className={classes(
-          "tabular sticky left-0 shrink-0 bg-sunken pr-3 pl-3 text-right text-ink-3 select-none hover:text-accent",
+          "tabular sticky left-0 shrink-0 self-stretch bg-sunken flex items-start justify-end pr-3 pl-3 text-right text-ink-3 select-none hover:text-accent",
           isMarked && "bg-accent-soft text-accent",
         )}
         style={{ width: `calc(${digits}ch + 24px)` }}

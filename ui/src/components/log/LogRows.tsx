@@ -16,6 +16,8 @@ interface LogRowsProps {
   rows: Rows;
   /** What it shows, for screen readers. */
   label: string;
+  /** The number of the last line, for the width of numbers. */
+  last: number;
   isWrapped: boolean;
   /** A row to show in the middle, and how often that was asked for. */
   target: { index: number; asked: number } | null;
@@ -49,8 +51,19 @@ interface Anchor {
  * the top stays where it is. So rows can have any height, and no height is ever added up.
  */
 export function LogRows(props: LogRowsProps) {
-  const { rows, label, isWrapped, target, marked, needle, isFollowing, onFollowingChange, onPick, marks } =
-    props;
+  const {
+    rows,
+    label,
+    last,
+    isWrapped,
+    target,
+    marked,
+    needle,
+    isFollowing,
+    onFollowingChange,
+    onPick,
+    marks,
+  } = props;
   const scroll = useRef<HTMLDivElement>(null);
   const list = useRef<HTMLDivElement>(null);
   const anchor = useRef<Anchor>({ index: 0, offset: 0 });
@@ -124,7 +137,7 @@ export function LogRows(props: LogRowsProps) {
     if (event.key === "Home") onFollowingChange(false);
   };
 
-  const digits = String(count).length;
+  const digits = String(last).length;
   return (
     <div className="relative flex min-h-0 grow">
       <div

@@ -191,6 +191,7 @@ export function LogView({ log, follows, line, onLineChange, startsAtEnd, empty }
           key={isFiltered ? "found" : "all"}
           rows={rows}
           label="Lines of the log"
+          last={count}
           isWrapped={isWrapped}
           target={target}
           marked={line}

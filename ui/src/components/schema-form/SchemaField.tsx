@@ -1,6 +1,7 @@
 import { Field } from "../Field";
 import { Input } from "../Input";
 import { Select } from "../Select";
+import { TextArea } from "../TextArea";
 import { ChoiceField } from "./ChoiceField";
 import { FlagField } from "./FlagField";
 import { JsonField } from "./JsonField";
@@ -21,6 +22,9 @@ export interface SchemaFieldProps {
   marksOptional?: boolean;
 }
 
+/** Fields whose texts have several lines. */
+const LONG = new Set(["script", "sql", "body", "text"]);
+
 /** The control for one field of a schema. */
 export function SchemaField(props: SchemaFieldProps) {
   const { field, value, onChange, errors, path, marksOptional } = props;
@@ -37,6 +41,18 @@ export function SchemaField(props: SchemaFieldProps) {
   switch (shape.kind) {
     case "text":
       if (shape.isSecret) return <SecretField {...props} />;
+      if (LONG.has(field.name) || (typeof value === "string" && value.includes("\n")))
+        return (
+          <Field {...common}>
+            <TextArea
+              rows={8}
+              value={value === undefined || value === null ? "" : String(value)}
+              placeholder={placeholder}
+              spellCheck={false}
+              onChange={(event) => onChange(event.target.value || undefined)}
+            />
+          </Field>
+        );
       return (
         <Field {...common}>
           <Input

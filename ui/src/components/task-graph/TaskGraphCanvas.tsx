@@ -176,9 +176,14 @@ function Flow({ tasks, selected, onSelect, edit }: TaskGraphProps) {
       }}
     >
       <Background color="var(--line)" gap={20} />
-      <Controls showInteractive={false} showFitView={false} position="bottom-right">
+      <Controls
+        showInteractive={false}
+        showFitView={false}
+        position="bottom-right"
+        className="overflow-hidden rounded border bg-raised text-ink-2 [&_button]:flex [&_button]:size-7 [&_button]:items-center [&_button]:justify-center [&_button]:border-b [&_button]:last:border-b-0 [&_button:hover]:bg-hover [&_svg]:size-3 [&_svg]:fill-current"
+      >
         <ControlButton onClick={() => void fitView(FIT)} title="Show all" aria-label="Show all">
-          <Maximize />
+          <Maximize className="!fill-none" />
         </ControlButton>
       </Controls>
     </ReactFlow>

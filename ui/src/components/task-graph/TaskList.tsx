@@ -21,7 +21,10 @@ export function TaskList({ tasks, selected, onSelect }: TaskListProps) {
         const state = shownState(task.taskRun);
         const rows = rowsOf(task.taskRun, task.progress);
         return (
-          <li key={task.name} className="border-b">
+          <li
+            key={task.name}
+            className="border-b [contain-intrinsic-size:auto_36px] [content-visibility:auto]"
+          >
             <button
               type="button"
               aria-current={task.name === selected || undefined}

@@ -28,8 +28,8 @@ export function TaskNode({ data, selected }: NodeProps<TaskNodeType>) {
   const StateIcon = tone ? TONE_ICONS[tone] : null;
   const handle =
     canConnect && !hook
-      ? "!size-2.5 !border-2 !border-canvas !bg-accent"
-      : "!size-1 !border-0 !bg-line-strong";
+      ? "!size-3 !rounded-full !border-2 !border-canvas !bg-accent"
+      : "!size-1 !rounded-full !border-0 !bg-line-strong";
   return (
     <div
       className={classes(

@@ -1,3 +1,5 @@
+/** More tasks than this are no picture any more. */
+export const DRAWN_MAX = 600;
 export const NODE_WIDTH = 220;
 export const NODE_HEIGHT = 58;
 

@@ -9,6 +9,7 @@ import { classes } from "../../components/classes";
 import { EmptyState } from "../../components/EmptyState";
 import { FilterSelect } from "../../components/FilterSelect";
 import { SearchInput } from "../../components/SearchInput";
+import { DRAWN_MAX } from "../../components/task-graph/layout";
 import { TaskGraph } from "../../components/task-graph/TaskGraph";
 import { useUrlFilters } from "../../components/use-url-filters";
 import { plural } from "../../format/numbers";
@@ -46,7 +47,7 @@ export function RunBody({ run, tasks, courses }: RunBodyProps) {
     );
   }, [tasks, search.q, search.state]);
   const graph = useMemo(
-    () => (outline && isGraph ? graphTasks(outline.tasks, tasks, courses) : []),
+    () => (outline && isGraph && tasks.length <= DRAWN_MAX ? graphTasks(outline.tasks, tasks, courses) : []),
     [outline, isGraph, tasks, courses],
   );
   const select = (next: string | null) => {
@@ -60,7 +61,7 @@ export function RunBody({ run, tasks, courses }: RunBodyProps) {
     <div className="flex min-h-0 grow flex-col lg:flex-row">
       <section
         aria-label="Tasks"
-        className="flex min-h-0 flex-col border-b lg:w-[46%] lg:border-r lg:border-b-0"
+        className="flex min-h-0 flex-col border-b lg:w-[46%] lg:shrink-0 lg:border-r lg:border-b-0"
       >
         <div className="flex flex-wrap items-center gap-2 border-b px-4 py-1.5 sm:px-6">
           <div role="group" aria-label="View" className="flex rounded border p-0.5">
@@ -80,7 +81,7 @@ export function RunBody({ run, tasks, courses }: RunBodyProps) {
           {!isGraph && tasks.length > MANY && (
             <>
               <SearchInput
-                label="Search tasks"
+                label={`Search ${plural(tasks.length, "task")}`}
                 value={search.q ?? ""}
                 onValueChange={(q) => setSearch({ q })}
                 className="min-w-28 grow basis-28"
@@ -93,7 +94,9 @@ export function RunBody({ run, tasks, courses }: RunBodyProps) {
               />
             </>
           )}
-          <span className="ml-auto text-xs text-ink-2">{plural(tasks.length, "task")}</span>
+          {(isGraph || tasks.length <= MANY) && (
+            <span className="ml-auto text-xs text-ink-2">{plural(tasks.length, "task")}</span>
+          )}
         </div>
         <div
           className={classes(
@@ -102,7 +105,11 @@ export function RunBody({ run, tasks, courses }: RunBodyProps) {
             !isGraph && "max-h-[45vh] lg:max-h-none",
           )}
         >
-          {isGraph ? (
+          {isGraph && tasks.length > DRAWN_MAX ? (
+            <EmptyState icon={Workflow} title="Too many tasks for a graph">
+              {plural(tasks.length, "task")} can be searched and filtered in the timeline.
+            </EmptyState>
+          ) : isGraph ? (
             outline && <TaskGraph tasks={graph} selected={name ?? null} onSelect={select} />
           ) : shown.length > 0 ? (
             <Gantt

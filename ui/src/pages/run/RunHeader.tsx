@@ -37,9 +37,11 @@ export function RunHeader({ run, tasks }: RunHeaderProps) {
       summary={
         <span className="flex flex-wrap items-center gap-x-3 gap-y-0.5">
           <Cause run={run} />
-          <span>
-            <Time at={run.created_at} />
-          </span>
+          {!isPrompt(run) && (
+            <span>
+              <Time at={run.created_at} />
+            </span>
+          )}
           {run.started_at && (
             <span title="From the first claim of a task to the end">
               {run.ended_at ? "took " : "for "}
@@ -112,6 +114,13 @@ function Cause({ run }: { run: Run }) {
     case "retry":
       return <span>{run.retry_of ? <>Retry of {link(run.retry_of)}</> : "Retry"}</span>;
   }
+}
+
+/** Whether a run was made as soon as it was due, so that one of both instants is enough. */
+function isPrompt({ cause, fire_time: due, created_at: made }: Run): boolean {
+  return (
+    cause === "schedule" && due !== null && due !== undefined && Date.parse(made) - Date.parse(due) < 60_000
+  );
 }
 
 /** Whether nothing of a run is at work although it has not ended. */

@@ -1,6 +1,6 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { List, Pencil, Plus, Workflow, Check } from "lucide-react";
-import { useMemo, useState } from "react";
+import { useMemo, useRef, useState } from "react";
 import { pipelineRunsOptions } from "../../../api/queries/run-parts";
 import { runTasksOptions } from "../../../api/queries/runs";
 import { useLiveRun } from "../../../api/use-live";
@@ -13,6 +13,7 @@ import { Callout } from "../../../components/Callout";
 import { Menu } from "../../../components/Menu";
 import { Select } from "../../../components/Select";
 import { kindIcon, KIND_WORDS } from "../../../components/task-graph/kinds";
+import { DRAWN_MAX } from "../../../components/task-graph/layout";
 import { TaskGraph } from "../../../components/task-graph/TaskGraph";
 import { TaskList } from "../../../components/task-graph/TaskList";
 import { toast } from "../../../components/toasts";
@@ -46,11 +47,11 @@ interface GraphTabProps {
 /** The tasks of a pipeline with the state of a run, and a way to change them. */
 export default function GraphTab({ pipeline, draft }: GraphTabProps) {
   const [search, setSearch] = useUrlFilters<"task" | "run" | "view" | "edit">();
+  const aside = useRef<HTMLElement>(null);
   const [removing, setRemoving] = useState<string | null>(null);
   const denial = useAllowed(pipeline, "editor");
   const isNarrow = useWidth() < breakpoint("sm");
   const isEditing = (search.edit === "yes" || draft.isDirty) && denial === undefined;
-  const isList = search.view ? search.view === "list" : isNarrow;
 
   const { data: runs } = useInfiniteQuery(pipelineRunsOptions(pipeline));
   const known = runs?.pages.flatMap((page) => page.items) ?? [];
@@ -59,6 +60,8 @@ export default function GraphTab({ pipeline, draft }: GraphTabProps) {
   const courses = useRunProgress(chosen, taskRuns?.items);
 
   const outline = useMemo(() => outlineOf(draft.text), [draft.text]);
+  const isLarge = outline.tasks.length > DRAWN_MAX;
+  const isList = isLarge || (search.view ? search.view === "list" : isNarrow);
   const { mistakes, isChecking } = useMistakes(pipeline, draft.text, isEditing && draft.isDirty);
   const tasks = useMemo(() => {
     const wrong = mistakesByTask(mistakes, outline.tasks);
@@ -67,7 +70,10 @@ export default function GraphTab({ pipeline, draft }: GraphTabProps) {
   }, [outline, chosen, taskRuns, courses, mistakes]);
   const selected = tasks.find((task) => task.name === search.task) ?? null;
   const entry = outline.tasks.find((task) => task.name === search.task) ?? null;
-  const select = (task: string | null) => setSearch({ task: task ?? undefined });
+  const select = (task: string | null) => {
+    setSearch({ task: task ?? undefined });
+    if (task && isNarrow) setTimeout(() => aside.current?.scrollIntoView({ block: "start" }));
+  };
 
   const add = (kind: Kind) => {
     const name = freeName(
@@ -190,7 +196,7 @@ export default function GraphTab({ pipeline, draft }: GraphTabProps) {
             {isChecking && draft.isDirty ? " Checking." : ""}
           </p>
         )}
-        <div className="flex h-[52vh] min-h-0 flex-col lg:h-auto lg:grow">
+        <div className={classes("flex min-h-0 flex-col lg:grow", !isList && "h-[52vh] lg:h-auto")}>
           {tasks.length === 0 ? (
             <EmptyState icon={Workflow} title="This pipeline has no tasks">
               {isEditing ? "Add the first one." : "Edit it to add one."}
@@ -209,8 +215,9 @@ export default function GraphTab({ pipeline, draft }: GraphTabProps) {
       </section>
       {selected && entry && (
         <aside
+          ref={aside}
           aria-label={`Task ${selected.name}`}
-          className="flex w-full shrink-0 flex-col border-t bg-canvas lg:min-h-0 lg:w-[400px] lg:overflow-y-auto lg:border-t-0 lg:border-l"
+          className="flex w-full shrink-0 scroll-mt-2 flex-col border-t bg-canvas lg:min-h-0 lg:w-[400px] lg:overflow-y-auto lg:border-t-0 lg:border-l"
         >
           {isEditing ? (
             <TaskEditor

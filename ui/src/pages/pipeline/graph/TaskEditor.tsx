@@ -34,6 +34,9 @@ interface TaskEditorProps {
 
 type Values = Record<string, unknown>;
 
+/** What a sync has besides its two ends. */
+const SYNC_DETAILS = ["streams", "defaults", "parallel", "memory"];
+
 const WHEN = [
   { value: "all_succeeded", label: "All of them succeeded" },
   { value: "all_done", label: "All of them ended, in whatever way" },
@@ -124,22 +127,32 @@ export function TaskEditor({
         <Skeleton className="h-40 w-full" />
       ) : (
         <>
-          {kind && forms.work && (
-            <SchemaForm
-              key={kind}
-              schema={forms.work}
-              value={work}
-              without={kind === "sync" ? ["streams"] : []}
-              onChange={(next) => set(kind, next)}
-            />
+          {kind && kind !== "sync" && forms.work && (
+            <SchemaForm key={kind} schema={forms.work} value={work} onChange={(next) => set(kind, next)} />
           )}
-          {kind === "sync" && schema && (
-            <StreamsField
-              schema={schema}
-              from={typeof work["from"] === "string" ? work["from"] : ""}
-              value={work["streams"]}
-              onChange={(streams) => set("sync", { ...work, streams })}
-            />
+          {kind === "sync" && forms.work && schema && (
+            <>
+              <SchemaForm
+                schema={forms.work}
+                value={work}
+                without={SYNC_DETAILS}
+                onChange={(next) => set("sync", next)}
+              />
+              <StreamsField
+                schema={schema}
+                from={typeof work["from"] === "string" ? work["from"] : ""}
+                value={work["streams"]}
+                onChange={(streams) => set("sync", { ...work, streams })}
+              />
+              <Fold title="Options of all streams, memory" isOpen={false}>
+                <SchemaForm
+                  schema={forms.work}
+                  value={work}
+                  without={["from", "to", "streams"]}
+                  onChange={(next) => set("sync", next)}
+                />
+              </Fold>
+            </>
           )}
           {kind === "notify" && known.channels.length === 0 && (
             <Callout tone="warn">The project has no channels yet: add some in levada.yaml.</Callout>

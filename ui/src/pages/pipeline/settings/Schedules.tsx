@@ -12,6 +12,7 @@ import { Skeleton } from "../../../components/Skeleton";
 import { Switch } from "../../../components/Switch";
 import { Time } from "../../../components/Time";
 import { toast } from "../../../components/toasts";
+import { scheduleWords } from "../../../format/schedule-words";
 import { useAllowed } from "../use-allowed";
 
 /** Whether a pipeline runs by itself, and when. */
@@ -71,7 +72,9 @@ function OneSchedule({ schedule, denial }: { schedule: Schedule; denial: string 
     <li className="flex flex-col gap-2 border-b px-3 py-3 last:border-b-0">
       <div className="flex items-start gap-3">
         <div className="min-w-0 grow">
-          <p className="font-medium wrap-anywhere">{schedule.fires}</p>
+          <p className="font-medium wrap-anywhere" title={schedule.fires}>
+            {scheduleWords(schedule.fires)}
+          </p>
           <p className="text-xs text-ink-2">
             {schedule.schedule}
             {schedule.last_at && (
@@ -99,7 +102,7 @@ function OneSchedule({ schedule, denial }: { schedule: Schedule; denial: string 
           <ol className="flex flex-col gap-0.5">
             {fires?.fires.map((fire) => (
               <li key={fire.utc} className="tabular grid grid-cols-[1fr_auto] gap-4">
-                <span>{fire.local}</span>
+                <span>{localTime(fire.local)}</span>
                 <span className="text-ink-2">
                   <Time at={fire.utc} />
                 </span>
@@ -110,4 +113,11 @@ function OneSchedule({ schedule, denial }: { schedule: Schedule; denial: string 
       )}
     </li>
   );
+}
+
+/** An instant on the clock of its zone: `Sun 2026-11-22 05:15`. */
+function localTime(local: string): string {
+  const [date = "", time = ""] = local.split("T");
+  const day = new Date(`${date}T00:00:00Z`).toLocaleDateString("en", { weekday: "short", timeZone: "UTC" });
+  return `${day} ${date} ${time.slice(0, time.slice(5, 8) === ":00" ? 5 : 8)}`;
 }

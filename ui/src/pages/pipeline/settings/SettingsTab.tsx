@@ -14,10 +14,14 @@ interface SettingsTabProps {
 export default function SettingsTab({ pipeline, etag, draft }: SettingsTabProps) {
   return (
     <div className="grid items-start gap-4 p-4 sm:p-6 xl:grid-cols-2">
-      <Schedules pipeline={pipeline} />
-      <About pipeline={pipeline} draft={draft} />
-      <Commands pipeline={pipeline} />
-      <DeletePanel pipeline={pipeline} etag={etag} />
+      <div className="flex min-w-0 flex-col gap-4">
+        <Schedules pipeline={pipeline} />
+        <Commands pipeline={pipeline} />
+      </div>
+      <div className="flex min-w-0 flex-col gap-4">
+        <About pipeline={pipeline} draft={draft} />
+        <DeletePanel pipeline={pipeline} etag={etag} />
+      </div>
     </div>
   );
 }

@@ -6,6 +6,7 @@ import type { Run, TaskRun } from "../../../api/model";
 import { classes } from "../../../components/classes";
 import { IconButton } from "../../../components/IconButton";
 import { shownState } from "../../../components/task-graph/model";
+import { breakpoint, useWidth } from "../../../components/use-breakpoint";
 import { useNow } from "../../../components/use-now";
 import { duration, elapsed } from "../../../format/durations";
 import { compact } from "../../../format/numbers";
@@ -34,7 +35,8 @@ export function Gantt({ run, tasks, courses, selected, onSelect, range, onRangeC
   const now = isLive ? Math.max(ticking, Date.now() - 1_000) : ticking;
   const whole = spanOf(tasks, run.created_at, now);
   const span = range ?? whole;
-  const ticks = ticksOf(span, whole.from);
+  const isNarrow = useWidth() < breakpoint("sm");
+  const ticks = ticksOf(span, whole.from, isNarrow ? 2 : 5);
   const virtual = useVirtualizer({
     count: tasks.length,
     getScrollElement: () => scroll.current,
@@ -123,7 +125,7 @@ export function Gantt({ run, tasks, courses, selected, onSelect, range, onRangeC
                 name={task.task}
                 state={shownState(task) ?? task.state}
                 items={task.items ?? null}
-                attempt={task.attempt > 1 ? task.attempt : null}
+                attempt={task.failed > 0 ? task.failed + (task.state === "failed" ? 0 : 1) : null}
                 startedAt={task.started_at ?? null}
                 endedAt={task.ended_at ?? null}
                 note={course ? `${compact(course.progress.rows_per_second)} rows/s` : null}
@@ -172,7 +174,7 @@ function Axis({ ticks, span, onRangeChange }: AxisProps) {
   return (
     <div
       aria-hidden
-      className="relative mr-16 grow cursor-col-resize touch-none overflow-hidden select-none"
+      className="relative mr-20 grow cursor-col-resize touch-none select-none"
       title="Pull to zoom"
       onPointerDown={(event) => {
         event.currentTarget.setPointerCapture(event.pointerId);

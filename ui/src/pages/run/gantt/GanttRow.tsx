@@ -74,13 +74,13 @@ export const GanttRow = memo(
             {name}
           </span>
           {items && <Items items={items} />}
-          {attempt !== null && (
+          {attempt !== null && attempt > 1 && (
             <span className="shrink-0 text-2xs text-warn" title={`Try ${attempt}`}>
               ×{attempt}
             </span>
           )}
         </span>
-        <span className="relative mr-16 h-full grow">
+        <span className="relative mr-20 h-full grow">
           {ticks.map((tick) => (
             <span
               key={tick.at}

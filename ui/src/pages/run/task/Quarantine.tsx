@@ -123,7 +123,7 @@ const COLUMNS: Column<RowAt>[] = [
     id: "reason",
     header: "Reason",
     cell: ({ row: { original } }) => original.reason,
-    meta: { width: "minmax(0, 2fr)" },
+    meta: { width: "minmax(0, 3fr)" },
   },
   {
     id: "row",
@@ -135,6 +135,6 @@ const COLUMNS: Column<RowAt>[] = [
           .join(" | ")}
       </span>
     ),
-    meta: { width: "minmax(0, 3fr)", hideBelow: "sm" },
+    meta: { width: "minmax(0, 2fr)", hideBelow: "sm" },
   },
 ];

@@ -162,7 +162,7 @@ export function TaskPanel({ run, task, entry, course }: TaskPanelProps) {
             <TaskError error={shown.error} state={shown.state} until={shown.until ?? null} />
           )}
       </header>
-      <div className="flex min-h-0 grow flex-col [&>div]:flex [&>div]:min-h-0 [&>div]:grow [&>div]:flex-col [&_[role=tablist]]:px-4 sm:[&_[role=tablist]]:px-6 [&_[role=tabpanel][data-state=active]]:flex [&_[role=tabpanel]]:min-h-0 [&_[role=tabpanel][data-state=active]]:grow [&_[role=tabpanel]]:flex-col">
+      <div className="flex min-h-0 grow flex-col [&>div]:flex [&>div]:min-h-0 [&>div]:grow [&>div]:flex-col [&_[role=tablist]]:shrink-0 [&_[role=tablist]]:px-4 sm:[&_[role=tablist]]:px-6 [&_[role=tabpanel][data-state=active]]:flex [&_[role=tabpanel]]:min-h-0 [&_[role=tabpanel][data-state=active]]:grow [&_[role=tabpanel]]:flex-col">
         <Tabs
           label={`Parts of ${task.task}`}
           value={parts.some((one) => one.value === part) ? part : "overview"}
