@@ -1,5 +1,6 @@
 import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 import { answer, api, idempotencyKey } from "../client";
+import { readPipelines } from "../contract";
 import { keys } from "../keys";
 
 /** A plan asks other systems: the same document is not asked for again at once. */
@@ -82,7 +83,13 @@ export function useMakePipeline() {
 export const allPipelineNamesOptions = queryOptions({
   queryKey: keys.pipelines.list({ names: true }),
   queryFn: async ({ signal }) => {
-    const page = await answer(api.GET("/api/v1/pipelines", { params: {}, signal }));
-    return page.items.map((item) => item.name);
+    const names: string[] = [];
+    let after: string | null | undefined;
+    do {
+      const page = await readPipelines(after ? { after } : {}, signal);
+      names.push(...page.items.map((item) => item.name));
+      after = page.next;
+    } while (after);
+    return names;
   },
 });

@@ -90,7 +90,7 @@ function Files({ connection }: { connection: string }) {
             download
             aria-label={`Download ${original.path}`}
             title="Download"
-            className={buttonClasses({ look: "ghost", size: "small" }, "w-6 px-0")}
+            className="inline-flex size-6 items-center justify-center rounded text-ink-2 hover:bg-hover hover:text-ink"
           >
             <Download className="size-3.5" aria-hidden />
           </a>
