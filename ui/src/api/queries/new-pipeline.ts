@@ -1,6 +1,5 @@
 import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 import { answer, api, idempotencyKey } from "../client";
-import { readPipelines } from "../contract";
 import { keys } from "../keys";
 
 /** A plan asks other systems: the same document is not asked for again at once. */
@@ -86,7 +85,8 @@ export const allPipelineNamesOptions = queryOptions({
     const names: string[] = [];
     let after: string | null | undefined;
     do {
-      const page = await readPipelines(after ? { after } : {}, signal);
+      const query = { limit: 1000, ...(after ? { after } : {}) };
+      const page = await answer(api.GET("/api/v1/pipelines", { params: { query }, signal }));
       names.push(...page.items.map((item) => item.name));
       after = page.next;
     } while (after);

@@ -15,7 +15,7 @@ sync:
 
 function at(line: number, column: number) {
   const [found] = placed(
-    [{ message: "no", place: [`pipelines/x.yaml:${line}:${column}`], advice: "" }],
+    [{ kind: "config", message: "no", place: [`pipelines/x.yaml:${line}:${column}`], advice: "" }],
     TEXT,
   );
   return found && [found.step, found.stream, found.line];
@@ -31,11 +31,11 @@ test("a mistake leads to the step that can mend it", () => {
 
 test("a mistake of a plan tells its stream", () => {
   const place = ["task `sync`", "stream `public.orders`"];
-  expect(placed([{ message: "no", place, advice: "" }], TEXT)).toMatchObject([
+  expect(placed([{ kind: "config", message: "no", place, advice: "" }], TEXT)).toMatchObject([
     { step: "modes", stream: "public.orders" },
   ]);
   const nowhere = ["task `sync`", "connection `crm`"];
-  expect(placed([{ message: "no", place: nowhere, advice: "" }], TEXT)).toMatchObject([
+  expect(placed([{ kind: "config", message: "no", place: nowhere, advice: "" }], TEXT)).toMatchObject([
     { step: "streams", offset: null },
   ]);
 });
