@@ -75,6 +75,7 @@ impl World {
             secrets: Arc::new(|_| Box::pin(std::future::ready(Ok(None)))),
             project_dir: self.data.clone(),
             data_dir: self.data.clone(),
+            network: Arc::default(),
             own: false,
             observer: Arc::new(Nobody),
         }))

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use levada_core::config::{self, Settings, Variables, fit_settings};
+use levada_core::config::{self, Settings, Variables, fit_settings, replace_secrets, replace_secrets_in_address};
 use levada_core::connector::{Connection, Connector, Registry};
 use levada_core::error::{Context, Error, ErrorKind, Result};
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use url::Url;
 
@@ -38,6 +39,32 @@ pub fn open(
         vec![error.at(place)]
     })?;
     Ok(Opened { name: connection.name.clone(), ..opened })
+}
+
+/// The secrets of a connection of a document, whatever they are given by, for whoever keeps them out of messages; none of
+/// one that cannot be resolved.
+pub fn secrets(registry: &Registry, connection: &config::Connection, variables: &Variables<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut note = |_: &str, secret: &str| {
+        // in a URL it is encoded, and in messages it is not
+        found.push(percent_decode_str(secret).decode_utf8_lossy().into_owned());
+        found.push(secret.to_owned());
+        None
+    };
+    match connection.settings(variables) {
+        Ok(Settings::Url(address)) => {
+            let scheme = address.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+            let connector = scheme.and_then(|scheme| registry.for_scheme(&scheme).ok());
+            let schema = connector.map(|connector| connector.descriptor().settings).unwrap_or_default();
+            replace_secrets_in_address(&address, &schema, &mut note);
+        }
+        Ok(Settings::Typed { connector, mut settings }) => {
+            let schema = registry.get(&connector).map(|connector| connector.descriptor().settings);
+            replace_secrets(&mut settings, &schema.unwrap_or_default(), &mut note);
+        }
+        Err(_) => {}
+    }
+    found
 }
 
 /// Opens what a URL or a path leads to.

@@ -7,6 +7,7 @@ pub mod connections;
 pub mod house;
 pub mod log;
 pub mod metrics;
+pub mod network;
 pub mod planning;
 pub mod positions;
 pub mod progress;

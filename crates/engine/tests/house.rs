@@ -72,6 +72,7 @@ impl House {
             secrets: Arc::new(|_| Box::pin(std::future::ready(Ok(None)))),
             project_dir: folder.path().to_path_buf(),
             data_dir: folder.path().join("data"),
+            network: Arc::default(),
             own: false,
             observer: Arc::new(Nobody),
         }));

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use levada_core::config::{Channel, Email, EmailTls, Http, HttpAuth};
 use levada_core::error::{Error, ErrorKind};
 use levada_core::secret::Secret;
+use levada_engine::network::{Network, Reach, Rules};
 use levada_engine::task::{Outcome, TaskContext, http, notify};
 use serde_json::{Value as Json, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -246,8 +247,8 @@ async fn webhooks_tell_and_keep_their_key() {
     })
     .await;
     let url = |path: &str| Secret::new(format!("http://{address}/{path}"));
-    notify::execute(&Channel::Webhook(url("k3y")), &note(), true, &context).await.unwrap();
-    notify::execute(&Channel::Slack(url("k3y")), &note(), true, &context).await.unwrap();
+    notify::execute(&Channel::Webhook(url("k3y")), &note(), Reach::Private, &context).await.unwrap();
+    notify::execute(&Channel::Slack(url("k3y")), &note(), Reach::Private, &context).await.unwrap();
     let bodies: Vec<Json> = requests
         .lock()
         .unwrap()
@@ -259,12 +260,12 @@ async fn webhooks_tell_and_keep_their_key() {
     assert_eq!(bodies[0], full);
     assert_eq!(bodies[1], json!({"text": format!("*Orders &lt;failed&gt;\r\nBcc: thief@example.org*\n{text}")}));
 
-    let error = notify::execute(&Channel::Slack(url("gone/k3y")), &note(), true, &context).await.unwrap_err();
+    let error = notify::execute(&Channel::Slack(url("gone/k3y")), &note(), Reach::Private, &context).await.unwrap_err();
     assert!(
         error.to_string().starts_with(&format!("http://{address}/***: the server answered with status 410")),
         "{error}"
     );
-    let error = notify::execute(&Channel::Slack(url("k3y")), &note(), false, &context).await.unwrap_err();
+    let error = notify::execute(&Channel::Slack(url("k3y")), &note(), Reach::Public, &context).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused);
     assert!(!log_text(&context).contains("k3y"));
 }
@@ -316,7 +317,7 @@ async fn mail_over_smtp() {
     let folder = tempfile::tempdir().unwrap();
     let context = context(folder.path());
     let (port, conversation) = mail_server().await;
-    notify::execute(&email(port, "ops@example.org", SECRET), &note(), false, &context).await.unwrap();
+    notify::execute(&email(port, "ops@example.org", SECRET), &note(), Reach::Private, &context).await.unwrap();
     let told = conversation.await.unwrap();
     let headers = told.split_once("DATA\r\n").unwrap().1.split_once("\r\n\r\n").unwrap().0;
     assert!(headers.contains("Subject: Orders <failed>  Bcc: thief@example.org"), "{headers}");
@@ -328,17 +329,71 @@ async fn mail_over_smtp() {
         [("nobody@example.org", SECRET, ErrorKind::Task), ("ops@example.org", "wrong", ErrorKind::Auth)]
     {
         let (port, _conversation) = mail_server().await;
-        let error = notify::execute(&email(port, to, password), &note(), false, &context).await.unwrap_err();
+        let error = notify::execute(&email(port, to, password), &note(), Reach::Private, &context).await.unwrap_err();
         assert_eq!(error.kind(), kind, "{error}");
     }
     for to in ["ops@example.org\r\nBcc: thief@example.org", "ops", "a@b@c"] {
-        let error = notify::execute(&email(1, to, SECRET), &note(), false, &context).await.unwrap_err();
+        let error = notify::execute(&email(1, to, SECRET), &note(), Reach::Private, &context).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config, "{error}");
     }
     // A server without STARTTLS gets nothing when encryption is asked for.
     let (port, conversation) = mail_server().await;
     let Channel::Email(plain) = email(port, "ops@example.org", SECRET) else { panic!() };
     let channel = Channel::Email(Email { tls: EmailTls::Start, ..plain });
-    notify::execute(&channel, &note(), false, &context).await.unwrap_err();
+    notify::execute(&channel, &note(), Reach::Private, &context).await.unwrap_err();
     assert!(!conversation.await.unwrap().contains("MAIL"));
+}
+
+/// Whatever the document says, requests go neither to Levada itself nor to what tells of the machine, and no redirect leads
+/// there.
+#[tokio::test]
+async fn some_addresses_are_not_asked_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut context = context(folder.path());
+    let (own, at_own) = server(|_| answer("200 OK", "", "figures")).await;
+    let (address, _) = server(move |request| {
+        let to = request.split(' ').nth(1).and_then(|path| path.strip_prefix("/to?")).unwrap_or_default();
+        answer("302 Found", &format!("location: http://{to}\r\n"), "")
+    })
+    .await;
+    let rules = Rules::parse("127.1.0.0/16,10.0.0.0/8", "127.1.0.1").unwrap();
+    context.network = Arc::new(Network::new(rules));
+    context.network.answers_at(own.port());
+    let forbidden = [
+        "169.254.169.254/latest/meta-data".to_owned(),
+        "[fd00:ec2::254]/".to_owned(),
+        "[::ffff:169.254.169.254]/".to_owned(),
+        "0xA9FEA9FE/".to_owned(),
+        "0.0.0.0/".to_owned(),
+        "127.1.2.3/".to_owned(),
+        "10.1.2.3/".to_owned(),
+        own.to_string(),
+        format!("127.9.9.9:{}/", own.port()),
+        format!("[::1]:{}/", own.port()),
+        format!("localhost:{}/", own.port()),
+        format!("2130706433:{}/", own.port()),
+    ];
+    for place in &forbidden {
+        for url in [format!("http://{place}"), format!("http://{address}/to?{place}")] {
+            let error = run(&get(url.clone()), &context).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Refused, "{url}: {error}");
+        }
+        let webhook = Channel::Webhook(Secret::new(format!("http://{place}")));
+        let error = notify::execute(&webhook, &note(), Reach::Private, &context).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Refused, "{place}: {error}");
+    }
+    let Channel::Email(mail) = email(own.port(), "ops@example.org", SECRET) else { panic!() };
+    for host in ["127.0.0.1", "localhost", "169.254.169.254", "10.0.0.1"] {
+        let channel = Channel::Email(Email { host: host.to_owned(), ..mail.clone() });
+        let error = notify::execute(&channel, &note(), Reach::Private, &context).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Refused, "{host}: {error}");
+    }
+    assert_eq!(at_own.lock().unwrap().len(), 0, "nothing came through");
+    // the team's own network is in reach
+    let (inside, _) = server(|_| answer("200 OK", "", "ok")).await;
+    for place in [inside.to_string(), format!("127.1.0.1:{}", inside.port()), format!("localhost:{}", inside.port())] {
+        let reached = run(&get(format!("http://{place}/")), &context).await;
+        let is_refused = reached.as_ref().is_err_and(|error| error.kind() == ErrorKind::Refused);
+        assert!(!is_refused, "{place}: {reached:?}");
+    }
 }

@@ -35,6 +35,7 @@ pub fn context(folder: &Path) -> TaskContext {
         inputs: json!({"params": {"since": "2026-01-01"}}),
         log: TaskLog::new(folder.join("log"), redactor.clone(), Arc::new(SystemTime)),
         redactor,
+        network: Arc::default(),
         stop: CancellationToken::new(),
         memo: None,
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use levada_core::config::{AUTH_FILE, AuthDocument, Variables, secret_names};
@@ -11,6 +11,7 @@ use levada_core::error::{Context as _, Error, ErrorKind, Result};
 use levada_core::secret::Secret;
 use levada_core::time::{Clock, Timestamp};
 use levada_engine::house::{Executor, Observer, Surroundings, SystemClock, Worker, WorkerOptions};
+use levada_engine::network::{Network, Rules};
 use levada_server::auth::oidc::Oidc;
 use levada_server::client::Client;
 use levada_server::{App, Limits, Parts, Server};
@@ -109,6 +110,15 @@ pub fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock)
 }
 
+/// Where requests of this process may go, as the environment has it.
+pub fn network() -> Result<Arc<Network>> {
+    static NETWORK: OnceLock<Arc<Network>> = OnceLock::new();
+    let list = |name: &str| std::env::var(name).unwrap_or_default();
+    let rules = Rules::parse(&list("LEVADA_DENY_NETWORKS"), &list("LEVADA_ALLOW_NETWORKS"));
+    let rules = rules.at("LEVADA_DENY_NETWORKS and LEVADA_ALLOW_NETWORKS")?;
+    Ok(NETWORK.get_or_init(|| Arc::new(Network::new(rules))).clone())
+}
+
 /// What executes task runs in this process.
 pub fn executor(places: &Places, store: &Store, own: bool, observer: Arc<dyn Observer>) -> Result<Arc<Executor>> {
     Ok(Arc::new(Executor::new(Surroundings {
@@ -117,6 +127,7 @@ pub fn executor(places: &Places, store: &Store, own: bool, observer: Arc<dyn Obs
         clock: clock(),
         env: Arc::new(env),
         secrets: Vault::new(store.clone(), &places.data)?.lookup(),
+        network: network()?,
         project_dir: places.project.clone(),
         data_dir: places.data.clone(),
         own,
@@ -173,7 +184,8 @@ async fn oidc(places: &Places, vault: &Vault, url: &str) -> Result<Option<Oidc>,
     let secret = |name: &str| stored.get(name);
     let variables = Variables { env: &env, secret: &secret, params: BTreeMap::new(), runtime: None };
     let document = AuthDocument::parse(&path.display().to_string(), &text, &variables)?;
-    document.oidc.map(|settings| Oidc::new(settings, url)).transpose().map_err(|error| vec![error])
+    let new = |settings| Oidc::new(settings, url, network()?);
+    document.oidc.map(new).transpose().map_err(|error| vec![error])
 }
 
 /// A worker of this process, signed on.

@@ -1,9 +1,13 @@
 //! Tests of the real binary.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
+mod api;
 mod bad_input;
+mod canary;
+mod cluster;
 mod commands;
 mod cursors;
+mod fuzz;
 mod house;
 mod kill;
 mod kill_service;

@@ -96,6 +96,16 @@ impl Project {
         }
     }
 
+    /// All that the metadata has in PostgreSQL, as text.
+    pub fn dump(&self) -> Option<String> {
+        let (database, _) = self.database.as_ref()?;
+        let url = database.url();
+        let place = url.split('?').next().unwrap();
+        let output = Command::new("pg_dump").args(["--inserts", place]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Some(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
     /// `levada serve`, once it is ready.
     pub fn serve(&self) -> Served {
         self.serve_with(&[])

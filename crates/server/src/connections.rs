@@ -165,8 +165,13 @@ impl Server {
     /// Opens a connection of the project's document. Answers also what keeps its secrets out of messages.
     pub async fn open_connection(&self, name: &str) -> Result<(Opened, Redactor), Problem> {
         let (_, connection) = self.connection(name).await?;
+        self.open_of_project(&connection).await
+    }
+
+    /// The same, of a connection that is at hand.
+    pub async fn open_of_project(&self, connection: &Connection) -> Result<(Opened, Redactor), Problem> {
         let written = Written::new(&self.registry, connection.written()?);
-        self.open_written(&connection, &written).await
+        self.open_written(connection, &written).await
     }
 
     /// Opens what somebody gives as a connection, without keeping it.
@@ -184,14 +189,16 @@ impl Server {
     async fn open_written(&self, connection: &Connection, written: &Written) -> Result<(Opened, Redactor), Problem> {
         let text = written.to_json().to_string();
         let known = self.known_secrets([text.as_str()]).await;
-        let plain = written.secrets();
-        let redactor = Redactor::new(known.values().chain(plain.values()).map(String::as_str))?;
-        let opened = self.with_variables(&known, BTreeMap::new(), |variables| {
-            connections::open(&self.registry, connection, variables)
+        let (opened, plain) = self.with_variables(&known, BTreeMap::new(), |variables| {
+            let opened = connections::open(&self.registry, connection, variables);
+            (opened, connections::secrets(&self.registry, connection, variables))
         });
+        let written = written.secrets();
+        let all = known.values().chain(&plain).chain(written.values());
+        let redactor = Redactor::new(all.map(String::as_str))?;
         match opened {
             Ok(opened) => Ok((opened, redactor)),
-            Err(errors) => Err(errors.into_iter().map(|error| redacted(error, &redactor)).collect::<Vec<_>>().into()),
+            Err(errors) => Err(redactor.errors(errors).into()),
         }
     }
 
@@ -207,11 +214,21 @@ impl Server {
     }
 }
 
-/// An error without the secrets that the other system may have quoted.
-pub fn redacted(error: Error, redactor: &Redactor) -> Error {
-    let clean = Error::new(error.kind(), redactor.text(error.message()).into_owned());
-    let clean = clean.advise(redactor.text(error.advice()).into_owned());
-    error.place().iter().rev().fold(clean, |clean, place| clean.at(redactor.text(place).into_owned()))
+/// What a document says of connections, without their secrets, for those who may not change it.
+pub fn masked(registry: &Registry, path: &str, text: &str) -> Result<String, Problem> {
+    let connection = |said: &Json| {
+        let settings = match said {
+            Json::String(address) => Settings::Url(address.clone()),
+            Json::Object(entries) => {
+                let mut entries = entries.clone();
+                let Some(Json::String(connector)) = entries.remove("type") else { return said.clone() };
+                Settings::Typed { connector, settings: Json::Object(entries) }
+            }
+            other => return other.clone(),
+        };
+        Written::new(registry, settings).masked().to_json()
+    };
+    Ok(config::masked(path, text, &connection)?)
 }
 
 /// Makes a connection of the project's document say something else, or a new one of it. Secrets given in plain are kept by
@@ -346,7 +363,7 @@ async fn check_opens(app: &App, source: &Source, name: &str, new: &Known) -> Res
     let opened = app.with_variables(&known, BTreeMap::new(), |variables| {
         connections::open(&app.registry, connection, variables).map(drop)
     });
-    opened.map_err(|errors| errors.into_iter().map(|error| redacted(error, &redactor)).collect::<Vec<_>>().into())
+    opened.map_err(|errors| redactor.errors(errors).into())
 }
 
 async fn compile(app: &App, project: &Project, own: Source, known: Known) -> Result<levada_store::NewProject, Problem> {

@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use levada_core::access::Role;
 use levada_core::config::{self, File, Variables};
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::naming::{did_you_mean, nearest};
+use levada_core::redact::Redactor;
 use levada_engine::connections::{self, Opened};
 use levada_store::{Document, NewProject, Project, Store};
 
+use crate::caller::Caller;
 use crate::connections::Written;
 use crate::problem::Problem;
 use crate::project::{self, Source};
@@ -166,7 +169,18 @@ impl Server {
         let new = self.with_variables(&known, BTreeMap::new(), |variables| {
             project::compile(&self.registry, variables, project, pipelines)
         });
-        Ok(new?)
+        new.map_err(|errors| unquoted(errors, &known))
+    }
+}
+
+impl Server {
+    /// The text of a document as somebody sees it: only those who may change it see secrets that it holds in plain.
+    pub fn shown_to(&self, caller: &Caller, document: &Document) -> Result<String, Problem> {
+        let tags = self.documents.file(document).map(|file| file.tags()).unwrap_or_default();
+        match caller.role_on(&tags) >= Role::Editor {
+            true => Ok(document.text.clone()),
+            false => crate::connections::masked(&self.registry, &document.path, &document.text),
+        }
     }
 }
 
@@ -200,7 +214,7 @@ impl Server {
             Some(_) => file.pipeline(&shared, variables),
             None => file.check(&shared, variables),
         });
-        let (pipeline, params) = checked?;
+        let (pipeline, params) = checked.map_err(|errors| unquoted(errors, &known))?;
         Ok(Checked { pipeline, shared, params, known })
     }
 
@@ -209,9 +223,28 @@ impl Server {
         let found = checked.shared.connections.iter().find(|connection| connection.name == name);
         let found =
             found.ok_or_else(|| vec![Error::new(ErrorKind::Config, format!("there is no connection `{name}`"))])?;
-        self.with_variables(&checked.known, checked.params.clone(), |variables| {
+        let opened = self.with_variables(&checked.known, checked.params.clone(), |variables| {
             connections::open(&self.registry, found, variables)
-        })
+        });
+        let redactor = self.redactor(checked).map_err(|error| vec![error])?;
+        opened.map_err(|errors| redactor.errors(errors))
+    }
+
+    /// What keeps the secrets of a pipeline, and of the connections that it can use, out of messages.
+    pub fn redactor(&self, checked: &Checked) -> Result<Redactor> {
+        let plain: Vec<String> = self.with_variables(&checked.known, checked.params.clone(), |variables| {
+            let all = checked.shared.connections.iter();
+            all.flat_map(|connection| connections::secrets(&self.registry, connection, variables)).collect()
+        });
+        Redactor::new(checked.known.values().chain(&plain).map(String::as_str))
+    }
+}
+
+/// Mistakes without the secrets that they may quote: who may look at a document may not therefore look at these.
+fn unquoted(errors: Vec<Error>, known: &Known) -> Problem {
+    match Redactor::new(known.values().map(String::as_str)) {
+        Ok(redactor) => redactor.errors(errors).into(),
+        Err(error) => error.into(),
     }
 }
 
@@ -252,8 +285,8 @@ pub async fn check_start(
         // what else the documents say was checked when they were applied, maybe where other variables are set
         let files = std::iter::once(&*file).chain(own.as_deref());
         Ok::<_, Vec<Error>>(file.check(&config::Project::of(files), variables).ok().map(|(pipeline, _)| pipeline))
-    })?;
-    let Some(pipeline) = pipeline else { return Ok(()) };
+    });
+    let Some(pipeline) = pipeline.map_err(|errors| unquoted(errors, &known))? else { return Ok(()) };
     let names: Vec<&str> = pipeline.tasks.iter().map(|task| task.name.as_str()).collect();
     let unknown = tasks.iter().filter(|task| !names.contains(&task.as_str()));
     let errors: Vec<Error> = unknown

@@ -11,13 +11,14 @@ use axum::http::header::{
     AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, HOST, HeaderName, ORIGIN, REFERRER_POLICY,
     STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use axum::http::{Extensions, HeaderMap, HeaderValue, Method};
+use axum::http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use levada_core::id::{BackfillId, RunId, TaskRunId};
 
 use crate::App;
 use crate::auth;
 use crate::caller::{Caller, CallerKind};
+use crate::denials::Denial;
 use crate::identity::{self, Credential};
 use crate::problem::Problem;
 use crate::route::{Large, Route, Rule};
@@ -39,10 +40,19 @@ pub struct Peer {
 #[derive(Debug, Clone)]
 pub struct Local(pub String);
 
+/// The operations of a path.
+#[derive(Clone)]
+pub(crate) enum Operations {
+    /// Those of the table.
+    Fixed(Arc<Vec<Route>>),
+    /// Those that the applied project says are served there; asked for once it is known who asks.
+    Served,
+}
+
 /// Answers a request to one of the operations of a path.
 pub(crate) async fn handle(
     app: App,
-    routes: Arc<Vec<Route>>,
+    operations: Operations,
     path: Vec<(String, String)>,
     mut request: Request,
 ) -> Response {
@@ -51,7 +61,7 @@ pub(crate) async fn handle(
     if is_head {
         *request.method_mut() = Method::GET;
     }
-    let done = pass(&app, &routes, path, request, peer).await;
+    let done = pass(&app, &operations, path, request, peer).await;
     let mut response = done.unwrap_or_else(IntoResponse::into_response);
     if is_head {
         *response.body_mut() = Body::empty();
@@ -62,53 +72,114 @@ pub(crate) async fn handle(
 
 async fn pass(
     app: &App,
-    routes: &[Route],
+    operations: &Operations,
     path: Vec<(String, String)>,
     mut request: Request,
     peer: Option<Peer>,
 ) -> Result<Response, Problem> {
-    let route = routes.iter().find(|route| route.method == *request.method());
-    let is_public = route.is_some_and(|route| route.rule == Rule::Public);
-    let address = peer.map(|peer| peer.address);
-    let caller = match identify(app, request.headers(), request.extensions()).await {
-        Ok(caller) => caller,
-        // whoever signs in anew may still send the cookie of a session that is over
-        Err(Problem::Stranger(_)) if is_public => Caller::anonymous(),
+    let (caller, stranger) = match identify(app, request.headers(), request.extensions()).await {
+        Ok(caller) => (caller, None),
+        Err(Problem::Stranger(why)) => (Caller::anonymous(), Some(why)),
         Err(problem) => return Err(problem),
     };
-    app.rates.admit(&caller, address)?;
-    let Some(route) = route else {
-        let is_public = routes.iter().all(|route| route.rule == Rule::Public);
-        return Err(match caller.is_known() || is_public {
-            true => Problem::Method(routes.iter().filter_map(|route| method(&route.method)).collect()),
-            false => Problem::Stranger("Sign in first."),
-        });
+    let who = Who { app, caller: &caller, address: peer.map(|peer| peer.address) };
+    app.rates.admit(&caller, who.address)?;
+    let sign_in = || Problem::Stranger(stranger.unwrap_or("Sign in first."));
+    let routes = match operations {
+        Operations::Fixed(routes) => routes.clone(),
+        Operations::Served if caller.is_known() => app.data.routes(app, request.uri().path()).await?,
+        Operations::Served => return who.denied("useData", &path, sign_in()).await,
     };
-    if let Err(problem) = may(app, route, &caller, &path, address).await {
-        audit(app, route, &caller, &path, address, "denied").await?;
-        return Err(problem);
+    let Some(route) = routes.iter().find(|route| route.method == *request.method()) else {
+        let is_public = routes.iter().all(|route| route.rule == Rule::Public);
+        return match caller.is_known() || is_public {
+            true => Err(Problem::Method(routes.iter().filter_map(|route| method(&route.method)).collect())),
+            false => who.denied("noOperation", &path, sign_in()).await,
+        };
+    };
+    let is_public = route.rule == Rule::Public;
+    // whoever signs in anew may still send the cookie of a session that is over
+    if stranger.is_some() && !is_public {
+        return who.denied(route.id, &path, sign_in()).await;
     }
-    if route.is_unsafe() {
-        same_origin(request.headers(), &caller)?;
+    let is_local = is_local(request.headers(), peer);
+    if let Err(problem) = may(app, route, &caller, &path, is_local).await {
+        return who.denied(route.id, &path, problem).await;
+    }
+    if let Err(problem) = same_origin(route, request.headers(), &caller) {
+        return who.denied(route.id, &path, problem).await;
     }
     // public operations tell by themselves who it was
-    if route.is_unsafe() && route.rule != Rule::Public {
-        audit(app, route, &caller, &path, address, "asked").await?;
+    let is_noted = route.is_unsafe() && !is_public;
+    if is_noted {
+        who.audit(route.id, &path, ("asked", None)).await?;
     }
     if route.takes.large {
         request.extensions_mut().insert(Large);
     }
     let answer = (route.handler)(app.clone(), caller.clone(), request, path.clone());
     let limit = if route.takes.stream.is_empty() { app.limits.time_max } else { Duration::MAX };
-    let response = tokio::time::timeout(limit, answer).await.map_err(|_| Problem::TimedOut)?;
+    let answer = tokio::time::timeout(limit, answer).await;
+    let response = answer.unwrap_or_else(|_| Problem::TimedOut.into_response());
     let status = response.status();
     if status.is_server_error() {
         tracing::warn!(operation = route.id, caller = caller.name, status = status.as_u16(), "a request failed");
     }
-    if route.is_unsafe() && route.rule != Rule::Public && !status.is_success() {
-        audit(app, route, &caller, &path, address, "failed").await?;
+    let is_denied = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+    if is_noted && (status.is_client_error() || status.is_server_error()) {
+        let outcome = if is_denied { "denied" } else { "failed" };
+        who.audit(route.id, &path, (outcome, Some(format!("status {}", status.as_u16())))).await?;
+    } else if is_denied && !is_public {
+        who.note_denial(route.id, &path, "the operation refused it".to_owned()).await?;
     }
     Ok(response)
+}
+
+/// Who asks, for what is written down of it.
+struct Who<'a> {
+    app: &'a App,
+    caller: &'a Caller,
+    address: Option<IpAddr>,
+}
+
+impl Who<'_> {
+    async fn audit(
+        &self,
+        operation: &str,
+        path: &[(String, String)],
+        outcome: (&str, Option<String>),
+    ) -> Result<(), Problem> {
+        identity::audit(self.app, self.caller, self.address, operation, &object(path), outcome).await
+    }
+
+    /// Refuses it, once that is written down.
+    async fn denied(
+        &self,
+        operation: &'static str,
+        path: &[(String, String)],
+        problem: Problem,
+    ) -> Result<Response, Problem> {
+        // what went wrong while the server looked is no denial
+        if matches!(problem, Problem::Stranger(_) | Problem::Forbidden(_)) {
+            self.note_denial(operation, path, problem.details().detail).await?;
+        }
+        Err(problem)
+    }
+
+    async fn note_denial(
+        &self,
+        operation: &'static str,
+        path: &[(String, String)],
+        why: String,
+    ) -> Result<(), Problem> {
+        let (actor, object) = (self.caller.name.as_str(), object(path));
+        identity::denied(self.app, Denial { actor, address: self.address, operation, object: &object, why }).await
+    }
+}
+
+/// What a path names.
+fn object(path: &[(String, String)]) -> String {
+    path.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
 }
 
 /// The name of a method of the table.
@@ -162,9 +233,9 @@ async fn may(
     route: &Route,
     caller: &Caller,
     path: &[(String, String)],
-    address: Option<IpAddr>,
+    is_local: bool,
 ) -> Result<(), Problem> {
-    if route.rule == Rule::Public || (route.rule == Rule::Metrics && address.is_some_and(|a| a.is_loopback())) {
+    if route.rule == Rule::Public || (route.rule == Rule::Metrics && is_local) {
         return Ok(());
     }
     if !caller.is_known() {
@@ -177,6 +248,12 @@ async fn may(
         Rule::Pipeline(role) if caller.grants.iter().all(|(_, granted)| *granted < role) => caller.must(role),
         Rule::Pipeline(role) => caller.must_on(role, &tags(app, path).await?),
     }
+}
+
+/// Whether a request comes from this machine itself, and not through a proxy on it that nobody named.
+fn is_local(headers: &HeaderMap, peer: Option<Peer>) -> bool {
+    let of_proxies = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+    peer.is_some_and(|peer| peer.address.is_loopback()) && !of_proxies.iter().any(|name| headers.contains_key(*name))
 }
 
 /// The tags of the pipeline that a path names, or whose run or backfill it names; none if there is no such thing.
@@ -199,9 +276,13 @@ async fn tags(app: &App, path: &[(String, String)]) -> Result<Vec<String>, Probl
 }
 
 /// Refuses a change that a page of another site could have sent, with this user's cookie or in order to sign him in as
-/// somebody else.
-fn same_origin(headers: &HeaderMap, caller: &Caller) -> Result<(), Problem> {
-    if matches!(caller.kind, CallerKind::Session(_)) && !headers.contains_key(CSRF_HEADER) {
+/// somebody else; and a socket, with which a browser sends the cookie whatever page opens it.
+fn same_origin(route: &Route, headers: &HeaderMap, caller: &Caller) -> Result<(), Problem> {
+    let is_socket = route.answer.status == StatusCode::SWITCHING_PROTOCOLS;
+    if !route.is_unsafe() && !is_socket {
+        return Ok(());
+    }
+    if !is_socket && matches!(caller.kind, CallerKind::Session(_)) && !headers.contains_key(CSRF_HEADER) {
         let why = format!("A change with the cookie of a session needs the header `{CSRF_HEADER}`.");
         return Err(Problem::Forbidden(why));
     }
@@ -212,7 +293,7 @@ fn same_origin(headers: &HeaderMap, caller: &Caller) -> Result<(), Problem> {
 }
 
 /// Whether a browser says that a page of another site asks.
-pub(crate) fn is_foreign(headers: &HeaderMap) -> bool {
+fn is_foreign(headers: &HeaderMap) -> bool {
     let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     headers.contains_key(ORIGIN) && !text(&ORIGIN).is_some_and(|origin| is_own(origin, text(&HOST)))
 }
@@ -223,20 +304,7 @@ fn is_own(origin: &str, host: Option<&str>) -> bool {
     of_origin.is_some() && of_origin == host
 }
 
-/// Writes down what somebody asks for.
-async fn audit(
-    app: &App,
-    route: &Route,
-    caller: &Caller,
-    path: &[(String, String)],
-    address: Option<IpAddr>,
-    outcome: &'static str,
-) -> Result<(), Problem> {
-    let object = path.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ");
-    identity::audit(app, caller, address, route.id, &object, outcome).await
-}
-
-/// Writes down what somebody did whom the guard did not know.
+/// Writes down what somebody does whom the guard does not know by a credential.
 pub(crate) async fn noted(
     app: &App,
     name: &str,
@@ -246,7 +314,19 @@ pub(crate) async fn noted(
     outcome: &str,
 ) -> Result<(), Problem> {
     let caller = Caller { name: name.to_owned(), ..Caller::anonymous() };
-    identity::audit(app, &caller, address, operation, object, outcome).await
+    identity::audit(app, &caller, address, operation, object, (outcome, None)).await
+}
+
+/// Writes down that somebody whom nobody knows may not do what they asked for.
+pub(crate) async fn turned_away(
+    app: &App,
+    address: Option<IpAddr>,
+    operation: &'static str,
+    object: &str,
+    why: &str,
+) -> Result<(), Problem> {
+    let anonymous = Caller::anonymous();
+    identity::denied(app, Denial { actor: &anonymous.name, address, operation, object, why: why.to_owned() }).await
 }
 
 /// Headers that keep a browser from doing with an answer what it is not meant for.

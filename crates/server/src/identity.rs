@@ -8,6 +8,7 @@ use levada_store::AuditEntry;
 use crate::App;
 use crate::auth::{self, Signed};
 use crate::caller::{Caller, CallerKind};
+use crate::denials::{self, Denial};
 use crate::problem::Problem;
 
 pub use crate::auth::Credential;
@@ -26,14 +27,20 @@ pub async fn caller(app: &App, credential: &Credential) -> Result<Caller, Proble
     }
 }
 
-/// Writes down what somebody asks for.
+/// Writes down that somebody may not do what they asked for.
+pub async fn denied(app: &App, denial: Denial<'_>) -> Result<(), Problem> {
+    let lines = app.denials.add(denial, app.clock.now());
+    Ok(denials::write(app, lines).await?)
+}
+
+/// Writes down what somebody asks for, or what came of it.
 pub async fn audit(
     app: &App,
     caller: &Caller,
     address: Option<IpAddr>,
     operation: &str,
     object: &str,
-    outcome: &str,
+    (outcome, detail): (&str, Option<String>),
 ) -> Result<(), Problem> {
     let entry = AuditEntry {
         actor: caller.name.clone(),
@@ -41,8 +48,10 @@ pub async fn audit(
         object: object.to_owned(),
         outcome: outcome.to_owned(),
         address: address.map(|address| address.to_string()),
-        detail: None,
+        detail,
     };
-    app.store.append_audit(entry, app.clock.now()).await?;
+    let mut lines = app.denials.over(app.clock.now());
+    lines.push(entry);
+    denials::write(app, lines).await?;
     Ok(())
 }

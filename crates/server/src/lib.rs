@@ -7,6 +7,7 @@ pub mod caller;
 pub mod client;
 pub mod connections;
 mod data;
+pub mod denials;
 pub mod documents;
 mod figures;
 pub mod guard;
@@ -39,6 +40,7 @@ use levada_store::Store;
 use auth::backoff::Backoff;
 use auth::oidc::Oidc;
 use auth::password::Passwords;
+use denials::Denials;
 use documents::Documents;
 use live::Hub;
 use rate::{Rate, Rates};
@@ -99,6 +101,7 @@ pub struct Server {
     pub(crate) rates: Rates,
     pub(crate) passwords: Passwords,
     pub(crate) backoff: Backoff,
+    pub(crate) denials: Denials,
     pub(crate) hub: Arc<Hub>,
     /// The description of the API, without what the project adds to it.
     pub(crate) description: LazyLock<Value>,
@@ -124,6 +127,7 @@ impl Server {
             rates,
             passwords: Passwords::default(),
             backoff: Backoff::default(),
+            denials: Denials::default(),
             hub: Arc::default(),
             description: LazyLock::new(|| openapi::document(&router::table())),
             storage: Storage::default(),

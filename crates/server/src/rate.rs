@@ -76,7 +76,8 @@ impl Rates {
     }
 }
 
-fn network(address: IpAddr) -> IpAddr {
+/// The network that one customer has: of IPv6 more than one address (RFC 6177).
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),

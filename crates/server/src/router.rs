@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::App;
-use crate::guard;
+use crate::guard::{self, Operations};
 use crate::live::{socket, stream};
 use crate::openapi;
 use crate::problem::{Details, Problem};
@@ -109,7 +109,7 @@ fn of_pipelines(lines: &mut Lines) {
     lines.post("diffPipeline", path, Role(Viewer), "Compare a document with the pipeline's", pipelines::diff);
     lines.last(Route::yaml);
     let path = "/api/v1/pipelines/{pipeline}/validate";
-    lines.post("validatePipeline", path, Role(Viewer), "Check a document, and change nothing", pipelines::validate);
+    lines.post("validatePipeline", path, Pipeline(Editor), "Check a document, and change nothing", pipelines::validate);
     lines.last(Route::yaml);
     let path = "/api/v1/pipelines/{pipeline}/pause";
     lines.post("pausePipeline", path, Pipeline(Operator), "Let nothing of a pipeline start", pipelines::pause);
@@ -247,16 +247,19 @@ pub fn router(app: App) -> axum::Router {
     }
     let mut router = axum::Router::new();
     for (path, routes) in paths {
-        let (app, routes) = (app.clone(), Arc::new(routes));
+        let (app, known) = (app.clone(), Operations::Fixed(Arc::new(routes)));
         let answer = move |params: RawPathParams, request: Request| {
             let params = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-            guard::handle(app.clone(), routes.clone(), params, request)
+            guard::handle(app.clone(), known.clone(), params, request)
         };
         router = router.route(path, any(answer));
     }
     // what is served below is said by the project; each of it has its rule as well, and passes the same guard
     let served = app.clone();
-    let data = any(move |request: Request| crate::data::handle(served.clone(), request));
+    let data = any(move |request: Request| {
+        let path = vec![("path".to_owned(), request.uri().path().to_owned())];
+        guard::handle(served.clone(), Operations::Served, path, request)
+    });
     let pages = move |request: Request| async move { crate::ui::answer(&app.ui, &request) };
     router.route(crate::data::PATH, data).fallback(pages)
 }

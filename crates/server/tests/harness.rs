@@ -2,17 +2,20 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
-use levada_engine::house::{Secrets, SystemClock};
+use levada_core::time::Clock;
+use levada_engine::house::{Executor, Nobody, Secrets, Surroundings, SystemClock, Worker, WorkerOptions};
 use levada_server::guard::Local;
 use levada_server::router::router;
 use levada_server::ui::Ui;
 use levada_server::{App, Limits, Parts, Server};
 use levada_store::{KeySource, Location, Store};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 /// A project with two pipelines.
@@ -81,16 +84,21 @@ impl Place {
     }
 
     pub async fn with(limits: Limits) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&Location::File(folder.path().join("levada.db"))).await.unwrap();
-        Self::over(store, folder, limits)
+        Self::at(limits, Arc::new(SystemClock)).await
     }
 
-    fn over(store: Store, folder: tempfile::TempDir, limits: Limits) -> Self {
+    /// A server with a clock of one's own.
+    pub async fn at(limits: Limits, clock: Arc<dyn Clock>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&Location::File(folder.path().join("levada.db"))).await.unwrap();
+        Self::over(store, folder, limits, clock)
+    }
+
+    fn over(store: Store, folder: tempfile::TempDir, limits: Limits, clock: Arc<dyn Clock>) -> Self {
         let app = Server::new(Parts {
             store: store.clone(),
             registry: levada_connectors::registry(),
-            clock: Arc::new(SystemClock),
+            clock,
             env: Arc::new(|_| None),
             secrets: stored(store.clone(), folder.path().to_path_buf()),
             project_dir: folder.path().to_path_buf(),
@@ -100,6 +108,11 @@ impl Place {
             ui: Ui::Folder(folder.path().join("ui")),
         });
         Self { router: router(app.clone()), app, folder }
+    }
+
+    /// Another server over the same store.
+    pub fn again(self, limits: Limits) -> Self {
+        Self::over(self.app.store.clone(), self.folder, limits, self.app.clock.clone())
     }
 
     /// A server with a project.
@@ -203,4 +216,32 @@ pub fn filled(path: &str, pipeline: &str) -> String {
         });
     }
     filled
+}
+
+/// Executes tasks for a server, until told to stop.
+pub async fn work(place: &Place) -> CancellationToken {
+    let app = &place.app;
+    let executor = Arc::new(Executor::new(Surroundings {
+        registry: app.registry.clone(),
+        store: app.store.clone(),
+        clock: app.clock.clone(),
+        env: app.env.clone(),
+        secrets: stored(app.store.clone(), app.data_dir.clone()),
+        project_dir: app.project_dir.clone(),
+        data_dir: app.data_dir.clone(),
+        network: Arc::default(),
+        own: false,
+        observer: Arc::new(Nobody),
+    }));
+    let options = WorkerOptions {
+        name: "tester".to_owned(),
+        slots: 4,
+        labels: vec!["here".to_owned()],
+        own: false,
+        drain: Duration::from_secs(1),
+    };
+    let stop = CancellationToken::new();
+    let worker = Worker::sign_on(app.store.clone(), app.clock.clone(), executor, options).await.unwrap();
+    tokio::spawn(worker.work(stop.clone(), stop.clone()));
+    stop
 }

@@ -1,14 +1,12 @@
 //! What is seen of runs that really moved something: plans before them, positions, quarantines and files after them, and the
 //! house in which they ran.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use levada_engine::house::{Executor, Nobody, Surroundings, Worker, WorkerOptions};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::{Place, stored};
+use crate::harness::{Place, work};
 
 const LOAD: &str = "version: 1
 name: load
@@ -61,28 +59,7 @@ impl House {
             place.data().join("dw.db")
         );
         place.apply_all(&project, &[LOAD, WORK, SLOW]).await;
-        let app = &place.app;
-        let executor = Arc::new(Executor::new(Surroundings {
-            registry: app.registry.clone(),
-            store: app.store.clone(),
-            clock: app.clock.clone(),
-            env: app.env.clone(),
-            secrets: stored(app.store.clone(), app.data_dir.clone()),
-            project_dir: app.project_dir.clone(),
-            data_dir: app.data_dir.clone(),
-            own: false,
-            observer: Arc::new(Nobody),
-        }));
-        let options = WorkerOptions {
-            name: "tester".to_owned(),
-            slots: 4,
-            labels: vec!["here".to_owned()],
-            own: false,
-            drain: Duration::from_secs(1),
-        };
-        let stop = CancellationToken::new();
-        let worker = Worker::sign_on(app.store.clone(), app.clock.clone(), executor, options).await.unwrap();
-        tokio::spawn(worker.work(stop.clone(), stop.clone()));
+        let stop = work(&place).await;
         Self { place, stop }
     }
 

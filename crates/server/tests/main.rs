@@ -3,16 +3,20 @@
 
 mod connections;
 mod data;
+mod denied;
 mod doors;
 mod harness;
 mod hr;
+mod identifiers;
 mod live;
 mod loads;
 mod overview;
+mod paths;
 mod pipelines;
 mod progress;
 mod roles;
 mod runs;
 mod schedules;
+mod strangers;
 mod ui;
 mod verbs;

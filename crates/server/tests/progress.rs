@@ -37,6 +37,7 @@ async fn worker(place: &Place) -> Worker {
         secrets: stored(store.clone(), folder.clone()),
         project_dir: folder.clone(),
         data_dir: folder,
+        network: Arc::default(),
         own: false,
         observer: Arc::new(Nobody),
     });

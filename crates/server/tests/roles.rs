@@ -161,7 +161,7 @@ async fn everything_that_is_asked_is_written_down() {
     };
     assert!(told("applyProject", "asked", "local:tester"));
     assert!(told("pausePipeline", "denied", "vera"));
-    assert!(told("signIn", "done", "vera"));
+    assert!(told("signIn", "asked", "vera"));
     assert!(told("signIn", "denied", "anonymous"));
     assert!(told("createToken", "asked", "vera"));
     assert!(told("startRun", "failed", "local:tester") && !told("applyProject", "failed", "local:tester"));

@@ -101,6 +101,11 @@ impl Store {
         self.db.read(read).await
     }
 
+    /// Which version of it that is, for whoever keeps what he made of one.
+    pub async fn project_document_id(&self) -> Result<Option<i64>> {
+        self.db.read(async move |tx: &mut Tx| documents::current_project(tx).await).await
+    }
+
     /// The documents as they were applied last.
     pub async fn project(&self) -> Result<Project> {
         self.db.read(async move |tx: &mut Tx| project(tx).await).await

@@ -139,6 +139,8 @@ fn escaped_selector(name: &str) -> String {
 
 async fn rows(conn: &mut Conn, sql: &str, exact: Option<&str>) -> Result<Vec<Row>> {
     let (filter, params) = match exact {
+        // no table is called so, and to compare with it is an error
+        Some(name) if name.chars().any(|c| c > '\u{ffff}') => return Ok(Vec::new()),
         Some(name) => (" AND t.TABLE_NAME = ?", Params::Positional(vec![name.into()])),
         None => ("", Params::Empty),
     };

@@ -130,6 +130,11 @@ fn is_secret_option(name: &str, schema: &Json) -> bool {
         alternatives(property, schema, DEPTH_MAX, &mut kinds);
         return kinds.iter().any(|kind| kind["writeOnly"] == true);
     }
+    is_telling(name)
+}
+
+/// Whether a name by itself tells of a secret.
+pub(super) fn is_telling(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     TELLING.iter().any(|word| name.contains(word))
 }

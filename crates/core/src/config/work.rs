@@ -3,13 +3,17 @@
 
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
 use serde_json::Value as Json;
 use url::Url;
 
+use super::credentials::{is_telling, replace_secrets_in_address};
 use super::interpolate::{is_late, too_late};
 use super::problem::{Problem, Problems};
 use super::sync::Sync;
-use super::task::{Command, Dates, FilePattern, ForEachDocument, Http, Notify, Query, StartPipeline, WaitDocument};
+use super::task::{
+    Command, Dates, FilePattern, ForEachDocument, Http, HttpAuth, Notify, Query, StartPipeline, WaitDocument,
+};
 use crate::time::Timestamp;
 
 /// How often a wait looks, where the document says nothing.
@@ -34,6 +38,37 @@ pub enum Work {
     Pipeline(StartPipeline),
     /// Waits until something is so.
     Wait(Wait),
+}
+
+impl Work {
+    /// The secrets that the document says in plain or that stand in it by now: by their place, or by what they are called.
+    pub fn secrets(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        match self {
+            Self::Command(command) => {
+                let telling = command.env.iter().filter(|(name, _)| is_telling(name));
+                found.extend(telling.map(|(_, value)| value.expose().to_owned()));
+            }
+            Self::Http(http) => {
+                match &http.auth {
+                    Some(HttpAuth::Basic { password: secret, .. } | HttpAuth::Bearer(secret)) => {
+                        found.push(secret.expose().to_owned());
+                    }
+                    None => {}
+                }
+                let telling = http.headers.iter().filter(|(name, _)| is_telling(name));
+                found.extend(telling.map(|(_, value)| value.expose().to_owned()));
+                found.extend(http.query.iter().filter(|(name, _)| is_telling(name)).map(|(_, value)| value.clone()));
+                replace_secrets_in_address(&http.url, &Json::Null, &mut |_, secret| {
+                    found.push(percent_decode_str(secret).decode_utf8_lossy().into_owned());
+                    found.push(secret.to_owned());
+                    None
+                });
+            }
+            Self::Sync(_) | Self::Notify(_) | Self::Pipeline(_) | Self::Wait(_) => {}
+        }
+        found
+    }
 }
 
 /// Waits until something is so.

@@ -97,6 +97,22 @@ impl Redactor {
         }
     }
 
+    /// The error without the secrets that whoever made it may have quoted.
+    pub fn error(&self, error: Error) -> Error {
+        let clean = Error::new(error.kind(), self.text(error.message()).into_owned());
+        let clean = clean.advise(self.text(error.advice()).into_owned());
+        let clean = error.place().iter().rev().fold(clean, |clean, place| clean.at(self.text(place).into_owned()));
+        match error.position() {
+            Some(position) => clean.reached(position.clone()),
+            None => clean,
+        }
+    }
+
+    /// The same for several.
+    pub fn errors(&self, errors: Vec<Error>) -> Vec<Error> {
+        errors.into_iter().map(|error| self.error(error)).collect()
+    }
+
     /// Where secrets are, as ranges in order that neither overlap nor touch.
     fn found(&self, bytes: &[u8]) -> Vec<(usize, usize)> {
         let Some(find) = &self.find else { return Vec::new() };

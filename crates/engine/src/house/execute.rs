@@ -24,6 +24,7 @@ use super::worker::{Done, Execute, Executed};
 use crate::connections::{self, Opened};
 use crate::log::TaskLog;
 use crate::metrics::{self, metrics};
+use crate::network::Network;
 use crate::progress::Progress;
 use crate::report::Report;
 use crate::task::run_files::run_folder;
@@ -51,6 +52,8 @@ pub struct Surroundings {
     pub env: Env,
     /// Secrets.
     pub secrets: Secrets,
+    /// Where requests of tasks may go.
+    pub network: Arc<Network>,
     /// The project's folder.
     pub project_dir: PathBuf,
     /// Where logs and the files of runs lie.
@@ -162,6 +165,8 @@ impl Executor {
             Err(_) => metrics::Outcome::Failed,
         };
         metrics().attempt(attempt.job.kind(), outcome, started.elapsed());
+        // other systems quote what they were given
+        let result = result.map_err(|error| attempt.context.redactor.error(error));
         match &result {
             Ok(_) => attempt.context.log.sys("ended"),
             Err(error) => attempt.context.log.sys(&format!("failed: {error}")),
@@ -238,6 +243,8 @@ impl Executor {
         stop: CancellationToken,
     ) -> Result<Attempt<'a>> {
         let secrets = self.secrets(documents).await?;
+        let known = Redactor::new(secrets.values().map(String::as_str))?;
+        let first = |errors: Vec<Error>| known.error(first(errors));
         let given: Map<String, Json> = serde_json::from_str(&claim.params).unwrap_or_default();
         let given = given.into_iter().map(|(name, value)| (name, text_of(&value))).collect();
         let outputs = if documents.use_outputs { self.outputs(claim).await? } else { BTreeMap::new() };
@@ -255,7 +262,15 @@ impl Executor {
                 Job::Task(Box::new(task))
             }
         };
-        let redactor = Arc::new(Redactor::new(secrets.values().map(String::as_str))?);
+        let in_use = match &job {
+            Job::Task(task) => self.secrets_in_use(task, &documents.project, &variables),
+            Job::Items(_) => Vec::new(),
+        };
+        let redactor = match in_use.is_empty() {
+            true => known,
+            false => Redactor::new(secrets.values().chain(&in_use).map(String::as_str))?,
+        };
+        let redactor = Arc::new(redactor);
         let item_index = claim.item_index.and_then(|index| usize::try_from(index).ok());
         let name = file_name(&claim.task, item_index);
         let log = log_path(&self.around.data_dir, claim.run, &claim.task, item_index, claim.attempt);
@@ -272,6 +287,7 @@ impl Executor {
             inputs: serde_json::json!({ "params": params, "tasks": outputs }),
             log: TaskLog::new(log, redactor.clone(), self.around.clock.clone()),
             redactor,
+            network: self.around.network.clone(),
             stop,
             memo: claim
                 .memo
@@ -297,6 +313,23 @@ impl Executor {
             values.extend(value.map(|value| (name.clone(), value)));
         }
         Ok(values)
+    }
+
+    /// The secrets that a task is given otherwise than by their names: in plain, or by variables of the environment.
+    fn secrets_in_use(&self, task: &Task, project: &config::Project, variables: &Variables<'_>) -> Vec<String> {
+        let names = task.connections();
+        let used = project.connections.iter().filter(|connection| names.contains(&connection.name.as_str()));
+        let mut found = task.work.secrets();
+        found.extend(used.flat_map(|used| connections::secrets(&self.around.registry, used, variables)));
+        if let Work::Notify(notify) = &task.work {
+            let channel = project.channels.iter().find(|channel| channel.name == notify.channel);
+            match channel.and_then(|channel| channel.settings(variables).ok()) {
+                Some(Channel::Webhook(url) | Channel::Slack(url)) => found.push(url.expose().to_owned()),
+                Some(Channel::Email(email)) => found.extend(email.password.map(|secret| secret.expose().to_owned())),
+                None => {}
+            }
+        }
+        found
     }
 
     /// Opens a connection that the attempt may use.

@@ -15,6 +15,7 @@ use serde_json::{Map, Value as Json, json};
 use super::execute::{Attempt, Executor, Seen, instant, out_of_time};
 use super::worker::{Done, Executed};
 use crate::metrics::metrics;
+use crate::network::Reach;
 use crate::progress::Progress;
 use crate::report::Report;
 use crate::run::{self, SyncJob};
@@ -114,7 +115,7 @@ impl Executor {
         let lines: Vec<String> = failures.iter().map(|(task, message)| format!("{task}: {message}")).collect();
         let text = notify.text.clone().unwrap_or_else(|| lines.join("\n"));
         let note = Note { state: state.name().to_owned(), title, text };
-        notify::execute(&channel, &note, true, &attempt.context).await?;
+        notify::execute(&channel, &note, Reach::Private, &attempt.context).await?;
         Ok(Executed::Done(Done::default()))
     }
 

@@ -1,43 +1,25 @@
-//! Sends one HTTP request. Unless the document says `private`, only addresses of the public network are asked, wherever
-//! names and redirects lead; proxies named by the environment are not used, as they would look names up themselves.
+//! Sends one HTTP request. Unless the document says `private`, only addresses of the public network are asked, and some never,
+//! wherever names and redirects lead; proxies named by the environment are not used, as they would look names up themselves.
 
 use std::error::Error as StdError;
-use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use levada_core::config::{Http, HttpAuth};
 use levada_core::error::{Error, ErrorKind, Result};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
-use reqwest::{Client, Method, StatusCode, redirect};
+use reqwest::{Method, StatusCode};
 use serde_json::{Map, Value as Json};
-use url::{Host, Url};
+use url::Url;
 
-use super::address::{NotPublic, PublicOnly, is_public};
 use super::{Outcome, TaskContext, outputs, stopped};
+use crate::network::{self, Network, Reach};
 
-const CONNECT_WITHIN: Duration = Duration::from_secs(10);
-/// How long an answer may stand still.
-const READ_WITHIN: Duration = Duration::from_secs(300);
 const ANSWER_BYTES_MAX: usize = 10_000_000;
 /// A body up to this size is an output.
 const BODY_OUTPUT_BYTES_MAX: usize = 16 * 1024;
 const REDIRECTS_MAX: usize = 5;
 /// What of a body goes into a message.
 const TOLD_CHARS: usize = 200;
-
-/// Clients keep connections open and hold the system's certificates, which takes a while to read: one for all tasks.
-/// `None` if the certificates cannot be read.
-static CLIENTS: LazyLock<Option<(Client, Client)>> = LazyLock::new(|| {
-    let builder = || {
-        Client::builder()
-            .redirect(redirect::Policy::none())
-            .connect_timeout(CONNECT_WITHIN)
-            .read_timeout(READ_WITHIN)
-            .no_proxy()
-            .user_agent(concat!("levada/", env!("CARGO_PKG_VERSION")))
-    };
-    Some((builder().dns_resolver(std::sync::Arc::new(PublicOnly)).build().ok()?, builder().build().ok()?))
-});
 
 /// Sends the request. Outputs are `status`, `body` if it is small (as JSON if it is JSON), and those asked for.
 ///
@@ -81,7 +63,7 @@ pub(super) struct Request<'a> {
     pub headers: HeaderMap,
     pub auth: Option<&'a HttpAuth>,
     pub body: Option<Vec<u8>>,
-    pub private: bool,
+    pub reach: Reach,
     /// Whether the path is a key, as in webhooks.
     pub url_is_secret: bool,
 }
@@ -126,7 +108,15 @@ impl<'a> Request<'a> {
             Error::new(ErrorKind::Config, format!("`{}` is not a method", method.escape_debug()))
                 .advise("Use GET, POST, PUT, PATCH, DELETE or HEAD.")
         })?;
-        Ok(Self { method, url, headers, auth: work.auth.as_ref(), body, private: work.private, url_is_secret: false })
+        Ok(Self {
+            method,
+            url,
+            headers,
+            auth: work.auth.as_ref(),
+            body,
+            reach: if work.private { Reach::Private } else { Reach::Public },
+            url_is_secret: false,
+        })
     }
 
     /// Sends it and reads the answer, and goes where redirects lead unless their status is expected. To another host it
@@ -138,7 +128,7 @@ impl<'a> Request<'a> {
         for _ in 0..=REDIRECTS_MAX {
             let same_host = url.origin() == self.url.origin();
             let started = Instant::now();
-            let step = self.step(&method, &url, body, same_host);
+            let step = self.step(&context.network, &method, &url, body, same_host);
             let (answer, location) = tokio::select! {
                 step = step => step.map_err(|error| error.at(context.redactor.text(&self.shown(&url))))?,
                 () = context.stop.cancelled() => return Err(stopped()),
@@ -181,25 +171,13 @@ impl<'a> Request<'a> {
     /// One answer, and where it leads if it is a redirect.
     async fn step(
         &self,
+        network: &Network,
         method: &Method,
         url: &Url,
         body: Option<&[u8]>,
         same_host: bool,
     ) -> Result<(Answer, Option<String>)> {
-        let Some((public, any)) = &*CLIENTS else {
-            return Err(Error::new(ErrorKind::Tls, "the certificates of this system cannot be read")
-                .advise("Install the package `ca-certificates`, or set SSL_CERT_FILE."));
-        };
-        // A name is checked where it is looked up; an address is not looked up.
-        let literal = match url.host() {
-            Some(Host::Ipv4(address)) => Some(address.into()),
-            Some(Host::Ipv6(address)) => Some(address.into()),
-            _ => None,
-        };
-        if !self.private && literal.is_some_and(|address| !is_public(address)) {
-            return Err(not_public());
-        }
-        let client = if self.private { any } else { public };
+        let client = network.client(url, self.reach)?;
         let mut request = client.request(method.clone(), url.clone());
         for (name, value) in &self.headers {
             if same_host || *name == ACCEPT || (*name == CONTENT_TYPE && body.is_some()) {
@@ -313,17 +291,12 @@ pub(super) fn parse_url(text: &str) -> Result<Url> {
     })
 }
 
-fn not_public() -> Error {
-    Error::new(ErrorKind::Refused, "the address is not of the public network")
-        .advise("Set `private: true` if the request is to reach this machine or a private network.")
-}
-
 fn failure(error: reqwest::Error) -> Error {
     let error = error.without_url();
-    let chain = || std::iter::successors(Some(&error as &(dyn StdError + 'static)), |&error| error.source());
-    if chain().any(|error| error.is::<NotPublic>()) {
-        return not_public();
+    if let Some(refused) = network::refused(&error) {
+        return refused;
     }
+    let chain = || std::iter::successors(Some(&error as &(dyn StdError + 'static)), |&error| error.source());
     let cause = chain().last().map(ToString::to_string).unwrap_or_default();
     if cause.contains("certificate") || cause.contains("HandshakeFailure") {
         return Error::new(ErrorKind::Tls, format!("the server's certificate was not accepted: {cause}"))

@@ -2,6 +2,7 @@
 //! subject, so no text can add one.
 
 use std::error::Error as StdError;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use lettre::message::Mailbox;
@@ -12,20 +13,25 @@ use lettre::transport::smtp::{self, AsyncSmtpTransport};
 use lettre::{AsyncTransport as _, Message, Tokio1Executor};
 use levada_core::config::{Email, EmailTls};
 use levada_core::error::{Error, ErrorKind, Result};
+use tokio::net::TcpStream;
 
 use super::notify::Note;
 use super::{TaskContext, stopped};
+use crate::network::Reach;
 
 /// For each answer of the server.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 const SUBJECT_CHARS_MAX: usize = 200;
 
 /// Sends it.
-pub(super) async fn send(email: &Email, note: &Note, context: &TaskContext) -> Result<()> {
+pub(super) async fn send(email: &Email, note: &Note, reach: Reach, context: &TaskContext) -> Result<()> {
     let message = message(email, note)?;
-    let transport = transport(email)?;
+    let sent = async {
+        let server = server(email, reach, context).await?;
+        transport(email, server)?.send(message).await.map_err(|error| failure(&error, context))
+    };
     tokio::select! {
-        sent = transport.send(message) => sent.map_err(|error| failure(&error, context).at(email.host.as_str()))?,
+        sent = sent => sent.map_err(|error| error.at(email.host.as_str()))?,
         () = context.stop.cancelled() => return Err(stopped()),
     };
     context.log.sys(&format!("mail to {} sent through {}", email.to.join(", "), email.host));
@@ -54,20 +60,40 @@ fn mailbox(text: &str) -> Result<Mailbox> {
     })
 }
 
-fn transport(email: &Email) -> Result<AsyncSmtpTransport<Tokio1Executor>> {
+/// The address of the server that is talked to: of several, the first that answers.
+async fn server(email: &Email, reach: Reach, context: &TaskContext) -> Result<SocketAddr> {
+    let port = email.port.unwrap_or(match email.tls {
+        EmailTls::Start => 587,
+        EmailTls::Always => 465,
+        EmailTls::Never => 25,
+    });
+    let found = context.network.lookup(&email.host, port, reach).await?;
+    if let [only] = found.as_slice() {
+        return Ok(*only);
+    }
+    let opened = tokio::time::timeout(ANSWER_WITHIN, TcpStream::connect(found.as_slice())).await;
+    let opened = opened.ok().and_then(Result::ok).and_then(|stream| stream.peer_addr().ok());
+    opened.ok_or_else(|| {
+        Error::new(ErrorKind::Connect, "the mail was not sent: no address of the server answers")
+            .advise("Check `host`, `port` and `tls` of the channel.")
+    })
+}
+
+fn transport(email: &Email, server: SocketAddr) -> Result<AsyncSmtpTransport<Tokio1Executor>> {
     let tls = || {
         TlsParameters::new(email.host.clone()).map_err(|_| {
             Error::new(ErrorKind::Tls, "the certificates of this system cannot be read")
                 .advise("Install the package `ca-certificates`, or set SSL_CERT_FILE.")
         })
     };
-    let (tls, port) = match email.tls {
-        EmailTls::Start => (Tls::Required(tls()?), 587),
-        EmailTls::Always => (Tls::Wrapper(tls()?), 465),
-        EmailTls::Never => (Tls::None, 25),
+    // the certificate is checked by the name, whatever address the name leads to
+    let tls = match email.tls {
+        EmailTls::Start => Tls::Required(tls()?),
+        EmailTls::Always => Tls::Wrapper(tls()?),
+        EmailTls::Never => Tls::None,
     };
-    let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&email.host)
-        .port(email.port.unwrap_or(port))
+    let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(server.ip().to_string())
+        .port(server.port())
         .tls(tls)
         .timeout(Some(ANSWER_WITHIN));
     if let Some(user) = &email.user {

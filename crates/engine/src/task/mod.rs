@@ -1,7 +1,6 @@
 //! What tasks do, apart from syncs: each module has `execute(work, context)`, which does one attempt. Knows neither
 //! store nor scheduler: time limits, slots and retries are the caller's, who stops an attempt through its token.
 
-mod address;
 mod artifacts;
 mod child;
 pub mod command;
@@ -25,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 pub use artifacts::Artifact;
 
 use crate::log::TaskLog;
+use crate::network::Network;
 
 /// Outputs of one task, as JSON text, take no more than this.
 pub const OUTPUTS_BYTES_MAX: usize = 64 * 1024;
@@ -55,6 +55,8 @@ pub struct TaskContext {
     pub log: TaskLog,
     /// Knows the secrets the task can see.
     pub redactor: Arc<Redactor>,
+    /// Where its requests may go.
+    pub network: Arc<Network>,
     /// Ends the attempt, which then answers with an error of the kind `Interrupted`.
     pub stop: CancellationToken,
     /// What the attempt left itself when it was deferred.

@@ -8,6 +8,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::http::{Expected, Request, parse_url};
 use super::{Outcome, TaskContext, mail};
+use crate::network::Reach;
 
 /// What people are told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,12 +21,12 @@ pub struct Note {
     pub text: String,
 }
 
-/// Tells it. `private` allows webhooks on this machine and in private networks.
+/// Tells it, within this reach.
 ///
 /// # Errors
 /// As those of [`super::http::execute`]; for mail `Config` if an address is none, `Auth` if the server refuses the
 /// user, `Busy` if it puts off, `Task` if it refuses the mail.
-pub async fn execute(channel: &Channel, note: &Note, private: bool, context: &TaskContext) -> Result<Outcome> {
+pub async fn execute(channel: &Channel, note: &Note, reach: Reach, context: &TaskContext) -> Result<Outcome> {
     let note = Note {
         state: note.state.clone(),
         title: context.redactor.text(&note.title).into_owned(),
@@ -40,27 +41,27 @@ pub async fn execute(channel: &Channel, note: &Note, private: bool, context: &Ta
                 "title": note.title,
                 "text": note.text,
             });
-            post(url.expose(), body, private, context).await?;
+            post(url.expose(), body, reach, context).await?;
         }
         Channel::Slack(url) => {
             // The three characters that mean something in its text.
             let plain = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
             let text = format!("*{}*\n{}", plain(&note.title), plain(&note.text));
-            post(url.expose(), json!({ "text": text.trim_end() }), private, context).await?;
+            post(url.expose(), json!({ "text": text.trim_end() }), reach, context).await?;
         }
-        Channel::Email(email) => mail::send(email, &note, context).await?,
+        Channel::Email(email) => mail::send(email, &note, reach, context).await?,
     }
     Ok(Outcome::Done { outputs: Map::new(), artifacts: Vec::new() })
 }
 
-async fn post(url: &str, body: Json, private: bool, context: &TaskContext) -> Result<()> {
+async fn post(url: &str, body: Json, reach: Reach, context: &TaskContext) -> Result<()> {
     let url = parse_url(url)?;
     let request = Request {
         method: Method::POST,
         headers: HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]),
         auth: None,
         body: Some(body.to_string().into_bytes()),
-        private,
+        reach,
         url_is_secret: true,
         url,
     };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use levada_core::error::{Context as _, Error, ErrorKind, Result};
 use levada_engine::house::{Nobody, Scheduler, kill_left_behind};
 use levada_server::auth::setup;
+use levada_server::denials;
 use levada_server::listen::{self, Door};
 use levada_server::router::router;
 use tokio::net::TcpListener;
@@ -28,6 +29,7 @@ pub fn serve(context: &Context, args: &ServeArgs) -> Outcome {
         let place = SocketAddr::new(args.host, args.port);
         let listener = TcpListener::bind(place).await.at(format!("address {place}")).map_err(one)?;
         let address = listener.local_addr().map_err(|error| one(error.into()))?;
+        service::network().map_err(one)?.answers_at(address.port());
         let store = places.open().await.map_err(one)?;
         let (drain, stop) = (CancellationToken::new(), CancellationToken::new());
         let mut tasks = tokio::task::JoinSet::new();
@@ -46,6 +48,7 @@ pub fn serve(context: &Context, args: &ServeArgs) -> Outcome {
         let url = args.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
         let app = service::server(&places, &store, &url).await?;
         let shut = CancellationToken::new();
+        let counting = tokio::spawn(denials::write_down(app.clone(), shut.clone()));
         let answering = tokio::spawn(listen::serve(listener, router(app), door, shut.clone()));
         context.output.note(&format!("ready: {scheme}://{address}/healthz"));
         let link = setup::offer(&store, &url, service::now()).await.map_err(one)?;
@@ -58,6 +61,7 @@ pub fn serve(context: &Context, args: &ServeArgs) -> Outcome {
         told_to_stop(context, &drain, &stop, &mut tasks).await?;
         shut.cancel();
         answering.await.map_err(|error| one(super::broken(&error)))?;
+        counting.await.map_err(|error| one(super::broken(&error)))?;
         Ok(0)
     })
 }

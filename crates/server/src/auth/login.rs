@@ -14,45 +14,6 @@ use super::backoff::Backoff;
 use super::password::{Passwords, Verdict};
 use super::random;
 
-/// What an attempt to sign in comes to.
-#[derive(Debug)]
-pub enum Login {
-    /// It was right.
-    In {
-        /// Who it is.
-        user: Box<User>,
-        /// The text of the session's cookie.
-        session: Secret,
-    },
-    /// Name or password are wrong, or the user is disabled; nobody is told which.
-    Wrong,
-    /// Too many attempts were wrong: the next one counts after this time.
-    Wait(Duration),
-}
-
-/// Signs somebody in with a session of their own, whatever session the browser had.
-///
-/// # Errors
-/// `Busy` where too many sign in at once; those of the store.
-pub async fn with_password(
-    store: &Store,
-    passwords: &Passwords,
-    backoff: &Backoff,
-    (name, password): (&str, Secret),
-    address: Option<IpAddr>,
-    now: Timestamp,
-) -> Result<Login> {
-    match right(store, passwords, backoff, (name, password), address, now).await? {
-        Answer::Right(user) => match open_session(store, user.id, now).await? {
-            Some(session) => Ok(Login::In { user, session }),
-            // disabled since the password was read
-            None => Ok(Login::Wrong),
-        },
-        Answer::Wrong => Ok(Login::Wrong),
-        Answer::Wait(pause) => Ok(Login::Wait(pause)),
-    }
-}
-
 /// What a password is worth.
 #[derive(Debug)]
 pub enum Answer {
@@ -64,10 +25,10 @@ pub enum Answer {
     Wait(Duration),
 }
 
-/// Checks a password, and says whose it is; also for whoever changes their own.
+/// Checks a password, and says whose it is: for whoever signs in, and for whoever changes their own.
 ///
 /// # Errors
-/// As of [`with_password`].
+/// `Busy` where too many sign in at once; those of the store.
 pub async fn right(
     store: &Store,
     passwords: &Passwords,
@@ -102,7 +63,7 @@ pub async fn right(
     Ok(Answer::Right(Box::new(user)))
 }
 
-/// Opens a session with a text that nobody knew before; none where the user may not sign in.
+/// Opens a session with a text that nobody knew before, whatever session the browser had; none where the user may not sign in.
 ///
 /// # Errors
 /// Those of the store.

@@ -25,18 +25,11 @@ pub async fn offer(store: &Store, url: &str, now: Timestamp) -> Result<Option<Se
     Ok(is_needed.then(link))
 }
 
-/// Makes the first administrator, for whoever has the secret of the link.
+/// Whether somebody may make the first administrator like that, who has the secret of the link. Changes nothing.
 ///
 /// # Errors
-/// `Auth` where it is not good (any more); `Usage` where name or password are not allowed.
-pub async fn accept(
-    store: &Store,
-    passwords: &Passwords,
-    secret: &Secret,
-    name: &str,
-    chosen: Secret,
-    now: Timestamp,
-) -> Result<User> {
+/// `Auth` where it is not good (any more); `Usage` where the password is not allowed.
+pub async fn check(store: &Store, secret: &Secret, name: &str, chosen: &Secret) -> Result<()> {
     let Some(hash) = random::hash(secret.expose()) else {
         return Err(Error::new(ErrorKind::Auth, "the set-up link is not valid").advise("Copy all of the link."));
     };
@@ -45,7 +38,23 @@ pub async fn accept(
         return Err(Error::new(ErrorKind::Auth, "the set-up link is not valid, or was used before")
             .advise("Sign in, or start `levada serve` again for a new link where nobody can."));
     }
-    password::check(&chosen, name)?;
+    password::check(chosen, name)
+}
+
+/// Makes the first administrator, for whoever has the secret of the link.
+///
+/// # Errors
+/// As of [`check`]; `Usage` where the name is not allowed.
+pub async fn accept(
+    store: &Store,
+    passwords: &Passwords,
+    secret: &Secret,
+    name: &str,
+    chosen: Secret,
+    now: Timestamp,
+) -> Result<User> {
+    check(store, secret, name, &chosen).await?;
+    let hash = random::hash(secret.expose()).unwrap_or_default();
     let new = NewUser {
         name: name.to_owned(),
         display_name: name.to_owned(),

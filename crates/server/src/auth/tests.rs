@@ -12,7 +12,7 @@ use levada_core::time::Timestamp;
 use levada_store::{Grant, Location, NewToken, NewUser, Store, TokenFilter, User, UserChange};
 
 use super::backoff::Backoff;
-use super::login::{self, Login};
+use super::login::{self, Answer};
 use super::password::Passwords;
 use super::{Credential, identify, random, setup, token};
 
@@ -29,6 +29,13 @@ pub fn new_user(name: &str, role: Role) -> NewUser {
         subject: None,
         grants: Vec::new(),
     }
+}
+
+#[derive(Debug)]
+enum Login {
+    In { user: Box<User>, session: Secret },
+    Wrong,
+    Wait(Duration),
 }
 
 struct House {
@@ -56,7 +63,14 @@ impl House {
 
     async fn sign_in(&self, name: &str, password: &str, now: Timestamp) -> Login {
         let given = (name, Secret::new(password));
-        login::with_password(&self.store, &self.passwords, &self.backoff, given, HERE, now).await.unwrap()
+        match login::right(&self.store, &self.passwords, &self.backoff, given, HERE, now).await.unwrap() {
+            Answer::Right(user) => {
+                let session = login::open_session(&self.store, user.id, now).await.unwrap().unwrap();
+                Login::In { user, session }
+            }
+            Answer::Wrong => Login::Wrong,
+            Answer::Wait(pause) => Login::Wait(pause),
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 //! Collections and reports over HTTP, as the applied project says: which path leads to which of them, and who may do what
-//! there. Every request passes [`guard::handle`] with the rules of what its path names.
+//! there. Every request passes the guard with the rules of what its path names.
 
 mod bulk;
 mod csv;
@@ -18,14 +18,15 @@ use axum::response::{IntoResponse, Response};
 use futures_util::future::BoxFuture;
 use levada_core::config::{self, Collection, Report};
 use levada_core::error::{Error, ErrorKind};
+use levada_core::redact::Redactor;
 use levada_core::rows::{Rows, Tables};
-use levada_engine::connections;
+use levada_store::Document;
 use tokio::sync::OnceCell;
 
+use crate::App;
 use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::route::{Route, Rule, Shape, Takes};
-use crate::{App, guard};
 
 /// Where collections and reports are served.
 pub(crate) const PATH: &str = "/v1/{*path}";
@@ -41,7 +42,7 @@ pub(crate) struct Data {
 
 /// What a version of the project serves.
 pub(crate) struct Serving {
-    document: i64,
+    document: Option<Document>,
     collections: Vec<Collection>,
     reports: Vec<Report>,
     places: HashMap<String, Place>,
@@ -50,7 +51,7 @@ pub(crate) struct Serving {
 /// A connection that is served from.
 struct Place {
     tables: Tables,
-    opened: OnceCell<Arc<dyn Rows>>,
+    opened: OnceCell<(Arc<dyn Rows>, Redactor)>,
 }
 
 /// What a path leads to.
@@ -72,40 +73,6 @@ struct Ask {
     body: Mutex<Body>,
 }
 
-/// Answers a request below the data API's address.
-pub(crate) async fn handle(app: App, request: Request) -> Response {
-    let path = vec![("path".to_owned(), request.uri().path().to_owned())];
-    let routes = match app.data.serving(&app).await {
-        Ok(serving) => match serving.target(request.uri().path()) {
-            Some(target) => serving.routes(&target),
-            None => nowhere(|| Problem::NotFound("There is nothing at this path.".to_owned())),
-        },
-        Err(problem) => {
-            let problem = Mutex::new(Some(problem));
-            nowhere(move || {
-                let told = problem.lock().unwrap_or_else(PoisonError::into_inner).take();
-                told.unwrap_or_else(|| Problem::NotFound("There is nothing at this path.".to_owned()))
-            })
-        }
-    };
-    guard::handle(app, Arc::new(routes), path, request).await
-}
-
-/// Strangers are not told what is there and what is not.
-fn nowhere(problem: impl Fn() -> Problem + Send + Sync + 'static) -> Vec<Route> {
-    let problem = Arc::new(problem);
-    let methods = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
-    let route = |method: Method| {
-        let problem = problem.clone();
-        let handler: Handler = Arc::new(move |_, _, _, _| {
-            let response = problem().into_response();
-            Box::pin(async move { response })
-        });
-        Route { handler, ..bare("findNothing", method, Rule::Signed, "Nothing") }
-    };
-    methods.map(route).into()
-}
-
 type Handler = Arc<dyn Fn(App, Caller, Request, Vec<(String, String)>) -> BoxFuture<'static, Response> + Send + Sync>;
 
 /// A line without an operation.
@@ -116,14 +83,22 @@ fn bare(id: &'static str, method: Method, rule: Rule, summary: &'static str) -> 
 }
 
 impl Data {
-    /// What is served now.
+    /// The operations at a path, for somebody who is known: others are not told what is there and what is not.
+    pub async fn routes(&self, app: &App, path: &str) -> Result<Arc<Vec<Route>>, Problem> {
+        let serving = self.serving(app).await?;
+        let target = serving.target(path);
+        let target = target.ok_or_else(|| Problem::NotFound("There is nothing at this path.".to_owned()))?;
+        Ok(Arc::new(serving.routes(&target)))
+    }
+
+    /// What is served now: read when another version of the project was applied.
     async fn serving(&self, app: &App) -> Result<Arc<Serving>, Problem> {
-        let document = app.store.project_document().await?;
-        let id = document.as_ref().map_or(-1, |document| document.id);
+        let version = app.store.project_document_id().await?;
         let known = self.serving.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(known) = known.filter(|known| known.document == id) {
+        if let Some(known) = known.filter(|known| known.id() == version) {
             return Ok(known);
         }
+        let document = app.store.project_document().await?;
         let project = match &document {
             Some(document) => config::Project::of([&*app.documents.file(document)?]),
             None => config::Project::default(),
@@ -136,7 +111,7 @@ impl Data {
             places.insert(connection.clone(), Place { tables, opened: OnceCell::new() });
         }
         let (collections, reports) = (project.collections, project.reports);
-        let serving = Arc::new(Serving { document: id, collections, reports, places });
+        let serving = Arc::new(Serving { document, collections, reports, places });
         *self.serving.lock().unwrap_or_else(PoisonError::into_inner) = Some(serving.clone());
         Ok(serving)
     }
@@ -155,6 +130,11 @@ impl Data {
 }
 
 impl Serving {
+    /// The version of the project's document.
+    fn id(&self) -> Option<i64> {
+        self.document.as_ref().map(|document| document.id)
+    }
+
     /// What a path leads to.
     fn target(&self, path: &str) -> Option<Target> {
         let path = path.strip_prefix(PREFIX)?;
@@ -255,23 +235,27 @@ impl Serving {
         let missing = || Error::new(ErrorKind::Internal, format!("nothing is served from `{connection}`"));
         let place = self.places.get(connection).ok_or_else(missing)?;
         let open = async {
-            let opened = self.open(app, connection).await?;
-            opened.ensure(&place.tables).await?;
-            Ok::<_, Problem>(opened)
+            let (opened, redactor) = self.open(app, connection).await?;
+            opened.ensure(&place.tables).await.map_err(|error| redactor.error(error))?;
+            Ok::<_, Problem>((opened, redactor))
         };
-        Ok((&place.tables, place.opened.get_or_try_init(|| open).await?.clone()))
+        Ok((&place.tables, place.opened.get_or_try_init(|| open).await?.0.clone()))
     }
 
-    async fn open(&self, app: &App, connection: &str) -> Result<Arc<dyn Rows>, Problem> {
-        let document = app.store.project_document().await?;
-        let document = document.ok_or_else(|| Problem::no("connection", connection))?;
-        let file = app.documents.file(&document)?;
+    async fn open(&self, app: &App, connection: &str) -> Result<(Arc<dyn Rows>, Redactor), Problem> {
+        let document = self.document.as_ref().ok_or_else(|| Problem::no("connection", connection))?;
+        let file = app.documents.file(document)?;
         let found = file.connections.iter().find(|known| known.name == connection);
         let found = found.ok_or_else(|| Problem::no("connection", connection))?;
-        let known = app.known_secrets([document.text.as_str()]).await;
-        let opened = app
-            .with_variables(&known, Default::default(), |variables| connections::open(&app.registry, found, variables));
-        Ok(opened?.connection.rows()?)
+        let (opened, redactor) = app.open_of_project(found).await?;
+        let rows = opened.connection.rows().map_err(|error| redactor.error(error))?;
+        Ok((rows, redactor))
+    }
+
+    /// An error without the secrets of what is served.
+    fn redacted(&self, error: Error) -> Error {
+        let opened = self.places.values().filter_map(|place| place.opened.get());
+        opened.fold(error, |error, (_, redactor)| redactor.error(error))
     }
 }
 
@@ -289,7 +273,7 @@ impl Ask {
         if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Auth) {
             self.app.data.forget();
         }
-        result.map_err(Problem::from)
+        result.map_err(|error| self.serving.redacted(error).into())
     }
 
     /// The body, once.

@@ -48,10 +48,6 @@ struct Said {
 
 /// Opens a socket of live events.
 pub async fn open(mut call: Call<Resume>) -> Result<Other<false>, Problem> {
-    // a browser sends the cookie with a socket of any page
-    if guard::is_foreign(&call.head.headers) {
-        return Err(Problem::Forbidden("The request comes from a page of another site.".to_owned()));
-    }
     let credential = guard::credential(&call.head.headers, &call.head.extensions)?;
     let upgrade = WebSocketUpgrade::from_request_parts(&mut call.head, &()).await;
     let upgrade = upgrade.map_err(|_| Problem::Malformed("This is a WebSocket: ask for an upgrade.".to_owned()))?;

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use super::connections::given;
 use super::{limit, matches, page};
-use crate::connections::{Written, redacted};
+use crate::connections::Written;
 use crate::problem::{Mistake, Problem};
 use crate::route::{Answer, Call, Page};
 
@@ -150,7 +150,7 @@ pub async fn streams(call: Call<Streams>) -> Result<Answer<Page<Stream>>, Proble
         let found = source.discover(stream.as_deref()).await?;
         Ok((source, found))
     };
-    let (source, found) = in_time(BROWSE_TIME, &connection, found).await.map_err(|error| redacted(error, &redactor))?;
+    let (source, found) = in_time(BROWSE_TIME, &connection, found).await.map_err(|error| redactor.error(error))?;
     let wanted = found.iter().filter(|info| matches(search.as_deref(), [info.name.as_str()]));
     let Page { items, next } = page(wanted, |info| info.name.clone(), after.as_deref(), limit);
     Ok(Page { items: items.into_iter().map(|info| Stream::new(source.as_ref(), info)).collect(), next }.into())
@@ -165,7 +165,7 @@ pub async fn preview(call: Call<Rows>) -> Result<Answer<Preview>, Problem> {
     }
     let (opened, redactor) = call.app.open_connection(&connection).await?;
     let found = browse::preview(opened.connection, stream.as_deref(), limit as usize);
-    let found = in_time(BROWSE_TIME, &connection, found).await.map_err(|error| redacted(error, &redactor))?;
+    let found = in_time(BROWSE_TIME, &connection, found).await.map_err(|error| redactor.error(error))?;
     let columns = found.stream.schema.fields().iter().map(|field| Column::from(field.as_ref())).collect();
     let rows = found.batches.iter().flat_map(|batch| {
         let batch = batch.clone();
@@ -197,7 +197,7 @@ async fn tested(opened: Opened, redactor: &Redactor) -> Tested {
         .unwrap_or_else(|_| vec![CheckStep { step: "time", took: started.elapsed(), outcome: Err(late(TEST_TIME)) }]);
     let clean = |step: CheckStep| {
         let outcome = step.outcome.map(|found| redactor.text(&found).into_owned());
-        Step::from(CheckStep { outcome: outcome.map_err(|error| redacted(error, redactor)), ..step })
+        Step::from(CheckStep { outcome: outcome.map_err(|error| redactor.error(error)), ..step })
     };
     let steps: Vec<Step> = steps.into_iter().map(clean).collect();
     Tested { ok: steps.iter().all(|step| step.error.is_none()), address: opened.connection.address(), steps }

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use levada_core::config::{self, Settings};
+use levada_core::error::Error;
+use levada_core::redact::Redactor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -145,6 +147,15 @@ pub(super) fn given(
     }
 }
 
+/// Why a connection cannot be used, without the secrets of what it says.
+fn unquoted(error: Error, written: &Written, known: &Known) -> String {
+    let own = written.secrets();
+    match Redactor::new(known.values().chain(own.values()).map(String::as_str)) {
+        Ok(redactor) => redactor.error(error).to_string(),
+        Err(error) => error.to_string(),
+    }
+}
+
 fn shown(
     app: &App,
     connection: &config::Connection,
@@ -165,7 +176,7 @@ fn shown(
     });
     let (address, problem) = match opened {
         Ok(opened) => (Some(opened.connection.address()), None),
-        Err(errors) => (None, errors.first().map(ToString::to_string)),
+        Err(errors) => (None, errors.into_iter().next().map(|error| unquoted(error, &written, known))),
     };
     let masked = written.masked();
     let (settings, url) = match masked.settings {

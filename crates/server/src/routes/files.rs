@@ -11,7 +11,6 @@ use tokio::sync::mpsc;
 
 use super::browse::{BROWSE_TIME, in_time};
 use super::{limit, page};
-use crate::connections::redacted;
 use crate::problem::Problem;
 use crate::route::{Answer, Call, Download, Page};
 
@@ -62,7 +61,7 @@ pub async fn list(call: Call<List>) -> Result<Answer<Page<File>>, Problem> {
     let limit = limit(asked)?;
     let (opened, redactor) = call.app.open_connection(&connection).await?;
     let found = in_time(BROWSE_TIME, &connection, opened.connection.list(&path)).await;
-    let found = found.map_err(|error| redacted(error, &redactor))?;
+    let found = found.map_err(|error| redactor.error(error))?;
     let shown = |FoundFile { path, bytes, modified }| File { path, bytes, modified_at: modified };
     Ok(page(found.into_iter().map(shown), |file| file.path.clone(), after.as_deref(), limit).into())
 }
@@ -72,7 +71,7 @@ pub async fn download(call: Call<One>) -> Result<Download, Problem> {
     let One { connection, path } = call.input;
     let (opened, redactor) = call.app.open_connection(&connection).await?;
     let found = in_time(BROWSE_TIME, &connection, opened.connection.open(&path)).await;
-    let (file, bytes) = found.map_err(|error| redacted(error, &redactor))?;
+    let (file, bytes) = found.map_err(|error| redactor.error(error))?;
     let name = file.path.rsplit('/').next().unwrap_or_default().to_owned();
     // what lies in another system is never shown as a page
     Ok(Download {

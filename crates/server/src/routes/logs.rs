@@ -102,7 +102,7 @@ pub async fn download(call: Call<Whole>) -> Result<Download, Problem> {
     let file = file.map_err(|_| Problem::NotFound("There is no log of this attempt on this machine.".to_owned()))?;
     let name = format!("run-{run}-{task}.{attempt}.log");
     let body = Body::from_stream(tokio_util::io::ReaderStream::new(file));
-    Ok(Download { name, content_type: "text/plain; charset=utf-8".to_owned(), body, bytes: None })
+    Ok(Download { name, content_type: "application/octet-stream".to_owned(), body, bytes: None })
 }
 
 /// The path of a log, and the attempt that it is of.

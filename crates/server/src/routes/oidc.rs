@@ -1,7 +1,7 @@
 //! Signing in with a provider of OpenID Connect: a browser goes there, and comes back with an answer.
 
 use axum::http::header::COOKIE;
-use levada_core::error::ErrorKind;
+use levada_core::error::{Error, ErrorKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -65,29 +65,36 @@ pub async fn callback(call: Call<Back>) -> Result<Redirect, Problem> {
     let cookies = call.head.headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let cookie = session::find(cookies, oidc::cookie_name(is_tls)).map(str::to_owned);
     let Back { code, state, iss, error, .. } = call.input;
-    let signed = async {
-        let answer = oidc::Answer { code, state, iss, error };
-        let person = provider(&app)?.finish(cookie.as_deref(), &answer, now).await?;
-        Ok::<_, Problem>(oidc::sign_in(&app.store, &person, now).await?)
+    let answer = oidc::Answer { code, state, iss, error };
+    let found = match provider(&app) {
+        Ok(provider) => provider.finish(cookie.as_deref(), &answer, now).await,
+        Err(problem) => return Err(problem),
     };
-    let (user, session) = match signed.await {
-        Ok(signed) => signed,
-        Err(problem) => {
-            // whoever never was at the provider asks for nothing
-            if cookie.is_some() {
-                guard::noted(&app, "anonymous", address, "finishOidc", "", "denied").await?;
-            }
-            return Err(match problem {
-                // what the provider refused is no fault of a credential of this server
-                Problem::Failed(errors) if errors.iter().all(|error| error.kind() == ErrorKind::Auth) => {
-                    Problem::Forbidden(errors.iter().map(ToString::to_string).collect())
-                }
-                problem => problem,
-            });
+    let person = match found {
+        Ok(person) => person,
+        Err(error) => {
+            guard::turned_away(&app, address, "finishOidc", "", error.message()).await?;
+            return Err(refused(error));
         }
     };
-    guard::noted(&app, &user.name, address, "finishOidc", "", "done").await?;
+    let object = format!("subject={}", person.subject.subject);
+    guard::noted(&app, &person.name, address, "finishOidc", &object, "asked").await?;
+    let session = match oidc::sign_in(&app.store, &person, now).await {
+        Ok((_, session)) => session,
+        Err(error) => {
+            guard::noted(&app, &person.name, address, "finishOidc", &object, "denied").await?;
+            return Err(refused(error));
+        }
+    };
     Ok(Redirect::to("/").cookie(session::set(&session, is_tls)).cookie(oidc::clear_cookie(is_tls)))
+}
+
+/// What the provider refused is no fault of a credential of this server.
+fn refused(error: Error) -> Problem {
+    match error.kind() {
+        ErrorKind::Auth => Problem::Forbidden(error.to_string()),
+        _ => error.into(),
+    }
 }
 
 fn provider(app: &App) -> Result<&Oidc, Problem> {

@@ -51,7 +51,7 @@ pub struct PipelineDocument {
     pub version: u32,
     /// The file, from the project's folder on.
     pub path: String,
-    /// The document, YAML.
+    /// The document, YAML. Those who may not change it see `***` in place of secrets that it holds.
     pub text: String,
     /// When it was applied.
     pub applied_at: Timestamp,
@@ -130,9 +130,9 @@ pub struct Diff {
 
 /// A pipeline's document.
 pub async fn get(call: Call<One>) -> Result<Answer<PipelineDocument>, Problem> {
-    let name = call.input.pipeline;
+    let name = call.input.pipeline.clone();
     let found = call.app.store.pipeline_document(name.clone()).await?.ok_or_else(|| Problem::no("pipeline", &name))?;
-    Ok(shown(name, found))
+    shown(&call, name, found)
 }
 
 /// The structure that runs of a pipeline follow.
@@ -163,12 +163,12 @@ pub async fn versions(call: Call<VersionsOf>) -> Result<Answer<Page<Version>>, P
 
 /// A version of a pipeline's document.
 pub async fn version(call: Call<OneVersion>) -> Result<Answer<PipelineDocument>, Problem> {
-    let OneVersion { pipeline, version } = call.input;
+    let (pipeline, version) = (call.input.pipeline.clone(), call.input.version);
     let before = Some(i64::from(version) + 1);
     let found = call.app.store.pipeline_versions(pipeline.clone(), before, 1).await?;
     let found = found.into_iter().find(|found| found.version == version);
     let found = found.ok_or_else(|| Problem::no("version", format!("{pipeline} {version}")))?;
-    Ok(shown(pipeline, found))
+    shown(&call, pipeline, found)
 }
 
 /// Makes a document the pipeline's: a new pipeline without `If-Match`, the next version with it.
@@ -222,8 +222,9 @@ pub async fn diff(call: Call<Text>) -> Result<Answer<Diff>, Problem> {
     let (name, text) = (call.input.pipeline.clone(), call.input.text()?);
     let old = call.app.store.pipeline_document(name.clone()).await?.ok_or_else(|| Problem::no("pipeline", &name))?;
     let before = format!("{}\tversion {}", old.path, old.version);
-    let diff = similar::TextDiff::from_lines(&old.text, &text).unified_diff().header(&before, &old.path).to_string();
-    Ok(Diff { differs: old.text != text, diff }.into())
+    let shown = call.app.shown_to(&call.caller, &old)?;
+    let diff = similar::TextDiff::from_lines(&shown, &text).unified_diff().header(&before, &old.path).to_string();
+    Ok(Diff { differs: shown != text, diff }.into())
 }
 
 /// Checks a document with the rest of the project, and changes nothing.
@@ -332,16 +333,10 @@ async fn replace(
     }
 }
 
-fn shown(name: String, found: levada_store::Document) -> Answer<PipelineDocument> {
-    let document = PipelineDocument {
-        name,
-        version: found.version,
-        path: found.path,
-        text: found.text,
-        applied_at: found.applied_at,
-    };
-    let version = document.version;
-    Answer::from(document).version(version)
+fn shown<I>(call: &Call<I>, name: String, found: levada_store::Document) -> Result<Answer<PipelineDocument>, Problem> {
+    let text = call.app.shown_to(&call.caller, &found)?;
+    let levada_store::Document { version, path, applied_at, .. } = found;
+    Ok(Answer::from(PipelineDocument { name, version, path, text, applied_at }).version(version))
 }
 
 fn misnamed(name: &str) -> Problem {

@@ -7,7 +7,6 @@ use levada_core::access::Role;
 use levada_core::config::File;
 use levada_core::error::{Context as _, Error, ErrorKind};
 use levada_core::position::Commit;
-use levada_core::redact::Redactor;
 use levada_engine::house::RunOptions;
 use levada_engine::planning::{self, StreamPlan, TaskPlan};
 use levada_engine::positions;
@@ -128,12 +127,13 @@ pub async fn plan(call: Call<Ask>) -> Result<Answer<Plan>, Problem> {
     };
     let checked = app.checked(&project, &file, &text, Some(texts(&params)?)).await?;
     let options = RunOptions { full_refresh, stream: stream.clone() };
-    let redactor = Redactor::new(checked.known.values().map(String::as_str))?;
+    let redactor = app.redactor(&checked)?;
     let chosen = planning::chosen(&checked.pipeline, &tasks, stream.as_deref())?;
     let open = |name: &str| app.open_for(&checked, name);
-    let (work, tasks) = planning::work(&checked.pipeline, chosen, &options, &redactor, open)?;
+    let work = planning::work(&checked.pipeline, chosen, &options, &redactor, open);
+    let (work, tasks) = work.map_err(|errors| redactor.errors(errors))?;
     let planned = tokio::time::timeout(TIME_MAX, planning::plans(work)).await.map_err(|_| Problem::TimedOut)?;
-    Ok(Plan { streams: planned?, tasks }.into())
+    Ok(Plan { streams: planned.map_err(|errors| redactor.errors(errors))?, tasks }.into())
 }
 
 /// What the destinations of a pipeline remember of its streams.
@@ -141,11 +141,13 @@ pub async fn list(call: Call<PositionsOf>) -> Result<Answer<Page<Position>>, Pro
     let PositionsOf { pipeline, task, after, limit: asked } = call.input;
     let limit = limit(asked)?;
     let checked = applied(&call.app, &pipeline).await?;
+    let redactor = call.app.redactor(&checked)?;
     let mut found = Vec::new();
     for (connection, tasks) in destinations(&checked, task.as_deref())? {
         let opened = call.app.open_for(&checked, &connection)?;
         let commits = async { opened.connection.destination()?.commits().await };
-        for commit in in_time(TIME_MAX, &connection, commits).await? {
+        let commits = in_time(TIME_MAX, &connection, commits).await.map_err(|error| redactor.error(error))?;
+        for commit in commits {
             let task = tasks.iter().find(|task| commit.key.pipeline == format!("{pipeline}/{task}"));
             found.extend(task.map(|task| shown(task, &connection, commit)));
         }
@@ -158,13 +160,15 @@ pub async fn list(call: Call<PositionsOf>) -> Result<Answer<Page<Position>>, Pro
 pub async fn reset(call: Call<Reset>) -> Result<Done, Problem> {
     let Reset { pipeline, task, stream } = call.input;
     let checked = applied(&call.app, &pipeline).await?;
+    let redactor = call.app.redactor(&checked)?;
     for (connection, _) in destinations(&checked, Some(&task))? {
         let opened = call.app.open_for(&checked, &connection)?;
-        let destination = opened.connection.destination()?;
-        let commits = in_time(TIME_MAX, &connection, destination.commits()).await?;
+        let redacted = |error| redactor.error(error);
+        let destination = opened.connection.destination().map_err(redacted)?;
+        let commits = in_time(TIME_MAX, &connection, destination.commits()).await.map_err(redacted)?;
         let key = format!("{pipeline}/{task}");
         let chosen = positions::choose(&commits, std::slice::from_ref(&stream), Some(&key), false)?;
-        in_time(TIME_MAX, &connection, positions::forget(&destination, chosen)).await?;
+        in_time(TIME_MAX, &connection, positions::forget(&destination, chosen)).await.map_err(redacted)?;
     }
     Ok(Done::default())
 }

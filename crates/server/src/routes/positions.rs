@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use super::browse::in_time;
 use super::{limit, page};
-use crate::connections::redacted;
 use crate::problem::Problem;
 use crate::route::{Answer, Call, Page};
 
@@ -57,7 +56,7 @@ pub async fn list(call: Call<PositionsIn>) -> Result<Answer<Page<Held>>, Problem
     let limit = limit(asked)?;
     let (opened, redactor) = call.app.open_connection(&connection).await?;
     let commits = async { opened.connection.destination()?.commits().await };
-    let commits = in_time(TIME_MAX, &connection, commits).await.map_err(|error| redacted(error, &redactor))?;
+    let commits = in_time(TIME_MAX, &connection, commits).await.map_err(|error| redactor.error(error))?;
     let key = |held: &Held| format!("{}\n{}", held.pipeline, held.stream);
     Ok(page(commits.into_iter().map(Held::from), key, after.as_deref(), limit).into())
 }
@@ -69,7 +68,7 @@ pub async fn reset(call: Call<ResetIn>) -> Result<Answer<Forgotten>, Problem> {
         return Err(Problem::Malformed("Give `streams`, or `all`.".to_owned()));
     }
     let (opened, redactor) = call.app.open_connection(&connection).await?;
-    let clean = |error| redacted(error, &redactor);
+    let clean = |error| redactor.error(error);
     let destination = opened.connection.destination().map_err(clean)?;
     let commits = in_time(TIME_MAX, &connection, destination.commits()).await.map_err(clean)?;
     let chosen = positions::choose(&commits, &streams, pipeline.as_deref(), all)?;

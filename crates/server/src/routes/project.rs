@@ -26,7 +26,7 @@ pub struct Document {
     pub pipeline: Option<String>,
     /// The version, counted from 1.
     pub version: u32,
-    /// The text, YAML.
+    /// The text, YAML. Those who may not change it see `***` in place of secrets that it holds.
     pub text: String,
 }
 
@@ -76,13 +76,11 @@ pub async fn get(call: Call<Nothing>) -> Result<Answer<Documents>, Problem> {
     let project = call.app.store.project().await?;
     let own = project.document.into_iter().map(|document| (None, document));
     let pipelines = project.pipelines.into_iter().map(|(name, document)| (Some(name), document));
-    let documents = own.chain(pipelines).map(|(pipeline, document)| Document {
-        path: document.path,
-        pipeline,
-        version: document.version,
-        text: document.text,
+    let documents = own.chain(pipelines).map(|(pipeline, document)| {
+        let text = call.app.shown_to(&call.caller, &document)?;
+        Ok(Document { path: document.path, pipeline, version: document.version, text })
     });
-    Ok(Documents { documents: documents.collect() }.into())
+    Ok(Documents { documents: documents.collect::<Result<_, Problem>>()? }.into())
 }
 
 /// Makes the project what its documents say, all or nothing.

@@ -95,8 +95,12 @@ pub async fn rows(call: Call<Rows>) -> Result<Answer<Page<Rejected>>, Problem> {
     let sync = checked.pipeline.tasks.iter().find(|known| known.name == task).and_then(|known| known.work.as_sync());
     let connection = sync.map(|sync| sync.to.clone()).ok_or_else(|| Problem::no("sync", &task))?;
     let opened = app.open_for(&checked, &connection)?;
-    let destination = opened.connection.destination()?;
-    let rejects = in_time(TIME_MAX, &connection, destination.rejects(load, skip, limit)).await?;
+    let redactor = app.redactor(&checked)?;
+    let rejects = async {
+        let destination = opened.connection.destination()?;
+        in_time(TIME_MAX, &connection, destination.rejects(load, skip, limit)).await
+    };
+    let rejects = rejects.await.map_err(|error| redactor.error(error))?;
     let next = (rejects.len() == limit).then(|| (skip + limit).to_string());
     let shown = |reject: levada_core::batch::Reject| Rejected {
         row: object(&reject.row),

@@ -1,7 +1,7 @@
 //! Signing in and out, the first administrator, and one's own password.
 
 use levada_core::access::Role;
-use levada_core::error::ErrorKind;
+use levada_core::error::{Error, ErrorKind};
 use levada_core::secret::Secret;
 use levada_store::UserChange;
 use schemars::JsonSchema;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Nothing;
 use super::users::Granted;
-use crate::auth::login::{self, Login};
+use crate::auth::login;
 use crate::auth::{random, session, setup};
 use crate::guard;
 use crate::identity::Credential;
@@ -72,20 +72,30 @@ pub async fn sign_in(call: Call<SignIn>) -> Result<Answer<Me>, Problem> {
     let SignIn { name, password } = call.input;
     let address = peer.map(|peer| peer.address);
     let given = (name.as_str(), Secret::new(password));
-    let login = login::with_password(&app.store, &app.passwords, &app.backoff, given, address, now).await?;
-    match login {
-        Login::In { user, session } => {
-            guard::noted(&app, &user.name, address, "signIn", "", "done").await?;
-            let cookie = session::set(&session, peer.is_some_and(|peer| peer.is_tls));
-            let grants = user.grants.into_iter().map(Granted::from).collect();
-            Ok(Answer::from(Me { name: user.name, role: user.role, grants }).cookie(&cookie))
+    let wrong = || Problem::Stranger("Name or password are wrong.");
+    let user = match login::right(&app.store, &app.passwords, &app.backoff, given, address, now).await? {
+        login::Answer::Right(user) => user,
+        login::Answer::Wrong => {
+            // who types the password in place of the name does not find it in the log
+            let known = app.store.user_by_name(&name).await?.is_some();
+            let object = if known { format!("user={name}") } else { String::new() };
+            guard::turned_away(&app, address, "signIn", &object, "name or password are wrong").await?;
+            return Err(wrong());
         }
-        Login::Wrong => {
-            guard::noted(&app, "anonymous", address, "signIn", &format!("user={name}"), "denied").await?;
-            Err(Problem::Stranger("Name or password are wrong."))
+        login::Answer::Wait(pause) => {
+            guard::turned_away(&app, address, "signIn", "", "too many attempts were wrong").await?;
+            return Err(Problem::TooMany(pause));
         }
-        Login::Wait(pause) => Err(Problem::TooMany(pause)),
-    }
+    };
+    guard::noted(&app, &user.name, address, "signIn", "", "asked").await?;
+    let Some(session) = login::open_session(&app.store, user.id, now).await? else {
+        // disabled since the password was read
+        guard::noted(&app, &user.name, address, "signIn", "", "denied").await?;
+        return Err(wrong());
+    };
+    let cookie = session::set(&session, peer.is_some_and(|peer| peer.is_tls));
+    let grants = user.grants.into_iter().map(Granted::from).collect();
+    Ok(Answer::from(Me { name: user.name, role: user.role, grants }).cookie(&cookie))
 }
 
 /// Ends the session.
@@ -102,12 +112,27 @@ pub async fn sign_out(call: Call<Nothing>) -> Result<Done, Problem> {
 pub async fn set_up(call: Call<SetUp>) -> Result<Answer<Me>, Problem> {
     let (app, peer, now) = (call.app.clone(), call.peer(), call.now());
     let SetUp { secret, name, password } = call.input;
-    let made = setup::accept(&app.store, &app.passwords, &Secret::new(secret), &name, Secret::new(password), now).await;
-    let user = made.map_err(|error| match error.kind() {
+    let (secret, password) = (Secret::new(secret), Secret::new(password));
+    let address = peer.map(|peer| peer.address);
+    let refused = |error: Error| match error.kind() {
         ErrorKind::Auth => Problem::Stranger("The set-up link is not valid, or was used before."),
         _ => error.into(),
-    })?;
-    guard::noted(&app, &user.name, peer.map(|peer| peer.address), "setUp", "", "done").await?;
+    };
+    if let Err(error) = setup::check(&app.store, &secret, &name, &password).await {
+        if error.kind() == ErrorKind::Auth {
+            guard::turned_away(&app, address, "setUp", "", "the link is not valid").await?;
+        }
+        return Err(refused(error));
+    }
+    let object = format!("user={name}");
+    guard::noted(&app, "anonymous", address, "setUp", &object, "asked").await?;
+    let user = match setup::accept(&app.store, &app.passwords, &secret, &name, password, now).await {
+        Ok(user) => user,
+        Err(error) => {
+            guard::noted(&app, "anonymous", address, "setUp", &object, "failed").await?;
+            return Err(refused(error));
+        }
+    };
     let session = login::open_session(&app.store, user.id, now).await?;
     let answer = Answer::from(Me { name: user.name, role: user.role, grants: Vec::new() });
     let is_tls = peer.is_some_and(|peer| peer.is_tls);

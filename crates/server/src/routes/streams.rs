@@ -15,7 +15,6 @@ use serde_json::Value;
 use super::browse::in_time;
 use super::plans::{applied, destinations};
 use super::{limit, page};
-use crate::connections::redacted;
 use crate::problem::Problem;
 use crate::route::{Answer, Call, Page};
 
@@ -91,7 +90,7 @@ pub async fn list(call: Call<StreamsOf>) -> Result<Answer<Page<StreamItem>>, Pro
             Ok(commits) => (commits, None),
             Err(errors) => {
                 let redactor = levada_core::redact::Redactor::new(checked.known.values().map(String::as_str))?;
-                let errors = errors.into_iter().map(|error| redacted(error, &redactor).to_string());
+                let errors = errors.into_iter().map(|error| redactor.error(error).to_string());
                 (Vec::new(), Some(errors.collect::<Vec<_>>().join("\n")))
             }
         };

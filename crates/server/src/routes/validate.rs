@@ -7,7 +7,6 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::runs::texts;
-use crate::connections::redacted;
 use crate::problem::Problem;
 use crate::project::{Facts, examine};
 use crate::route::{Answer, Call};
@@ -39,6 +38,6 @@ pub async fn validate(call: Call<Document>) -> Result<Answer<Facts>, Problem> {
     let shared = config::Project::of(std::iter::once(&file).chain(own.as_deref()));
     let found = app.with_variables(&known, params, |variables| examine(&app.registry, variables, &file, &shared));
     let redactor = Redactor::new(known.values().map(String::as_str))?;
-    let clean = |errors: Vec<_>| errors.into_iter().map(|error| redacted(error, &redactor)).collect::<Vec<_>>();
+    let clean = |errors: Vec<_>| errors.into_iter().map(|error| redactor.error(error)).collect::<Vec<_>>();
     Ok(found.map_err(clean)?.into())
 }

@@ -9,12 +9,15 @@ mod signature;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use levada_core::config::OidcSettings;
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::secret::Secret;
 use levada_core::time::Timestamp;
+use levada_engine::network::Network;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use url::Url;
@@ -78,11 +81,11 @@ impl Oidc {
     /// For a server that browsers know by this URL. Asks nobody anything yet.
     ///
     /// # Errors
-    /// `Config` where an address is none.
-    pub fn new(settings: OidcSettings, public_url: &str) -> Result<Self> {
+    /// `Config` where an address is none; `Refused` where it may not be asked.
+    pub fn new(settings: OidcSettings, public_url: &str, network: Arc<Network>) -> Result<Self> {
         provider::check_url(public_url, "the public URL of the server")?;
         let redirect = format!("{}{CALLBACK_PATH}", public_url.trim_end_matches('/'));
-        let provider = Provider::new(&settings)?;
+        let provider = Provider::new(&settings, network)?;
         Ok(Self { settings, redirect, provider })
     }
 

@@ -12,6 +12,7 @@ use levada_core::config::OidcSettings;
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::secret::Secret;
 use levada_core::time::Timestamp;
+use levada_engine::network::{self, Network, Reach};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Client, RequestBuilder, redirect};
 use serde::Deserialize;
@@ -32,6 +33,7 @@ const KEYS_AGAIN: Duration = Duration::from_secs(60);
 /// A provider.
 pub(super) struct Provider {
     http: Client,
+    network: Arc<Network>,
     issuer: String,
     client_id: String,
     client_secret: Option<Secret>,
@@ -67,16 +69,19 @@ pub(super) struct Tokens {
 }
 
 impl Provider {
-    pub(super) fn new(settings: &OidcSettings) -> Result<Self> {
+    pub(super) fn new(settings: &OidcSettings, network: Arc<Network>) -> Result<Self> {
         check_url(&settings.issuer, "the `issuer`")?;
+        check_place(&network, &settings.issuer)?;
         let http = Client::builder()
             .redirect(redirect::Policy::none())
             .timeout(ANSWER_WITHIN)
+            .dns_resolver(network.resolver(Reach::Private, false))
             .user_agent(concat!("levada/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
         Ok(Self {
             http,
+            network,
             issuer: settings.issuer.clone(),
             client_id: settings.client_id.clone(),
             client_secret: settings.client_secret.clone(),
@@ -100,6 +105,8 @@ impl Provider {
         let endpoints = [&metadata.authorization_endpoint, &metadata.token_endpoint, &metadata.jwks_uri];
         for endpoint in endpoints.into_iter().chain(&metadata.userinfo_endpoint) {
             check_url(endpoint, "an endpoint of the provider")?;
+            // whoever answers in its place must not send this server round its own network
+            check_place(&self.network, endpoint)?;
         }
         let metadata = Arc::new(metadata);
         self.known().metadata = Some((now, metadata.clone()));
@@ -251,8 +258,15 @@ pub(super) fn check_url(text: &str, what: &str) -> Result<()> {
         .advise("Write it in full; http:// is for this machine alone."))
 }
 
+fn check_place(network: &Network, text: &str) -> Result<()> {
+    Url::parse(text).map_or(Ok(()), |url| network.check(&url, Reach::Private))
+}
+
 fn failure(error: reqwest::Error, place: &str) -> Error {
     let error = error.without_url();
+    if let Some(refused) = network::refused(&error) {
+        return refused.at(place);
+    }
     let source = std::iter::successors(Some(&error as &(dyn std::error::Error + 'static)), |&error| error.source());
     let cause = source.last().map(ToString::to_string).unwrap_or_default();
     if cause.contains("certificate") {

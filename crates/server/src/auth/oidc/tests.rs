@@ -16,7 +16,8 @@ use levada_core::connector::Registry;
 use levada_core::error::ErrorKind;
 use levada_core::secret::Secret;
 use levada_core::time::{Clock, Timestamp};
-use levada_store::{Location, Store};
+use levada_engine::network::{Network, Rules};
+use levada_store::{AuditFilter, Location, Store};
 use reqwest::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
@@ -81,7 +82,7 @@ impl Provider {
     }
 
     fn oidc(&self, client: &str) -> Oidc {
-        Oidc::new(self.settings(client), PUBLIC).unwrap()
+        Oidc::new(self.settings(client), PUBLIC, Arc::default()).unwrap()
     }
 
     async fn call(&self, path: &str) -> String {
@@ -245,26 +246,48 @@ async fn a_token_that_is_over_and_wrong_settings_are_refused() {
     let error = oidc.finish(Some(start.cookie.expose()), &answer, next_day).await.unwrap_err();
     assert!(error.message().contains("is over"), "{error}");
     let wrong = OidcSettings { client_secret: Some(Secret::new("hunter2")), ..provider.settings("rs256") };
-    let error = person(&Oidc::new(wrong, PUBLIC).unwrap(), "ada/staff").await.unwrap_err();
+    let error = person(&Oidc::new(wrong, PUBLIC, Arc::default()).unwrap(), "ada/staff").await.unwrap_err();
     assert!(error.message().contains("invalid_client") && !error.to_string().contains("hunter2"), "{error}");
     let other = OidcSettings { issuer: format!("{}/", provider.issuer), ..provider.settings("rs256") };
-    let error = Oidc::new(other, PUBLIC).unwrap().start(now()).await.unwrap_err();
+    let error = Oidc::new(other, PUBLIC, Arc::default()).unwrap().start(now()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config, "{error}");
     let nobody = OidcSettings { issuer: "http://127.0.0.1:1".to_owned(), ..provider.settings("rs256") };
-    let error = Oidc::new(nobody, PUBLIC).unwrap().start(now()).await.unwrap_err();
+    let error = Oidc::new(nobody, PUBLIC, Arc::default()).unwrap().start(now()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Connect, "{error}");
     for plain in ["http://id.example.com", "id.example.com", "ftp://localhost", "http://localhost.example.com"] {
         let settings = OidcSettings { issuer: plain.to_owned(), ..provider.settings("rs256") };
-        assert_eq!(Oidc::new(settings, PUBLIC).err().unwrap().kind(), ErrorKind::Config, "{plain}");
+        assert_eq!(Oidc::new(settings, PUBLIC, Arc::default()).err().unwrap().kind(), ErrorKind::Config, "{plain}");
     }
+}
+
+/// A store that is empty: a file, or a schema of PostgreSQL.
+async fn store(folder: &std::path::Path, schema: Option<&str>) -> Store {
+    let location = match schema {
+        None => Location::File(folder.join("levada.db")),
+        Some(schema) => {
+            let url = levada_testkit::services::postgres();
+            let (place, options) = url.split_once('?').unwrap_or((&url, ""));
+            let drop = format!("DROP SCHEMA IF EXISTS {schema} CASCADE");
+            let dropped = Command::new("psql").args([place, "-X", "-q", "-c", &drop]).status().await;
+            assert!(dropped.expect("psql is installed").success());
+            Location::Url(Secret::new(format!("{place}?{options}&schema={schema}")))
+        }
+    };
+    Store::open(&location).await.unwrap()
 }
 
 #[tokio::test]
 async fn groups_decide_each_time_who_somebody_is() {
+    for schema in [None, Some("levada_oidc_groups")] {
+        groups_decide(schema).await;
+    }
+}
+
+async fn groups_decide(schema: Option<&str>) {
     let provider = Provider::start("").await;
     let oidc = provider.oidc("rs256");
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&Location::File(folder.path().join("levada.db"))).await.unwrap();
+    let store = store(folder.path(), schema).await;
     let enter = async |login: &str| sign_in(&store, &person(&oidc, login).await.unwrap(), now()).await;
     let session =
         async |text: &Secret| store.session(super::random::hash(text.expose()).unwrap(), now()).await.unwrap();
@@ -304,10 +327,17 @@ impl Clock for Now {
 /// The way of a browser through the server's own routes.
 #[tokio::test]
 async fn the_routes_lead_there_and_back() {
+    for schema in [None, Some("levada_oidc_routes")] {
+        routes_lead(schema).await;
+    }
+}
+
+async fn routes_lead(schema: Option<&str>) {
     let provider = Provider::start("").await;
     let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path(), schema).await;
     let server = async |oidc: Option<Oidc>| {
-        let store = Store::open(&Location::File(folder.path().join("levada.db"))).await.unwrap();
+        let store = store.clone();
         let app = Server::new(Parts {
             store,
             registry: Registry::default(),
@@ -346,4 +376,55 @@ async fn the_routes_lead_there_and_back() {
     assert!(session.starts_with("levada_session=") && ended == "levada_oidc=", "{session} {ended}");
     assert_eq!(get(&with_provider, "/api/v1/session", &session).await.status(), 200);
     assert_eq!(get(&with_provider, &back, &attempt).await.status(), 403);
+    // who came and who did not is in the log, and first
+    let lines = store.audit_page(AuditFilter { limit: 100, ..AuditFilter::default() }).await.unwrap();
+    let told: Vec<String> =
+        lines.iter().map(|line| format!("{} {} {}", line.entry.actor, line.entry.action, line.entry.outcome)).collect();
+    assert_eq!(told, ["anonymous finishOidc denied", "ada finishOidc asked", "anonymous finishOidc denied"]);
+}
+
+/// A provider, or whoever answers in its place, does not send this server round its own network.
+#[tokio::test]
+async fn no_provider_leads_where_requests_may_not_go() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let issuer = format!("http://{}", listener.local_addr().unwrap());
+    let own = issuer.clone();
+    tokio::spawn(async move {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let _ = socket.read(&mut [0; 4_096]).await;
+            let body = serde_json::json!({
+                "issuer": own, "authorization_endpoint": format!("{own}/auth"), "token_endpoint": format!("{own}/token"),
+                "jwks_uri": "https://169.254.169.254/latest/meta-data",
+            });
+            let body = body.to_string();
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}", body.len());
+            let _ = socket.write_all(format!("{head}\r\nconnection: close\r\n\r\n{body}").as_bytes()).await;
+        }
+    });
+    let settings = |issuer: &str| OidcSettings {
+        issuer: issuer.to_owned(),
+        client_id: "levada".to_owned(),
+        client_secret: None,
+        scopes: Vec::new(),
+        groups_claim: "groups".to_owned(),
+        roles: BTreeMap::new(),
+        default_role: None,
+        label: None,
+    };
+    let error = Oidc::new(settings(&issuer), PUBLIC, Arc::default()).unwrap().start(now()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+    for issuer in ["https://169.254.169.254", "https://[fd00:ec2::254]", "https://[::ffff:169.254.169.254]/realm"] {
+        let refused = Oidc::new(settings(issuer), PUBLIC, Arc::default()).err().unwrap();
+        assert_eq!(refused.kind(), ErrorKind::Refused, "{issuer}");
+    }
+    // names are looked up under the same rules
+    let network = Arc::new(Network::new(Rules::parse("127.0.0.0/8,::1", "").unwrap()));
+    let localhost = issuer.replace("127.0.0.1", "localhost");
+    let refused = match Oidc::new(settings(&localhost), PUBLIC, network) {
+        Ok(oidc) => oidc.start(now()).await.unwrap_err(),
+        Err(error) => error,
+    };
+    assert_eq!(refused.kind(), ErrorKind::Refused);
 }
