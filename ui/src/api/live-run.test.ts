@@ -1,10 +1,10 @@
 import { expect, test, vi } from "vitest";
-import type { TaskRunWithProgress } from "./contract";
+import type { TaskRun } from "./model";
 
 vi.mock("./live", () => ({ live: {} }));
 const { withTaskEvents } = await import("./live-run");
 
-const TASK: TaskRunWithProgress = { id: 7, task: "load", state: "queued", attempt: 0, failed: 0, lost: 0 };
+const TASK: TaskRun = { id: 7, task: "load", state: "queued", attempt: 0, failed: 0, lost: 0 };
 
 function event(name: string, state: string, at: string, taskRun = 7) {
   return { event: { id: 1, task_run: taskRun, at, event: name, state, attempt: 1 } };

@@ -1,6 +1,6 @@
 import type { QueryClient } from "@tanstack/react-query";
 import { isOver } from "../format/status";
-import type { TaskRunWithProgress } from "./contract";
+import type { TaskRun } from "./model";
 import { keys } from "./keys";
 import { live, type LiveEvent } from "./live";
 import type { Page } from "./model";
@@ -19,7 +19,7 @@ export function followRunTasks(client: QueryClient, run: number): () => void {
   let readAt = 0;
   const tasksKey = keys.runs.part(run, "tasks");
   const readSoon = () => {
-    const count = client.getQueryData<Page<TaskRunWithProgress>>(tasksKey)?.items.length ?? 0;
+    const count = client.getQueryData<Page<TaskRun>>(tasksKey)?.items.length ?? 0;
     const pause = count > LARGE ? READ_LARGE_MS : READ_MS;
     timer ??= setTimeout(
       () => {
@@ -37,7 +37,7 @@ export function followRunTasks(client: QueryClient, run: number): () => void {
     frame = null;
     const events = arrived;
     arrived = [];
-    client.setQueryData<Page<TaskRunWithProgress>>(tasksKey, (page) => page && withTaskEvents(page, events));
+    client.setQueryData<Page<TaskRun>>(tasksKey, (page) => page && withTaskEvents(page, events));
   };
   const end = live.subscribe(`run:${run}`, (event) => {
     if (event.kind === "run") readSoon();
@@ -55,9 +55,9 @@ export function followRunTasks(client: QueryClient, run: number): () => void {
 
 /** Task runs after something happened to some of them. */
 export function withTaskEvents(
-  page: Page<TaskRunWithProgress>,
+  page: Page<TaskRun>,
   events: Pick<Extract<LiveEvent, { kind: "task" }>, "event">[],
-): Page<TaskRunWithProgress> {
+): Page<TaskRun> {
   const places = new Map(page.items.map((task, index) => [task.id, index]));
   const items = [...page.items];
   for (const { event } of events) {

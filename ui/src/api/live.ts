@@ -1,4 +1,4 @@
-import type { Progress } from "./contract";
+import type { Progress } from "./model";
 import type { RunEvent } from "./model";
 
 /** Something to listen to: `runs`, `run:7`, `logs:42`, `pipelines`, `workers`, and `progress` of all runs. */

@@ -1,7 +1,6 @@
 import type { components } from "./schema";
 
 type Schemas = components["schemas"];
-
 export type Artifact = Schemas["Artifact"];
 export type AuditLine = Schemas["AuditLine"];
 export type Backfill = Schemas["Backfill"];
@@ -37,6 +36,15 @@ export type Token = Schemas["Token"];
 export type User = Schemas["User"];
 export type Ways = Schemas["Ways"];
 export type Worker = Schemas["Worker"];
+export type Endpoint = Schemas["End"];
+export type Failure = Schemas["Failure"];
+export type Hour = Schemas["Hour"];
+export type Overview = Schemas["Overview"];
+export type Progress = Schemas["Progress"];
+export type RunningRun = Schemas["Running"];
+export type StreamItem = Schemas["StreamItem"];
+export type StreamProgress = Schemas["StreamFigures"];
+export type Sums = Schemas["Sums"];
 
 /** A page of a list. */
 export interface Page<T> {

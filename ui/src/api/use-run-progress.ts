@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useState } from "react";
-import type { Progress, TaskRunWithProgress } from "./contract";
+import type { Progress, TaskRun } from "./model";
 import { useLive } from "./use-live";
 
 /** How a sync goes, and how it went until now. */
@@ -12,10 +12,7 @@ export interface Course {
 const RATES_MAX = 120;
 
 /** How the syncs of a run go, by task run. */
-export function useRunProgress(
-  run: number | null,
-  tasks: TaskRunWithProgress[] | undefined,
-): Map<number, Course> {
+export function useRunProgress(run: number | null, tasks: TaskRun[] | undefined): Map<number, Course> {
   const [told, setTold] = useState<Map<number, Course>>(new Map());
   useEffect(() => setTold(new Map()), [run]);
   useLive(run === null ? null : `run:${run}`, (event) => {

@@ -1,5 +1,5 @@
 import { ArrowRight } from "lucide-react";
-import type { Endpoint } from "../api/contract";
+import type { Endpoint } from "../api/model";
 import { ConnectorMark } from "./ConnectorMark";
 
 interface FlowProps {

@@ -1,9 +1,9 @@
 import { queryOptions } from "@tanstack/react-query";
-import { readOverview } from "../contract";
+import { answer, api } from "../client";
 import { keys } from "../keys";
 
 /** What goes on, what went wrong, and what comes. */
 export const overviewOptions = queryOptions({
   queryKey: keys.overview,
-  queryFn: ({ signal }) => readOverview(signal),
+  queryFn: ({ signal }) => answer(api.GET("/api/v1/overview", { signal })),
 });

@@ -1,13 +1,15 @@
 import { queryOptions, useQuery } from "@tanstack/react-query";
-import { readPipelines, type PipelineRow } from "../contract";
+import { answer, api } from "../client";
 import { keys } from "../keys";
+import type { PipelineItem } from "../model";
 
 /** A pipeline as lists have it: whether it is paused, its next fire, its last run. */
 export function pipelineItemOptions(name: string) {
   return queryOptions({
     queryKey: keys.pipelines.part(name, "item"),
-    queryFn: async ({ signal }): Promise<PipelineRow | null> => {
-      const page = await readPipelines({ search: name, limit: 1000 }, signal);
+    queryFn: async ({ signal }): Promise<PipelineItem | null> => {
+      const query = { search: name, limit: 1000 };
+      const page = await answer(api.GET("/api/v1/pipelines", { params: { query }, signal }));
       return page.items.find((item) => item.name === name) ?? null;
     },
   });
@@ -15,7 +17,7 @@ export function pipelineItemOptions(name: string) {
 
 /** The tags of a pipeline, by which people have roles on it. */
 export function pipelineTagsOptions(name: string) {
-  return { ...pipelineItemOptions(name), select: (item: PipelineRow | null) => item?.tags ?? [] };
+  return { ...pipelineItemOptions(name), select: (item: PipelineItem | null) => item?.tags ?? [] };
 }
 
 /** A pipeline as lists have it. */

@@ -1,12 +1,21 @@
 import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 import { answer, api, versioned } from "../client";
-import { readPipelines, type PipelineFilter } from "../contract";
+import type { RunState } from "../model";
 import { keys } from "../keys";
 import { pagedOptions } from "../pages";
 
+export interface PipelineFilter {
+  search?: string;
+  tag?: string;
+  owner?: string;
+  state?: "active" | "paused";
+  last?: RunState;
+  sort?: string;
+}
+
 export function pipelinesOptions(filter: PipelineFilter) {
   return pagedOptions(keys.pipelines.list(filter), (page, signal) =>
-    readPipelines({ ...filter, ...page }, signal),
+    answer(api.GET("/api/v1/pipelines", { params: { query: { ...filter, ...page } }, signal })),
   );
 }
 

@@ -1,6 +1,5 @@
 import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 import { answer, api, idempotencyKey } from "../client";
-import { readRuns } from "../contract";
 import { keys } from "../keys";
 import type { Cause, RunState } from "../model";
 import { pagedOptions } from "../pages";
@@ -18,7 +17,9 @@ export interface RunFilter {
 }
 
 export function runsOptions(filter: RunFilter) {
-  return pagedOptions(keys.runs.list(filter), (page, signal) => readRuns({ ...filter, ...page }, signal));
+  return pagedOptions(keys.runs.list(filter), (page, signal) =>
+    answer(api.GET("/api/v1/runs", { params: { query: { ...filter, ...page } }, signal })),
+  );
 }
 
 export function runOptions(id: number) {

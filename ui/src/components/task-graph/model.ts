@@ -1,4 +1,4 @@
-import type { Progress } from "../../api/contract";
+import type { Progress } from "../../api/model";
 import type { TaskRun } from "../../api/model";
 
 /** A task in a graph. */

@@ -1,6 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
-import type { Overview } from "../../api/contract";
+import type { Overview } from "../../api/model";
 import { Bytes } from "../../components/Bytes";
 import { Panel } from "../../components/Panel";
 import { ProgressBar } from "../../components/ProgressBar";

@@ -1,6 +1,6 @@
 import { Link, useNavigate } from "@tanstack/react-router";
 import { RotateCcw } from "lucide-react";
-import type { Failure } from "../../api/contract";
+import type { Failure } from "../../api/model";
 import { messageOf } from "../../api/error";
 import { useRetryRun } from "../../api/queries/runs";
 import { useMe } from "../../api/queries/session";

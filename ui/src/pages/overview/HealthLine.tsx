@@ -1,5 +1,5 @@
 import { Link } from "@tanstack/react-router";
-import type { Overview } from "../../api/contract";
+import type { Overview } from "../../api/model";
 import { Status } from "../../components/Status";
 import { count } from "../../format/numbers";
 import { healthOf } from "./health";

@@ -1,5 +1,5 @@
 import { useMemo, useState } from "react";
-import type { Hour } from "../../api/contract";
+import type { Hour } from "../../api/model";
 import { Chart } from "../../components/Chart";
 import { Panel } from "../../components/Panel";
 import { Skeleton } from "../../components/Skeleton";

@@ -1,6 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
-import type { RunningRun, Sums } from "../../api/contract";
+import type { RunningRun, Sums } from "../../api/model";
 import { useLive } from "../../api/use-live";
 import { Duration } from "../../components/Duration";
 import { Panel } from "../../components/Panel";

@@ -1,5 +1,5 @@
 import { Link } from "@tanstack/react-router";
-import type { Overview } from "../../api/contract";
+import type { Overview } from "../../api/model";
 import { Panel } from "../../components/Panel";
 import { Time } from "../../components/Time";
 import { PanelRows } from "./PanelRows";

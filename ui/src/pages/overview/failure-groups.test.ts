@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Failure } from "../../api/contract";
+import type { Failure } from "../../api/model";
 import { groupFailures } from "./failure-groups";
 
 const failure = (run: number, more: Partial<Failure> = {}): Failure => ({

@@ -1,4 +1,4 @@
-import type { Failure } from "../../api/contract";
+import type { Failure } from "../../api/model";
 
 export interface FailureGroup {
   /** The newest of them. */

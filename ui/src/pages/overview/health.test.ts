@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Failure, Overview } from "../../api/contract";
+import type { Failure, Overview } from "../../api/model";
 import { healthOf } from "./health";
 
 const CALM: Overview = {

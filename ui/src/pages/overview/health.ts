@@ -1,4 +1,4 @@
-import type { Overview } from "../../api/contract";
+import type { Overview } from "../../api/model";
 import { plural } from "../../format/numbers";
 
 export interface Health {

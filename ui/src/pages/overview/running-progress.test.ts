@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { RunningRun, Sums } from "../../api/contract";
+import type { RunningRun, Sums } from "../../api/model";
 import { progressOf, withProgress, type ToldProgress } from "./running-progress";
 
 const sums: Sums = {

@@ -1,4 +1,4 @@
-import type { RunningRun, Sums } from "../../api/contract";
+import type { RunningRun, Sums } from "../../api/model";
 
 /** The latest figures of each task of each run, as events told them. */
 export type ToldProgress = ReadonlyMap<number, ReadonlyMap<number, Sums>>;

@@ -1,8 +1,8 @@
-import type { PipelineRow } from "../../api/contract";
+import type { PipelineItem } from "../../api/model";
 import { Flow } from "../../components/Flow";
 
 /** From where to where a pipeline moves data. */
-export function FlowCell({ flows }: { flows: PipelineRow["flows"] }) {
+export function FlowCell({ flows }: { flows: PipelineItem["flows"] }) {
   const [first, ...others] = flows;
   if (!first) return <span className="text-ink-3">moves no data</span>;
   const all = flows.map((flow) => `${flow.from.connection} to ${flow.to.connection}`).join("\n");

@@ -1,5 +1,5 @@
 import { Link } from "@tanstack/react-router";
-import type { PipelineRow } from "../../api/contract";
+import type { PipelineItem } from "../../api/model";
 import { Status } from "../../components/Status";
 import { Tag } from "../../components/Tag";
 import { useWidth } from "../../components/use-breakpoint";
@@ -7,7 +7,7 @@ import { useWidth } from "../../components/use-breakpoint";
 const TAGS_SHOWN = 3;
 
 /** The name, with its tags below it; on a phone with the state of the last run, which has no column there. */
-export function NameCell({ pipeline }: { pipeline: PipelineRow }) {
+export function NameCell({ pipeline }: { pipeline: PipelineItem }) {
   const { name, tags, description, last, paused } = pipeline;
   const isPhone = useWidth() === 0;
   return (

@@ -1,6 +1,6 @@
 import { useNavigate } from "@tanstack/react-router";
 import { Play } from "lucide-react";
-import type { PipelineRow } from "../../api/contract";
+import type { PipelineItem } from "../../api/model";
 import { messageOf } from "../../api/error";
 import { usePausePipeline } from "../../api/queries/pipelines";
 import { useStartRun } from "../../api/queries/runs";
@@ -9,7 +9,7 @@ import { Switch } from "../../components/Switch";
 import { toast } from "../../components/toasts";
 
 /** Switches a pipeline on and off, and runs it now. */
-export function RowActions({ pipeline: { name, paused, may } }: { pipeline: PipelineRow }) {
+export function RowActions({ pipeline: { name, paused, may } }: { pipeline: PipelineItem }) {
   const pause = usePausePipeline();
   const start = useStartRun();
   const navigate = useNavigate();

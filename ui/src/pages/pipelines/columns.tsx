@@ -1,5 +1,5 @@
 import { Link } from "@tanstack/react-router";
-import type { PipelineRow } from "../../api/contract";
+import type { PipelineItem } from "../../api/model";
 import { RunBars } from "../../components/RunBars";
 import { Status } from "../../components/Status";
 import type { Column } from "../../components/table-columns";
@@ -11,7 +11,7 @@ import { NameCell } from "./NameCell";
 import { RowActions } from "./RowActions";
 
 /** The columns of the list; narrow windows show the name and what can be done. */
-export const COLUMNS: Column<PipelineRow>[] = [
+export const COLUMNS: Column<PipelineItem>[] = [
   {
     id: "name",
     header: "Pipeline",
@@ -73,7 +73,7 @@ export const COLUMNS: Column<PipelineRow>[] = [
   },
 ];
 
-function Schedule({ pipeline: { schedules } }: { pipeline: PipelineRow }) {
+function Schedule({ pipeline: { schedules } }: { pipeline: PipelineItem }) {
   const [first, ...others] = schedules;
   if (!first) return <span className="text-ink-3">by hand</span>;
   return (
@@ -84,7 +84,7 @@ function Schedule({ pipeline: { schedules } }: { pipeline: PipelineRow }) {
   );
 }
 
-function LastRun({ pipeline: { last } }: { pipeline: PipelineRow }) {
+function LastRun({ pipeline: { last } }: { pipeline: PipelineItem }) {
   if (!last) return <span className="text-ink-3">never</span>;
   return (
     <Link

@@ -1,9 +1,8 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { Plus, Workflow } from "lucide-react";
-import type { PipelineFilter, PipelineRow } from "../../api/contract";
-import type { RunState } from "../../api/model";
-import { pipelinesOptions } from "../../api/queries/pipelines";
+import type { PipelineItem, RunState } from "../../api/model";
+import { pipelinesOptions, type PipelineFilter } from "../../api/queries/pipelines";
 import { useMe } from "../../api/queries/session";
 import { hasRoleSomewhere } from "../../api/roles";
 import { ButtonLink } from "../../components/ButtonLink";
@@ -32,10 +31,10 @@ export default function PipelinesPage() {
     ...(last && { last }),
     ...(sort && { sort }),
   } as PipelineFilter;
-  const list = usePagedRows<PipelineRow>(useInfiniteQuery(pipelinesOptions(filter)));
+  const list = usePagedRows<PipelineItem>(useInfiniteQuery(pipelinesOptions(filter)));
   const navigate = useNavigate();
   const isFiltered = Boolean(q || tag || owner || state || last);
-  const open = (row: PipelineRow) =>
+  const open = (row: PipelineItem) =>
     void navigate({ to: "/pipelines/$name/$tab", params: { name: row.name, tab: "graph" } });
 
   return (
@@ -112,7 +111,7 @@ function NewPipeline() {
   );
 }
 
-function summary(rows: PipelineRow[] | undefined, hasMore: boolean, isFiltered: boolean): string {
+function summary(rows: PipelineItem[] | undefined, hasMore: boolean, isFiltered: boolean): string {
   if (!rows) return "";
   const failed = rows.filter((row) => row.last?.state === "failed").length;
   const off = rows.filter((row) => row.paused).length;

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { ListTree, Search, Workflow } from "lucide-react";
 import { useMemo } from "react";
-import type { TaskRunWithProgress } from "../../api/contract";
+import type { TaskRun } from "../../api/model";
 import type { Run } from "../../api/model";
 import { versionOptions } from "../../api/queries/documents";
 import type { Course } from "../../api/use-run-progress";
@@ -21,7 +21,7 @@ import { TaskPanel } from "./task/TaskPanel";
 
 interface RunBodyProps {
   run: Run;
-  tasks: TaskRunWithProgress[];
+  tasks: TaskRun[];
   courses: Map<number, Course>;
 }
 
@@ -171,14 +171,14 @@ function ViewButton({ icon: Icon, label, isOn, onClick }: ViewButtonProps) {
 }
 
 /** The task that is most worth a look: one that failed, else one at work, else the last that ended. */
-function worth(tasks: TaskRunWithProgress[]): string | undefined {
+function worth(tasks: TaskRun[]): string | undefined {
   const by = (state: string) => tasks.find((task) => task.state === state)?.task;
   const ended = tasks.filter((task) => task.ended_at && task.state !== "skipped");
   const last = ended.sort((a, b) => Date.parse(b.ended_at ?? "") - Date.parse(a.ended_at ?? ""))[0];
   return by("failed") ?? by("running") ?? by("stopping") ?? by("waiting") ?? last?.task ?? tasks[0]?.task;
 }
 
-function states(tasks: TaskRunWithProgress[]) {
+function states(tasks: TaskRun[]) {
   const counts = new Map<string, number>();
   for (const { state } of tasks) counts.set(state, (counts.get(state) ?? 0) + 1);
   return [...counts]

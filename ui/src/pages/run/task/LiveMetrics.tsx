@@ -1,5 +1,5 @@
 import { classes } from "../../../components/classes";
-import type { StreamProgress } from "../../../api/contract";
+import type { StreamProgress } from "../../../api/model";
 import type { Course } from "../../../api/use-run-progress";
 import { bytes, compact, count, percent } from "../../../format/numbers";
 import { Sparkline } from "./Sparkline";

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { Hourglass } from "lucide-react";
 import type { ReactNode } from "react";
-import type { TaskRunWithProgress } from "../../../api/contract";
+import type { TaskRun } from "../../../api/model";
 import type { Run } from "../../../api/model";
 import { whyTaskOptions } from "../../../api/queries/run-parts";
 import { workersOptions } from "../../../api/queries/workers";
@@ -16,7 +16,7 @@ import { proofOf } from "./proof-of";
 
 interface OverviewProps {
   run: Run;
-  task: TaskRunWithProgress;
+  task: TaskRun;
   entry: TaskEntry | null;
   course: Course | null;
   onPart: (part: string) => void;
@@ -40,7 +40,7 @@ export function Overview({ run, task, entry, course, onPart }: OverviewProps) {
   );
 }
 
-function Why({ run, task }: { run: Run; task: TaskRunWithProgress }) {
+function Why({ run, task }: { run: Run; task: TaskRun }) {
   const { data } = useQuery(whyTaskOptions(run.id, task.id));
   return (
     <p role="status" className="flex min-h-[18px] items-start gap-1.5">
@@ -50,7 +50,7 @@ function Why({ run, task }: { run: Run; task: TaskRunWithProgress }) {
   );
 }
 
-function Facts({ task, entry }: { task: TaskRunWithProgress; entry: TaskEntry | null }) {
+function Facts({ task, entry }: { task: TaskRun; entry: TaskEntry | null }) {
   const { data: workers } = useQuery({
     ...workersOptions,
     enabled: task.worker !== null && task.worker !== undefined,
@@ -106,7 +106,7 @@ function TaskLink({ task }: { task: string }) {
   );
 }
 
-function attempts({ attempt, failed, lost }: TaskRunWithProgress): string {
+function attempts({ attempt, failed, lost }: TaskRun): string {
   const parts = [String(attempt)];
   if (failed > 0) parts.push(`${failed} failed`);
   if (lost > 0) parts.push(`${lost} lost with its worker`);

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { ChevronRight, RotateCcw } from "lucide-react";
 import { useNavigate } from "@tanstack/react-router";
-import type { TaskRunWithProgress } from "../../../api/contract";
+import type { TaskRun } from "../../../api/model";
 import { messageOf } from "../../../api/error";
 import type { Run } from "../../../api/model";
 import { quarantineOptions, taskItemOptions } from "../../../api/queries/run-parts";
@@ -30,7 +30,7 @@ import { TaskError } from "./TaskError";
 
 interface TaskPanelProps {
   run: Run;
-  task: TaskRunWithProgress;
+  task: TaskRun;
   /** The task as the document of the run has it. */
   entry: TaskEntry | null;
   course: Course | null;
@@ -47,7 +47,7 @@ export function TaskPanel({ run, task, entry, course }: TaskPanelProps) {
     enabled: item !== null,
   });
   const { data: quarantine } = useQuery(quarantineOptions(run.id));
-  const shown: TaskRunWithProgress = item !== null && found ? found : task;
+  const shown: TaskRun = item !== null && found ? found : task;
   const state = shownState(shown) ?? shown.state;
   const Icon = kindIcon(entry?.kind ?? null);
   const rejected = (quarantine?.items ?? []).filter((stream) => stream.task === task.task);
@@ -176,7 +176,7 @@ export function TaskPanel({ run, task, entry, course }: TaskPanelProps) {
 
 /** What is worth seeing first: figures of a sync, items of a task that has some, else the log. */
 function firstPart(
-  task: TaskRunWithProgress,
+  task: TaskRun,
   entry: TaskEntry | null,
   hasItems: boolean,
   line: string | undefined,
