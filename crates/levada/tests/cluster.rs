@@ -33,6 +33,7 @@ impl Nginx {
     fn before(servers: [u16; 2]) -> Self {
         let program = ["/usr/sbin/nginx", "/usr/bin/nginx"].into_iter().find(|path| Path::new(path).exists());
         let program = program.expect("nginx is missing: `scripts/services up nginx` installs it");
+        let mut complaints = String::new();
         for _ in 0..10 {
             let folder = TempDir::new().unwrap();
             // nginx cannot be given any free port: somebody may be quicker, and then there is another one
@@ -61,9 +62,9 @@ impl Nginx {
                 std::thread::sleep(Duration::from_millis(20));
             }
             let _ = child.kill();
-            eprintln!("{}", std::fs::read_to_string(folder.path().join("error.log")).unwrap_or_default());
+            complaints = std::fs::read_to_string(folder.path().join("error.log")).unwrap_or_default();
         }
-        panic!("nginx does not start");
+        panic!("nginx does not start: {complaints}");
     }
 
     /// What it complained of.

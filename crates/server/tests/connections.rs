@@ -239,8 +239,11 @@ async fn both_databases_are_tried_browsed_and_previewed() {
 
 #[tokio::test]
 async fn files_behind_a_connection_are_listed_and_taken_away() {
-    let place = place().await;
+    let place = Place::new().await;
     let lake = place.data().join("lake");
+    let settings = |root: &str| json!({ "connector": "files", "settings": { "root": root, "settle_ms": 0 } });
+    place.put("/api/v1/connections/lake", settings(lake.to_str().unwrap())).await.is(200);
+    place.put("/api/v1/connections/shop", json!({ "url": "sqlite:./shop.db" })).await.is(200);
     std::fs::create_dir_all(lake.join("2026")).unwrap();
     let body = "x\n".repeat(100_000);
     for name in ["a.csv", "2026/größe <b>.csv", ".hidden"] {
@@ -252,7 +255,7 @@ async fn files_behind_a_connection_are_listed_and_taken_away() {
         (&listed["items"][0]["path"], &listed["items"][0]["bytes"]),
         (&json!("2026/größe <b>.csv"), &json!(200_000))
     );
-    let next = listed["next"].as_str().unwrap();
+    let next: String = url::form_urlencoded::byte_serialize(listed["next"].as_str().unwrap().as_bytes()).collect();
     let listed = place.get(&format!("{files}?limit=1&after={next}")).await.is(200).json();
     assert_eq!((&listed["items"][0]["path"], &listed["next"]), (&json!("a.csv"), &json!(null)));
     let taken = place.get(&format!("{files}/download?path=2026/gr%C3%B6%C3%9Fe%20%3Cb%3E.csv")).await.is(200);
