@@ -871,7 +871,7 @@ export interface paths {
         put?: never;
         /**
          * Check a document, and change nothing
-         * @description Takes the role viewer.
+         * @description Takes the role editor, everywhere or on the pipeline by one of its tags.
          */
         post: operations["validatePipeline"];
         delete?: never;
@@ -2071,7 +2071,7 @@ export interface components {
              * @description The version, counted from 1.
              */
             version: number;
-            /** @description The text, YAML. */
+            /** @description The text, YAML. Those who may not change it see `***` in place of secrets that it holds. */
             text: string;
         };
         /** @description What a document turned out to hold. */
@@ -2434,7 +2434,10 @@ export interface components {
         };
         /** @description One of several mistakes. */
         Mistake: {
-            /** @description The stable name of its kind. */
+            /**
+             * @description The stable name of its kind.
+             * @default
+             */
             kind: string;
             /** @description What went wrong. */
             message: string;
@@ -2516,7 +2519,7 @@ export interface components {
             version: number;
             /** @description The file, from the project's folder on. */
             path: string;
-            /** @description The document, YAML. */
+            /** @description The document, YAML. Those who may not change it see `***` in place of secrets that it holds. */
             text: string;
             /** @description When it was applied. */
             applied_at: components["schemas"]["Timestamp"];
