@@ -3,7 +3,8 @@ import { defineConfig } from "@playwright/test";
 export default defineConfig({
   testDir: "e2e",
   outputDir: "e2e/output/traces",
-  workers: 1,
+  // most of a test is waiting: two at once take little more than half the time
+  workers: 2,
   timeout: 60_000,
   reporter: [["list"]],
   use: {

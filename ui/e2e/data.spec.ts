@@ -94,8 +94,11 @@ test("rows are sorted, filtered and read page by page", async ({ admin, server }
   await admin.goto("/data/department?name%5Bstarts_with%5D=Unit&sort=-budget");
   await expect(admin.getByRole("gridcell", { name: "Unit 449" })).toBeVisible();
   await admin.getByRole("gridcell", { name: "Unit 449" }).focus();
-  for (let page = 0; page < 34; page += 1) await admin.keyboard.press("PageDown");
-  await expect(admin.getByRole("gridcell", { name: "Unit 000" })).toBeVisible({ timeout: 15_000 });
+  // the keys are faster than the pages
+  await expect(async () => {
+    await admin.keyboard.press("PageDown");
+    await expect(admin.getByRole("gridcell", { name: "Unit 000" })).toBeVisible({ timeout: 100 });
+  }).toPass({ timeout: 45_000, intervals: [50] });
   await admin.getByRole("button", { name: "Filter" }).click();
   await admin.getByLabel("Column").selectOption("budget");
   await admin.getByLabel("Comparison").selectOption("ge");

@@ -1,10 +1,11 @@
 import { KeyRound } from "lucide-react";
 import type { StreamFound } from "../../api/model";
+import { ScrollRegion } from "../ScrollRegion";
 
 /** The columns of a stream: what each is to Levada, and what it is to its own system. */
 export function ColumnList({ stream }: { stream: StreamFound }) {
   return (
-    <div className="overflow-x-auto">
+    <ScrollRegion label="Columns">
       <table className="w-full text-left">
         <thead>
           <tr className="border-b text-xs text-ink-2">
@@ -34,6 +35,6 @@ export function ColumnList({ stream }: { stream: StreamFound }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </ScrollRegion>
   );
 }

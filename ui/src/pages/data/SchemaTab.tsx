@@ -2,6 +2,7 @@ import { Link } from "@tanstack/react-router";
 import { KeyRound } from "lucide-react";
 import type { ReactNode } from "react";
 import type { Collection, CollectionColumn } from "../../api/model";
+import { ScrollRegion } from "../../components/ScrollRegion";
 import { rulesOf } from "./values";
 
 const ON_DELETE = {
@@ -32,7 +33,7 @@ export function SchemaTab({ collection }: { collection: Collection }) {
           {isSoft ? "stay in the table, and can be restored" : "are gone for good"}
         </Fact>
       </dl>
-      <div className="overflow-x-auto">
+      <ScrollRegion label="Columns">
         <table className="w-full min-w-[640px] text-left">
           <thead>
             <tr className="border-b text-xs text-ink-2">
@@ -48,7 +49,7 @@ export function SchemaTab({ collection }: { collection: Collection }) {
             ))}
           </tbody>
         </table>
-      </div>
+      </ScrollRegion>
     </div>
   );
 }
