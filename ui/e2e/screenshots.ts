@@ -6,7 +6,10 @@ import { PASSWORD, Server, settled, test } from "./harness";
 import { PAGES } from "./pages";
 
 // Needs the program `shop` beside levada, which makes up the demo's data.
-const SHOP = join(dirname(process.env["LEVADA_BIN"] ?? ""), "shop");
+const PROGRAMS = dirname(process.env["LEVADA_BIN"] ?? "");
+const SHOP = join(PROGRAMS, "shop");
+// a pipeline of the demo calls it
+process.env["PATH"] = `${PROGRAMS}:${process.env["PATH"]}`;
 const OUTPUT = "e2e/output/pages";
 const SIZES = { 1440: { width: 1440, height: 900 }, 360: { width: 360, height: 740 } };
 /** Those of the README; each is taken at this size, as light as the page it stands on. */
