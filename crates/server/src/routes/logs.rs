@@ -85,13 +85,29 @@ pub async fn read(call: Call<Read>) -> Result<Answer<Lines>, Problem> {
         let reader = LogReader::new(path);
         let total = reader.count()?;
         let lines = match from {
-            Some(from) => reader.lines(from, limit)?,
+            Some(from) => bounded(reader.lines(from, limit)?),
             None => reader.tail(limit)?,
         };
         Ok::<_, levada_core::error::Error>((total, lines))
     };
     let (total, lines) = on_a_thread(work).await??;
     Ok(Lines { attempt, total, lines: lines.into_iter().map(Line::from).collect() }.into())
+}
+
+/// Bytes of text in a page at most, unless one line has more.
+const PAGE_BYTES_MAX: usize = 1 << 20;
+
+/// As many of the first lines as an answer may hold, and one at least; the next page goes on after them.
+fn bounded(mut lines: Vec<LogLine>) -> Vec<LogLine> {
+    let mut bytes = 0;
+    let fits = |line: &&LogLine| {
+        let is_first = bytes == 0;
+        bytes += line.text.len();
+        is_first || bytes <= PAGE_BYTES_MAX
+    };
+    let kept = lines.iter().take_while(fits).count();
+    lines.truncate(kept.max(1));
+    lines
 }
 
 /// Takes a whole log away as a file.
