@@ -61,6 +61,34 @@ impl Key {
         }
     }
 
+    /// The value as text; an instant finer than a microsecond as the one before it.
+    pub fn text(&self, data_type: &DataType) -> String {
+        let mut text = String::new();
+        match (self, data_type) {
+            (Self::Text(value), _) => text.push_str(value),
+            (Self::Float(value), _) => text::write_f64(&mut text, *value),
+            (Self::Exact(ns), DataType::Timestamp(_, zone)) => {
+                text::write_timestamp(&mut text, whole(*ns, 1_000), zone.is_some());
+            }
+            (Self::Exact(ns), DataType::Date32) => text::write_date(&mut text, whole(*ns, 86_400_000_000_000)),
+            (Self::Exact(ns), DataType::Time64(_)) => text::write_time(&mut text, whole(*ns, 1_000)),
+            (Self::Exact(ns), DataType::Duration(_)) => text::write_duration(&mut text, whole(*ns, 1_000)),
+            (Self::Exact(unscaled), DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale)) => {
+                text::write_decimal(&mut text, &unscaled.to_string(), *scale);
+            }
+            (Self::Exact(number), _) => text.push_str(&number.to_string()),
+        }
+        text
+    }
+
+    /// The whole microseconds since 1970 of an instant or a day.
+    pub fn micros(&self, data_type: &DataType) -> Option<i64> {
+        match (self, data_type) {
+            (Self::Exact(ns), DataType::Timestamp(..) | DataType::Date32) => Some(whole(*ns, 1_000)),
+            _ => None,
+        }
+    }
+
     /// The key so far before this one.
     pub fn minus(&self, lag: Option<&Self>) -> Self {
         match (self, lag) {
@@ -111,6 +139,12 @@ impl Key {
 /// The position at a cursor value.
 pub fn position(column: &str, text: &str) -> Position {
     Position(json!({ "cursor": text, "column": column }))
+}
+
+/// So many whole units, rounded down; the range of all types that are counted in units is within 64 bits.
+fn whole(ns: i256, unit: i128) -> i64 {
+    let ns = ns.to_i128().unwrap_or(if ns < i256::ZERO { i128::MIN } else { i128::MAX });
+    i64::try_from(ns.div_euclid(unit)).unwrap_or(if ns < 0 { i64::MIN } else { i64::MAX })
 }
 
 fn duration_ns(lag: &str) -> Option<i256> {
