@@ -10,7 +10,7 @@ use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::network::Guard;
 use levada_core::redact::{MASK, Redactor};
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue, LINK, LOCATION, RETRY_AFTER};
-use reqwest::{Response, StatusCode};
+use reqwest::{RequestBuilder, Response, StatusCode};
 use url::Url;
 
 use super::auth::Credentials;
@@ -67,9 +67,7 @@ impl Client {
     /// # Errors
     /// `Config` for headers that are none.
     pub fn new(settings: &Settings, guard: Arc<Guard>) -> Result<Self> {
-        let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        let mut headers = accepted();
         for (name, value) in &settings.headers {
             let parsed = (HeaderName::try_from(name), HeaderValue::try_from(value.expose()));
             let (Ok(key), Ok(mut value)) = parsed else {
@@ -187,16 +185,23 @@ impl Client {
         error.place().iter().rev().fold(told, |told, place| told.at(place.clone())).at(self.shown(url))
     }
 
+    /// A request, with credentials and headers if it goes to the connection's own host.
+    async fn request(&self, url: &Url) -> Result<RequestBuilder> {
+        if url.origin() != self.base.origin() {
+            return Ok(self.out.client(url)?.get(url.clone()).headers(accepted()));
+        }
+        let url = self.credentials.add_to_url(url);
+        let request = self.out.client(&url)?.get(url).headers(self.headers.clone());
+        self.credentials.add(request, &self.out).await
+    }
+
     /// One request, and where it leads.
     async fn attempt(&self, first: &Url) -> Result<Answer, Failed> {
         let mut url = first.clone();
         for _ in 0..=REDIRECTS_MAX {
             self.check_place(&url)?;
             self.pace.turn().await;
-            let asked = self.credentials.add_to_url(&url);
-            let request = self.out.client(&asked)?.get(asked).headers(self.headers.clone());
-            let request = self.credentials.add(request, &self.out).await?;
-            let response = request.send().await.map_err(failure)?;
+            let response = self.request(&url).await?.send().await.map_err(failure)?;
             let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
             let status = response.status();
             if let (301 | 302 | 303 | 307 | 308, Some(location)) = (status.as_u16(), header(LOCATION)) {
@@ -219,6 +224,12 @@ impl Client {
         }
         Err(Error::new(ErrorKind::Refused, format!("more than {REDIRECTS_MAX} redirects")).into())
     }
+}
+
+/// What every request says of what it can take.
+fn accepted() -> HeaderMap {
+    let accept = (ACCEPT, HeaderValue::from_static("application/json"));
+    HeaderMap::from_iter([accept, (ACCEPT_ENCODING, HeaderValue::from_static("gzip"))])
 }
 
 /// An answer whose end is missing can come whole the next time; one that is no JSON at all can not.

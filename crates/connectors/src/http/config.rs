@@ -47,7 +47,8 @@ pub struct Settings {
     #[serde(default)]
     #[schemars(regex(pattern = r"^\s*\d+\s*/\s*(s|min|h)\s*$"))]
     pub rate: Option<String>,
-    /// Other hosts that answers may lead to, by a redirect or by the URL of the next page: `cdn.example.com`.
+    /// Other hosts that answers may lead to, by a redirect or by the URL of the next page: `cdn.example.com`. They get neither
+    /// credentials nor headers.
     #[serde(default)]
     pub hosts: Vec<String>,
     /// Whether addresses of this machine and of private networks may be asked.
