@@ -9,8 +9,9 @@ use flate2::read::MultiGzDecoder;
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::network::Guard;
 use levada_core::redact::{MASK, Redactor};
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue, LINK, LOCATION, RETRY_AFTER};
-use reqwest::{RequestBuilder, Response, StatusCode};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LINK, LOCATION, RETRY_AFTER};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use url::Url;
 
 use super::auth::Credentials;
@@ -46,6 +47,16 @@ pub struct Answer {
     pub body: String,
     /// The header `Link`.
     pub link: Option<String>,
+}
+
+/// What is sent.
+pub struct Sent<'a> {
+    /// How.
+    pub method: Method,
+    /// The body, JSON.
+    pub body: Option<&'a str>,
+    /// A header that names this request, and the name.
+    pub key: Option<(&'a str, &'a str)>,
 }
 
 /// Why there is no answer, and whether there can be one later.
@@ -103,10 +114,22 @@ impl Client {
     /// `Busy` and `Connect` once the attempts are used up; `Auth`, `Permission`, `NotFound` and `Config` as the other side
     /// says; `Refused` for a place where requests may not go; `Data` for a body over the limit.
     pub async fn get(&self, url: &Url) -> Result<Answer> {
+        self.exchange(url, &Sent { method: Method::GET, body: None, key: None }).await
+    }
+
+    /// Sends a body until it is taken, or there is no hope of that.
+    ///
+    /// # Errors
+    /// As for [`Client::get`]; `Refused` for an answer that leads elsewhere.
+    pub async fn send(&self, url: &Url, sent: &Sent<'_>) -> Result<()> {
+        self.exchange(url, sent).await.map(drop)
+    }
+
+    async fn exchange(&self, url: &Url, sent: &Sent<'_>) -> Result<Answer> {
         let mut failed = 0;
         let mut has_new_token = false;
         loop {
-            let Failed { error, is_passing, asks_to_wait } = match self.attempt(url).await {
+            let Failed { error, is_passing, asks_to_wait } = match self.attempt(url, sent).await {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
@@ -186,32 +209,40 @@ impl Client {
     }
 
     /// A request, with credentials and headers if it goes to the connection's own host.
-    async fn request(&self, url: &Url) -> Result<RequestBuilder> {
+    async fn request(&self, url: &Url, sent: &Sent<'_>) -> Result<RequestBuilder> {
         if url.origin() != self.base.origin() {
             return Ok(self.out.client(url)?.get(url.clone()).headers(accepted()));
         }
         let url = self.credentials.add_to_url(url);
-        let request = self.out.client(&url)?.get(url).headers(self.headers.clone());
+        let mut request = self.out.client(&url)?.request(sent.method.clone(), url).headers(self.headers.clone());
+        if let Some(body) = sent.body {
+            request = request.header(CONTENT_TYPE, "application/json").body(body.to_owned());
+        }
+        if let Some((header, key)) = sent.key {
+            request = request.header(header, key);
+        }
         self.credentials.add(request, &self.out).await
     }
 
     /// One request, and where it leads.
-    async fn attempt(&self, first: &Url) -> Result<Answer, Failed> {
+    async fn attempt(&self, first: &Url, sent: &Sent<'_>) -> Result<Answer, Failed> {
         let mut url = first.clone();
         for _ in 0..=REDIRECTS_MAX {
             self.check_place(&url)?;
             self.pace.turn().await;
-            let response = self.request(&url).await?.send().await.map_err(failure)?;
+            let response = self.request(&url, sent).await?.send().await.map_err(failure)?;
             let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
             let status = response.status();
             if let (301 | 302 | 303 | 307 | 308, Some(location)) = (status.as_u16(), header(LOCATION)) {
-                url = url.join(&location).map_err(|_| {
-                    Error::new(ErrorKind::Refused, "the answer leads to something that is no web address")
-                })?;
+                let next = url.join(&location).ok().filter(|_| sent.body.is_none());
+                url = next.ok_or_else(|| Error::new(ErrorKind::Refused, "the answer leads to a place that cannot be asked"))?;
                 continue;
             }
             if !status.is_success() {
                 return Err(refused(response).await);
+            }
+            if sent.body.is_some() {
+                return Ok(Answer { url, body: String::new(), link: None });
             }
             let link = header(LINK);
             let body = body_of(response, self.body_max).await?;

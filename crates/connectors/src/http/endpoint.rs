@@ -41,6 +41,51 @@ pub struct Endpoint {
     pub parent: Option<Parent>,
     /// Whether there is also a stream `raw:NAME` of the answers as they came.
     pub raw: bool,
+    /// How records are sent here, where the connection is a destination.
+    pub write: Option<WriteTo>,
+}
+
+/// How records are sent.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct WriteTo {
+    /// How they are sent.
+    pub method: WriteMethod,
+    /// Where to; the name of the endpoint if absent. `{name}` stands for a column, where `batch` is 1.
+    pub path: Option<String>,
+    /// How many records go into one request.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub batch: u32,
+    /// The body, in which `{records}` stands for an array of the records, or `{record}` for the one there is where `batch` is
+    /// 1. The array alone if absent.
+    pub body: Option<String>,
+    /// The header that tells a request that is sent again from a new one.
+    pub idempotency_header: String,
+}
+
+impl Default for WriteTo {
+    fn default() -> Self {
+        let idempotency_header = "Idempotency-Key".to_owned();
+        Self { method: WriteMethod::Post, path: None, batch: 100, body: None, idempotency_header }
+    }
+}
+
+/// What a body has the records in place of.
+pub const RECORDS: &str = "{records}";
+/// What a body has its one record in place of.
+pub const RECORD: &str = "{record}";
+
+/// How records are sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WriteMethod {
+    /// POST.
+    #[default]
+    Post,
+    /// PUT.
+    Put,
+    /// PATCH.
+    Patch,
 }
 
 /// What becomes of objects within records. Lists stay JSON.
@@ -230,10 +275,6 @@ impl Endpoint {
         self.path.as_deref().unwrap_or(name).trim_start_matches('/')
     }
 
-    /// The names in braces of its path.
-    pub fn placeholders<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.path(name).split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name)
-    }
 
     /// Whether a record above without any of these is no error.
     pub fn skips_missing(&self) -> bool {
@@ -262,12 +303,15 @@ impl Endpoint {
         if let Some(pagination) = &self.pagination {
             pagination.check().at("`pagination`")?;
         }
+        if let Some(write) = &self.write {
+            write.check(name).at("`write`")?;
+        }
         self.check_parents(name, all)
     }
 
     fn check_parents(&self, name: &str, all: &BTreeMap<String, Self>) -> Result<()> {
         let Some(parent) = &self.parent else {
-            return match self.placeholders(name).next() {
+            return match placeholders(self.path(name)).next() {
                 Some(field) => Err(wrong(format!("the path holds `{{{field}}}`, and there is no `parent`"))
                     .advise("Name the endpoint whose records have the value: `parent: { endpoint: orders }`.")),
                 None => Ok(()),
@@ -282,6 +326,48 @@ impl Endpoint {
             above = endpoint.parent.as_ref();
         }
         Err(wrong("the parents lead back to where they started"))
+    }
+}
+
+/// The names in braces of a path.
+pub fn placeholders(path: &str) -> impl Iterator<Item = &str> {
+    path.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name)
+}
+
+impl WriteTo {
+    fn check(&self, name: &str) -> Result<()> {
+        let is_of_one = placeholders(self.path.as_deref().unwrap_or(name)).next().is_some()
+            || self.body.as_ref().is_some_and(|body| body.contains(RECORD));
+        match &self.body {
+            _ if is_of_one && self.batch != 1 => Err(wrong("`{record}` and columns in the path need `batch: 1`")),
+            Some(body) if !body.contains(RECORD) && !body.contains(RECORDS) => {
+                Err(wrong("`body` holds neither `{records}` nor `{record}`"))
+            }
+            _ if reqwest::header::HeaderName::try_from(&self.idempotency_header).is_err() => {
+                Err(wrong("`idempotency_header` is not the name of a header"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl WriteMethod {
+    /// As it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+        }
+    }
+
+    /// As requests have it.
+    pub fn method(self) -> reqwest::Method {
+        match self {
+            Self::Post => reqwest::Method::POST,
+            Self::Put => reqwest::Method::PUT,
+            Self::Patch => reqwest::Method::PATCH,
+        }
     }
 }
 

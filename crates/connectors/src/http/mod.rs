@@ -6,6 +6,7 @@ mod client;
 mod columns;
 mod config;
 mod cursor;
+mod destination;
 mod discover;
 mod endpoint;
 mod network;
@@ -25,7 +26,7 @@ use std::time::Instant;
 
 use futures_util::future::BoxFuture;
 use levada_core::connector::{CheckStep, Connection, Connector, Descriptor};
-use levada_core::destination::Destination;
+use levada_core::destination::{Destination, WriteMode};
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::network::Guard;
 use levada_core::source::Source;
@@ -57,7 +58,7 @@ impl Connector for Http {
             schemes: &["http", "https"],
             settings: config::schema(),
             namespaces: false,
-            writes: &[],
+            writes: &[WriteMode::Append],
             own_order: false,
             files: false,
         }
@@ -93,6 +94,16 @@ impl Api {
         }
     }
 
+    /// The URL of a path below the connection's own.
+    ///
+    /// # Errors
+    /// `Config` for what is no path.
+    fn url(&self, path: &str) -> Result<Url> {
+        // never a URL by itself, whatever it holds
+        let url = self.client.base().join(&format!("./{path}"));
+        url.map_err(|_| config::wrong(format!("`{path}` is not a path")))
+    }
+
     fn place(&self) -> String {
         self.client.shown(self.client.base())
     }
@@ -113,7 +124,7 @@ impl Connection for Remote {
     }
 
     fn destination(self: Arc<Self>) -> Result<Arc<dyn Destination>> {
-        Err(Error::new(ErrorKind::Unsupported, "this connection can only be read from"))
+        Ok(self)
     }
 
     fn check(&self) -> BoxFuture<'_, Vec<CheckStep>> {

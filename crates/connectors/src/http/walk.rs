@@ -1,6 +1,5 @@
 //! The pages of an endpoint, one after the other: of one list, or of one list for each record of the endpoint above.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,8 +10,7 @@ use url::Url;
 
 use super::Api;
 use super::auth::with_parameter;
-use super::config::wrong;
-use super::endpoint::{Endpoint, Parent};
+use super::endpoint::{Endpoint, Parent, placeholders};
 use super::page::Page;
 use super::pagination::{Pages, found};
 use super::path::{Path, scalar};
@@ -122,7 +120,7 @@ impl Walk {
                     let inherited = || above.inherited.iter().find(|(name, _)| *path == Path::key(name));
                     Ok(own.or_else(|| inherited().map(|(_, raw)| raw.clone())))
                 };
-                let path = filled(&self.endpoint, &self.name, &value)?;
+                let path = fill(self.endpoint.path(&self.name), &self.name, &value)?;
                 let columns = parent.columns.iter();
                 let inherited = columns.map(|(name, path)| {
                     Ok((name.clone(), value(path)?.unwrap_or_else(|| "null".to_owned())))
@@ -130,11 +128,9 @@ impl Walk {
                 (path, inherited.collect::<Result<_>>()?)
             }
         };
-        let mut url = self.api.client.base().join(&format!("./{path}")).map_err(|_| wrong(format!("`{path}` is not a path")))?;
-        let fixed = |map: &BTreeMap<String, String>| map.clone().into_iter().collect::<Vec<_>>();
-        for (name, value) in [fixed(&self.api.settings.query), fixed(&self.endpoint.query), self.parameters.clone()].concat() {
-            url = with_parameter(&url, &name, &value);
-        }
+        let own = self.parameters.iter().map(|(name, value)| (name, value));
+        let query = self.api.settings.query.iter().chain(&self.endpoint.query).chain(own);
+        let url = with_query(&self.api.url(&path)?, query);
         let pagination = self.endpoint.pagination.clone().unwrap_or_else(|| self.api.settings.pagination.clone());
         let pages = Pages::new(pagination, &url, self.api.settings.pages_max);
         Ok(Some(List { next: Some(pages.first()), pages, inherited }))
@@ -148,18 +144,22 @@ impl List {
     }
 }
 
-/// The path of an endpoint with the values of a record.
-fn filled(
-    endpoint: &Endpoint,
-    name: &str,
-    value: &dyn Fn(&Path) -> Result<Option<String>>,
-) -> Result<String> {
-    let mut path = endpoint.path(name).to_owned();
-    for field in endpoint.placeholders(name) {
+/// The URL with parameters, of which the later ones count.
+pub fn with_query<'a>(url: &Url, query: impl Iterator<Item = (&'a String, &'a String)>) -> Url {
+    query.fold(url.clone(), |url, (name, value)| with_parameter(&url, name, value))
+}
+
+/// A path of an endpoint with the values of a record.
+///
+/// # Errors
+/// `Data` for a record that lacks one.
+pub fn fill(template: &str, name: &str, value: &dyn Fn(&Path) -> Result<Option<String>>) -> Result<String> {
+    let mut path = template.to_owned();
+    for field in placeholders(template) {
         let raw = value(&Path::parse(field))?;
         let text = raw.as_deref().and_then(scalar).filter(|text| !matches!(text.as_ref(), "" | "." | ".."));
         let text = text.ok_or_else(|| {
-            Error::new(ErrorKind::Data, format!("a record above has no value at `{field}`, which the path needs"))
+            Error::new(ErrorKind::Data, format!("a record has no value at `{field}`, which the path needs"))
                 .at(format!("endpoint `{name}`"))
         })?;
         path = path.replace(&format!("{{{field}}}"), &utf8_percent_encode(&text, UNRESERVED).to_string());
@@ -178,8 +178,7 @@ mod tests {
 
     #[test]
     fn a_value_stays_within_its_part_of_the_path() {
-        let endpoint = Endpoint { path: Some("/a/{id}/b/{x.y}".to_owned()), ..Endpoint::default() };
-        let path = |record: &str| filled(&endpoint, "e", &|path| Ok(found(path, record)?.map(str::to_owned)));
+        let path = |record: &str| fill("a/{id}/b/{x.y}", "e", &|path| Ok(found(path, record)?.map(str::to_owned)));
         assert_eq!(path("{\"id\":7,\"x\":{\"y\":\"u v\"}}").unwrap(), "a/7/b/u%20v");
         assert_eq!(path("{\"id\":\"../..\",\"x\":{\"y\":\"?a=b#\"}}").unwrap(), "a/..%2F../b/%3Fa%3Db%23");
         for bad in ["{}", "{\"id\":null,\"x\":{\"y\":1}}", "{\"id\":\"..\",\"x\":{\"y\":1}}", "{\"id\":\"\",\"x\":{\"y\":1}}"] {

@@ -6,6 +6,7 @@ mod failures;
 mod incremental;
 mod pages;
 mod raw;
+mod sends;
 mod server;
 mod shapes;
 

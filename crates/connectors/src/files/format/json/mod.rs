@@ -9,7 +9,7 @@ mod write;
 pub use cut::Documents;
 pub use infer::Keys;
 pub use parse::{Objects, Parser};
-pub use write::JsonWriter;
+pub use write::{JsonWriter, ObjectWriter};
 
 use std::fmt;
 
