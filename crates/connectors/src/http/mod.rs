@@ -116,7 +116,10 @@ struct Remote {
 
 impl Connection for Remote {
     fn address(&self) -> String {
-        self.api.place().trim_end_matches('/').to_owned()
+        match &self.api.settings.replay {
+            Some(stored) => format!("answers in {}", stored.root),
+            None => self.api.place().trim_end_matches('/').to_owned(),
+        }
     }
 
     fn source(self: Arc<Self>) -> Result<Arc<dyn Source>> {

@@ -129,6 +129,7 @@ impl Remote {
         let is_told = endpoint.columns.0.is_empty();
         let parser = Parser::new(Arc::new(Schema::new(wanted)), &stream.schema, is_told)?;
         let (parameters, warning) = asked_from(&endpoint, cursor.as_ref())?;
+        let warning = warning.filter(|_| api.settings.replay.is_none());
         let reading = Reading {
             feed: Feed::open(api, &stream.name, parameters).await?,
             rows: Rows::Records(parser),
