@@ -140,12 +140,11 @@ impl Credentials {
     /// Adds them to a request; asks for a token first if there is none that counts.
     pub async fn add(&self, request: RequestBuilder, out: &Outgoing) -> Result<RequestBuilder> {
         let auth = &self.auth;
-        let text = |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.expose().to_owned()).unwrap_or_default();
+        let text =
+            |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.expose().to_owned()).unwrap_or_default();
         Ok(match auth.kind {
             AuthType::None => request,
-            AuthType::Basic => {
-                request.basic_auth(auth.user.as_deref().unwrap_or_default(), Some(text(&auth.password)))
-            }
+            AuthType::Basic => request.basic_auth(auth.user.as_deref().unwrap_or_default(), Some(text(&auth.password))),
             AuthType::Bearer => request.bearer_auth(text(&auth.token)),
             AuthType::ApiKey if auth.parameter.is_some() => request,
             AuthType::ApiKey => {
@@ -196,9 +195,8 @@ impl Credentials {
         }
         let answer = self.ask(&tokens, out).await.at("`auth.token_url`")?;
         let text = |name: &str| answer[name].as_str().filter(|text| !text.is_empty()).map(Secret::new);
-        let token = text("access_token").ok_or_else(|| {
-            Error::new(ErrorKind::Auth, "the answer holds no `access_token`").at("`auth.token_url`")
-        })?;
+        let token = text("access_token")
+            .ok_or_else(|| Error::new(ErrorKind::Auth, "the answer holds no `access_token`").at("`auth.token_url`"))?;
         let seconds = answer["expires_in"].as_u64().or_else(|| answer["expires_in"].as_str()?.parse().ok());
         let life = seconds.map_or(TOKEN_LIFE, Duration::from_secs);
         if let Some(refresh) = text("refresh_token") {
@@ -233,7 +231,8 @@ impl Credentials {
             }
             (None, _) => {}
         }
-        let request = request.header("content-type", "application/x-www-form-urlencoded").header("accept", "application/json");
+        let request =
+            request.header("content-type", "application/x-www-form-urlencoded").header("accept", "application/json");
         let response = request.body(form.finish()).send().await.map_err(failure)?;
         let status = response.status();
         let body = super::client::body_of(response, TOKEN_ANSWER_BYTES_MAX).await?;

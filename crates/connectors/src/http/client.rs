@@ -10,7 +10,9 @@ use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::network::Guard;
 use levada_core::redact::{MASK, Redactor};
 use reqwest::header::{
-    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LINK, LOCATION, RETRY_AFTER};
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LINK, LOCATION,
+    RETRY_AFTER,
+};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use url::Url;
 
@@ -235,7 +237,9 @@ impl Client {
             let status = response.status();
             if let (301 | 302 | 303 | 307 | 308, Some(location)) = (status.as_u16(), header(LOCATION)) {
                 let next = url.join(&location).ok().filter(|_| sent.body.is_none());
-                url = next.ok_or_else(|| Error::new(ErrorKind::Refused, "the answer leads to a place that cannot be asked"))?;
+                url = next.ok_or_else(|| {
+                    Error::new(ErrorKind::Refused, "the answer leads to a place that cannot be asked")
+                })?;
                 continue;
             }
             if !status.is_success() {
@@ -246,7 +250,8 @@ impl Client {
             }
             let link = header(LINK);
             let body = body_of(response, self.body_max).await?;
-            let mut body = String::from_utf8(body).map_err(|_| Error::new(ErrorKind::Data, "the answer is not UTF-8"))?;
+            let mut body =
+                String::from_utf8(body).map_err(|_| Error::new(ErrorKind::Data, "the answer is not UTF-8"))?;
             if body.starts_with('\u{feff}') {
                 body.drain(..'\u{feff}'.len_utf8());
             }
@@ -307,9 +312,10 @@ pub async fn body_of(mut response: Response, bytes_max: usize) -> Result<Vec<u8>
     }
     let mut unpacked = Vec::new();
     let limit = bytes_max as u64 + 1;
-    MultiGzDecoder::new(body.as_slice()).take(limit).read_to_end(&mut unpacked).map_err(|error| {
-        Error::new(ErrorKind::Connect, format!("the answer cannot be unpacked: {error}"))
-    })?;
+    MultiGzDecoder::new(body.as_slice())
+        .take(limit)
+        .read_to_end(&mut unpacked)
+        .map_err(|error| Error::new(ErrorKind::Connect, format!("the answer cannot be unpacked: {error}")))?;
     if unpacked.len() > bytes_max { Err(too_large()) } else { Ok(unpacked) }
 }
 
@@ -317,8 +323,7 @@ pub async fn body_of(mut response: Response, bytes_max: usize) -> Result<Vec<u8>
 async fn refused(response: Response) -> Failed {
     let status = response.status();
     let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let asks_to_wait =
-        header(RETRY_AFTER.as_str()).and_then(|value| pace::retry_after(&value, chrono::Utc::now()));
+    let asks_to_wait = header(RETRY_AFTER.as_str()).and_then(|value| pace::retry_after(&value, chrono::Utc::now()));
     let is_used_up = header("x-ratelimit-remaining").is_some_and(|left| left.trim() == "0");
     let kind = match status.as_u16() {
         401 => ErrorKind::Auth,

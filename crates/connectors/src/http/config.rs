@@ -141,8 +141,11 @@ impl Settings {
         };
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
         if let Some(unknown) = map.keys().find(|key| !known.contains(&key.as_str())) {
-            return Err(wrong(format!("`{unknown}` is not a setting of http"))
-                .advise(format!("{}Settings: {}.", did_you_mean(nearest(unknown, &known)), known.join(", "))));
+            return Err(wrong(format!("`{unknown}` is not a setting of http")).advise(format!(
+                "{}Settings: {}.",
+                did_you_mean(nearest(unknown, &known)),
+                known.join(", ")
+            )));
         }
         let hide = Redactor::new(scalars(&map).iter().map(String::as_str))?;
         // one by one, so that an error tells the endpoint

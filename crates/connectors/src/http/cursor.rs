@@ -109,7 +109,8 @@ impl Cursor {
         }
         let columns: Vec<usize> = (0..rows.num_columns() - 1).collect();
         let rows = filtered(&project(&rows, &columns)?, &keep)?;
-        let keys: Vec<Option<Key>> = keys.into_iter().zip(&keep).filter(|(_, keep)| **keep).map(|(key, _)| key).collect();
+        let keys: Vec<Option<Key>> =
+            keys.into_iter().zip(&keep).filter(|(_, keep)| **keep).map(|(key, _)| key).collect();
         if !self.mark {
             return Ok(vec![rows]);
         }
@@ -160,9 +161,7 @@ impl Cursor {
     /// Lets go of what is held and no longer at the top.
     fn release(&mut self) -> Result<Vec<RecordBatch>> {
         let mark_from = self.top.as_ref().map(|(top, _)| top.minus(self.lag.as_ref()));
-        let is_at_top = |key: &Option<Key>| {
-            matches!((&mark_from, key), (Some(from), Some(key)) if key >= from)
-        };
+        let is_at_top = |key: &Option<Key>| matches!((&mark_from, key), (Some(from), Some(key)) if key >= from);
         let mut released = Vec::new();
         for held in std::mem::take(&mut self.held) {
             let stays: Vec<bool> = held.keys.iter().map(is_at_top).collect();

@@ -10,8 +10,8 @@ use levada_core::source::StreamInfo;
 use super::Api;
 use super::columns::{self, Sample};
 use super::endpoint::{Endpoint, RAW};
-use super::replay::Feed;
 use super::raw;
+use super::replay::Feed;
 
 /// The streams that a selector means, ordered by name. Where no endpoints are declared, any name is a path, and there is a
 /// stream if the server answers there.
@@ -20,7 +20,8 @@ use super::raw;
 /// As of the client, for endpoints whose columns have to be told from their records.
 pub async fn streams(api: &Arc<Api>, selector: Option<&str>) -> Result<Vec<StreamInfo>> {
     let mut names: Vec<String> = api.settings.endpoints.keys().cloned().collect();
-    let raw = api.settings.endpoints.iter().filter(|(_, endpoint)| endpoint.raw).map(|(name, _)| format!("{RAW}{name}"));
+    let raw =
+        api.settings.endpoints.iter().filter(|(_, endpoint)| endpoint.raw).map(|(name, _)| format!("{RAW}{name}"));
     if api.settings.replay.is_none() {
         names.extend(raw);
     }

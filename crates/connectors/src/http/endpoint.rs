@@ -275,7 +275,6 @@ impl Endpoint {
         self.path.as_deref().unwrap_or(name).trim_start_matches('/')
     }
 
-
     /// Whether a record above without any of these is no error.
     pub fn skips_missing(&self) -> bool {
         self.parent.as_ref().is_some_and(|parent| parent.skip_missing)
@@ -389,9 +388,9 @@ impl Pagination {
                 needs("either `next`, where the cursor is in the answer, or `last`, where it is in the last record")
             }
             T::Next if self.next.is_root() => needs("`next`, where the URL of the next page is in the answer"),
-            _ if self.size.is_some() != self.size_parameter.is_some() => Err(wrong(
-                "`size` and `size_parameter` belong together; one of them is missing",
-            )),
+            _ if self.size.is_some() != self.size_parameter.is_some() => {
+                Err(wrong("`size` and `size_parameter` belong together; one of them is missing"))
+            }
             _ => Ok(()),
         }
     }

@@ -107,7 +107,8 @@ mod tests {
     #[test]
     fn records_are_found_where_they_are() {
         let records = |body: &str, path: &str| {
-            Page::new(body.to_owned(), &Path::parse(path)).map(|page| page.records().map(str::to_owned).collect::<Vec<_>>())
+            Page::new(body.to_owned(), &Path::parse(path))
+                .map(|page| page.records().map(str::to_owned).collect::<Vec<_>>())
         };
         assert_eq!(records(" [ {\"a\":1} , 2 ] ", "").unwrap(), ["{\"a\":1}", "2"]);
         assert_eq!(records("{\"a\":{\"b\":[{\"c\":1}]}}", "a.b").unwrap(), ["{\"c\":1}"]);

@@ -93,7 +93,8 @@ impl Pages {
                         None => return Ok(None),
                     },
                 };
-                let Some(cursor) = cursor.and_then(scalar).filter(|cursor| !cursor.is_empty() && cursor != "false") else {
+                let Some(cursor) = cursor.and_then(scalar).filter(|cursor| !cursor.is_empty() && cursor != "false")
+                else {
                     return Ok(None);
                 };
                 self.check_new(&cursor, "leads back to a page that was read already")?;
@@ -111,9 +112,10 @@ impl Pages {
     }
 
     fn linked(&mut self, answer: &Answer, next: &str) -> Result<Url> {
-        let url = answer.url.join(next).map_err(|_| {
-            Error::new(ErrorKind::Data, "what should be the URL of the next page is none")
-        })?;
+        let url = answer
+            .url
+            .join(next)
+            .map_err(|_| Error::new(ErrorKind::Data, "what should be the URL of the next page is none"))?;
         if self.pages == 1 {
             self.seen.insert(hash(answer.url.as_str()));
         }
@@ -153,7 +155,10 @@ impl Pages {
         match self.total(page)? {
             Some(total) if total > self.received => Err(Error::new(
                 ErrorKind::Busy,
-                format!("the server tells of {total} records and gave {}: the list changed while it was read", self.received),
+                format!(
+                    "the server tells of {total} records and gave {}: the list changed while it was read",
+                    self.received
+                ),
             )
             .advise("Try again; where the list changes all the time, use a cursor, or leave `total` out.")),
             _ => Ok(()),

@@ -62,7 +62,9 @@ pub fn row(page: &Page, wanted: &SchemaRef) -> Result<RecordBatch> {
         };
         let mut column = ColumnBuilder::new(field.data_type())?;
         match value {
-            Some(value) => column.push_text(&value).map_err(|reason| internal(format!("`{}` {reason}", field.name())))?,
+            Some(value) => {
+                column.push_text(&value).map_err(|reason| internal(format!("`{}` {reason}", field.name())))?
+            }
             None => column.push_null(),
         }
         arrays.push(column.finish());

@@ -68,7 +68,8 @@ impl Parser {
             let path = path_of(stream.field_with_name(field.name()).unwrap_or(field));
             root.at(&path.0, is_told).columns.push(at);
         }
-        let columns = wanted.fields().iter().map(|field| ColumnBuilder::new(field.data_type())).collect::<Result<_>>()?;
+        let columns =
+            wanted.fields().iter().map(|field| ColumnBuilder::new(field.data_type())).collect::<Result<_>>()?;
         Ok(Self {
             root,
             columns,
@@ -158,17 +159,19 @@ impl Parser {
         let internal = |error: arrow_schema::ArrowError| Error::new(ErrorKind::Internal, error.to_string());
         let arrays: Vec<_> = self.columns.iter_mut().map(ColumnBuilder::finish).collect();
         // a bad record has NULL where it may not, until it is taken out
-        let loose: Vec<Field> = self.wanted.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
+        let loose: Vec<Field> =
+            self.wanted.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        let mut batch = RecordBatch::try_new_with_options(Arc::new(Schema::new(loose)), arrays, &options).map_err(internal)?;
+        let mut batch =
+            RecordBatch::try_new_with_options(Arc::new(Schema::new(loose)), arrays, &options).map_err(internal)?;
         if !bad.is_empty() {
             let mut keep = vec![true; rows];
             bad.into_iter().for_each(|row| keep[row] = false);
             batch = arrow_select::filter::filter_record_batch(&batch, &BooleanArray::from(keep)).map_err(internal)?;
         }
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        let batch =
-            RecordBatch::try_new_with_options(self.wanted.clone(), batch.columns().to_vec(), &options).map_err(internal)?;
+        let batch = RecordBatch::try_new_with_options(self.wanted.clone(), batch.columns().to_vec(), &options)
+            .map_err(internal)?;
         Ok((batch, std::mem::take(&mut self.rejects)))
     }
 }
@@ -282,8 +285,11 @@ mod tests {
 
     #[test]
     fn nested_values_become_columns_where_that_is_asked_for() {
-        let records =
-            [r#"{"id":1,"c":{"id":2,"a":{"z":"x"}},"m":{"k":1}}"#, r#"{"id":2,"c":null,"m":3}"#, r#"{"id":3,"l":[{"q":1}]}"#];
+        let records = [
+            r#"{"id":1,"c":{"id":2,"a":{"z":"x"}},"m":{"k":1}}"#,
+            r#"{"id":2,"c":null,"m":3}"#,
+            r#"{"id":3,"l":[{"q":1}]}"#,
+        ];
         let schema = told(Nested::Columns, &[], &records);
         let names: Vec<_> = schema.fields().iter().map(|field| field.name().as_str()).collect();
         assert_eq!(names, ["id", "c_id", "c_a_z", "m", "l"]);

@@ -144,7 +144,8 @@ impl Replay {
     }
 
     fn pages_of(&self, rows: &RecordBatch) -> Result<VecDeque<Page>> {
-        let (urls, above, bodies) = (rows.column(0).as_string::<i32>(), rows.column(2), rows.column(3).as_string::<i32>());
+        let (urls, above, bodies) =
+            (rows.column(0).as_string::<i32>(), rows.column(2), rows.column(3).as_string::<i32>());
         let numbers = rows.column(1).as_primitive::<Int64Type>();
         let above = above.as_string::<i32>();
         (0..rows.num_rows())
@@ -153,7 +154,8 @@ impl Replay {
                 page.url = urls.value(row).to_owned();
                 page.number = numbers.value(row).unsigned_abs();
                 if above.is_valid(row) {
-                    let kept = entries(above.value(row), |name, raw| page.inherited.push((name.to_owned(), raw.to_owned())));
+                    let kept =
+                        entries(above.value(row), |name, raw| page.inherited.push((name.to_owned(), raw.to_owned())));
                     kept.map_err(|reason| Error::new(ErrorKind::Data, reason))?;
                 }
                 Ok(page)

@@ -180,8 +180,11 @@ impl Remote {
 fn column_of<'a>(schema: &'a Schema, name: &str) -> Result<&'a Field> {
     schema.field_with_name(name).map_err(|_| {
         let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-        Error::new(ErrorKind::NotFound, format!("there is no column `{name}`"))
-            .advise(format!("{}Columns: {}.", did_you_mean(nearest(name, &names)), names.join(", ")))
+        Error::new(ErrorKind::NotFound, format!("there is no column `{name}`")).advise(format!(
+            "{}Columns: {}.",
+            did_you_mean(nearest(name, &names)),
+            names.join(", ")
+        ))
     })
 }
 

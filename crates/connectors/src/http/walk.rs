@@ -122,9 +122,8 @@ impl Walk {
                 };
                 let path = fill(self.endpoint.path(&self.name), &self.name, &value)?;
                 let columns = parent.columns.iter();
-                let inherited = columns.map(|(name, path)| {
-                    Ok((name.clone(), value(path)?.unwrap_or_else(|| "null".to_owned())))
-                });
+                let inherited =
+                    columns.map(|(name, path)| Ok((name.clone(), value(path)?.unwrap_or_else(|| "null".to_owned()))));
                 (path, inherited.collect::<Result<_>>()?)
             }
         };
@@ -181,7 +180,9 @@ mod tests {
         let path = |record: &str| fill("a/{id}/b/{x.y}", "e", &|path| Ok(found(path, record)?.map(str::to_owned)));
         assert_eq!(path("{\"id\":7,\"x\":{\"y\":\"u v\"}}").unwrap(), "a/7/b/u%20v");
         assert_eq!(path("{\"id\":\"../..\",\"x\":{\"y\":\"?a=b#\"}}").unwrap(), "a/..%2F../b/%3Fa%3Db%23");
-        for bad in ["{}", "{\"id\":null,\"x\":{\"y\":1}}", "{\"id\":\"..\",\"x\":{\"y\":1}}", "{\"id\":\"\",\"x\":{\"y\":1}}"] {
+        for bad in
+            ["{}", "{\"id\":null,\"x\":{\"y\":1}}", "{\"id\":\"..\",\"x\":{\"y\":1}}", "{\"id\":\"\",\"x\":{\"y\":1}}"]
+        {
             assert!(path(bad).is_err(), "{bad}");
         }
     }

@@ -103,9 +103,8 @@ impl Key {
     /// # Errors
     /// `Config`, where it is nothing in it.
     pub fn of_lag(column: &str, data_type: &DataType, lag: &str) -> Result<Self> {
-        let wrong = |what: &str| {
-            Error::new(ErrorKind::Config, format!("the lag `{lag}` of cursor `{column}` is not {what}"))
-        };
+        let wrong =
+            |what: &str| Error::new(ErrorKind::Config, format!("the lag `{lag}` of cursor `{column}` is not {what}"));
         match data_type {
             DataType::Utf8 => Err(wrong("possible: texts have no distance")),
             DataType::Float64 | DataType::Float32 => {
@@ -129,9 +128,8 @@ impl Key {
                 .advise("Read everything once with `--full-refresh`, or name the old cursor again."));
         }
         let text = from.0.get("cursor").and_then(|c| c.as_str()).ok_or_else(|| refused("has no cursor value"))?;
-        let key = Self::of_text(data_type, text).ok_or_else(|| {
-            refused(&format!("is `{text}`, which is not a value of column `{column}` as it is now"))
-        })?;
+        let key = Self::of_text(data_type, text)
+            .ok_or_else(|| refused(&format!("is `{text}`, which is not a value of column `{column}` as it is now")))?;
         Ok((key, text.to_owned()))
     }
 }

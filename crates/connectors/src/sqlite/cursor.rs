@@ -143,7 +143,6 @@ impl Cursor {
             _ => None,
         }
     }
-
 }
 
 fn not_utf8(column: &str) -> Error {

@@ -29,7 +29,8 @@ async fn every_kind_of_credentials_is_sent_where_it_belongs() {
     ];
     for (auth, header, value) in cases {
         let server = Server::new(|_| Reply::json(&json!([{ "id": 1 }]))).await;
-        let settings = json!({ "auth": auth, "headers": { "X-Tenant": "t" }, "query": { "v": "2" }, "endpoints": items() });
+        let settings =
+            json!({ "auth": auth, "headers": { "X-Tenant": "t" }, "query": { "v": "2" }, "endpoints": items() });
         ids(source(&server, settings).as_ref(), "items").await.unwrap();
         let asked = server.asked().remove(0);
         assert_eq!(asked.headers[header], value, "{auth}");
@@ -47,7 +48,9 @@ async fn a_key_in_the_query_is_on_every_page_and_in_no_error() {
         assert_eq!(asked.query["api_key"], SECRET);
         match asked.number("page") {
             // a server that repeats the key in the next URL
-            None => Reply::json(&json!({ "data": [{ "id": 1 }], "next": "/items?page=2&api_key=geheim%2F7%2Bf3a9%3D%3D" })),
+            None => {
+                Reply::json(&json!({ "data": [{ "id": 1 }], "next": "/items?page=2&api_key=geheim%2F7%2Bf3a9%3D%3D" }))
+            }
             Some(_) => Reply::status(400, format!("bad key {SECRET} in geheim%2F7%2Bf3a9%3D%3D")),
         }
     })
@@ -76,17 +79,25 @@ async fn with_tokens(good_for: usize) -> (Server, Server) {
     let used = Arc::new(AtomicUsize::new(0));
     let (count, spent) = (given.clone(), used.clone());
     let tokens = Server::new(move |asked| {
-        let form: std::collections::BTreeMap<_, _> = url::form_urlencoded::parse(asked.body.as_bytes()).into_owned().collect();
+        let form: std::collections::BTreeMap<_, _> =
+            url::form_urlencoded::parse(asked.body.as_bytes()).into_owned().collect();
         let number = count.fetch_add(1, Ordering::SeqCst) + 1;
         spent.store(0, Ordering::SeqCst);
         let is_known = match form["grant_type"].as_str() {
-            "client_credentials" => asked.headers.get("authorization").is_some_and(|sent| sent == "Basic YXBwOmdlaGVpbS83K2YzYTk9PQ=="),
+            "client_credentials" => {
+                asked.headers.get("authorization").is_some_and(|sent| sent == "Basic YXBwOmdlaGVpbS83K2YzYTk9PQ==")
+            }
             // each refresh token is good for one time
-            "refresh_token" => form["refresh_token"] == if number == 1 { SECRET.to_owned() } else { format!("refresh-{}", number - 1) },
+            "refresh_token" => {
+                form["refresh_token"] == if number == 1 { SECRET.to_owned() } else { format!("refresh-{}", number - 1) }
+            }
             _ => false,
         };
         if !is_known || asked.method != "POST" {
-            return Reply::status(400, json!({ "error": "invalid_grant", "error_description": asked.body }).to_string());
+            return Reply::status(
+                400,
+                json!({ "error": "invalid_grant", "error_description": asked.body }).to_string(),
+            );
         }
         Reply::json(&json!({
             "access_token": format!("token-{number}"), "expires_in": 3600, "refresh_token": format!("refresh-{number}")

@@ -148,7 +148,8 @@ async fn a_reader_that_is_dropped_ends_the_requests() {
         Reply::json(&json!([{ "id": page, "text": "x".repeat(100_000) }]))
     })
     .await;
-    let endpoints = json!({ "items": { "columns": { "id": "int64", "text": "text" }, "pagination": { "type": "page" } } });
+    let endpoints =
+        json!({ "items": { "columns": { "id": "int64", "text": "text" }, "pagination": { "type": "page" } } });
     let source = source(&server, json!({ "endpoints": endpoints }));
     let stream = super::stream(source.as_ref(), "items").await.unwrap();
     let request = levada_core::source::ReadRequest {

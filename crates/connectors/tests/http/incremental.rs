@@ -75,7 +75,8 @@ async fn what_is_new_is_asked_for_by_the_last_value() {
     let ids: Vec<_> = rows.iter().map(|row| row[0].as_deref().unwrap()).collect();
     assert_eq!(ids, ["24", "3", "4"], "the last value is asked for again");
     assert_eq!(second.unwrap().0["cursor"], "2026-03-01T11:04:00Z");
-    let since: Vec<_> = server.asked().into_iter().filter_map(|mut asked| asked.query.remove("updated_since")).collect();
+    let since: Vec<_> =
+        server.asked().into_iter().filter_map(|mut asked| asked.query.remove("updated_since")).collect();
     assert_eq!(since, ["2026-03-01T10:24:00Z", "2026-03-01T10:24:00Z"]);
 }
 
@@ -101,7 +102,8 @@ async fn a_value_is_written_as_the_api_wants_it() {
             mark_overlap: false,
         };
         read(source.as_ref(), "orders", mode).await.unwrap();
-        let since: Vec<_> = server.asked().into_iter().filter_map(|mut asked| asked.query.remove("updated_since")).collect();
+        let since: Vec<_> =
+            server.asked().into_iter().filter_map(|mut asked| asked.query.remove("updated_since")).collect();
         assert!(since.iter().all(|since| since == wanted), "{format}: {since:?}");
         assert!(!since.is_empty(), "{format}");
     }
@@ -155,8 +157,11 @@ async fn a_read_that_breaks_tells_how_far_it_came_only_where_that_is_certain() {
         _ => Reply::status(502, ""),
     })
     .await;
-    let lying = source(&liar, json!({ "retries": 0, "pagination": { "type": "page" }, "sample": 1,
-        "endpoints": { "orders": { "incremental": by_time() } } }));
+    let lying = source(
+        &liar,
+        json!({ "retries": 0, "pagination": { "type": "page" }, "sample": 1,
+        "endpoints": { "orders": { "incremental": by_time() } } }),
+    );
     assert_eq!(broken(lying.as_ref(), start()).await.position(), None);
 }
 
@@ -168,7 +173,10 @@ async fn loads_that_fail_and_are_killed_end_equal_to_the_source_without_duplicat
     let source = source(&server, settings(by_time()));
     let memory = Memory::new();
     let destination = levada_core::connector::Connection::destination(Arc::new(memory.clone())).unwrap();
-    let merge = |from_position: Option<Position>| Job { read: from("updated_at", from_position), ..Job::new(None, "orders").merge(&["id"]) };
+    let merge = |from_position: Option<Position>| Job {
+        read: from("updated_at", from_position),
+        ..Job::new(None, "orders").merge(&["id"])
+    };
     let info = stream(source.as_ref(), "orders").await.unwrap();
     let first = pump::pump(source.as_ref(), &info, destination.as_ref(), &merge(None)).await.unwrap();
     shop.change(10..40, 11);

@@ -55,8 +55,7 @@ async fn a_total_spares_the_last_request() {
 
 #[tokio::test]
 async fn a_cursor_is_sent_back_and_an_empty_page_is_no_end() {
-    let endpoint =
-        json!({ "records": "data.items", "query": { "sort": "a b&c" }, "pagination": { "type": "cursor", "next": "data.next" } });
+    let endpoint = json!({ "records": "data.items", "query": { "sort": "a b&c" }, "pagination": { "type": "cursor", "next": "data.next" } });
     let asked = all(endpoint, |asked| {
         let cursor = asked.query.get("cursor").map_or("start/0", String::as_str);
         let at: usize = cursor.rsplit('/').next().unwrap().parse().unwrap();
@@ -152,7 +151,8 @@ async fn the_next_page_stays_on_the_hosts_of_the_connection() {
     let other = Server::new(|_| Reply::json(&json!({ "data": [{ "id": 1 }] }))).await;
     let next = format!("{}/items?from=9", other.url());
     let server = Server::new(move |_| Reply::json(&json!({ "data": [{ "id": 0 }], "next": next }))).await;
-    let endpoint = json!({ "records": "data", "pagination": { "type": "next", "next": "next" }, "columns": { "id": "int64" } });
+    let endpoint =
+        json!({ "records": "data", "pagination": { "type": "next", "next": "next" }, "columns": { "id": "int64" } });
     let auth = json!({ "type": "bearer", "token": "geheim-1234" });
     let settings = json!({ "endpoints": { "items": endpoint }, "auth": auth });
     let error = read(source(&server, settings.clone()).as_ref(), "items", ReadMode::Full).await.unwrap_err();

@@ -31,7 +31,9 @@ const ORDER: &str = r#"{ "id": "a/1", "n":12345678901234567890123, "x": {"y": [1
 
 async fn api() -> Server {
     Server::new(|asked| match (asked.path.as_str(), asked.query.get("page").map(String::as_str)) {
-        ("/orders", Some("1")) => Reply::status(200, format!("{{\n  \"data\": [{ORDER},\t{{\"id\": \"b\", \"n\": 7}} ] }}")),
+        ("/orders", Some("1")) => {
+            Reply::status(200, format!("{{\n  \"data\": [{ORDER},\t{{\"id\": \"b\", \"n\": 7}} ] }}"))
+        }
         ("/orders", Some("2")) => Reply::json(&json!({ "data": [{ "id": "c", "n": 9 }] })),
         ("/orders", _) => Reply::json(&json!({ "data": [] })),
         (path, _) => Reply::json(&json!([{ "of": path, "q": 1.5 }])),
@@ -113,7 +115,10 @@ async fn a_raw_stream_asks_only_for_what_is_new() {
     assert_eq!(first.as_ref().unwrap().0["cursor"], "5");
     is_later.store(true, Ordering::SeqCst);
     let (rows, second) = read(source.as_ref(), "raw:orders", mode(first)).await.unwrap();
-    assert_eq!(rows[0][4].as_deref(), Some(r#"{"data":[{"id":5,"n":5},{"id":6,"n":6},{"id":7,"n":7},{"id":8,"n":8}]}"#));
+    assert_eq!(
+        rows[0][4].as_deref(),
+        Some(r#"{"data":[{"id":5,"n":5},{"id":6,"n":6},{"id":7,"n":7},{"id":8,"n":8}]}"#)
+    );
     assert_eq!(second.unwrap().0["cursor"], "8");
     let error = read(source.as_ref(), "raw:orders", from("fetched_at", None)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);

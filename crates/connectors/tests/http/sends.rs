@@ -34,7 +34,14 @@ fn schema() -> SchemaRef {
 async fn load(destination: &dyn Destination, count: i64) -> Result<Outcome, Error> {
     let job = Job::new(None, "orders").write(WriteMode::Append);
     let rows: Vec<_> = (0..count)
-        .map(|id| row(&[Some(&(9_007_199_254_740_993 + id).to_string()), Some("0.10"), Some("2026-01-01T00:00:00Z"), Some("{\"a\":1.0}")]))
+        .map(|id| {
+            row(&[
+                Some(&(9_007_199_254_740_993 + id).to_string()),
+                Some("0.10"),
+                Some("2026-01-01T00:00:00Z"),
+                Some("{\"a\":1.0}"),
+            ])
+        })
         .collect();
     pump::load(destination, &job, &schema(), &[rows::batch(&schema(), &rows)]).await
 }

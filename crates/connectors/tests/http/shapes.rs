@@ -58,7 +58,10 @@ async fn records_that_do_not_fit_are_rejected_with_the_page_they_came_from() {
     let rejects: Vec<_> = batches.iter().flat_map(|batch| &batch.rejects).collect();
     assert_eq!(batches.iter().map(|batch| batch.rows()).sum::<u64>(), 1);
     assert_eq!(rejects.len(), 3, "{rejects:?}");
-    assert!(rejects.iter().all(|reject| reject.reason.starts_with(&format!("{}/items: ", server.url()))), "{rejects:?}");
+    assert!(
+        rejects.iter().all(|reject| reject.reason.starts_with(&format!("{}/items: ", server.url()))),
+        "{rejects:?}"
+    );
     assert!(rejects[1].reason.contains("`late`") && rejects[2].row == r#"{"record":"7"}"#, "{rejects:?}");
 }
 
@@ -116,7 +119,8 @@ async fn records_below_others_carry_what_they_belong_to() {
     let server = shops().await;
     let source = source(&server, below(true));
     let (orders, _) = read(source.as_ref(), "orders", ReadMode::Full).await.unwrap();
-    let told: Vec<String> = orders.iter().map(|row| row.iter().flatten().cloned().collect::<Vec<_>>().join("|")).collect();
+    let told: Vec<String> =
+        orders.iter().map(|row| row.iter().flatten().cloned().collect::<Vec<_>>().join("|")).collect();
     assert_eq!(told, ["a%20b-1|1|a b", "a%20b-2|2|a b", "c%2Fd-1|1|c/d", "c%2Fd-2|2|c/d"]);
     let lines = stream(source.as_ref(), "lines").await.unwrap();
     let names: Vec<_> = lines.schema.fields().iter().map(|field| field.name().as_str()).collect();
