@@ -183,7 +183,8 @@ impl Credentials {
     /// The tokens of the moment, which are secrets too.
     pub async fn tokens(&self) -> Vec<Secret> {
         let tokens = self.token.lock().await;
-        tokens.access.iter().map(|(token, _)| token.clone()).chain(tokens.refresh.clone()).collect()
+        let all = tokens.access.iter().map(|(token, _)| token.clone()).chain(tokens.refresh.clone());
+        all.filter(|token| !token.is_empty()).collect()
     }
 
     async fn access_token(&self, out: &Outgoing) -> Result<Secret> {

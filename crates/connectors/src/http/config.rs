@@ -157,6 +157,7 @@ impl Settings {
         }
         let settings: Self = serde_json::from_value(Value::Object(map)).map_err(|error| {
             wrong(format!("the settings of the http connection are not valid: {}", hide.text(&error.to_string())))
+                .advise("`levada schema` shows what is allowed; texts that look like numbers stand in quotes.")
         })?;
         settings.check()?;
         Ok(settings)

@@ -21,6 +21,7 @@ use url::Url;
 use super::client::Sent;
 use super::config::wrong;
 use super::endpoint::{RECORD, RECORDS, WriteTo};
+use super::pagination::found;
 use super::path::Path;
 use super::walk::{fill, with_query};
 use super::{Api, Remote};
@@ -52,7 +53,7 @@ impl Destination for Remote {
     }
 
     fn plan<'a>(&'a self, spec: &'a LoadSpec) -> BoxFuture<'a, Result<LoadPlan>> {
-        Box::pin(async { self.planned(spec) })
+        Box::pin(async move { self.planned(spec) })
     }
 
     fn committed<'a>(&'a self, _key: &'a StreamKey) -> BoxFuture<'a, Result<Option<Commit>>> {
@@ -142,7 +143,7 @@ struct Sends {
 impl Load for Sends {
     fn writers(&mut self) -> BoxFuture<'_, Result<Vec<Box<dyn Writer>>>> {
         let sending = self.sending.take();
-        Box::pin(async { Ok(sending.into_iter().map(|sending| Box::new(sending) as Box<dyn Writer>).collect()) })
+        Box::pin(async move { Ok(sending.into_iter().map(|sending| Box::new(sending) as Box<dyn Writer>).collect()) })
     }
 
     fn commit<'a>(&'a mut self, end: LoadEnd) -> BoxFuture<'a, Result<Durable>> {
@@ -200,7 +201,11 @@ impl Sending {
         };
         let key = self.idempotency_key(&url, &body);
         let header = self.write_to.idempotency_header.as_str();
-        let sent = Sent { method: self.write_to.method.method(), body: Some(&body), key: Some((header, &key)) };
+        let sent = Sent {
+            method: self.write_to.method.method(),
+            body: Some(body.as_str()),
+            key: Some((header, key.as_str())),
+        };
         self.number += 1;
         self.api.client.send(&url, &sent).await.at(format!("endpoint `{}`", self.target))
     }
@@ -208,7 +213,7 @@ impl Sending {
     fn url(&self, records: &[String]) -> Result<Url> {
         let path = self.write_to.path.as_deref().unwrap_or(&self.target).trim_start_matches('/');
         let first = records.first().map_or("{}", String::as_str);
-        let value = |path: &Path| Ok(super::pagination::found(path, first)?.map(str::to_owned));
+        let value = |path: &Path| -> Result<Option<String>> { Ok(found(path, first)?.map(str::to_owned)) };
         let url = self.api.url(&fill(path, &self.target, &value)?)?;
         Ok(with_query(&url, self.api.settings.query.iter()))
     }

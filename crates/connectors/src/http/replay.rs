@@ -104,9 +104,15 @@ impl Replay {
         })?;
         let columns: Vec<Field> = [raw::URL, raw::PAGE, raw::ABOVE, raw::BODY]
             .into_iter()
-            .map(|column| {
-                stream.schema.field_with_name(column).cloned().map_err(|_| {
-                    wrong(format!("`{table}` has no column `{column}`: it does not hold stored answers")).at("`replay`")
+            .map(|name| {
+                let told = raw::columns().into_iter().find(|field| field.name() == name);
+                let there = stream.schema.field_with_name(name).ok().zip(told).map(|(there, told)| {
+                    let can_be = stream.typed_by_request || there.data_type() == told.data_type();
+                    can_be.then(|| there.clone().with_data_type(told.data_type().clone()))
+                });
+                there.flatten().ok_or_else(|| {
+                    wrong(format!("`{table}` has no such column `{name}`: it does not hold stored answers"))
+                        .at("`replay`")
                 })
             })
             .collect::<Result<_>>()?;

@@ -19,7 +19,7 @@ use super::records::Parser;
 use super::replay::Feed;
 use super::{Remote, discover, raw};
 use crate::kit::ahead::{Giver, Taker, ahead};
-use crate::kit::order;
+use crate::kit::order::{self, Key};
 
 /// Batches that wait between the task and its reader.
 const BATCHES_AHEAD: usize = 2;
@@ -31,8 +31,9 @@ impl Source for Remote {
         Box::pin(discover::streams(&self.api, selector))
     }
 
-    fn check_cursor(&self, column: &Field, _lag: Option<&str>) -> Result<()> {
-        order::check(column)
+    fn check_cursor(&self, column: &Field, lag: Option<&str>) -> Result<()> {
+        order::check(column)?;
+        lag.map_or(Ok(()), |lag| Key::of_lag(column.name(), column.data_type(), lag).map(drop))
     }
 
     fn read<'a>(&'a self, request: ReadRequest) -> BoxFuture<'a, Result<Extract>> {
