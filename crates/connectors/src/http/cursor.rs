@@ -18,6 +18,8 @@ use crate::kit::order::{self, Key};
 
 /// The most records that may be held back.
 const HELD_ROWS_MAX: usize = 200_000;
+/// The most bytes of them.
+const HELD_BYTES_MAX: usize = 64_000_000;
 
 /// An incremental read that is under way.
 pub struct Cursor {
@@ -121,10 +123,14 @@ impl Cursor {
             // for the rejects that go with it
             released.push(marked(none, false)?);
         }
-        if self.held.iter().map(|held| held.rows.num_rows()).sum::<usize>() > HELD_ROWS_MAX {
+        let held = |of: fn(&RecordBatch) -> usize| self.held.iter().map(|held| of(&held.rows)).sum::<usize>();
+        if held(RecordBatch::num_rows) > HELD_ROWS_MAX || held(RecordBatch::get_array_memory_size) > HELD_BYTES_MAX {
             return Err(Error::new(
                 ErrorKind::Refused,
-                format!("more than {HELD_ROWS_MAX} records lie within the lag window at the end of the cursor"),
+                format!(
+                    "more than {HELD_ROWS_MAX} records or {} MB lie within the lag window at the end of the cursor",
+                    HELD_BYTES_MAX / 1_000_000
+                ),
             )
             .advise("Use `write: merge` with a key, a finer cursor column, or a shorter `lag`."));
         }

@@ -1,12 +1,17 @@
 //! One answer of a list: its text, where in it the records are, and what they inherit from the records they belong to.
 
+use std::fmt;
 use std::ops::Range;
 
 use levada_core::error::{Error, ErrorKind, Result};
+use serde::de::{Deserializer as _, Error as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::pagination::found;
 use super::path::Path;
+
+/// The most records of one page; each takes some room beside its text.
+const RECORDS_MAX: usize = 1_000_000;
 
 /// A page of records.
 pub struct Page {
@@ -35,9 +40,10 @@ impl Page {
             Some((_, Some(b'n'))) => {}
             Some((text, Some(b'{'))) => ranges.push(range_in(&body, text)),
             Some((text, Some(b'['))) => {
-                let items: Vec<&RawValue> = serde_json::from_str(text)
-                    .map_err(|error| Error::new(ErrorKind::Data, format!("the records cannot be read: {error}")))?;
-                ranges.extend(items.into_iter().map(|item| range_in(&body, item.get())));
+                let take = |item: &str| ranges.push(range_in(&body, item));
+                let mut reading = serde_json::Deserializer::from_str(text);
+                let outcome = reading.deserialize_seq(Items(take));
+                outcome.map_err(|error| Error::new(ErrorKind::Data, format!("the records cannot be read: {error}")))?;
             }
             // an error that a server tells with a status of success must not pass for an empty list
             None | Some(_) => {
@@ -90,6 +96,29 @@ impl Page {
             return Ok(None);
         }
         found(path, &self.body)
+    }
+}
+
+/// Hands over the items of an array, as they are written.
+struct Items<F>(F);
+
+impl<'de, F: FnMut(&'de str)> Visitor<'de> for Items<F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of records")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
+        let mut count = 0;
+        while let Some(item) = items.next_element::<&'de RawValue>()? {
+            count += 1;
+            if count > RECORDS_MAX {
+                return Err(A::Error::custom(format!("a page has more than {RECORDS_MAX} of them")));
+            }
+            (self.0)(item.get());
+        }
+        Ok(())
     }
 }
 

@@ -83,7 +83,7 @@ impl Parser {
         })
     }
 
-    /// How many bytes of JSON were taken since the last batch.
+    /// About how many bytes were taken since the last batch.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
@@ -95,7 +95,8 @@ impl Parser {
 
     /// Takes one record, with the columns that it has from above; `place` says where it came from.
     pub fn push(&mut self, record: &str, above: &[(String, String)], place: &str) {
-        self.bytes += record.len();
+        // each column takes some room, whatever the record says
+        self.bytes += record.len() + 8 * self.columns.len();
         let mut values: Vec<Option<&str>> = vec![None; self.columns.len()];
         if let Err(reason) = self.root.collect(record, &mut values) {
             return self.reject(record, None, &reason, place);
