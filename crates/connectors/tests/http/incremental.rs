@@ -50,6 +50,7 @@ async fn serve(shop: &Shop, is_down: &Arc<AtomicBool>) -> Server {
 fn settings(incremental: Value) -> Value {
     json!({
         "retries": 1,
+        "sample": 5,
         "pagination": { "type": "page" },
         "endpoints": { "orders": { "key": ["id"], "incremental": incremental } }
     })
@@ -186,6 +187,7 @@ async fn loads_that_fail_and_are_killed_end_equal_to_the_source_without_duplicat
     // one that is dropped in the middle
     let (from_position, other) = (first.position.clone(), super::source(&server, settings(by_time())));
     is_down.store(false, Ordering::SeqCst);
+    server.take();
     let killed = tokio::spawn({
         let (info, job, destination) = (info.clone(), merge(from_position.clone()), destination.clone());
         async move { pump::pump(other.as_ref(), &info, destination.as_ref(), &job).await.map(drop) }
