@@ -207,7 +207,7 @@ impl Credentials {
         Ok(token)
     }
 
-    async fn ask(&self, tokens: &Tokens, out: &Outgoing) -> Result<Value> {
+    fn token_request(&self, tokens: &Tokens, out: &Outgoing) -> Result<RequestBuilder> {
         let auth = &self.auth;
         let url = token_url(auth.token_url.as_deref().unwrap_or_default())?;
         let mut form = url::form_urlencoded::Serializer::new(String::new());
@@ -234,7 +234,12 @@ impl Credentials {
         }
         let request =
             request.header("content-type", "application/x-www-form-urlencoded").header("accept", "application/json");
-        let response = request.body(form.finish()).send().await.map_err(failure)?;
+        Ok(request.body(form.finish()))
+    }
+
+    async fn ask(&self, tokens: &Tokens, out: &Outgoing) -> Result<Value> {
+        let request = self.token_request(tokens, out)?;
+        let response = request.send().await.map_err(failure)?;
         let status = response.status();
         let body = super::client::body_of(response, TOKEN_ANSWER_BYTES_MAX).await?;
         let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
