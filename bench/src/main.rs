@@ -112,7 +112,7 @@ fn kept<'a>(old: &'a str, part: &str) -> &'a str {
 
 /// The part on loads, and whether all of them could be measured.
 fn loads(options: &Options, places: &Places) -> Result<(String, bool)> {
-    let jobs: Vec<Job> = jobs::all(places).into_iter().filter(|job| job.name.contains(&options.only)).collect();
+    let jobs: Vec<Job> = jobs::all(places)?.into_iter().filter(|job| job.name.contains(&options.only)).collect();
     say(&format!("preparing TPC-H lineitem at scale {}", options.scale));
     let rows = lineitem::prepare(places, options.scale)?;
     let mut outcomes = Vec::new();

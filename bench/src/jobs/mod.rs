@@ -4,10 +4,12 @@ mod files;
 mod mariadb;
 mod merge;
 mod postgres;
+mod rest;
 mod start_up;
 
 pub use start_up::{StartUp, start_up};
 
+use crate::Result;
 use crate::job::{Check, Step};
 use crate::job::{Job, Side};
 use crate::lineitem::COLUMNS;
@@ -15,12 +17,16 @@ use crate::measure::Invocation;
 use crate::places::{OTHER, Places};
 
 /// Every job, in the order of the report.
-pub fn all(places: &Places) -> Vec<Job> {
+///
+/// # Errors
+/// If what a job needs cannot be had.
+pub fn all(places: &Places) -> Result<Vec<Job>> {
     let mut jobs = postgres::jobs(places);
     jobs.extend(files::jobs(places));
     jobs.extend(mariadb::jobs(places));
     jobs.push(merge::job(places));
-    jobs
+    jobs.push(rest::job(places)?);
+    Ok(jobs)
 }
 
 /// What most jobs from files are compared with: `psql \copy` of the CSV file into an empty table.

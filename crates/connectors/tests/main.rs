@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::type_complexity)]
 
 mod files;
+mod http;
 mod mysql;
 mod pages;
 mod postgres;

@@ -11,6 +11,7 @@ pub mod destination;
 pub mod error;
 pub mod id;
 pub mod naming;
+pub mod network;
 pub mod position;
 pub mod redact;
 pub mod rows;

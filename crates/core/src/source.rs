@@ -41,6 +41,12 @@ pub trait Reader: Send {
     /// [`OVERLAP_COLUMN`] last where it was asked for. After an error the reader is not used again; an error of an
     /// incremental read may tell how far all readers together have come ([`crate::error::Error::position`]).
     fn next(&mut self) -> BoxFuture<'_, Result<Option<Batch>>>;
+
+    /// Where the stream stands now that this reader has ended, for sources that learn it by reading; it counts in place of
+    /// [`Extract::position`].
+    fn position(&self) -> Option<Position> {
+        None
+    }
 }
 
 /// Name of the extra boolean column that marks rows which a later incremental read will see again.
@@ -110,7 +116,8 @@ pub enum ReadMode {
 pub struct Extract {
     /// The readers, at least one.
     pub readers: Vec<Box<dyn Reader>>,
-    /// Where the stream stands once all readers have ended; `None` in a full read of a stream without positions.
+    /// Where the stream stands once all readers have ended; `None` in a full read of a stream without positions, and where
+    /// a reader tells it at its end ([`Reader::position`]).
     pub position: Option<Position>,
     /// What the user should know, as sentences (for instance rows without a cursor value).
     pub warnings: Vec<String>,

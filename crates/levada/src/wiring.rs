@@ -1,13 +1,18 @@
 //! Where the parts meet: the connectors of this build, the TLS provider, and the runtime.
 
+use std::sync::Arc;
+
 use levada_core::connector::Registry;
 use levada_core::error::{Error, ErrorKind, Result};
+use levada_core::network::Guard;
 use levada_server::ui::Ui;
 use tokio::runtime::{Builder, Runtime};
 
-/// Every connector of this build.
+/// Every connector of this build, within the network rules of this process. Where those are wrong, which is told to whoever
+/// starts work, no connector gets anywhere by them.
 pub fn registry() -> Registry {
-    levada_connectors::registry()
+    let guard = crate::service::network().map_or_else(|_| Arc::new(Guard::closed()), |network| network.guard());
+    levada_connectors::registry_within(guard)
 }
 
 /// The runtime that connections need.

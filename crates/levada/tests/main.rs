@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod api;
+mod api_to_warehouse;
 mod bad_input;
 mod canary;
 mod cluster;

@@ -146,15 +146,17 @@ pub async fn read(
                 while let Some(batch) = reader.next().await? {
                     batches.push(batch);
                 }
-                Ok::<_, levada_core::error::Error>(batches)
+                Ok::<_, levada_core::error::Error>((batches, reader.position()))
             })
         })
         .collect();
-    let mut batches = Vec::new();
+    let (mut batches, mut position) = (Vec::new(), extract.position);
     for task in tasks {
-        batches.extend(task.await.expect("a reader panicked")?);
+        let (read, at) = task.await.expect("a reader panicked")?;
+        batches.extend(read);
+        position = at.or(position);
     }
-    Ok((batches, extract.position))
+    Ok((batches, position))
 }
 
 /// The load spec of a job against the destination as it is now.

@@ -28,6 +28,7 @@ use levada_core::source::Source;
 use serde_json::Value;
 use url::Url;
 
+pub(crate) use format::{cells, json, values};
 use settings::{Root, Settings};
 
 /// The connector for files.

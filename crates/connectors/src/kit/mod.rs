@@ -1,6 +1,7 @@
 //! What connectors share.
 
 pub mod ahead;
+pub mod order;
 pub mod query;
 pub mod rows;
 pub mod state;

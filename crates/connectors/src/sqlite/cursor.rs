@@ -6,24 +6,12 @@ use arrow_schema::{DataType, Field};
 use levada_core::builder::ColumnBuilder;
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::position::Position;
-use levada_core::schema::{Logical, no_cursor};
 use levada_core::text;
 use rusqlite::Connection;
 use rusqlite::types::{Value, ValueRef};
-use serde_json::json;
 
 use super::{decode, error, quote};
-
-/// The place of a value in its column's order.
-#[derive(Debug, Clone, PartialEq, PartialOrd)]
-pub enum Key {
-    /// Whole numbers, decimals at the column's scale, and times in nanoseconds.
-    Exact(i256),
-    /// Floats.
-    Float(f64),
-    /// Texts by their bytes.
-    Text(String),
-}
+use crate::kit::order::{self, Key};
 
 /// An incremental read, resolved against the snapshot.
 pub struct Cursor {
@@ -35,20 +23,6 @@ pub struct Cursor {
     mark_from: Option<Key>,
     /// Where the stream stands after this read.
     pub position: Option<Position>,
-}
-
-/// Whether the values of a column have an order.
-///
-/// # Errors
-/// `Config`, naming the column.
-pub fn check(field: &Field) -> Result<()> {
-    use DataType as T;
-    let ordered = match (field.data_type(), Logical::of(field)) {
-        (T::Utf8, logical) => matches!(logical, None | Some(Logical::Enum)),
-        (T::Boolean | T::Binary | T::FixedSizeBinary(_), _) => false,
-        _ => true,
-    };
-    if ordered { Ok(()) } else { Err(no_cursor(field)) }
 }
 
 impl Cursor {
@@ -67,32 +41,21 @@ impl Cursor {
             mark_from: None,
             position: from.cloned(),
         };
-        check(field)?;
-        let lag = lag.map(|lag| cursor.lag(lag)).transpose()?;
-        let last = from.map(|from| cursor.last(from)).transpose()?;
-        cursor.low = last.as_ref().map(|last| minus(last, lag.as_ref()));
+        order::check(field)?;
+        let lag = lag.map(|lag| Key::of_lag(field.name(), field.data_type(), lag)).transpose()?;
+        let last = from.map(|from| Key::of_position(field.name(), field.data_type(), from)).transpose()?;
+        let last = last.map(|(key, _)| key);
+        cursor.low = last.as_ref().map(|last| last.minus(lag.as_ref()));
         let high = cursor.greatest(connection, table)?;
         let mut top = last.clone();
         if let Some((key, text)) = high
             && last.is_none_or(|last| key > last)
         {
-            cursor.position = Some(Position(json!({ "cursor": text, "column": cursor.column })));
+            cursor.position = Some(order::position(&cursor.column, &text));
             top = Some(key);
         }
-        cursor.mark_from = top.map(|top| minus(&top, lag.as_ref()));
+        cursor.mark_from = top.map(|top| top.minus(lag.as_ref()));
         Ok(cursor)
-    }
-
-    fn last(&self, from: &Position) -> Result<Key> {
-        let refused = |reason: &str| Error::new(ErrorKind::Refused, format!("the stored position {reason}"));
-        if from.0.get("column").and_then(|c| c.as_str()).is_some_and(|column| column != self.column) {
-            return Err(refused(&format!("is of another cursor column than `{}`", self.column))
-                .advise("Read everything once with `--full-refresh`, or name the old cursor again."));
-        }
-        let text = from.0.get("cursor").and_then(|c| c.as_str()).ok_or_else(|| refused("has no cursor value"))?;
-        key_of_text(&self.data_type, text).ok_or_else(|| {
-            refused(&format!("is `{text}`, which is not a value of column `{}` as it is now", self.column))
-        })
     }
 
     /// Whether SQLite's own comparison is the column's order.
@@ -173,83 +136,15 @@ impl Cursor {
             (DataType::Float64 | DataType::Float32, ValueRef::Integer(value)) => Some(Key::Float(value as f64)),
             (t, ValueRef::Integer(value)) if t.is_integer() => Some(Key::Exact(i256::from(value))),
             (DataType::Decimal128(..) | DataType::Decimal256(..), ValueRef::Integer(_) | ValueRef::Real(_)) => {
-                key_of_text(&self.data_type, &decode::shown(value)?)
+                Key::of_text(&self.data_type, &decode::shown(value)?)
             }
             (t, ValueRef::Text(_)) if t.is_integer() && *t != DataType::UInt64 => None,
-            (t, ValueRef::Text(bytes)) => key_of_text(t, std::str::from_utf8(bytes).ok()?),
+            (t, ValueRef::Text(bytes)) => Key::of_text(t, std::str::from_utf8(bytes).ok()?),
             _ => None,
         }
-    }
-
-    fn lag(&self, lag: &str) -> Result<Key> {
-        let wrong = |what: &str| {
-            Error::new(ErrorKind::Config, format!("the lag `{lag}` of cursor `{}` is not {what}", self.column))
-        };
-        let key = match &self.data_type {
-            DataType::Utf8 => return Err(wrong("possible: texts have no distance")),
-            DataType::Float64 | DataType::Float32 => {
-                lag.parse().ok().filter(|lag: &f64| *lag >= 0.0).map(Key::Float).ok_or_else(|| wrong("a number"))?
-            }
-            t if t.is_temporal() => {
-                duration_ns(lag).map(Key::Exact).ok_or_else(|| wrong("a duration such as `5m`, `2h` or `1d`"))?
-            }
-            t => key_of_text(t, lag).ok_or_else(|| wrong("a number that the column could hold"))?,
-        };
-        Ok(key)
     }
 }
 
 fn not_utf8(column: &str) -> Error {
     Error::new(ErrorKind::Data, format!("the greatest value of cursor `{column}` is not UTF-8"))
-}
-
-fn minus(key: &Key, lag: Option<&Key>) -> Key {
-    match (key, lag) {
-        (Key::Exact(key), Some(Key::Exact(lag))) => Key::Exact(key.wrapping_sub(*lag)),
-        (Key::Float(key), Some(Key::Float(lag))) => Key::Float(key - lag),
-        (key, _) => key.clone(),
-    }
-}
-
-/// The key of a value written as text.
-fn key_of_text(data_type: &DataType, value: &str) -> Option<Key> {
-    let exact = |number: i128| Some(Key::Exact(i256::from_i128(number)));
-    match data_type {
-        DataType::Utf8 => Some(Key::Text(value.to_owned())),
-        DataType::Float64 | DataType::Float32 => value.parse().ok().map(Key::Float),
-        DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) => {
-            let (negative, mut digits, has) = text::parse_decimal(value)?;
-            let zeros = usize::try_from(i32::from(*scale) - has).ok()?;
-            digits.extend(std::iter::repeat_n('0', zeros));
-            let number = i256::from_string(&digits)?;
-            Some(Key::Exact(if negative { number.wrapping_neg() } else { number }))
-        }
-        DataType::Date32 | DataType::Timestamp(..) => match text::parse_date(value) {
-            Some(days) => exact(i128::from(days) * 86_400_000_000_000),
-            None => {
-                let (seconds, nanos, _) = text::parse_timestamp(value)?;
-                exact(i128::from(seconds) * 1_000_000_000 + i128::from(nanos))
-            }
-        },
-        DataType::Time64(_) => exact(i128::from(text::parse_time(value)?)),
-        DataType::Duration(_) => exact(i128::from(text::parse_duration(value)?) * 1000),
-        _ => exact(value.parse().ok()?),
-    }
-}
-
-fn duration_ns(lag: &str) -> Option<i256> {
-    let lag = lag.trim();
-    let unit_at = lag.find(|c: char| !c.is_ascii_digit())?;
-    let number: i128 = lag[..unit_at].parse().ok()?;
-    let unit: i128 = match &lag[unit_at..] {
-        "us" => 1_000,
-        "ms" => 1_000_000,
-        "s" => 1_000_000_000,
-        "m" => 60_000_000_000,
-        "h" => 3_600_000_000_000,
-        "d" => 86_400_000_000_000,
-        "w" => 604_800_000_000_000,
-        _ => return None,
-    };
-    number.checked_mul(unit).map(i256::from_i128)
 }

@@ -13,10 +13,11 @@ use levada_core::source::{Extract, OVERLAP_COLUMN, ReadMode, ReadRequest, Reader
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, Rows};
 
-use super::cursor::{self, Cursor};
+use super::cursor::Cursor;
 use super::snapshot::{self, Ranges};
 use super::{File, decode, discover, error, quote, types};
 use crate::kit::ahead::{Giver, Taker, ahead};
+use crate::kit::order;
 
 /// Batches that wait between the reading threads and their readers.
 const BATCHES_AHEAD: usize = 2;
@@ -35,7 +36,7 @@ impl Source for File {
     }
 
     fn check_cursor(&self, column: &Field, _lag: Option<&str>) -> Result<()> {
-        cursor::check(column)
+        order::check(column)
     }
 
     fn read<'a>(&'a self, request: ReadRequest) -> BoxFuture<'a, Result<Extract>> {

@@ -19,7 +19,10 @@ pub async fn extract(mut reader: Box<dyn Reader>, number: usize, lanes: Arc<Lane
         let asked = Instant::now();
         let mut batch = match reader.next().await {
             Ok(Some(batch)) => batch,
-            Ok(None) => break,
+            Ok(None) => {
+                lanes.ended_at(reader.position());
+                break;
+            }
             Err(error) => {
                 lanes.cut_off(error)?;
                 break;

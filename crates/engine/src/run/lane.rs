@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use levada_core::batch::Reject;
 use levada_core::cast::quoted;
 use levada_core::error::{Error, ErrorKind, Result};
+use levada_core::position::Position;
 use levada_core::transform::Transform;
 
 use crate::channel::Channel;
@@ -37,6 +38,8 @@ pub struct Lanes {
     pub rows_written: AtomicU64,
     /// Why the read had to end early, if it did and what was read can be kept.
     pub cut_off: CutOff,
+    /// Where the stream stands, if the source learnt it by reading.
+    pub position: Mutex<Option<Position>>,
     /// For people.
     pub progress: Arc<StreamProgress>,
 }
@@ -129,6 +132,18 @@ impl Lanes {
         }
         *self.cut_off.cause.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         Ok(())
+    }
+
+    /// Keeps where a reader that has ended says that the stream stands.
+    pub fn ended_at(&self, position: Option<Position>) {
+        if position.is_some() {
+            *self.position.lock().unwrap_or_else(PoisonError::into_inner) = position;
+        }
+    }
+
+    /// Where the readers say that the stream stands.
+    pub fn position(&self) -> Option<Position> {
+        self.position.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Rows read so far.

@@ -234,6 +234,7 @@ async fn try_stream(
         let lanes = pump(&planned, extract, load.as_mut(), figures, job.channel_bytes()).await?;
         let proof = prove(&lanes)?;
         let cut_off = lanes.cut_off.take();
+        let end_position = lanes.position().or(end_position);
         let position = cut_off.as_ref().map_or(end_position, |cause| cause.position().cloned());
         let end = LoadEnd {
             state: state_after(&planned, position, &lanes)?,
@@ -293,6 +294,7 @@ async fn pump(
         cut_off: CutOff::new(planned.spec.write == WriteMode::Merge),
         rows_read: AtomicU64::new(0),
         rows_written: AtomicU64::new(0),
+        position: std::sync::Mutex::default(),
         progress: figures.clone(),
     });
     let mut tasks = JoinSet::new();

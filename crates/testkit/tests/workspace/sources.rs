@@ -57,6 +57,7 @@ fn connectors() -> Vec<String> {
 
 /// Words that are names of connectors and mean something else: where, which, and what.
 const OTHER_MEANINGS: &[(&str, &str, &str)] = &[
+    ("", "http", "the protocol: its scheme, the crates for it, and the task that sends one request"),
     ("core/src/config/check.rs", "files", "a key of `for_each`"),
     ("core/src/config/work.rs", "files", "a key of `for_each`"),
     ("engine/src/house/landing.rs", "files", "the parameter that gets the paths of new files"),

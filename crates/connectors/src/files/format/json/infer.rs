@@ -18,6 +18,7 @@ enum Kind {
     Integer,
     Number,
     Text,
+    Object,
     Mixed,
 }
 
@@ -32,25 +33,33 @@ pub struct Keys {
 impl Keys {
     /// Takes one object into account; what is not an object is left to the reader to reject.
     pub fn see(&mut self, object: &str) {
-        let _ = entries(object, |key, raw| {
-            let place = match self.places.get(key) {
-                Some(place) => *place,
-                None => {
-                    self.names.push(key.to_owned());
-                    self.kinds.push(Kind::Null);
-                    self.places.insert(key.to_owned(), self.names.len() - 1);
-                    self.names.len() - 1
-                }
-            };
-            let kind = &mut self.kinds[place];
-            *kind = match (*kind, Kind::of(raw)) {
-                (mine, Kind::Null) => mine,
-                (Kind::Null, other) => other,
-                (mine, other) if mine == other => mine,
-                (Kind::Integer | Kind::Number, Kind::Integer | Kind::Number) => Kind::Number,
-                _ => Kind::Mixed,
-            };
-        });
+        let _ = entries(object, |key, raw| self.see_value(key, raw));
+    }
+
+    /// Takes one value into account.
+    pub fn see_value(&mut self, key: &str, raw: &str) {
+        let place = match self.places.get(key) {
+            Some(place) => *place,
+            None => {
+                self.names.push(key.to_owned());
+                self.kinds.push(Kind::Null);
+                self.places.insert(key.to_owned(), self.names.len() - 1);
+                self.names.len() - 1
+            }
+        };
+        let kind = &mut self.kinds[place];
+        *kind = match (*kind, Kind::of(raw)) {
+            (mine, Kind::Null) => mine,
+            (Kind::Null, other) => other,
+            (mine, other) if mine == other => mine,
+            (Kind::Integer | Kind::Number, Kind::Integer | Kind::Number) => Kind::Number,
+            _ => Kind::Mixed,
+        };
+    }
+
+    /// Whether every value of a key was an object, or null.
+    pub fn only_objects(&self, key: &str) -> bool {
+        self.places.get(key).is_some_and(|place| matches!(self.kinds[*place], Kind::Object | Kind::Null))
     }
 
     /// Whether no key was seen.
@@ -70,7 +79,8 @@ impl Kind {
             b'n' => Self::Null,
             b't' | b'f' => Self::Boolean,
             b'"' => Self::Text,
-            b'[' | b'{' => Self::Mixed,
+            b'{' => Self::Object,
+            b'[' => Self::Mixed,
             _ if raw.parse::<i64>().is_ok() && raw != "-0" => Self::Integer,
             _ => Self::Number,
         }
@@ -83,7 +93,7 @@ impl Kind {
             Self::Integer => field(name, DataType::Int64, true, "json:number", None),
             Self::Number => field(name, DataType::Utf8, true, "json:number", Some(Logical::Number)),
             Self::Text => field(name, DataType::Utf8, true, "json:string", None),
-            Self::Mixed => field(name, DataType::Utf8, true, "json:value", Some(Logical::Json)),
+            Self::Object | Self::Mixed => field(name, DataType::Utf8, true, "json:value", Some(Logical::Json)),
         }
     }
 }

@@ -9,7 +9,7 @@ mod write;
 pub use cut::Documents;
 pub use infer::Keys;
 pub use parse::{Objects, Parser};
-pub use write::JsonWriter;
+pub use write::{JsonWriter, ObjectWriter};
 
 use std::fmt;
 
@@ -63,7 +63,7 @@ impl<'de> DeserializeSeed<'de> for Key {
 }
 
 /// Goes through one object; the error is the end of a sentence.
-pub(super) fn entries<'a>(text: &'a str, each: impl FnMut(&str, &'a str)) -> Result<(), String> {
+pub fn entries<'a>(text: &'a str, each: impl FnMut(&str, &'a str)) -> Result<(), String> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let outcome = deserializer.deserialize_map(Entries(each)).and_then(|()| deserializer.end());
     outcome.map_err(|error| {
@@ -75,7 +75,7 @@ pub(super) fn entries<'a>(text: &'a str, each: impl FnMut(&str, &'a str)) -> Res
 }
 
 /// The text of a JSON string.
-pub(super) fn unescape(raw: &str) -> Result<std::borrow::Cow<'_, str>, &'static str> {
+pub fn unescape(raw: &str) -> Result<std::borrow::Cow<'_, str>, &'static str> {
     let inner = &raw[1..raw.len() - 1];
     if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
         return Ok(inner.into());

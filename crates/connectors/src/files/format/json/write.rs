@@ -22,21 +22,16 @@ enum How {
     Text,
 }
 
-/// A JSON or JSONL file being written.
-pub struct JsonWriter {
-    out: Box<dyn Finish>,
+/// Rows as JSON objects.
+pub struct ObjectWriter {
     keys: Vec<String>,
     how: Vec<How>,
-    array: bool,
-    rows: u64,
-    lines: String,
     value: String,
-    written: u64,
 }
 
-impl JsonWriter {
-    /// Starts a file.
-    pub fn new(sink: Sink, schema: &SchemaRef, format: Format, compression: Compression) -> Result<Self> {
+impl ObjectWriter {
+    /// Of rows with these columns.
+    pub fn new(schema: &SchemaRef) -> Self {
         use DataType as T;
         let how = schema.fields().iter().map(|field| match (field.data_type(), Logical::of(field)) {
             (T::Float32 | T::Float64, _) => How::NumberIfFinite,
@@ -47,20 +42,12 @@ impl JsonWriter {
             _ => How::Text,
         });
         let keys = schema.fields().iter().map(|field| serde_json::Value::from(field.name().as_str()).to_string());
-        Ok(Self {
-            out: compression.writer(sink)?,
-            keys: keys.collect(),
-            how: how.collect(),
-            array: format == Format::Json,
-            rows: 0,
-            lines: String::new(),
-            value: String::new(),
-            written: 0,
-        })
+        Self { keys: keys.collect(), how: how.collect(), value: String::new() }
     }
 
-    fn row(&mut self, batch: &RecordBatch, columns: &[TextWriter<'_>], row: usize) {
-        self.lines.push('{');
+    /// Appends one row.
+    pub fn write(&mut self, out: &mut String, batch: &RecordBatch, columns: &[TextWriter<'_>], row: usize) {
+        out.push('{');
         let mut first = true;
         for (index, column) in columns.iter().enumerate() {
             let null = batch.column(index).is_null(row);
@@ -69,16 +56,16 @@ impl JsonWriter {
                 continue;
             }
             if !std::mem::take(&mut first) {
-                self.lines.push(',');
+                out.push(',');
             }
-            self.lines.push_str(&self.keys[index]);
-            self.lines.push(':');
+            out.push_str(&self.keys[index]);
+            out.push(':');
             if null {
-                self.lines.push_str("null");
+                out.push_str("null");
                 continue;
             }
             if let (How::Text, Some(text)) = (self.how[index], column.text(row)) {
-                write_string(&mut self.lines, text);
+                write_string(out, text);
                 continue;
             }
             self.value.clear();
@@ -94,15 +81,39 @@ impl JsonWriter {
                 How::Text => false,
             };
             if !raw {
-                write_string(&mut self.lines, &self.value);
+                write_string(out, &self.value);
             } else if self.value.contains(['\n', '\r']) {
                 // Line ends in JSON text stand between its parts only.
-                self.lines.extend(self.value.chars().map(|c| if matches!(c, '\n' | '\r') { ' ' } else { c }));
+                out.extend(self.value.chars().map(|c| if matches!(c, '\n' | '\r') { ' ' } else { c }));
             } else {
-                self.lines.push_str(&self.value);
+                out.push_str(&self.value);
             }
         }
-        self.lines.push('}');
+        out.push('}');
+    }
+}
+
+/// A JSON or JSONL file being written.
+pub struct JsonWriter {
+    out: Box<dyn Finish>,
+    objects: ObjectWriter,
+    array: bool,
+    rows: u64,
+    lines: String,
+    written: u64,
+}
+
+impl JsonWriter {
+    /// Starts a file.
+    pub fn new(sink: Sink, schema: &SchemaRef, format: Format, compression: Compression) -> Result<Self> {
+        Ok(Self {
+            out: compression.writer(sink)?,
+            objects: ObjectWriter::new(schema),
+            array: format == Format::Json,
+            rows: 0,
+            lines: String::new(),
+            written: 0,
+        })
     }
 
     fn send(&mut self) -> Result<()> {
@@ -110,7 +121,7 @@ impl JsonWriter {
         self.written += self.lines.len() as u64;
         self.lines.clear();
         self.lines.shrink_to(BUFFER_BYTES_KEPT);
-        self.value.shrink_to(BUFFER_BYTES_KEPT);
+        self.objects.value.shrink_to(BUFFER_BYTES_KEPT);
         Ok(())
     }
 }
@@ -147,7 +158,7 @@ impl FileWriter for JsonWriter {
             if self.array {
                 self.lines.push_str(if self.rows == 0 { "[\n" } else { ",\n" });
             }
-            self.row(batch, &columns, row);
+            self.objects.write(&mut self.lines, batch, &columns, row);
             if !self.array {
                 self.lines.push('\n');
             }
