@@ -101,7 +101,7 @@ fn wrong_addresses_and_names_are_told() {
         ("a wrong setting", at(&pg, "tls=disable", "tls=off"), pg_stream, &[], 2, &["tls"]),
         ("an unknown table", pg.clone(), "public.ordesr", &[], 1, &["public.ordesr", "Did you mean `public.orders`?"]),
         ("an unknown table", maria.clone(), "ordesr", &[], 1, &["ordesr", "Did you mean `orders`?"]),
-        ("a wildcard without a match", pg.clone(), "sales.*", &[], 1, &["sales.*"]),
+        ("a wildcard without a match", pg.clone(), "sales.*", &[], 1, &["sales.*", "There are: public.orders."]),
         (
             "an unknown cursor",
             pg.clone(),
@@ -281,7 +281,7 @@ fn a_missing_file_and_a_broken_line_are_told() {
     std::fs::write(folder.path().join("ragged.csv"), "id,name\n1,a\n2,b,c\n3\n").unwrap();
     let url = target.url();
     for (file, words) in [
-        ("gone.csv", &["gone.csv"][..]),
+        ("gone.csv", &["gone.csv", "address or path"][..]),
         ("broken.csv", &["broken.csv", "never closed"]),
         ("ragged.csv", &["ragged.csv", "3"]),
     ] {

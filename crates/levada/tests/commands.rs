@@ -95,6 +95,8 @@ fn help_names_every_command_and_every_exit_code() {
         let help = levada(folder.path(), &[command, "--help"]);
         assert_eq!(code(&help), 0, "{command}");
         assert!(out(&help).contains("Usage: levada"), "{command}");
+        let own = out(&help).split("Options of every command:").next().unwrap().to_owned();
+        assert!(!own.contains("--database") && !own.contains("--server"), "{command}: {own}");
     }
 }
 

@@ -16,6 +16,7 @@ use levada_core::source::{ReadMode, ReadRequest, Source, StreamInfo};
 use super::SyncJob;
 use super::checkpoint::State;
 use super::transform::ColumnRule;
+use crate::browse;
 
 /// A stream with everything decided.
 pub struct Planned {
@@ -89,9 +90,7 @@ pub async fn select(job: &SyncJob, ends: &Ends) -> Result<Vec<(StreamInfo, Strea
 async fn unknown_stream(job: &SyncJob, ends: &Ends, name: &str) -> Error {
     let all = ends.source.discover(None).await.unwrap_or_default();
     let names: Vec<&str> = all.iter().map(|info| info.name.as_str()).collect();
-    Error::new(ErrorKind::NotFound, format!("there is no stream `{name}`"))
-        .at(format!("connection `{}`", job.sync.from))
-        .advise(format!("{}List what there is.", did_you_mean(nearest(name, &names))))
+    browse::no_such_stream(name, &names).at(format!("connection `{}`", job.sync.from))
 }
 
 /// Decides everything about one stream, which goes into `target`.
