@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow_schema::{Field, Schema};
 use levada_core::error::Result;
 use levada_core::naming::{is_wildcard, matches};
-use levada_core::schema::{HAS_DEFAULT, field};
+use levada_core::schema::{HAS_DEFAULT, field, with_computed};
 use levada_core::source::StreamInfo;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Params, Row};
@@ -92,7 +92,11 @@ impl Table {
 
     /// The table as a stream to be written: without columns that the server computes.
     pub fn target_stream(&self) -> StreamInfo {
-        self.stream(self.columns.iter().filter(|c| !c.is_generated).map(|c| c.field.clone()).collect())
+        let (computed, own): (Vec<&Column>, Vec<&Column>) = self.columns.iter().partition(|c| c.is_generated);
+        let computed: Vec<String> = computed.iter().map(|c| c.field.name().clone()).collect();
+        let mut info = self.stream(own.iter().map(|c| c.field.clone()).collect());
+        info.schema = Arc::new(with_computed(info.schema.as_ref().clone(), &computed));
+        info
     }
 
     fn stream(&self, fields: Vec<Field>) -> StreamInfo {
