@@ -73,7 +73,8 @@ pub async fn select(job: &SyncJob, ends: &Ends) -> Result<Vec<(StreamInfo, Strea
             return Err(unknown_stream(job, ends, name).await);
         }
         for info in found {
-            let mine = !is_wildcard(name) || job.sync.entry_for(&info.name) == Some(at);
+            // a connector may read a wildcard in more ways than the bare text of a name
+            let mine = !is_wildcard(name) || job.sync.entry_for(&info.name).is_none_or(|entry| entry == at);
             if mine && selected.iter().all(|(known, _)| known.name != info.name) {
                 selected.push((info, options.clone()));
             }

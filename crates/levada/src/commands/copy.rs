@@ -75,7 +75,11 @@ async fn only_stream(source: &Opened) -> Result<String> {
     }
     let names: Vec<String> = streams.iter().take(20).map(|stream| stream.name.clone()).collect();
     let message = format!("there are {} streams to choose from", streams.len());
-    let advice = format!("Give `--stream NAME`, or `--stream '*'` for all: {}.", names.join(", "));
+    // a wildcard of a system without tables may be one stream of all that it matches
+    let by_wildcard = source.connection.clone().source()?.discover(Some("*")).await.unwrap_or_default();
+    let same = by_wildcard.iter().map(|stream| &stream.name).eq(streams.iter().map(|stream| &stream.name));
+    let all = if same { ", or `--stream '*'` for all" } else { ", once for each" };
+    let advice = format!("Give `--stream NAME`{all}: {}.", names.join(", "));
     Err(Error::new(ErrorKind::Usage, message).advise(advice))
 }
 
