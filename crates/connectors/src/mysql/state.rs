@@ -228,7 +228,7 @@ async fn check_previous(conn: &mut Conn, spec: &LoadSpec) -> Result<()> {
         return Ok(());
     }
     Err(Error::new(
-        ErrorKind::Refused,
+        ErrorKind::Busy,
         "another run committed this stream in the meantime; nothing of this run was kept",
     )
     .advise("Run again: it starts from what the other run committed."))
@@ -237,7 +237,7 @@ async fn check_previous(conn: &mut Conn, spec: &LoadSpec) -> Result<()> {
 /// Stores a commit and the rejects inside the caller's transaction.
 ///
 /// # Errors
-/// `Refused` where another load committed since.
+/// `Busy` where another load committed since.
 pub async fn put(conn: &mut Conn, spec: &LoadSpec, commit: &Commit, rejects: &[Reject]) -> Result<()> {
     check_previous(conn, spec).await?;
     put_rejects(conn, commit, rejects).await?;
@@ -247,7 +247,7 @@ pub async fn put(conn: &mut Conn, spec: &LoadSpec, commit: &Commit, rejects: &[R
 /// Announces a RENAME in a transaction of its own.
 ///
 /// # Errors
-/// `Refused` where another load committed since.
+/// `Busy` where another load committed since.
 pub async fn announce(conn: &mut Conn, spec: &LoadSpec, pending: &Pending, rejects: &[Reject]) -> Result<()> {
     execute(conn, "START TRANSACTION").await?;
     check_previous(conn, spec).await?;
