@@ -44,7 +44,7 @@ fn wrong_addresses_and_names_are_told() {
     let (postgres, mariadb) = (Database::postgres("levada_wrong_a"), Database::mariadb("levada_wrong_b"));
     postgres.sql("CREATE TABLE orders(id int PRIMARY KEY, at timestamp, note text, doc json, pt point); INSERT INTO orders VALUES (1, now(), 'x')");
     mariadb.sql("CREATE TABLE orders(id int PRIMARY KEY, at datetime, note text, doc json); INSERT INTO orders VALUES (1, now(), 'x', NULL)");
-    let (pg, maria) = (postgres.url(), mariadb.url());
+    let (pg, maria, s3) = (postgres.url(), mariadb.url(), levada_testkit::services::s3());
     let ca = std::env::var("LEVADA_TEST_CA").expect("LEVADA_TEST_CA is not set: eval \"$(scripts/services env)\"");
     let at = |url: &str, from: &str, to: &str| url.replacen(from, to, 1);
     let login = |url: &str, host: &str, settings: &str| {
@@ -152,6 +152,8 @@ fn wrong_addresses_and_names_are_told() {
             &["lag", "cursor"],
         ),
         ("a cast to nonsense", pg.clone(), pg_stream, &["--cast", "note=integre"], 2, &["integre"]),
+        ("an unknown bucket", at(&s3, "levada-test", "no-such-bucket"), "x", &[], 1, &["no bucket `no-such-bucket`"]),
+        ("wrong keys", at(&s3, "secret_key=SK", "secret_key=KS"), "x", &[], 1, &["does not accept the keys", "secret_key"]),
         (
             "a missing file",
             format!("sqlite://{}/missing.db", folder.path().display()),
