@@ -146,8 +146,7 @@ async fn a_checksum_takes_rejected_rows_for_what_they_are() {
     for options in [full(), append(), merge()] {
         let (source, target) = (Memory::new(), Memory::new());
         let key = vec!["id".to_owned()];
-        let options =
-            StreamOptions { verify: Verify::Checksum, on_bad_row: OnBadRow::Quarantine, key, ..options };
+        let options = StreamOptions { verify: Verify::Checksum, on_bad_row: OnBadRow::Quarantine, key, ..options };
         source.put("t", &schema(), rows(0, 100));
         target.refuse("name", "row 7");
         target.refuse("name", "row 93");

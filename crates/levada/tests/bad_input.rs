@@ -153,7 +153,14 @@ fn wrong_addresses_and_names_are_told() {
         ),
         ("a cast to nonsense", pg.clone(), pg_stream, &["--cast", "note=integre"], 2, &["integre"]),
         ("an unknown bucket", at(&s3, "levada-test", "no-such-bucket"), "x", &[], 1, &["no bucket `no-such-bucket`"]),
-        ("wrong keys", at(&s3, "secret_key=SK", "secret_key=KS"), "x", &[], 1, &["does not accept the keys", "secret_key"]),
+        (
+            "wrong keys",
+            at(&s3, "secret_key=SK", "secret_key=KS"),
+            "x",
+            &[],
+            1,
+            &["does not accept the keys", "secret_key"],
+        ),
         (
             "a missing file",
             format!("sqlite://{}/missing.db", folder.path().display()),

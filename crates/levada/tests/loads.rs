@@ -53,7 +53,11 @@ fn two_processes_load_the_same_stream_and_nothing_is_doubled() {
             let ran = [pipeline.start(), pipeline.start(), pipeline.start()].map(Ran::of);
             assert!(ran.iter().any(|ran| ran.code == 0), "{system:?}: {:?}", ran.each_ref().map(Ran::failures));
             // where there is a position, who comes too late begins again from it
-            assert!(round == 0 || ran.iter().all(|ran| ran.code == 0), "{system:?}: {:?}", ran.each_ref().map(Ran::failures));
+            assert!(
+                round == 0 || ran.iter().all(|ran| ran.code == 0),
+                "{system:?}: {:?}",
+                ran.each_ref().map(Ran::failures)
+            );
             for ran in &ran {
                 let told = ran.failures().join("\n");
                 let expected =

@@ -60,9 +60,7 @@ async fn write(conn: &mut Conn, database: &str) -> Result<String> {
         conn.query_first("SELECT @@local_infile, @@read_only").await.map_err(from_driver)?;
     match settings {
         Some((_, 1)) => {
-            return Err(
-                Error::new(ErrorKind::Permission, "the server is read-only").advise("Use it as a source only.")
-            );
+            return Err(Error::new(ErrorKind::Permission, "the server is read-only").advise("Use it as a source only."));
         }
         Some((0, _)) => {
             return Err(Error::new(ErrorKind::Permission, "the server does not take rows from clients")

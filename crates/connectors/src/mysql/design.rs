@@ -291,8 +291,7 @@ impl Design {
     /// `CREATE TABLE` of a new target under a name; with `sequence`, a staging table that numbers its rows and has no
     /// other key.
     pub fn create_sql(&self, name: &str, sequence: bool) -> String {
-        let mut lines: Vec<String> =
-            self.columns.iter().map(DesignedColumn::definition).collect();
+        let mut lines: Vec<String> = self.columns.iter().map(DesignedColumn::definition).collect();
         if sequence {
             lines.push(format!("{} BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY", quoted(SEQUENCE)));
         } else if !self.key.is_empty() {

@@ -92,7 +92,10 @@ mod tests {
         assert_eq!(note.restored(&plain).metadata(), incoming.metadata());
         let json = field("c", DataType::Utf8, true, "mysql:json", Some(Logical::Json));
         assert_eq!(note.restored(&json), json);
-        assert_eq!((Note::of(&plain, &DataType::Utf8), Note::parse("levada: x"), Note::parse("mine")), (None, None, None));
+        assert_eq!(
+            (Note::of(&plain, &DataType::Utf8), Note::parse("levada: x"), Note::parse("mine")),
+            (None, None, None)
+        );
     }
 
     #[test]

@@ -227,11 +227,8 @@ async fn check_previous(conn: &mut Conn, spec: &LoadSpec) -> Result<()> {
     if is_settled && current == spec.previous.clone().unwrap_or_default() {
         return Ok(());
     }
-    Err(Error::new(
-        ErrorKind::Busy,
-        "another run committed this stream in the meantime; nothing of this run was kept",
-    )
-    .advise("Run again: it starts from what the other run committed."))
+    Err(Error::new(ErrorKind::Busy, "another run committed this stream in the meantime; nothing of this run was kept")
+        .advise("Run again: it starts from what the other run committed."))
 }
 
 /// Stores a commit and the rejects inside the caller's transaction.

@@ -335,12 +335,7 @@ fn without_new_columns(incoming: &SchemaRef, existing: &SchemaRef) -> SchemaRef 
 }
 
 /// Leaves out the columns that the target computes by itself, but for those of the key, which are needed. Tells their names.
-fn take_computed(
-    incoming: &mut SchemaRef,
-    key_columns: &[String],
-    existing: &Schema,
-    rules: NameRules,
-) -> Vec<String> {
+fn take_computed(incoming: &mut SchemaRef, key_columns: &[String], existing: &Schema, rules: NameRules) -> Vec<String> {
     let computed = schema::computed(existing);
     let same = |a: &str, b: &str| if rules.ignores_case { a.eq_ignore_ascii_case(b) } else { a == b };
     let is_computed = |field: &Arc<Field>| {

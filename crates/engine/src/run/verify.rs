@@ -215,7 +215,8 @@ impl Sent {
             let prints = self.printer.rows(rows).into_iter().enumerate();
             for (row, print) in prints.filter(|(_, print)| suspicious(print.key)) {
                 let key = self.printer.key_of(rows, row);
-                let key: Vec<String> = key.iter().map(|part| part.as_deref().map_or("NULL".to_owned(), short)).collect();
+                let key: Vec<String> =
+                    key.iter().map(|part| part.as_deref().map_or("NULL".to_owned(), short)).collect();
                 let values = rows.columns().iter().map(|column| text::value(column, row)).collect();
                 rows_by_key.entry(format!("({})", key.join(", "))).or_default().push(Row { print, values });
             }

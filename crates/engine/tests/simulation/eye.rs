@@ -49,7 +49,8 @@ impl Eye {
             }
             Location::Url(url) => {
                 let (base, schema) = url.expose().split_once("&schema=").unwrap();
-                let (client, connection) = tokio_postgres::connect(base.split('?').next().unwrap(), NoTls).await.unwrap();
+                let (client, connection) =
+                    tokio_postgres::connect(base.split('?').next().unwrap(), NoTls).await.unwrap();
                 tokio::spawn(connection);
                 client.batch_execute(&format!("SET search_path TO \"{schema}\"")).await.unwrap();
                 Self::Server { client, schema: schema.to_owned() }

@@ -59,9 +59,7 @@ impl World {
         let folder = if shared.is_dir() { TempDir::new_in(shared) } else { TempDir::new() }.unwrap();
         let location = match server {
             None => Location::File(folder.path().join("levada.db")),
-            Some(url) => {
-                Location::Url(Secret::new(format!("{url}&schema=simulation_{}_{seed}", std::process::id())))
-            }
+            Some(url) => Location::Url(Secret::new(format!("{url}&schema=simulation_{}_{seed}", std::process::id()))),
         };
         let store = Store::open(&location).await.unwrap();
         let clock = Arc::new(ManualClock(AtomicI64::new(1_700_000_000_000_000)));

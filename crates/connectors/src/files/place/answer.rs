@@ -29,7 +29,9 @@ pub fn error(error: &StoreError, bucket: &str, path: &str) -> Error {
             Error::new(ErrorKind::Permission, format!("S3 denies access to bucket `{bucket}`"))
                 .advise("Grant the missing right to the owner of the keys.")
         }
-        (Some("SlowDown" | "ServiceUnavailable"), _) => Error::new(ErrorKind::Busy, "S3 asks to be left alone for a while"),
+        (Some("SlowDown" | "ServiceUnavailable"), _) => {
+            Error::new(ErrorKind::Busy, "S3 asks to be left alone for a while")
+        }
         (_, StoreError::NotFound { .. }) => Error::new(ErrorKind::NotFound, format!("there is no object `{path}`")),
         (_, StoreError::NotSupported { .. } | StoreError::NotImplemented { .. }) => {
             Error::new(ErrorKind::Unsupported, format!("S3 cannot do what is needed: {text}"))
