@@ -57,12 +57,8 @@ impl Meaning {
             // not every system has a negative zero
             Self::Float32 | Self::Float64 if given == "-0" => Some("0".to_owned()),
             // as servers write them: `1e+15`, `1e-05`
-            Self::Float32 if given.contains("e+") || given.contains("e-0") => {
-                rewritten(given, |out, value| text::write_f32(out, value))
-            }
-            Self::Float64 if given.contains("e+") || given.contains("e-0") => {
-                rewritten(given, |out, value| text::write_f64(out, value))
-            }
+            Self::Float32 if given.contains("e+") || given.contains("e-0") => rewritten(given, text::write_f32),
+            Self::Float64 if given.contains("e+") || given.contains("e-0") => rewritten(given, text::write_f64),
             Self::Float32 | Self::Float64 => None,
             Self::Number => number(given),
             Self::Json => {
