@@ -262,10 +262,11 @@ async fn try_stream(
     proof.written = proof.written.saturating_sub(durable.rejected);
     proof.rejected += durable.rejected;
     figures.rejected(durable.rejected);
+    let refused = durable.rejected;
     report.changes.add(durable);
     if let Some(sent) = &lanes.sent {
         figures.enter(Phase::Verify);
-        forget_refused(&ends, &planned, sent, known, durable.rejected).await?;
+        forget_refused(&ends, &planned, sent, known, refused).await?;
         proof.verified = Some(compare(&ends, &planned, sent).await?);
     }
     report.proof.add(proof);
