@@ -54,7 +54,7 @@ pub trait Load: Send {
     fn writers(&mut self) -> BoxFuture<'_, Result<Vec<Box<dyn Writer>>>>;
 
     /// Makes all accepted rows, the rejects and the state durable in one act. All writers have finished.
-    /// The stored commit must still be `LoadSpec::previous`, else the load lost its place: `Refused`, nothing changed.
+    /// The stored commit must still be `LoadSpec::previous`, else the load lost its place: `Busy`, nothing changed.
     fn commit<'a>(&'a mut self, end: LoadEnd) -> BoxFuture<'a, Result<Durable>>;
 
     /// Leaves no trace of an uncommitted load; also right after a failed commit.

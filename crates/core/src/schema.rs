@@ -16,6 +16,10 @@ pub const LOGICAL: &str = "levada:logical";
 /// Field metadata of a described target: the column fills itself when a load does not bring it.
 pub const HAS_DEFAULT: &str = "levada:has_default";
 
+/// Schema metadata of a described target: the columns that the system computes itself, as a JSON list. They are not among
+/// the fields, and no load writes them.
+pub const COMPUTED: &str = "levada:computed";
+
 /// Field metadata: the labels of an enumerated type in their order, as a JSON list.
 pub const LABELS: &str = "levada:labels";
 
@@ -111,6 +115,21 @@ pub fn native_of<'a>(field: &'a Field, system: &str) -> Option<&'a str> {
 /// The labels of an enumerated type, in their order; none where they are not known.
 pub fn labels(field: &Field) -> Vec<String> {
     field.metadata().get(LABELS).and_then(|list| serde_json::from_str(list).ok()).unwrap_or_default()
+}
+
+/// The fields of a described target, with the names of the columns that its system computes.
+pub fn with_computed(fields: Schema, computed: &[String]) -> Schema {
+    if computed.is_empty() {
+        return fields;
+    }
+    let mut metadata = fields.metadata().clone();
+    metadata.insert(COMPUTED.to_owned(), serde_json::Value::from(computed).to_string());
+    fields.with_metadata(metadata)
+}
+
+/// The columns of a described target that its system computes.
+pub fn computed(target: &Schema) -> Vec<String> {
+    target.metadata().get(COMPUTED).and_then(|list| serde_json::from_str(list).ok()).unwrap_or_default()
 }
 
 /// Whether the values of a column have an order that a cursor can follow.

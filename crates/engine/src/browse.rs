@@ -7,6 +7,7 @@ use arrow_schema::Field;
 use levada_core::batch::Data;
 use levada_core::connector::Connection;
 use levada_core::error::{Error, ErrorKind, Result};
+use levada_core::naming::{did_you_mean, nearest};
 use levada_core::schema::{NATIVE, type_name};
 use levada_core::source::{ReadMode, ReadRequest, Source, StreamInfo};
 use schemars::JsonSchema;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 const BATCH_BYTES: usize = 256 << 10;
 /// Names told where one has to be chosen.
 const NAMES_TOLD: usize = 20;
+const NOTHING_THERE: &str = "Check the address or path of the connection, and the rights of its user.";
 
 /// A stream of a connection.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -133,12 +135,34 @@ async fn choose(source: &dyn Source, selector: Option<&str>) -> Result<StreamInf
     if let Some(at) = streams.iter().position(|stream| Some(stream.name.as_str()) == selector) {
         return Ok(streams.remove(at));
     }
-    let names: Vec<&str> = streams.iter().take(NAMES_TOLD).map(|stream| stream.name.as_str()).collect();
-    let (kind, message) = match (selector, names.is_empty()) {
-        (Some(selector), true) => (ErrorKind::NotFound, format!("there is no stream `{selector}`")),
-        (None, true) => (ErrorKind::NotFound, "there are no streams".to_owned()),
-        _ => (ErrorKind::Usage, format!("there are {} streams to choose from", streams.len())),
-    };
-    let error = Error::new(kind, message);
-    Err(if names.is_empty() { error } else { error.advise(format!("Give one: {}.", names.join(", "))) })
+    if let (Some(selector), true) = (selector, streams.is_empty()) {
+        let all = source.discover(None).await.unwrap_or_default();
+        return Err(no_such_stream(selector, &all.iter().map(|info| info.name.as_str()).collect::<Vec<_>>()));
+    }
+    if streams.is_empty() {
+        return Err(no_streams());
+    }
+    let names: Vec<&str> = streams.iter().map(|stream| stream.name.as_str()).collect();
+    let error = Error::new(ErrorKind::Usage, format!("there are {} streams to choose from", streams.len()));
+    Err(error.advise(format!("Give one: {}.", told(&names))))
+}
+
+/// The error of a connection with nothing to read.
+pub fn no_streams() -> Error {
+    Error::new(ErrorKind::NotFound, "there are no streams").advise(NOTHING_THERE)
+}
+
+/// The error of a name or wildcard that selects none of the streams there are.
+pub fn no_such_stream(name: &str, names: &[&str]) -> Error {
+    let error = Error::new(ErrorKind::NotFound, format!("there is no stream `{name}`"));
+    if names.is_empty() {
+        return error.advise(format!("There are no streams at all. {NOTHING_THERE}"));
+    }
+    error.advise(format!("{}There are: {}.", did_you_mean(nearest(name, names)), told(names)))
+}
+
+fn told(names: &[&str]) -> String {
+    let more = names.len().saturating_sub(NAMES_TOLD);
+    let first = names.iter().take(NAMES_TOLD).copied().collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{first} and {more} more") } else { first }
 }

@@ -142,6 +142,29 @@ async fn a_checksum_holds_for_every_mode_and_names_the_key_that_differs() {
 }
 
 #[tokio::test]
+async fn a_checksum_takes_rejected_rows_for_what_they_are() {
+    for options in [full(), append(), merge()] {
+        let (source, target) = (Memory::new(), Memory::new());
+        let key = vec!["id".to_owned()];
+        let options = StreamOptions { verify: Verify::Checksum, on_bad_row: OnBadRow::Quarantine, key, ..options };
+        source.put("t", &schema(), rows(0, 100));
+        target.refuse("name", "row 7");
+        target.refuse("name", "row 93");
+        let report = load(&source, &target, options.clone()).await;
+        assert!(report.error.is_none(), "{:?}", report.error);
+        assert_eq!((report.proof.rejected, report.proof.verified), (2, Some(98)));
+
+        source.add("t", rows(200, 210));
+        target.refuse("name", "row 201");
+        target.corrupt_next_commit("t", "name", "row 205", "forged");
+        let error = load(&source, &target, options).await.error.expect("a forged value is found among rejected rows");
+        // an appended row has no key but itself
+        let told = error.message.contains("`forged`") || error.message.contains("is missing");
+        assert!(error.message.contains("205") && told, "{}", error.message);
+    }
+}
+
+#[tokio::test]
 async fn a_stopped_run_leaves_nothing() {
     let (source, target) = (Memory::new(), Memory::new());
     source.put("t", &schema(), rows(0, 1000));

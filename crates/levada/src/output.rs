@@ -1,6 +1,7 @@
 //! What a person or a program reads: data on standard output, everything else on standard error, as text or JSON.
 
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use levada_core::error::{Context as _, Error, Result};
 use levada_core::time::Timestamp;
@@ -14,6 +15,9 @@ pub use levada_core::text::seconds;
 
 /// The widest cell of a table, in columns of the terminal.
 const CELL_WIDTH_MAX: usize = 60;
+
+/// Set where data could not be written, which shows in the exit code.
+static LOST: AtomicBool = AtomicBool::new(false);
 
 /// Writes results in the format that was asked for.
 #[derive(Debug, Clone, Copy)]
@@ -47,8 +51,22 @@ impl Output {
 
     /// Writes a line of data.
     pub fn line(self, text: &str) {
+        self.put(&format!("{text}\n"));
+    }
+
+    /// Writes data as it is.
+    pub fn put(self, text: &str) {
         // a reader that has gone away (`| head`) is no reason to complain
-        let _ = writeln!(std::io::stdout().lock(), "{text}");
+        if let Err(error) = self.lines(text)
+            && !LOST.swap(true, Ordering::Relaxed)
+        {
+            self.errors(&[error.advise("What was done is done; only what tells of it is lost.")]);
+        }
+    }
+
+    /// Whether some data could not be written.
+    pub fn has_lost(self) -> bool {
+        LOST.load(Ordering::Relaxed)
     }
 
     /// Writes whole lines of data at once. Answers whether somebody still reads: what is long can end then.
@@ -72,7 +90,7 @@ impl Output {
 
     /// Writes a table as data.
     pub fn table(self, table: &Table) {
-        let _ = std::io::stdout().lock().write_all(table.render().as_bytes());
+        self.put(&table.render());
     }
 
     /// Says something that is not data.

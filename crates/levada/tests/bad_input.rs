@@ -44,7 +44,7 @@ fn wrong_addresses_and_names_are_told() {
     let (postgres, mariadb) = (Database::postgres("levada_wrong_a"), Database::mariadb("levada_wrong_b"));
     postgres.sql("CREATE TABLE orders(id int PRIMARY KEY, at timestamp, note text, doc json, pt point); INSERT INTO orders VALUES (1, now(), 'x')");
     mariadb.sql("CREATE TABLE orders(id int PRIMARY KEY, at datetime, note text, doc json); INSERT INTO orders VALUES (1, now(), 'x', NULL)");
-    let (pg, maria) = (postgres.url(), mariadb.url());
+    let (pg, maria, s3) = (postgres.url(), mariadb.url(), levada_testkit::services::s3());
     let ca = std::env::var("LEVADA_TEST_CA").expect("LEVADA_TEST_CA is not set: eval \"$(scripts/services env)\"");
     let at = |url: &str, from: &str, to: &str| url.replacen(from, to, 1);
     let login = |url: &str, host: &str, settings: &str| {
@@ -101,7 +101,7 @@ fn wrong_addresses_and_names_are_told() {
         ("a wrong setting", at(&pg, "tls=disable", "tls=off"), pg_stream, &[], 2, &["tls"]),
         ("an unknown table", pg.clone(), "public.ordesr", &[], 1, &["public.ordesr", "Did you mean `public.orders`?"]),
         ("an unknown table", maria.clone(), "ordesr", &[], 1, &["ordesr", "Did you mean `orders`?"]),
-        ("a wildcard without a match", pg.clone(), "sales.*", &[], 1, &["sales.*"]),
+        ("a wildcard without a match", pg.clone(), "sales.*", &[], 1, &["sales.*", "There are: public.orders."]),
         (
             "an unknown cursor",
             pg.clone(),
@@ -152,6 +152,15 @@ fn wrong_addresses_and_names_are_told() {
             &["lag", "cursor"],
         ),
         ("a cast to nonsense", pg.clone(), pg_stream, &["--cast", "note=integre"], 2, &["integre"]),
+        ("an unknown bucket", at(&s3, "levada-test", "no-such-bucket"), "x", &[], 1, &["no bucket `no-such-bucket`"]),
+        (
+            "wrong keys",
+            at(&s3, "secret_key=SK", "secret_key=KS"),
+            "x",
+            &[],
+            1,
+            &["does not accept the keys", "secret_key"],
+        ),
         (
             "a missing file",
             format!("sqlite://{}/missing.db", folder.path().display()),
@@ -281,7 +290,7 @@ fn a_missing_file_and_a_broken_line_are_told() {
     std::fs::write(folder.path().join("ragged.csv"), "id,name\n1,a\n2,b,c\n3\n").unwrap();
     let url = target.url();
     for (file, words) in [
-        ("gone.csv", &["gone.csv"][..]),
+        ("gone.csv", &["gone.csv", "address or path"][..]),
         ("broken.csv", &["broken.csv", "never closed"]),
         ("ragged.csv", &["ragged.csv", "3"]),
     ] {

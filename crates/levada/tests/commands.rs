@@ -1,7 +1,7 @@
 //! The command line without any system: help, exit codes, documents, what goes to which stream, and what never does.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -95,6 +95,8 @@ fn help_names_every_command_and_every_exit_code() {
         let help = levada(folder.path(), &[command, "--help"]);
         assert_eq!(code(&help), 0, "{command}");
         assert!(out(&help).contains("Usage: levada"), "{command}");
+        let own = out(&help).split("Options of every command:").next().unwrap().to_owned();
+        assert!(!own.contains("--database") && !own.contains("--server"), "{command}: {own}");
     }
 }
 
@@ -252,4 +254,25 @@ fn init_makes_a_project_and_touches_nothing_that_exists() {
     assert_eq!(code(&again), 2);
     assert!(err(&again).contains("there is a project already"));
     assert_eq!(std::fs::read_to_string(folder.path().join("shop/levada.yaml")).unwrap(), before);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn data_that_cannot_be_written_shows_in_the_exit_code() {
+    let folder = folder(&[]);
+    for arguments in [&["schema"][..], &["completions", "bash"]] {
+        let run = |stdout: Stdio| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_levada"));
+            command.args(arguments).current_dir(folder.path()).stdin(Stdio::null()).stdout(stdout);
+            command.stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap()
+        };
+        let full = run(std::fs::File::options().write(true).open("/dev/full").unwrap().into());
+        assert_eq!(code(&full), 1, "{arguments:?}");
+        assert!(err(&full).contains("standard output"), "{arguments:?}: {}", err(&full));
+        // one who stops reading had enough
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let left = run(writer.into());
+        assert_eq!((code(&left), err(&left)), (0, String::new()), "{arguments:?}");
+    }
 }

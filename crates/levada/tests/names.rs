@@ -111,6 +111,18 @@ fn hostile_names_keep_apart_and_stay() {
     }
 }
 
+/// A wildcard is about names as people write them and as streams are listed, quoted where they need it.
+#[test]
+fn wildcards_find_names_that_need_quotes() {
+    let source = Database::postgres("levada_wild");
+    source.sql("CREATE SCHEMA \"a.b\"; CREATE TABLE \"a.b\".\"c.d\" AS SELECT 1 AS id; CREATE TABLE \"Two Words\" AS SELECT 2 AS id");
+    for (pattern, streams) in [("public.Two*", 1), ("'\"a.b\".*'", 1), ("a.b.*", 1), ("'*'", 2)] {
+        let target = Database::sqlite();
+        let pipeline = Pipeline::new(&source, &target, &format!("  {pattern}: {{}}"));
+        assert_eq!(pipeline.done(), vec![1; streams], "{pattern}");
+    }
+}
+
 #[test]
 fn columns_that_differ_in_case_keep_apart() {
     let source = Database::postgres("levada_case_src");

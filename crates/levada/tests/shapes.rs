@@ -135,6 +135,25 @@ fn special_tables_of_mariadb_and_sqlite_arrive() {
     }
 }
 
+/// A column that the target computes is left to it, whatever the source has of that name.
+#[test]
+fn columns_that_the_target_computes_are_not_written() {
+    for system in ALL {
+        let (source, target) = both("computed", System::Postgres, system);
+        source.sql(
+            "CREATE TABLE t(id int PRIMARY KEY, n int, twice int GENERATED ALWAYS AS (n * 2) STORED);
+             INSERT INTO t(id, n) SELECT i, i FROM generate_series(1, 1000) i",
+        );
+        let always = if system == System::MariaDb { "" } else { "GENERATED ALWAYS" };
+        target.sql(&format!("CREATE TABLE t(id int PRIMARY KEY, n int, twice int {always} AS (n * 10) STORED)"));
+        for options in ["{ verify: checksum }", "{ read: incremental, cursor: id }", "{ on_schema_change: freeze }"] {
+            let pipeline = Pipeline::new(&source, &target, &format!("  public.t: {options}"));
+            assert!(pipeline.done()[0] <= 1000, "{system:?}");
+            assert_eq!(target.sql("SELECT count(*), sum(n), sum(twice) FROM t"), "1000\t500500\t5005000", "{options}");
+        }
+    }
+}
+
 /// What a replaced table has around it stays: views, grants, keys that point at it, triggers, comments, defaults.
 #[test]
 fn a_replaced_table_keeps_what_hangs_on_it() {

@@ -146,10 +146,11 @@ fn plan(settings: &Arc<Settings>, spec: &LoadSpec) -> Result<LoadPlan> {
         }
         Some(existing) => evolved(spec, &existing.schema, shape.format)?,
     };
-    if schema.fields().is_empty() && matches!(shape.format, Format::Csv | Format::Tsv) {
-        return Err(Error::new(ErrorKind::Unsupported, "a stream without columns cannot be kept as CSV")
+    if schema.fields().is_empty() && matches!(shape.format, Format::Csv | Format::Tsv | Format::Parquet) {
+        let message = format!("{} files cannot hold rows without columns", shape.format.ending());
+        return Err(Error::new(ErrorKind::Unsupported, message)
             .at(spec.target.clone())
-            .advise("Choose `format: jsonl` or `parquet`."));
+            .advise("Choose `format: jsonl` or `avro`, or leave the stream out."));
     }
     let ending = format!("{}{}", shape.format.ending(), shape.compression.ending());
     let wanted = spec.rows_estimate.map_or(spec.writers, |rows| (rows / ROWS_PER_WRITER + 1) as usize);

@@ -143,7 +143,7 @@ impl Work {
     }
 
     fn lost_place() -> Error {
-        Error::new(ErrorKind::Refused, "another run committed to this target meanwhile")
+        Error::new(ErrorKind::Busy, "another run committed to this target meanwhile")
             .advise("Run again: nothing of this load was committed.")
     }
 

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use arrow_schema::{Field, Schema, SchemaRef};
 use levada_core::destination::{LoadPlan, LoadSpec, PlannedColumn, Promise, WriteMode};
 use levada_core::error::{Error, ErrorKind, Result};
-use levada_core::schema::{Change, Fit, Logical, NATIVE, evolve};
+use levada_core::schema::{Change, Fit, Logical, NATIVE, OnSchemaChange, evolve};
 
 use super::create::{self, NewColumn};
 use super::discover::{Attachments, Column, Table};
 use super::encode::{Encoding, Form};
 use super::fit::{fit, form};
 use super::native::Native;
+use super::note::{Note, without_comment};
 use super::session::{Flavor, quoted, quoted_list};
 
 /// How the rows become visible.
@@ -45,6 +46,8 @@ pub struct DesignedColumn {
     pub fit: Fit,
     /// How its values are sent.
     pub encoding: Encoding,
+    /// What it was elsewhere, where this load makes the column.
+    note: Option<Note>,
 }
 
 impl DesignedColumn {
@@ -52,6 +55,12 @@ impl DesignedColumn {
     pub fn read_sql(&self) -> String {
         let name = quoted(&self.encoding.name);
         if matches!(self.encoding.form, Form::Geometry) { format!("ST_AsBinary({name})") } else { name }
+    }
+
+    /// Its definition when it is made.
+    fn definition(&self) -> String {
+        let note = self.note.as_ref().map(Note::clause).unwrap_or_default();
+        format!("{} {}{note}", quoted(&self.encoding.name), self.ddl)
     }
 }
 
@@ -126,6 +135,7 @@ impl Design {
                 ddl: format!("{} {}", new.ddl(), if not_null { "NOT NULL" } else { "NULL" }),
                 fit: new.fit,
                 encoding: Encoding { name: field.name().clone(), not_null, form },
+                note: Note::of(field, &new.wanted),
             }
         });
         Self {
@@ -150,7 +160,7 @@ impl Design {
             )
             .advise("Name a table, or another target."));
         }
-        let described = table.stream(false).schema;
+        let described = table.target_stream().schema;
         let lookup = |name: &str| {
             table.column(name).ok_or_else(|| {
                 Error::new(ErrorKind::Internal, format!("column `{name}` was described but is not known"))
@@ -182,7 +192,7 @@ impl Design {
             statements.push(match change {
                 Change::Add(field) => {
                     let new = Self::added(field, flavor);
-                    format!("ADD COLUMN {} {}", quoted(field.name()), new.ddl)
+                    format!("ADD COLUMN {}", new.definition())
                 }
                 Change::Widen { column, native } => {
                     let drop = changes.contains(&Change::DropNotNull { column: column.clone() });
@@ -195,6 +205,9 @@ impl Design {
                 }
                 Change::DropNotNull { column } => modified(&existing.create, lookup(column)?, None, true)?,
             });
+        }
+        if spec.on_schema_change == OnSchemaChange::Evolve {
+            statements.extend(outdated_notes(spec, existing, &changes)?);
         }
         let key = if spec.key_columns.is_empty() { primary } else { spec.key_columns.clone() };
         let strategy = strategy(spec.write, existing, &key)?;
@@ -256,6 +269,7 @@ impl Design {
             ddl: column.native.sql(),
             fit,
             encoding: Encoding { name: field.name().clone(), not_null, form },
+            note: None,
         }
     }
 
@@ -270,14 +284,14 @@ impl Design {
             ddl: format!("{} NULL", new.ddl()),
             fit: new.fit,
             encoding: Encoding { name: field.name().clone(), not_null: false, form },
+            note: Note::of(field, &new.wanted),
         }
     }
 
     /// `CREATE TABLE` of a new target under a name; with `sequence`, a staging table that numbers its rows and has no
     /// other key.
     pub fn create_sql(&self, name: &str, sequence: bool) -> String {
-        let mut lines: Vec<String> =
-            self.columns.iter().map(|c| format!("{} {}", quoted(&c.encoding.name), c.ddl)).collect();
+        let mut lines: Vec<String> = self.columns.iter().map(DesignedColumn::definition).collect();
         if sequence {
             lines.push(format!("{} BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY", quoted(SEQUENCE)));
         } else if !self.key.is_empty() {
@@ -416,6 +430,26 @@ fn wanted_field(incoming: &Field, wanted: &arrow_schema::DataType, nullable: boo
     let mut metadata = incoming.metadata().clone();
     metadata.insert(NATIVE.to_owned(), format!("mysql:{}", native.sql()));
     Field::new(incoming.name(), wanted.clone(), nullable).with_metadata(metadata)
+}
+
+/// `MODIFY COLUMN` for columns that get something else now than their notes say.
+fn outdated_notes(spec: &LoadSpec, existing: &Existing, changes: &[Change]) -> Result<Vec<String>> {
+    let is_changed = |name: &str| {
+        changes.iter().any(|change| match change {
+            Change::Widen { column, .. } | Change::DropNotNull { column } => column == name,
+            Change::Add(_) => false,
+        })
+    };
+    let mut statements = Vec::new();
+    for field in spec.incoming.fields() {
+        let Some(column) = existing.table.column(field.name()) else { continue };
+        let is_outdated = column.note.is_some() && column.note != Note::of(field, column.field.data_type());
+        // two changes of one column in a statement are not allowed; the next load does it
+        if is_outdated && !is_changed(field.name()) {
+            statements.push(without_comment(&modified(&existing.create, column, None, false)?));
+        }
+    }
+    Ok(statements)
 }
 
 /// `MODIFY COLUMN` that changes the type or the nullability only: the rest of the column's line is kept as the server

@@ -66,7 +66,7 @@ impl Destination for MysqlDestination {
             let mut conn = session::open(&self.config).await?;
             let table = discover::table(&mut conn, target).await.at(target)?;
             let _ = conn.disconnect().await;
-            Ok(table.map(|table| table.stream(false)))
+            Ok(table.map(|table| table.target_stream()))
         }
         .boxed()
     }

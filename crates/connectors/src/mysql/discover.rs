@@ -7,13 +7,14 @@ use std::sync::Arc;
 use arrow_schema::{Field, Schema};
 use levada_core::error::Result;
 use levada_core::naming::{is_wildcard, matches};
-use levada_core::schema::{HAS_DEFAULT, field};
+use levada_core::schema::{HAS_DEFAULT, field, with_computed};
 use levada_core::source::StreamInfo;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Params, Row};
 
 use super::error::from_driver;
 use super::native::Native;
+use super::note::Note;
 use super::session::Flavor;
 
 /// A table or view as the catalogue describes it.
@@ -48,6 +49,8 @@ pub struct Column {
     pub is_generated: bool,
     /// Whether it numbers rows by itself.
     pub is_auto_increment: bool,
+    /// What it was elsewhere.
+    pub note: Option<Note>,
     /// Its name, closed-set type, nullability and metadata.
     pub field: Field,
 }
@@ -81,10 +84,22 @@ impl Table {
             .is_some_and(|engine| matches!(engine.to_ascii_lowercase().as_str(), "innodb" | "ndbcluster" | "rocksdb"))
     }
 
-    /// The table as a stream; `with_generated` keeps columns that the server computes.
-    pub fn stream(&self, with_generated: bool) -> StreamInfo {
-        let fields: Vec<Field> =
-            self.columns.iter().filter(|c| with_generated || !c.is_generated).map(|c| c.field.clone()).collect();
+    /// The table as a stream to be read: with columns that the server computes, and what columns were elsewhere.
+    pub fn source_stream(&self) -> StreamInfo {
+        let restored = |c: &Column| c.note.as_ref().map_or_else(|| c.field.clone(), |note| note.restored(&c.field));
+        self.stream(self.columns.iter().map(restored).collect())
+    }
+
+    /// The table as a stream to be written: without columns that the server computes.
+    pub fn target_stream(&self) -> StreamInfo {
+        let (computed, own): (Vec<&Column>, Vec<&Column>) = self.columns.iter().partition(|c| c.is_generated);
+        let computed: Vec<String> = computed.iter().map(|c| c.field.name().clone()).collect();
+        let mut info = self.stream(own.iter().map(|c| c.field.clone()).collect());
+        info.schema = Arc::new(with_computed(info.schema.as_ref().clone(), &computed));
+        info
+    }
+
+    fn stream(&self, fields: Vec<Field>) -> StreamInfo {
         StreamInfo {
             name: self.name.clone(),
             namespace: None,
@@ -182,7 +197,7 @@ async fn column_rows(
     json: &HashSet<(String, String)>,
 ) -> Result<BTreeMap<String, Vec<Column>>> {
     let sql = "SELECT t.TABLE_NAME, t.COLUMN_NAME, t.COLUMN_TYPE, t.CHARACTER_SET_NAME, t.IS_NULLABLE, \
-               t.EXTRA, t.COLUMN_DEFAULT FROM information_schema.COLUMNS t WHERE t.TABLE_SCHEMA = DATABASE(){table} \
+               t.EXTRA, t.COLUMN_DEFAULT, t.COLUMN_COMMENT FROM information_schema.COLUMNS t WHERE t.TABLE_SCHEMA = DATABASE(){table} \
                ORDER BY t.TABLE_NAME, t.ORDINAL_POSITION";
     let mut columns: BTreeMap<String, Vec<Column>> = BTreeMap::new();
     for mut row in rows(conn, sql, exact).await? {
@@ -207,6 +222,7 @@ async fn column_rows(
             charset,
             is_generated: extra.contains("VIRTUAL") || extra.contains("STORED") || extra.contains("PERSISTENT"),
             is_auto_increment,
+            note: text(&mut row, 7).as_deref().and_then(Note::parse),
             field: described,
         });
     }

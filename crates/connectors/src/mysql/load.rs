@@ -47,7 +47,7 @@ impl TableLoad {
         state::recover(&mut conn, &spec.key).await?;
         let current = state::committed(&mut conn, &spec.key).await?.map(|commit| commit.load_id);
         if current != spec.previous {
-            return Err(Error::new(ErrorKind::Refused, "another run committed this stream since this one was planned")
+            return Err(Error::new(ErrorKind::Busy, "another run committed this stream since this one was planned")
                 .advise("Run again: it starts from what the other run committed."));
         }
         let stage = stage_name(&spec.key, &spec.load_id);

@@ -15,6 +15,7 @@ mod error;
 mod fit;
 mod load;
 mod native;
+mod note;
 mod query;
 mod rows;
 mod session;

@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use levada_core::batch::Batch;
 use levada_core::error::{Context, Error, ErrorKind, Result};
 use levada_core::position::Position;
-use levada_core::schema::{native_of, no_cursor};
+use levada_core::schema::{Logical, check_order, native_of, no_cursor};
 use levada_core::source::{Extract, ReadMode, ReadRequest, Reader, Source, StreamInfo};
 use mysql_async::{Conn, Value};
 use tokio::task::JoinHandle;
@@ -41,13 +41,21 @@ impl Source for MysqlSource {
             let mut conn = session::open(&self.config).await?;
             let tables = discover::tables(&mut conn, selector).await.at(self.config.address())?;
             let _ = conn.disconnect().await;
-            Ok(tables.iter().map(|table| table.stream(true)).collect())
+            Ok(tables.iter().map(|table| table.source_stream()).collect())
         }
         .boxed()
     }
 
     fn check_cursor(&self, column: &Field, _lag: Option<&str>) -> Result<()> {
-        let native = native_of(column, "mysql").and_then(Native::parse).ok_or_else(|| no_cursor(column))?;
+        let native = match native_of(column, "mysql") {
+            Some(native) => Native::parse(native).ok_or_else(|| no_cursor(column))?,
+            // text of another system, whose order is that of the texts
+            None if Logical::of(column) == Some(Logical::Number) => return Err(no_cursor(column)),
+            None => {
+                check_order(column)?;
+                Native::plain("longtext")
+            }
+        };
         Kind::of(column.name(), &native).map(|_| ())
     }
 

@@ -227,17 +227,14 @@ async fn check_previous(conn: &mut Conn, spec: &LoadSpec) -> Result<()> {
     if is_settled && current == spec.previous.clone().unwrap_or_default() {
         return Ok(());
     }
-    Err(Error::new(
-        ErrorKind::Refused,
-        "another run committed this stream in the meantime; nothing of this run was kept",
-    )
-    .advise("Run again: it starts from what the other run committed."))
+    Err(Error::new(ErrorKind::Busy, "another run committed this stream in the meantime; nothing of this run was kept")
+        .advise("Run again: it starts from what the other run committed."))
 }
 
 /// Stores a commit and the rejects inside the caller's transaction.
 ///
 /// # Errors
-/// `Refused` where another load committed since.
+/// `Busy` where another load committed since.
 pub async fn put(conn: &mut Conn, spec: &LoadSpec, commit: &Commit, rejects: &[Reject]) -> Result<()> {
     check_previous(conn, spec).await?;
     put_rejects(conn, commit, rejects).await?;
@@ -247,7 +244,7 @@ pub async fn put(conn: &mut Conn, spec: &LoadSpec, commit: &Commit, rejects: &[R
 /// Announces a RENAME in a transaction of its own.
 ///
 /// # Errors
-/// `Refused` where another load committed since.
+/// `Busy` where another load committed since.
 pub async fn announce(conn: &mut Conn, spec: &LoadSpec, pending: &Pending, rejects: &[Reject]) -> Result<()> {
     execute(conn, "START TRANSACTION").await?;
     check_previous(conn, spec).await?;

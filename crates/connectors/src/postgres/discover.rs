@@ -25,7 +25,10 @@ pub async fn discover(settings: &Settings, selector: Option<&str>) -> Result<Vec
         } else {
             format!("{}.{pattern}", settings.schema)
         };
-        relations.retain(|r| naming::matches(&pattern, &format!("{}.{}", r.schema, r.table)));
+        relations.retain(|r| {
+            naming::matches(&pattern, &format!("{}.{}", r.schema, r.table))
+                || naming::matches(&pattern, &sql::stream_name(&r.schema, &r.table))
+        });
     }
     let oids: Vec<u32> = relations.iter().map(|relation| relation.oid).collect();
     let mut columns = catalog::columns(&session.client, &oids).await?;

@@ -53,7 +53,9 @@ pub enum Name {
 /// # Errors
 /// `Config` for a name with more than two parts or an open quote.
 pub fn parse_name(text: &str) -> Result<Name> {
-    if naming::is_wildcard(text) && !text.contains('"') {
+    let is_plain = !text.contains('"');
+    let is_outside = naming::is_wildcard(text) && outside_quotes(text).contains(['*', '?']);
+    if naming::is_wildcard(text) && (is_plain || is_outside) {
         return Ok(Name::Pattern(text.to_owned()));
     }
     let bad = |what: &str| {
@@ -86,6 +88,11 @@ pub fn parse_name(text: &str) -> Result<Name> {
         (Some(schema), Some(table), None) if !schema.is_empty() && !table.is_empty() => Ok(Name::Full(schema, table)),
         _ => Err(bad("is not the name of a table")),
     }
+}
+
+/// What of a name is not between double quotes, where a wildcard character is an ordinary one.
+fn outside_quotes(text: &str) -> String {
+    text.split('"').step_by(2).collect()
 }
 
 fn unquote(text: &str) -> Option<(String, &str)> {
@@ -139,7 +146,9 @@ mod tests {
             assert_eq!(parse_name(&name).unwrap(), Name::Full(schema.to_owned(), table.to_owned()), "{name}");
         }
         assert_eq!(parse_name("orders").unwrap(), Name::Bare("orders".to_owned()));
-        assert_eq!(parse_name("public.dim_*").unwrap(), Name::Pattern("public.dim_*".to_owned()));
+        for pattern in ["public.dim_*", "\"a.b\".*", "*.\"c d\""] {
+            assert_eq!(parse_name(pattern).unwrap(), Name::Pattern(pattern.to_owned()));
+        }
         assert!(parse_name("a.b.c").is_err() && parse_name("\"a").is_err() && parse_name("").is_err());
     }
 

@@ -104,7 +104,7 @@ fn plan(file: &File, spec: &LoadSpec) -> Result<LoadPlan> {
     }
     if spec.incoming.fields().is_empty() {
         return Err(Error::new(
-            ErrorKind::Schema,
+            ErrorKind::Unsupported,
             format!("`{table}` would have no columns, and SQLite has no such tables"),
         )
         .advise("Leave the stream out."));

@@ -6,7 +6,7 @@ use arrow_schema::{Field, Schema};
 use levada_core::builder::ColumnBuilder;
 use levada_core::error::Result;
 use levada_core::naming::{is_wildcard, matches};
-use levada_core::schema::{HAS_DEFAULT, timestamp, timestamp_utc};
+use levada_core::schema::{HAS_DEFAULT, timestamp, timestamp_utc, with_computed};
 use levada_core::source::StreamInfo;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _};
@@ -51,7 +51,12 @@ pub fn target(connection: &Connection, name: &str) -> Result<Option<StreamInfo>>
         )
         .optional()
         .map_err(error::of)?;
-    found.map(|found| stream(connection, &found, false)).transpose()
+    let Some(found) = found else { return Ok(None) };
+    let computed: Vec<String> =
+        columns(connection, &found)?.into_iter().filter(|column| column.generated).map(|column| column.name).collect();
+    let mut info = stream(connection, &found, false)?;
+    info.schema = Arc::new(with_computed(info.schema.as_ref().clone(), &computed));
+    Ok(Some(info))
 }
 
 /// Whether the table is a view.

@@ -325,7 +325,7 @@ fn compare(connection: &Connection, spec: &LoadSpec) -> Result<()> {
     if stored == spec.previous {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Refused, format!("another run committed `{}` in the meantime", spec.key.stream))
+    Err(Error::new(ErrorKind::Busy, format!("another run committed `{}` in the meantime", spec.key.stream))
         .advise("Run again: the next run goes on from what the other one committed."))
 }
 

@@ -43,12 +43,11 @@ async fn broken_lines_are_rejected_with_their_number() {
         "{\"a\":1}\n{\"a\":\n\n[1]\n{\"a\":2,\"a\":3}\n{\"s\":\"x\\u0000y\"}\n{\"s\":\"\\ud800\"}\n{\"a\":4} x\n";
     let folder = folder(&[("t.jsonl", lines.as_bytes())]);
     let (_, rows, rejects) = read_all(source(&folder, json!({})).as_ref(), "t.jsonl").await;
-    assert_eq!(rows, [row(&[Some("1"), None]), row(&[Some("3"), None])], "the last of two equal keys counts");
+    let nul = row(&[None, Some("x\0y")]);
+    assert_eq!(rows, [row(&[Some("1"), None]), row(&[Some("3"), None]), nul], "the last of two equal keys counts");
     let reasons: Vec<_> = rejects.iter().map(|r| r.reason.as_str()).collect();
-    assert_eq!(reasons.len(), 5, "{reasons:?}");
-    for (line, what) in
-        [(2, "not a JSON object"), (4, "not a JSON object"), (6, "u0000"), (7, "escape"), (8, "not a JSON")]
-    {
+    assert_eq!(reasons.len(), 4, "{reasons:?}");
+    for (line, what) in [(2, "not a JSON object"), (4, "not a JSON object"), (7, "escape"), (8, "not a JSON")] {
         assert!(reasons.iter().any(|r| r.contains(&format!("line {line}:")) && r.contains(what)), "{line} {reasons:?}");
     }
 }

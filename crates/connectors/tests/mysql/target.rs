@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use levada_core::destination::{Destination, Promise, WriteMode};
 use levada_core::error::ErrorKind;
-use levada_core::schema::OnSchemaChange;
+use levada_core::schema::{Logical, NATIVE, OnSchemaChange, field};
 use levada_testkit::conformance::Harness;
 use levada_testkit::pump::{self, Job, Outcome};
 use levada_testkit::rows::{self, Row, row};
@@ -342,4 +342,30 @@ async fn a_value_that_an_update_would_bend_ends_the_merge() {
     let error = load(&database, &job, &pairs(), &given).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Data, "{error}");
     assert_eq!(values(&database, "t").await, ["1 0"]);
+}
+
+/// A text column remembers what it was elsewhere, until something else goes into it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_type_of_another_system_comes_back() {
+    let database = Database::new().await;
+    let of = |native: &str, logical| {
+        let fields = vec![Field::new("id", DataType::Int64, false), field("v", DataType::Utf8, true, native, logical)];
+        Arc::new(Schema::new(fields))
+    };
+    let found = async || {
+        let source = database.connection().source().unwrap();
+        let stream = source.discover(Some("t")).await.unwrap().remove(0);
+        let column = stream.schema.field_with_name("v").unwrap().clone();
+        (column.metadata().get(NATIVE).unwrap().clone(), Logical::of(&column))
+    };
+    let job = Job::new(None, "t");
+    let inet = of("postgres:inet", Some(Logical::Foreign));
+    load(&database, &job, &inet, &numbered(0..3, "10.0.0.1/8")).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(found().await, ("postgres:inet".to_owned(), Some(Logical::Foreign)));
+        load(&database, &job, &inet, &numbered(0..4, "10.0.0.2/8")).await.unwrap();
+    }
+    load(&database, &job, &of("postgres:text", None), &numbered(0..5, "anything")).await.unwrap();
+    assert_eq!(found().await, ("mysql:longtext".to_owned(), None));
+    assert_eq!(values(&database, "t").await.len(), 5);
 }

@@ -141,7 +141,7 @@ async fn a_load_that_lost_its_place_changes_nothing() {
     place.run("DELETE FROM b").await;
     pump.previous = Some(None);
     let error = pump.run().await.err().unwrap();
-    assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+    assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
     // Another run commits between begin and commit.
     let info = pump.info().await;
     pump.previous = None;
@@ -157,7 +157,7 @@ async fn a_load_that_lost_its_place_changes_nothing() {
         place.run("UPDATE _levada_positions SET load_id = 'other'").await;
         let end = levada_core::destination::LoadEnd { state: json!({}), rows_written: 0, rejects: vec![] };
         let error = load.commit(end).await.err().unwrap();
-        assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+        assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
         load.abort().await;
         place.run(&format!("UPDATE _levada_positions SET load_id = '{}'", spec.previous.clone().unwrap())).await;
         place.assert_clean().await;

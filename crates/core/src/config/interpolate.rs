@@ -194,8 +194,8 @@ impl Fill<'_, '_> {
     fn secret(&self, name: &str) -> Result<String> {
         (self.variables.secret)(name)?.ok_or_else(|| {
             Error::new(ErrorKind::Config, format!("there is no secret `{name}`")).advise(format!(
-                "Set the environment variable LEVADA_SECRET_{}, or put the secret into the file `{name}` in the folder \
-                 named by LEVADA_SECRETS_DIR.",
+                "Set it: `levada secrets set {name}`; or give it in the environment variable LEVADA_SECRET_{}, or in the file \
+                 `{name}` in the folder named by LEVADA_SECRETS_DIR.",
                 env_name(name)
             ))
         })

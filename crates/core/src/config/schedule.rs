@@ -137,7 +137,13 @@ impl ScheduleDocument {
             }
             (Some(first), Some(second)) => {
                 let message = format!("`{first}` and `{second}` exclude each other");
-                problems.add(&[second], &message, "Make two schedules of them, each with a name.");
+                let is_file = self.on.as_ref().is_some_and(|on| on.file.is_some());
+                let advice = if first == "every" && is_file {
+                    "How often to look for files belongs into `on`: `on: { file: .., every: 30s }`."
+                } else {
+                    "Make two schedules of them, each with a name."
+                };
+                problems.add(&[second], &message, advice);
                 None
             }
             _ => match &self.on {

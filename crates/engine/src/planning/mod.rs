@@ -176,9 +176,10 @@ pub fn chosen<'a>(pipeline: &'a Pipeline, tasks: &[String], stream: Option<&str>
     if chosen.is_empty() {
         let known: Vec<&str> = streams.iter().map(String::as_str).collect();
         let near = did_you_mean(nearest(stream, &known));
+        let streams = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
         return Err(vec![
             Error::new(ErrorKind::Usage, format!("no task has a stream `{stream}`"))
-                .advise(format!("{near}Streams: {}.", known.join(", "))),
+                .advise(format!("{near}Streams: {streams}.")),
         ]);
     }
     Ok(chosen)

@@ -30,5 +30,8 @@ pub async fn load(mut writer: Box<dyn Writer>, lanes: Arc<Lanes>) -> Result<()> 
 fn count(lanes: &Lanes, accepted: Accepted, since: Instant) -> Result<()> {
     lanes.rows_written.fetch_add(accepted.rows, Relaxed);
     lanes.progress.written(accepted.rows, since.elapsed());
+    if let Some(sent) = &lanes.sent {
+        sent.remove(&accepted.rejects);
+    }
     lanes.reject(accepted.rejects)
 }

@@ -3,6 +3,7 @@
 
 pub mod checkpoint;
 mod extract;
+mod fingerprint;
 mod lane;
 mod load;
 pub mod plan;
@@ -233,6 +234,7 @@ async fn try_stream(
         let end_position = extract.position.clone();
         let lanes = pump(&planned, extract, load.as_mut(), figures, job.channel_bytes()).await?;
         let proof = prove(&lanes)?;
+        let known = lanes.rejects.len();
         let cut_off = lanes.cut_off.take();
         let end_position = lanes.position().or(end_position);
         let position = cut_off.as_ref().map_or(end_position, |cause| cause.position().cloned());
@@ -243,14 +245,14 @@ async fn try_stream(
         };
         figures.enter(Phase::Commit);
         let durable = commit(&ends, &planned, load.as_mut(), end).await?;
-        Ok::<_, Error>((proof, durable, lanes, cut_off))
+        Ok::<_, Error>((proof, durable, lanes, cut_off, known))
     };
     let outcome = tokio::select! {
         biased;
         () = job.stop.cancelled() => Err(Error::new(ErrorKind::Interrupted, "the run was stopped")),
         outcome = attempt => outcome,
     };
-    let (mut proof, durable, lanes, cut_off) = match outcome {
+    let (mut proof, durable, lanes, cut_off, known) = match outcome {
         Ok(done) => done,
         Err(error) => {
             let _ = tokio::time::timeout(ABORT_LIMIT, load.abort()).await;
@@ -261,9 +263,11 @@ async fn try_stream(
     proof.written = proof.written.saturating_sub(durable.rejected);
     proof.rejected += durable.rejected;
     figures.rejected(durable.rejected);
+    let refused = durable.rejected;
     report.changes.add(durable);
     if let Some(sent) = &lanes.sent {
         figures.enter(Phase::Verify);
+        forget_refused(&ends, &planned, sent, known, refused).await?;
         proof.verified = Some(compare(&ends, &planned, sent).await?);
     }
     report.proof.add(proof);
@@ -282,7 +286,7 @@ async fn pump(
     let raw = planned.plan.raw.is_some();
     let key: Vec<usize> =
         planned.spec.key_columns.iter().filter_map(|key| planned.plan.schema.index_of(key).ok()).collect();
-    let sent = || Sent::new(planned.spec.write, planned.plan.schema.fields().len(), key);
+    let sent = || Sent::new(planned.spec.write, &planned.plan.schema, key);
     let overlap = || OverlapFilter::new(planned.state.overlap.clone(), planned.overlap_columns.clone());
     let lanes = Arc::new(Lanes {
         channel: Channel::new(channel_bytes, first_batch(planned, channel_bytes), extract.readers.len()),
@@ -384,6 +388,17 @@ async fn commit(ends: &Ends, planned: &Planned, load: &mut dyn Load, end: LoadEn
     Err(Error::new(ErrorKind::Refused, format!("the connection broke during the commit: {}", error.message())).advise(
         "The destination holds either all of the load or nothing; run again, and it will go on from what is there.",
     ))
+}
+
+/// Takes out of what was sent the rows that the target refused in the commit; in the quarantine they follow those that were
+/// `known` before it.
+async fn forget_refused(ends: &Ends, planned: &Planned, sent: &Sent, known: u64, refused: u64) -> Result<()> {
+    let number = |count| usize::try_from(count).unwrap_or(usize::MAX);
+    if refused > 0 {
+        let rejects = ends.destination.rejects(&planned.spec.load_id, number(known), number(refused)).await;
+        sent.remove(&rejects.at("verify")?);
+    }
+    Ok(())
 }
 
 /// Compares the destination with what was sent.

@@ -8,7 +8,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use levada_core::config::{OnBadRow, ReadKind, StreamOptions, Verify};
 use levada_core::destination::{Destination, LoadPlan, LoadSpec, WriteMode};
 use levada_core::error::{Context, Error, ErrorKind, Result};
-use levada_core::naming::{did_you_mean, is_wildcard, nearest};
+use levada_core::naming::{NameRules, did_you_mean, is_wildcard, nearest};
 use levada_core::position::{Commit, StreamKey};
 use levada_core::schema::{self, Fit, Logical, OnSchemaChange};
 use levada_core::source::{ReadMode, ReadRequest, Source, StreamInfo};
@@ -16,6 +16,7 @@ use levada_core::source::{ReadMode, ReadRequest, Source, StreamInfo};
 use super::SyncJob;
 use super::checkpoint::State;
 use super::transform::ColumnRule;
+use crate::browse;
 
 /// A stream with everything decided.
 pub struct Planned {
@@ -72,7 +73,8 @@ pub async fn select(job: &SyncJob, ends: &Ends) -> Result<Vec<(StreamInfo, Strea
             return Err(unknown_stream(job, ends, name).await);
         }
         for info in found {
-            let mine = !is_wildcard(name) || job.sync.entry_for(&info.name) == Some(at);
+            // a connector may read a wildcard in more ways than the bare text of a name
+            let mine = !is_wildcard(name) || job.sync.entry_for(&info.name).is_none_or(|entry| entry == at);
             if mine && selected.iter().all(|(known, _)| known.name != info.name) {
                 selected.push((info, options.clone()));
             }
@@ -89,9 +91,7 @@ pub async fn select(job: &SyncJob, ends: &Ends) -> Result<Vec<(StreamInfo, Strea
 async fn unknown_stream(job: &SyncJob, ends: &Ends, name: &str) -> Error {
     let all = ends.source.discover(None).await.unwrap_or_default();
     let names: Vec<&str> = all.iter().map(|info| info.name.as_str()).collect();
-    Error::new(ErrorKind::NotFound, format!("there is no stream `{name}`"))
-        .at(format!("connection `{}`", job.sync.from))
-        .advise(format!("{}List what there is.", did_you_mean(nearest(name, &names))))
+    browse::no_such_stream(name, &names).at(format!("connection `{}`", job.sync.from))
 }
 
 /// Decides everything about one stream, which goes into `target`.
@@ -136,6 +136,10 @@ pub async fn plan(
     {
         incoming = without_new_columns(&incoming, &existing.schema);
     }
+    let computed = match &existing {
+        Some(existing) => take_computed(&mut incoming, &key_columns, &existing.schema, ends.destination.name_rules()),
+        None => Vec::new(),
+    };
     if let Some(existing) = &mut existing {
         if options.on_schema_change != OnSchemaChange::Evolve {
             refuse_gone_columns(&state, &incoming, &existing.schema)?;
@@ -166,6 +170,7 @@ pub async fn plan(
     };
     let mut plan = ends.destination.plan(&spec).await?;
     note_refused_nulls(&spec, &mut plan);
+    plan.ddl.extend(computed.iter().map(|name| format!("-- column {name} is computed by the target, and not written")));
     let rules = selection.rules(&plan, &names, &spec)?;
     let columns = selection.columns_to_read(&info, &plan, &rules);
     let request = ReadRequest {
@@ -327,6 +332,20 @@ fn note_refused_nulls(spec: &LoadSpec, plan: &mut LoadPlan) {
 fn without_new_columns(incoming: &SchemaRef, existing: &SchemaRef) -> SchemaRef {
     let known = incoming.fields().iter().filter(|field| existing.field_with_name(field.name()).is_ok());
     Arc::new(Schema::new(known.cloned().collect::<Vec<_>>()))
+}
+
+/// Leaves out the columns that the target computes by itself, but for those of the key, which are needed. Tells their names.
+fn take_computed(incoming: &mut SchemaRef, key_columns: &[String], existing: &Schema, rules: NameRules) -> Vec<String> {
+    let computed = schema::computed(existing);
+    let same = |a: &str, b: &str| if rules.ignores_case { a.eq_ignore_ascii_case(b) } else { a == b };
+    let is_computed = |field: &Arc<Field>| {
+        computed.iter().any(|name| same(name, field.name())) && !key_columns.contains(field.name())
+    };
+    let (gone, kept): (Vec<_>, Vec<_>) = incoming.fields().iter().cloned().partition(is_computed);
+    if !gone.is_empty() {
+        *incoming = Arc::new(Schema::new(kept));
+    }
+    gone.iter().map(|field| field.name().clone()).collect()
 }
 
 /// A column that earlier loads brought and this one does not; a column that only the target ever had is its own affair.

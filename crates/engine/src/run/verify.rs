@@ -1,31 +1,34 @@
 //! `verify: checksum`: reads the destination back and compares its content with what was sent. A replaced stream is
 //! compared as a whole, by order-independent sums of hashes per column; of an append or merge every row sent is looked
-//! up. A difference is named by its key.
+//! up. Rows that the destination put into the quarantine count as not sent. A difference is named by its key and columns.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow_schema::SchemaRef;
-use levada_core::batch::Data;
-use levada_core::cast::cast;
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_schema::{Schema, SchemaRef};
+use levada_core::batch::{Data, Reject};
+use levada_core::cast::{cast, quoted};
 use levada_core::destination::WriteMode;
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::source::{ReadRequest, Source};
 use levada_core::text;
 use levada_core::transform::Transform;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::checkpoint::row_hash;
+use super::fingerprint::{Fingerprint, Fingerprinter};
 
 /// Rows of a replaced stream are summed in this many groups by key, so that a difference can be searched in one of them.
 const GROUPS: usize = 1024;
 /// The most rows of an append or merge that are remembered.
 const ROWS_MAX: usize = 4_000_000;
+/// How many differing columns of a row are named.
+const COLUMNS_NAMED: usize = 3;
+/// How much is shown of each part of a key.
+const KEY_CHARS_MAX: usize = 100;
 
 /// The content of what was sent, gathered while it is sent.
 pub struct Sent {
-    key: Vec<usize>,
+    printer: Fingerprinter,
     content: Mutex<Content>,
 }
 
@@ -56,13 +59,14 @@ pub enum Mapping {
 
 impl Sent {
     /// An empty record of rows with these columns; `key` holds the indexes of the key columns.
-    pub fn new(write: WriteMode, columns: usize, key: Vec<usize>) -> Self {
+    pub fn new(write: WriteMode, schema: &Schema, key: Vec<usize>) -> Self {
+        let columns = schema.fields().len();
         let content = match write {
             WriteMode::Replace => Content::Whole(vec![vec![0; columns + 1]; GROUPS]),
             WriteMode::Append | WriteMode::Merge => Content::Rows(HashMap::new()),
         };
         let key = if write == WriteMode::Append || key.is_empty() { (0..columns).collect() } else { key };
-        Self { key, content: Mutex::new(content) }
+        Self { printer: Fingerprinter::new(schema, key), content: Mutex::new(content) }
     }
 
     /// Adds rows that are about to be sent.
@@ -70,12 +74,12 @@ impl Sent {
     /// # Errors
     /// `Unsupported` if an append or merge has more rows than can be remembered.
     pub fn add(&self, rows: &RecordBatch) -> Result<()> {
-        let hashes = self.hashes(rows);
+        let prints = self.printer.rows(rows);
         match &mut *self.lock() {
-            Content::Whole(groups) => sum(groups, &hashes),
+            Content::Whole(groups) => prints.iter().for_each(|print| sum(groups, print, u64::wrapping_add)),
             Content::Rows(sent) => {
-                for hash in hashes {
-                    sent.entry(hash.key).or_default().push(hash.row);
+                for print in prints {
+                    sent.entry(print.key).or_default().push(print.row);
                 }
                 if sent.len() > ROWS_MAX {
                     return Err(Error::new(
@@ -87,6 +91,25 @@ impl Sent {
             }
         }
         Ok(())
+    }
+
+    /// Takes rows out again that were sent, and that the destination refused.
+    pub fn remove(&self, rejects: &[Reject]) {
+        for print in rejects.iter().filter_map(|reject| self.printer.reject(reject)) {
+            match &mut *self.lock() {
+                Content::Whole(groups) => sum(groups, &print, u64::wrapping_sub),
+                Content::Rows(sent) => {
+                    if let Some(rows) = sent.get_mut(&print.key)
+                        && let Some(at) = rows.iter().position(|row| *row == print.row)
+                    {
+                        rows.swap_remove(at);
+                        if rows.is_empty() {
+                            sent.remove(&print.key);
+                        }
+                    }
+                }
+            }
+        }
     }
 
     /// Reads the target and compares. Returns the number of rows compared.
@@ -105,10 +128,10 @@ impl Sent {
         };
         let expected = missing.as_ref().map_or(0, HashMap::len) as u64;
         each(&target, |rows| {
-            let hashes = self.hashes(rows);
+            let prints = self.printer.rows(rows);
             match &mut missing {
-                None => sum(&mut found, &hashes),
-                Some(missing) => hashes.iter().for_each(|hash| strike_out(missing, hash)),
+                None => prints.iter().for_each(|print| sum(&mut found, print, u64::wrapping_add)),
+                Some(missing) => prints.iter().for_each(|print| strike_out(missing, print)),
             }
         })
         .await?;
@@ -140,52 +163,67 @@ impl Sent {
         let wanted = self.collect(again, suspicious).await?;
         let found = self.collect(target, suspicious).await?;
         let keys = wanted.keys().chain(found.keys());
-        let first = keys.filter(|key| wanted.get(*key) != found.get(*key)).min();
-        let Some(key) = first else {
+        let differs = |key: &&String| !same(wanted.get(*key), found.get(*key));
+        let Some(key) = keys.filter(differs).min() else {
             return Ok(Error::new(
                 ErrorKind::Data,
                 "the destination differs from what was sent, but not from the source now",
             )
             .advise("The source changed during the load, or someone else writes to the target; run again."));
         };
-        let what = match (wanted.get(key), found.get(key)) {
-            (Some(_), None) => "is missing in the destination".to_owned(),
-            (None, _) => "is in the destination, but not in the source".to_owned(),
-            (Some(wanted), Some(found)) => format!("is {found:?} in the destination, and {wanted:?} in the source"),
+        let what = match (wanted.get(key).map(Vec::as_slice), found.get(key).map(Vec::as_slice)) {
+            (Some(_), None) => format!("the row with key {key} is missing in the destination"),
+            (None, _) => format!("the row with key {key} is in the destination, but not in the source"),
+            (Some([wanted]), Some([found])) => {
+                format!("in the row with key {key}, {}", self.name_columns(wanted, found))
+            }
+            (Some(wanted), Some(found)) => {
+                let (wanted, found) = (wanted.len(), found.len());
+                format!("of {wanted} rows with key {key} in the source, not the same {found} are in the destination")
+            }
         };
-        Ok(Error::new(ErrorKind::Data, format!("the content differs: the row with key {key} {what}"))
+        Ok(Error::new(ErrorKind::Data, format!("the content differs: {what}"))
             .advise("The load is committed. Find out who else writes to the target, then load with `--full-refresh`."))
     }
 
+    /// Says in which columns two rows differ.
+    fn name_columns(&self, wanted: &Row, found: &Row) -> String {
+        let columns = wanted.print.columns.iter().zip(&found.print.columns).enumerate();
+        let differing: Vec<usize> = columns.filter(|(_, (wanted, found))| wanted != found).map(|(at, _)| at).collect();
+        let shown = |row: &Row, at: usize| row.values[at].as_deref().map_or("NULL".to_owned(), quoted);
+        let named: Vec<String> = differing
+            .iter()
+            .take(COLUMNS_NAMED)
+            .map(|at| {
+                let (name, found, wanted) = (self.printer.name(*at), shown(found, *at), shown(wanted, *at));
+                format!("column `{name}` is {found} in the destination and {wanted} in the source")
+            })
+            .collect();
+        let more = differing.len().saturating_sub(COLUMNS_NAMED);
+        let more = if more > 0 { format!("; {more} more columns differ") } else { String::new() };
+        named.join("; ") + &more
+    }
+
+    /// Rows whose keys are suspicious, by the text of their key.
     async fn collect(
         &self,
         side: &Side<'_>,
         suspicious: &(dyn Fn(u128) -> bool + Sync),
-    ) -> Result<BTreeMap<String, Vec<String>>> {
-        let mut rows_by_key: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    ) -> Result<BTreeMap<String, Vec<Row>>> {
+        let mut rows_by_key: BTreeMap<String, Vec<Row>> = BTreeMap::new();
         each(side, |rows| {
-            for (row, hash) in self.hashes(rows).iter().enumerate().filter(|(_, hash)| suspicious(hash.key)) {
-                debug_assert!(hash.columns.len() == rows.num_columns());
+            let prints = self.printer.rows(rows).into_iter().enumerate();
+            for (row, print) in prints.filter(|(_, print)| suspicious(print.key)) {
+                let key = self.printer.key_of(rows, row);
                 let key: Vec<String> =
-                    self.key.iter().map(|at| text::value(rows.column(*at), row).unwrap_or("NULL".to_owned())).collect();
-                rows_by_key.entry(format!("({})", key.join(", "))).or_default().push(text::row_json(rows, row));
+                    key.iter().map(|part| part.as_deref().map_or("NULL".to_owned(), short)).collect();
+                let values = rows.columns().iter().map(|column| text::value(column, row)).collect();
+                rows_by_key.entry(format!("({})", key.join(", "))).or_default().push(Row { print, values });
             }
         })
         .await?;
-        rows_by_key.values_mut().for_each(|rows| rows.sort());
+        rows_by_key.values_mut().for_each(|rows| rows.sort_by_key(|row| row.print.row));
         Ok(rows_by_key)
-    }
-
-    fn hashes(&self, rows: &RecordBatch) -> Vec<RowHash> {
-        let all: Vec<&dyn Array> = rows.columns().iter().map(AsRef::as_ref).collect();
-        let key: Vec<&dyn Array> = self.key.iter().map(|at| all[*at]).collect();
-        let mut buffer = String::new();
-        let hash_row = |row| RowHash {
-            key: row_hash(&key, row, &mut buffer),
-            row: row_hash(&all, row, &mut buffer),
-            columns: all.iter().enumerate().map(|(at, column)| column_hash(at, *column, row, &mut buffer)).collect(),
-        };
-        (0..rows.num_rows()).map(hash_row).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Content> {
@@ -193,40 +231,42 @@ impl Sent {
     }
 }
 
-struct RowHash {
-    key: u128,
-    row: u128,
-    columns: Vec<u64>,
+/// A row that may be one that differs.
+struct Row {
+    print: Fingerprint,
+    values: Vec<Option<String>>,
 }
 
-fn column_hash(at: usize, column: &dyn Array, row: usize, buffer: &mut String) -> u64 {
-    if column.is_null(row) {
-        return 1;
+fn same(wanted: Option<&Vec<Row>>, found: Option<&Vec<Row>>) -> bool {
+    let prints = |rows: Option<&Vec<Row>>| rows.into_iter().flatten().map(|row| row.print.row).collect::<Vec<_>>();
+    prints(wanted) == prints(found)
+}
+
+/// A part of a key for people: most are short, but rows without a key are told by all their values.
+fn short(text: &str) -> String {
+    if text.chars().nth(KEY_CHARS_MAX).is_none() {
+        return text.to_owned();
     }
-    buffer.clear();
-    text::write_value(buffer, column, row);
-    xxh3_64_with_seed(buffer.as_bytes(), at as u64 + 1)
+    text.chars().take(KEY_CHARS_MAX).chain(['…']).collect()
 }
 
-fn sum(groups: &mut [Vec<u64>], hashes: &[RowHash]) {
-    for hash in hashes {
-        let group = &mut groups[hash.key as usize % GROUPS];
-        group[0] += 1;
-        for (sum, column) in group[1..].iter_mut().zip(&hash.columns) {
-            *sum = sum.wrapping_add(*column);
-        }
+fn sum(groups: &mut [Vec<u64>], print: &Fingerprint, change: fn(u64, u64) -> u64) {
+    let group = &mut groups[print.key as usize % GROUPS];
+    group[0] = change(group[0], 1);
+    for (sum, column) in group[1..].iter_mut().zip(&print.columns) {
+        *sum = change(*sum, *column);
     }
 }
 
 /// A row found in the target satisfies one row sent; of several sent under one key of a merge, the one that won.
-fn strike_out(missing: &mut HashMap<u128, Vec<u128>>, hash: &RowHash) {
-    let Some(sent) = missing.get_mut(&hash.key) else { return };
-    let Some(at) = sent.iter().position(|row| *row == hash.row) else { return };
-    let keyed_by_row = hash.key == hash.row;
+fn strike_out(missing: &mut HashMap<u128, Vec<u128>>, print: &Fingerprint) {
+    let Some(sent) = missing.get_mut(&print.key) else { return };
+    let Some(at) = sent.iter().position(|row| *row == print.row) else { return };
+    let keyed_by_row = print.key == print.row;
     if keyed_by_row && sent.len() > 1 {
         sent.swap_remove(at);
     } else {
-        missing.remove(&hash.key);
+        missing.remove(&print.key);
     }
 }
 

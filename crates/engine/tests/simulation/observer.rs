@@ -3,17 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{Hash as _, Hasher as _};
-use std::path::Path;
 
 use levada_core::run::{Event, Graph, Policy, RunState, State, Tally, advance};
 use levada_core::time::Timestamp;
-use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
+
+use super::eye::{Eye, Row};
 
 /// What is known of a store, and how it came about.
 pub struct Observer {
-    connection: Connection,
-    version: i64,
+    eye: Eye,
+    version: Option<i64>,
     last_event: i64,
     documents: HashMap<i64, Graph>,
     tracks: HashMap<i64, Track>,
@@ -74,12 +73,10 @@ pub struct Task {
 }
 
 impl Observer {
-    pub fn new(path: &Path) -> Self {
-        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
-        connection.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+    pub fn new(eye: Eye) -> Self {
         Self {
-            connection,
-            version: -1,
+            eye,
+            version: None,
             last_event: 0,
             documents: HashMap::new(),
             tracks: HashMap::new(),
@@ -107,50 +104,38 @@ impl Observer {
     }
 
     /// How many events there have been; it stays when nothing was written.
-    pub fn events(&self) -> i64 {
-        self.connection.query_row("SELECT COALESCE(MAX(id), 0) FROM events", [], |row| row.get(0)).unwrap()
+    pub async fn events(&self) -> i64 {
+        self.eye.rows("SELECT COALESCE(MAX(id), 0) FROM events").await[0].int(0)
     }
 
     /// Looks, and checks everything.
-    pub fn check(&mut self, paused: &BTreeSet<String>) {
-        let version: i64 = self.connection.query_row("PRAGMA data_version", [], |row| row.get(0)).unwrap();
-        if std::mem::replace(&mut self.version, version) == version {
+    pub async fn check(&mut self, paused: &BTreeSet<String>) {
+        let version = self.eye.version();
+        if std::mem::replace(&mut self.version, version) == version && version.is_some() {
             return;
         }
-        self.connection.execute_batch("BEGIN").unwrap();
-        self.read();
-        self.follow();
-        let workers = self.living();
-        self.connection.execute_batch("COMMIT").unwrap();
+        self.eye.stare().await;
+        self.read().await;
+        self.follow().await;
+        let workers = self.living().await;
+        self.eye.blink().await;
         self.check_tasks(&workers);
         self.check_runs(paused);
-        self.check_pools();
+        self.check_pools().await;
     }
 
-    fn read(&mut self) {
+    /// Leaves nothing behind.
+    pub async fn clear(&self) {
+        self.eye.clear().await;
+    }
+
+    async fn read(&mut self) {
         self.looks += 1;
         let sql = "SELECT id, pipeline, document, identity, schedule, fire_time, state, admitted, open, ended_at, backfill \
                    FROM runs";
-        let mut statement = self.connection.prepare_cached(sql).unwrap();
-        let mut rows = statement.query([]).unwrap();
         let before: HashSet<i64> = self.open_runs().map(|run| run.id).collect();
-        self.runs.clear();
-        while let Some(row) = rows.next().unwrap() {
-            let run = Run {
-                id: row.get(0).unwrap(),
-                pipeline: row.get(1).unwrap(),
-                document: row.get(2).unwrap(),
-                identity: row.get(3).unwrap(),
-                schedule: row.get(4).unwrap(),
-                fire_time: row.get(5).unwrap(),
-                state: RunState::from_name(&row.get::<_, String>(6).unwrap()).unwrap(),
-                is_admitted: row.get(7).unwrap(),
-                open: row.get(8).unwrap(),
-                has_ended: row.get::<_, Option<i64>>(9).unwrap().is_some(),
-                backfill: row.get(10).unwrap(),
-            };
-            self.runs.insert(run.id, run);
-        }
+        let runs = self.eye.rows(sql).await;
+        self.runs = runs.iter().map(|row| (row.int(0), run(row))).collect();
         // what ended long ago is looked at now and then
         let all = self.looks.is_multiple_of(32);
         let known =
@@ -158,34 +143,38 @@ impl Observer {
         let known: HashSet<i64> = self.runs.values().filter(known).map(|run| run.id).collect();
         self.fresh = self.runs.keys().copied().filter(|run| !known.contains(run)).collect();
         self.fresh_once.extend(&self.fresh);
-        let sql = "SELECT id, run, task, item, state, wake_at, epoch, blockers, attempt, worker, wake_on, pool, slots, runs_on, \
-                   priority, outputs, version, failed, lost, ended_at, error FROM task_runs WHERE run = ?1";
-        let mut statement = self.connection.prepare_cached(sql).unwrap();
-        for run in &self.fresh {
-            let mut rows = statement.query([run]).unwrap();
-            while let Some(row) = rows.next().unwrap() {
-                let task = task(row).unwrap();
-                if task.state.is_terminal() {
-                    let seal = seal(row).unwrap();
-                    let sealed = *self.sealed.entry(task.id).or_insert(seal);
-                    assert_eq!(sealed, seal, "task run {} has ended, and was changed", task.id);
-                }
-                self.tasks.insert(task.id, task);
+        if self.fresh.is_empty() {
+            return;
+        }
+        let fresh: Vec<String> = self.fresh.iter().map(i64::to_string).collect();
+        let sql = format!(
+            "SELECT id, run, task, item, state, wake_at, epoch, blockers, attempt, worker, wake_on, pool, slots, runs_on, \
+             priority, outputs, version, failed, lost, ended_at, error FROM task_runs WHERE run IN ({})",
+            fresh.join(", ")
+        );
+        for row in self.eye.rows(&sql).await {
+            let task = task(&row);
+            if task.state.is_terminal() {
+                let seal = seal(&row);
+                let sealed = *self.sealed.entry(task.id).or_insert(seal);
+                assert_eq!(sealed, seal, "task run {} has ended, and was changed", task.id);
             }
+            self.tasks.insert(task.id, task);
         }
     }
 
     /// Takes new lines of the history through the state machine.
-    fn follow(&mut self) {
-        let sql = "SELECT id, run, task_run, at, event, state, attempt FROM events WHERE id > ?1 ORDER BY id";
-        let mut statement = self.connection.prepare_cached(sql).unwrap();
-        let mut rows = statement.query([self.last_event]).unwrap();
-        while let Some(row) = rows.next().unwrap() {
-            self.last_event = row.get(0).unwrap();
-            let (run, at): (i64, i64) = (row.get(1).unwrap(), row.get(3).unwrap());
-            let (event, state): (String, String) = (row.get(4).unwrap(), row.get(5).unwrap());
-            let attempt: u32 = row.get(6).unwrap();
-            let Some(id) = row.get::<_, Option<i64>>(2).unwrap() else { continue };
+    async fn follow(&mut self) {
+        let sql = format!(
+            "SELECT id, run, task_run, at, event, state, attempt FROM events WHERE id > {} ORDER BY id",
+            self.last_event
+        );
+        for row in self.eye.rows(&sql).await {
+            self.last_event = row.int(0);
+            let (run, at): (i64, i64) = (row.int(1), row.int(3));
+            let (event, state) = (row.word(4), row.word(5));
+            let attempt: u32 = row.int(6);
+            let Some(id) = row.number(2) else { continue };
             let node = &self.documents[&self.runs[&run].document].nodes[self.tasks[&id].task];
             let track = self.tracks.entry(id).or_insert(Track {
                 state: State::Queued,
@@ -214,9 +203,9 @@ impl Observer {
         }
     }
 
-    fn living(&self) -> HashSet<i64> {
-        let mut statement = self.connection.prepare_cached("SELECT id FROM workers WHERE state <> 'gone'").unwrap();
-        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    async fn living(&self) -> HashSet<i64> {
+        let rows = self.eye.rows("SELECT id FROM workers WHERE state <> 'gone'").await;
+        rows.iter().map(|row| row.int(0)).collect()
     }
 
     /// Rows are what their history says; those that are held are held by who lives.
@@ -316,11 +305,10 @@ impl Observer {
         }
     }
 
-    fn check_pools(&mut self) {
+    async fn check_pools(&mut self) {
         if self.pools.is_empty() {
-            let mut statement = self.connection.prepare("SELECT name, slots FROM pools").unwrap();
-            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-            self.pools = rows.map(Result::unwrap).collect();
+            let rows = self.eye.rows("SELECT name, slots FROM pools").await;
+            self.pools = rows.iter().map(|row| (row.word(0), row.int(1))).collect();
         }
         let mut used: BTreeMap<&str, i64> = BTreeMap::new();
         for task in self.tasks.values().filter(|task| task.state.is_held()) {
@@ -333,47 +321,52 @@ impl Observer {
     }
 
     /// The epoch of a task run, and whether somebody holds it.
-    pub fn right(&self, id: i64) -> Option<(i64, bool)> {
-        let row = self.connection.query_row("SELECT epoch, state FROM task_runs WHERE id = ?1", [id], |row| {
-            Ok((row.get(0)?, row.get::<_, String>(1)?))
-        });
-        let (epoch, state) = row.optional().unwrap()?;
-        Some((epoch, State::from_name(&state, None).unwrap().is_held()))
+    pub async fn right(&self, id: i64) -> Option<(i64, bool)> {
+        let rows = self.eye.rows(&format!("SELECT epoch, state FROM task_runs WHERE id = {id}")).await;
+        let row = rows.first()?;
+        Some((row.int(0), State::from_name(&row.word(1), None).unwrap().is_held()))
     }
 }
 
-fn task(row: &rusqlite::Row<'_>) -> rusqlite::Result<Task> {
-    let until: Option<i64> = row.get(5)?;
-    let state: String = row.get(4)?;
-    let state = State::from_name(&state, until.map(Timestamp::from_micros)).unwrap();
-    Ok(Task {
-        id: row.get(0)?,
-        run: row.get(1)?,
-        task: row.get::<_, u32>(2)? as usize,
-        item: row.get(3)?,
-        state,
-        epoch: row.get(6)?,
-        blockers: row.get(7)?,
-        attempt: row.get(8)?,
-        worker: row.get(9)?,
-        wake_on: row.get(10)?,
-        pool: row.get(11)?,
-        slots: row.get(12)?,
-        runs_on: row.get(13)?,
-        priority: row.get(14)?,
-        outputs: row.get(15)?,
-    })
+fn run(row: &Row) -> Run {
+    Run {
+        id: row.int(0),
+        pipeline: row.word(1),
+        document: row.int(2),
+        identity: row.word(3),
+        schedule: row.text(4).map(str::to_owned),
+        fire_time: row.number(5),
+        state: RunState::from_name(&row.word(6)).unwrap(),
+        is_admitted: row.int::<i64>(7) != 0,
+        open: row.int(8),
+        has_ended: row.number(9).is_some(),
+        backfill: row.number(10),
+    }
+}
+
+fn task(row: &Row) -> Task {
+    Task {
+        id: row.int(0),
+        run: row.int(1),
+        task: row.int(2),
+        item: row.int(3),
+        state: State::from_name(&row.word(4), row.number(5).map(Timestamp::from_micros)).unwrap(),
+        epoch: row.int(6),
+        blockers: row.int(7),
+        attempt: row.int(8),
+        worker: row.number(9),
+        wake_on: row.text(10).map(str::to_owned),
+        pool: row.text(11).map(str::to_owned),
+        slots: row.int(12),
+        runs_on: row.word(13),
+        priority: row.int(14),
+        outputs: row.text(15).map(str::to_owned),
+    }
 }
 
 /// All columns of a row as one number.
-fn seal(row: &rusqlite::Row<'_>) -> rusqlite::Result<u64> {
+fn seal(row: &Row) -> u64 {
     let mut hasher = std::hash::DefaultHasher::new();
-    for column in 0..21 {
-        match row.get_ref(column)? {
-            ValueRef::Integer(number) => number.hash(&mut hasher),
-            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.hash(&mut hasher),
-            ValueRef::Null | ValueRef::Real(_) => column.hash(&mut hasher),
-        }
-    }
-    Ok(hasher.finish())
+    row.hash(&mut hasher);
+    hasher.finish()
 }

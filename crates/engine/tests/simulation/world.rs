@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use levada_core::id::{RunId, TaskRunId, WorkerId};
+use levada_core::secret::Secret;
 use levada_core::time::{Clock, Timestamp};
 use levada_engine::house::Scheduler;
 use levada_store::{BEAT, Claim, Exchange, Exchanged, Kind, Location, NewDocument, NewRun, Store};
 use levada_testkit::shop::chance::Chance;
 use tempfile::TempDir;
 
+use super::eye::Eye;
 use super::fires::Fires;
 use super::network::{Body, Fate, Message};
 use super::observer::Observer;
@@ -50,19 +52,21 @@ pub struct World {
 }
 
 impl World {
-    pub async fn new(seed: u64, aloud: bool) -> Self {
+    pub async fn new(seed: u64, server: Option<&str>, aloud: bool) -> Self {
         let mut chance = Chance::new(seed, "simulation");
         // a disk in memory keeps every commit durable against a crash of the process, and answers at once
         let shared = std::path::Path::new("/dev/shm");
         let folder = if shared.is_dir() { TempDir::new_in(shared) } else { TempDir::new() }.unwrap();
-        let path = folder.path().join("levada.db");
-        let location = Location::File(path.clone());
+        let location = match server {
+            None => Location::File(folder.path().join("levada.db")),
+            Some(url) => Location::Url(Secret::new(format!("{url}&schema=simulation_{}_{seed}", std::process::id()))),
+        };
         let store = Store::open(&location).await.unwrap();
         let clock = Arc::new(ManualClock(AtomicI64::new(1_700_000_000_000_000)));
         let pipelines = pipelines::draw(&mut chance);
         store.set_pools(POOLS.iter().map(|(name, slots)| ((*name).to_owned(), *slots)).collect()).await.unwrap();
         let fires = Fires::new(&pipelines, clock.now().as_micros());
-        let observer = Observer::new(&path);
+        let observer = Observer::new(Eye::open(&location).await);
         let mut world = Self {
             _folder: folder,
             location,
@@ -127,11 +131,11 @@ impl World {
             _ => self.fault().await,
         }
         self.deliver().await;
-        self.look();
+        self.look().await;
     }
 
-    fn look(&mut self) {
-        self.observer.check(&self.paused);
+    async fn look(&mut self) {
+        self.observer.check(&self.paused).await;
         self.fires.check(&self.observer);
     }
 
@@ -203,7 +207,7 @@ impl World {
             self.store.wake_due(self.clock.now())
         );
         woken.unwrap();
-        self.observer.check(&self.paused);
+        self.observer.check(&self.paused).await;
         for (index, given) in [(one, first.unwrap()), (other, second.unwrap())] {
             let labels = self.workers[index].labels.clone();
             self.check_claims(&given, &labels);
@@ -253,18 +257,20 @@ impl World {
 
     /// An exchange reaches the store: what it may change is checked against what it says.
     pub(super) async fn exchange(&mut self, exchange: Exchange) -> Exchanged {
-        self.observer.check(&self.paused);
-        let stale = exchange.updates.iter().all(|update| {
-            self.observer.right(update.task_run.0).is_none_or(|(epoch, held)| epoch != update.epoch || !held)
-        });
-        let events = self.observer.events();
+        self.observer.check(&self.paused).await;
+        let mut stale = true;
+        for update in &exchange.updates {
+            let right = self.observer.right(update.task_run.0).await;
+            stale &= right.is_none_or(|(epoch, held)| epoch != update.epoch || !held);
+        }
+        let events = self.observer.events().await;
         let labels = exchange.labels.clone();
         let full = exchange.want;
         let given = self.store.exchange(exchange).await.unwrap();
         if stale && given.claims.is_empty() {
-            assert_eq!(self.observer.events(), events, "a worker wrote of what is not its own");
+            assert_eq!(self.observer.events().await, events, "a worker wrote of what is not its own");
         }
-        self.observer.check(&self.paused);
+        self.observer.check(&self.paused).await;
         self.check_claims(&given, &labels);
         self.check_order(&given, &labels, full);
         given
@@ -393,13 +399,14 @@ impl World {
                     self.work(index, false).await;
                 }
             }
-            self.look();
+            self.look().await;
             if self.observer.open_runs().next().is_none() && self.backfills_ended().await {
                 break;
             }
             self.pass(Duration::from_secs(3));
         }
         self.check_end().await;
+        self.observer.clear().await;
     }
 
     async fn backfills_ended(&self) -> bool {

@@ -22,30 +22,34 @@ Exit codes:
   3    refused, because going on would break a promise
   130  interrupted";
 
+/// Headings of the options that every command has, so that its own come first.
+const EVERYWHERE: &str = "Options of every command";
+const AT_A_SERVER: &str = "At a server";
+
 /// Moves tables and files between systems, exactly once and with proof.
 #[derive(Debug, Parser)]
 #[command(name = "levada", version, max_term_width = 110, after_help = EXIT_CODES, subcommand_required = true)]
 pub struct Cli {
     /// How results are written to standard output
-    #[arg(long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT", help_heading = EVERYWHERE)]
     pub output: Format,
     /// The file with the connections [default: the nearest levada.yaml]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = EVERYWHERE)]
     pub project: Option<PathBuf>,
     /// The folder for logs, files of runs and the metadata store [default: .levada in the project's folder]
-    #[arg(long, global = true, env = "LEVADA_DATA", value_name = "DIR")]
+    #[arg(long, global = true, env = "LEVADA_DATA", value_name = "DIR", help_heading = EVERYWHERE)]
     pub data: Option<PathBuf>,
     /// The metadata store: the path of a SQLite file, or a PostgreSQL URL [default: levada.db in the data folder]
-    #[arg(long, global = true, env = "LEVADA_DATABASE", hide_env_values = true, value_name = "URL")]
+    #[arg(long, global = true, env = "LEVADA_DATABASE", hide_env_values = true, value_name = "URL", help_heading = EVERYWHERE)]
     pub database: Option<String>,
     /// The server to ask, in place of the metadata store here [env: LEVADA_SERVER]
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL", help_heading = AT_A_SERVER)]
     pub server: Option<String>,
     /// Certificates of authorities to trust beside those of this machine, PEM
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = AT_A_SERVER)]
     pub ca: Option<PathBuf>,
     /// Let the token cross the network in the clear, to a server without TLS
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = AT_A_SERVER)]
     pub insecure_http: bool,
     /// What to do
     #[command(subcommand)]

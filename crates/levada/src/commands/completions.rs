@@ -2,11 +2,13 @@
 
 use clap::CommandFactory;
 
-use super::Outcome;
+use super::{Context, Outcome};
 use crate::cli::{Cli, CompletionsArgs};
 
 /// Prints the script.
-pub fn execute(args: &CompletionsArgs) -> Outcome {
-    clap_complete::generate(args.shell, &mut Cli::command(), "levada", &mut std::io::stdout());
+pub fn execute(context: &Context, args: &CompletionsArgs) -> Outcome {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "levada", &mut script);
+    context.output.put(&String::from_utf8_lossy(&script));
     Ok(0)
 }

@@ -3,6 +3,7 @@
 use levada_core::config::amount::{BytesText, parse_bytes};
 use levada_core::config::{Columns, Parallel, Problem, Retry, StreamDocument, Streams, Sync, SyncDocument};
 use levada_core::error::{Error, ErrorKind, Result};
+use levada_engine::browse;
 use levada_engine::connections::Opened;
 use levada_engine::planning::{Work, plans};
 use levada_engine::report::StreamReport;
@@ -69,14 +70,17 @@ async fn only_stream(source: &Opened) -> Result<String> {
     if streams.len() == 1 {
         return Ok(streams.remove(0).name);
     }
+    if streams.is_empty() {
+        return Err(browse::no_streams());
+    }
     let names: Vec<String> = streams.iter().take(20).map(|stream| stream.name.clone()).collect();
-    let (kind, message, advice) = if names.is_empty() {
-        (ErrorKind::NotFound, "there are no streams".to_owned(), "Check the address and the user's rights.".to_owned())
-    } else {
-        let message = format!("there are {} streams to choose from", streams.len());
-        (ErrorKind::Usage, message, format!("Give `--stream NAME`, or `--stream '*'` for all: {}.", names.join(", ")))
-    };
-    Err(Error::new(kind, message).advise(advice))
+    let message = format!("there are {} streams to choose from", streams.len());
+    // a wildcard of a system without tables may be one stream of all that it matches
+    let by_wildcard = source.connection.clone().source()?.discover(Some("*")).await.unwrap_or_default();
+    let same = by_wildcard.iter().map(|stream| &stream.name).eq(streams.iter().map(|stream| &stream.name));
+    let all = if same { ", or `--stream '*'` for all" } else { ", once for each" };
+    let advice = format!("Give `--stream NAME`{all}: {}.", names.join(", "));
+    Err(Error::new(ErrorKind::Usage, message).advise(advice))
 }
 
 /// The sync that a document with the same options would give.

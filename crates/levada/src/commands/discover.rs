@@ -5,7 +5,7 @@ use std::path::Path;
 
 use levada_core::config::edit::scalar;
 use levada_core::error::{Context as _, Error, ErrorKind};
-use levada_engine::browse::Stream;
+use levada_engine::browse::{self, Stream};
 use serde_json::json;
 
 use super::{Context, Errors, Outcome, block_on, check, one};
@@ -17,10 +17,11 @@ use crate::project::check_connection;
 pub fn execute(context: &Context, args: &DiscoverArgs) -> Outcome {
     let (known, streams) = find(context, args)?;
     if streams.is_empty() {
-        let what =
-            args.stream.as_deref().map_or("there are no streams".to_owned(), |s| format!("no stream matches `{s}`"));
-        let advice = "Leave `--stream` out to list all, or check the rights of the connection's user.";
-        return Err(one(Error::new(ErrorKind::NotFound, what).at(source_name(args)).advise(advice)));
+        let error = args.stream.as_deref().map_or_else(browse::no_streams, |name| {
+            Error::new(ErrorKind::NotFound, format!("no stream matches `{name}`"))
+                .advise("Leave `--stream` out to list all, or check the rights of the connection's user.")
+        });
+        return Err(one(error.at(source_name(args))));
     }
     if let Some(path) = &args.write {
         write_pipeline(path, &pipeline(&known, args, &streams))?;

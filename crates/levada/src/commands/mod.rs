@@ -184,9 +184,12 @@ pub fn execute(cli: Cli) -> u8 {
         Command::Positions(command) => positions::execute(&context, &command),
         Command::Init(args) => init::execute(&context, &args),
         Command::Schema(args) => schema::execute(&context, &args),
-        Command::Completions(args) => completions::execute(&args),
+        Command::Completions(args) => completions::execute(&context, &args),
     };
-    outcome.unwrap_or_else(|errors| output.errors(&errors))
+    match outcome.unwrap_or_else(|errors| output.errors(&errors)) {
+        0 if output.has_lost() => ErrorKind::Io.policy().exit_code,
+        code => code,
+    }
 }
 
 /// A task of ours that broke off.

@@ -233,10 +233,6 @@ impl Show {
             let code = error.as_ref().and_then(|error| error["exit_code"].as_u64());
             let code = code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
             let state = task_run.state.name();
-            if state == "skipped" {
-                self.output
-                    .note(&format!("task `{}` is skipped: tasks before it did not end as it needs", task_run.task));
-            }
             tasks.push(TaskReport {
                 streams: own.streams.remove(&task_run.task).unwrap_or_default(),
                 task: task_run.task,
@@ -246,6 +242,10 @@ impl Show {
             });
         }
         let succeeded = tasks.iter().all(|task| matches!(task.state, "succeeded" | "skipped"));
+        // where all is well, it is only what failures call for
+        for task in tasks.iter().filter(|task| !succeeded && task.state == "skipped") {
+            self.output.note(&format!("task `{}` is skipped: tasks before it did not end as it needs", task.task));
+        }
         Ok(RunReport { run, pipeline: pipeline.to_owned(), succeeded, tasks })
     }
 }

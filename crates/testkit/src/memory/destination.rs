@@ -185,7 +185,7 @@ impl Load for MemoryLoad {
             let key = pair(&self.spec.key);
             if state.commits.get(&key).map(|c| c.load_id.as_str()) != self.spec.previous.as_deref() {
                 let message = format!("another run committed `{}` in the meantime", self.spec.key.stream);
-                return Err(Error::new(ErrorKind::Refused, message));
+                return Err(Error::new(ErrorKind::Busy, message));
             }
             let staged = std::mem::take(&mut *self.stage.lock().expect("no writer panicked"));
             let table = state.tables.remove(&self.spec.target);

@@ -1,6 +1,7 @@
 //! Where files live: a local folder or an S3 bucket, behind one blocking interface. Every path given here is relative to
 //! the root and has been checked by [`checked`]; nothing outside the root is ever touched.
 
+mod answer;
 mod lease;
 mod local;
 mod s3;

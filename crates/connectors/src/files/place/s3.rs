@@ -18,6 +18,7 @@ use object_store::{
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
+use super::answer::{self, cause};
 use super::lease::{self, LeaseError};
 use super::{FileMeta, Guard, Opened, Place, Sink, Upload, changed};
 use crate::files::format::{Format, RandomRead};
@@ -83,29 +84,11 @@ impl S3 {
     }
 
     fn error(&self, path: &str, error: &StoreError) -> Error {
-        let text = cause(error);
-        let kind = match error {
-            StoreError::NotFound { .. } => ErrorKind::NotFound,
-            StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. } => {
-                if ["SignatureDoesNotMatch", "InvalidAccessKeyId", "ExpiredToken"].iter().any(|w| text.contains(w)) {
-                    ErrorKind::Auth
-                } else {
-                    ErrorKind::Permission
-                }
-            }
-            StoreError::Precondition { .. } | StoreError::NotModified { .. } => return changed(path),
-            StoreError::NotSupported { .. } | StoreError::NotImplemented { .. } => ErrorKind::Unsupported,
-            _ if text.contains("SlowDown") => ErrorKind::Busy,
-            _ => ErrorKind::Connect,
-        };
-        let message = match error {
-            StoreError::NotFound { .. } if text.contains("NoSuchBucket") => {
-                format!("there is no bucket `{}`", self.bucket)
-            }
-            StoreError::NotFound { .. } => format!("there is no object `{path}`"),
-            _ => format!("S3 answered: {text}"),
-        };
-        Error::new(kind, message).at(format!("s3://{}", super::join(&self.bucket, &super::join(&self.prefix, path))))
+        if matches!(error, StoreError::Precondition { .. } | StoreError::NotModified { .. }) {
+            return changed(path);
+        }
+        let place = format!("s3://{}", super::join(&self.bucket, &super::join(&self.prefix, path)));
+        answer::error(error, &self.bucket, path).at(place)
     }
 
     fn meta(&self, object: ObjectMeta) -> Option<FileMeta> {
@@ -121,19 +104,6 @@ impl S3 {
 }
 
 /// The innermost reason of a store's error, on one line.
-fn cause(error: &dyn std::error::Error) -> String {
-    let mut reason = error;
-    let mut text = reason.to_string();
-    while let Some(source) = reason.source() {
-        let inner = source.to_string();
-        if !inner.is_empty() && !text.contains(&inner) {
-            text = format!("{text}: {inner}");
-        }
-        reason = source;
-    }
-    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(400).collect()
-}
-
 impl Place for S3 {
     fn address(&self) -> String {
         format!("s3://{}", super::join(&self.bucket, &self.prefix))

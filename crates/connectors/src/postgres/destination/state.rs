@@ -139,7 +139,7 @@ pub async fn compare(client: &Client, settings: &Settings, spec: &LoadSpec, lock
     if current == spec.previous {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Refused, "another run committed this stream meanwhile")
+    Err(Error::new(ErrorKind::Busy, "another run committed this stream meanwhile")
         .at(format!("stream {}", key.stream))
         .advise("Nothing was changed. Run again: it goes on from the newer commit."))
 }
@@ -168,7 +168,7 @@ pub async fn store(client: &Client, settings: &Settings, spec: &LoadSpec, end: &
         (&spec.previous, Type::TEXT),
     ];
     if client.execute_typed(&sql, parameters).await.pg()? != 1 {
-        return Err(Error::new(ErrorKind::Refused, "another run committed this stream meanwhile")
+        return Err(Error::new(ErrorKind::Busy, "another run committed this stream meanwhile")
             .at(format!("stream {}", spec.key.stream))
             .advise("Nothing was changed. Run again: it goes on from the newer commit."));
     }

@@ -1,6 +1,9 @@
 //! The table a load writes: its name, and what the catalogues say of it.
 
+use std::sync::Arc;
+
 use levada_core::error::{Error, ErrorKind, Result};
+use levada_core::schema::with_computed;
 use levada_core::source::StreamInfo;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
@@ -49,9 +52,12 @@ impl Target {
                 .advise("Load into a table, or rename the stream."));
         }
         let mut columns = catalog::columns(client, &[relation.oid]).await?.remove(&relation.oid).unwrap_or_default();
+        let computed: Vec<String> = columns.iter().filter(|c| c.generated).map(|c| c.field.name().clone()).collect();
         columns.retain(|column| !column.generated);
         let key = catalog::keys(client, &[relation.oid]).await?.remove(&relation.oid).unwrap_or_default();
-        Ok(Some(catalog::stream_info(&relation, &columns, key)))
+        let mut info = catalog::stream_info(&relation, &columns, key);
+        info.schema = Arc::new(with_computed(info.schema.as_ref().clone(), &computed));
+        Ok(Some(info))
     }
 
     /// Whether foreign keys point at it.

@@ -79,7 +79,7 @@ pub async fn a_stale_previous_is_refused_and_changes_nothing(harness: &dyn Harne
         spec.previous = previous.map(str::to_owned);
         let batches: Vec<Batch> = person_batches(10..20, "b", 10).into_iter().map(Batch::arrow).collect();
         let error = pump::load_spec(place.destination.as_ref(), spec, &batches, json!({})).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+        assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
         assert_eq!(place.rows(&job, &people()).await, persons(0..10, "a"));
         let commit = place.destination.committed(&job.key).await.unwrap().unwrap();
         assert_eq!(commit.load_id, first.load_id);
@@ -89,7 +89,7 @@ pub async fn a_stale_previous_is_refused_and_changes_nothing(harness: &dyn Harne
     let mut spec = pump::spec(place.destination.as_ref(), &job, &people()).await.unwrap();
     spec.previous = Some("gone".to_owned());
     let error = pump::load_spec(place.destination.as_ref(), spec, &[], json!({})).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+    assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
     assert!(place.destination.describe(&place.target(&job)).await.unwrap().is_none());
     assert!(place.remains().await.is_empty());
 }
