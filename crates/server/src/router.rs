@@ -22,7 +22,7 @@ use crate::route::{Call, Output, Route, line};
 use crate::routes::{
     artifacts, audit, backfills, browse, connections, connectors, files, health, logs, oidc, overview, pipeline_list,
     pipelines, plans, positions, project, quarantine, recent, runs, schedules, search, secrets, served, session,
-    settings, streams, tokens, users, validate, workers,
+    sessions, settings, streams, tokens, users, validate, workers,
 };
 
 /// The routes, and the schemas that they refer to.
@@ -72,6 +72,10 @@ fn of_users(lines: &mut Lines) {
     lines.delete("signOut", "/api/v1/session", Signed, "Sign out", session::sign_out);
     let path = "/api/v1/session/password";
     lines.put("changePassword", path, Signed, "Change one's own password", session::change_password);
+    let path = "/api/v1/sessions";
+    lines.get("listSessions", path, Signed, "Where somebody is signed in", sessions::list);
+    lines.delete("endSessions", path, Signed, "Sign somebody out everywhere", sessions::end_all);
+    lines.delete("endSession", "/api/v1/sessions/{session}", Signed, "End a session", sessions::end);
     lines.get("listUsers", "/api/v1/users", Role(Admin), "Users", users::list);
     lines.post("createUser", "/api/v1/users", Role(Admin), "Make a user", users::create);
     lines.get("getUser", "/api/v1/users/{user}", Role(Admin), "A user", users::get);

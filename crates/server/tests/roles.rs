@@ -57,7 +57,8 @@ async fn every_route_asks_for_its_role() {
     for role in Role::ALL {
         let (session, token) = user(&place, role.name(), role, json!([])).await;
         // signing out ends the session; whoever is let in to sign in does not have to
-        for route in table().routes.iter().filter(|route| !matches!(route.id, "signOut" | "signIn" | "setUp")) {
+        let ends = |id: &str| matches!(id, "signOut" | "signIn" | "setUp" | "endSessions");
+        for route in table().routes.iter().filter(|route| !ends(route.id)) {
             let path = filled(route.path, "plain");
             let is_allowed = needed(route.rule).is_none_or(|needed| role >= needed);
             for who in [&session, &token] {
@@ -145,6 +146,61 @@ async fn sessions_come_and_go() {
     place.send("PATCH", "/api/v1/users/vera", &[("if-match", &etag)], json!({ "disabled": true })).await.is(200);
     place.send_as(&token, "GET", "/api/v1/runs", &[], Value::Null).await.is(401);
     sign_in(&place, "vera", PASSWORD).await.is(401);
+}
+
+/// People see where they are signed in, and end it, one session or all of them; those of others are for administrators.
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_are_listed_and_ended() {
+    let place = place().await;
+    let (vera, token) = user(&place, "vera", Role::Viewer, json!([])).await;
+    let (ed, _) = user(&place, "ed", Role::Editor, json!([])).await;
+    let (ada, _) = user(&place, "ada", Role::Admin, json!([])).await;
+    let again = async || {
+        let reply = sign_in(&place, "vera", PASSWORD).await.is(200);
+        Who::Session(reply.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned())
+    };
+    let ask = async |who: &Who, method: &str, path: &str| place.send_as(who, method, path, &[], Value::Null).await;
+    let (second, third) = (again().await, again().await);
+    let all = ask(&second, "GET", "/api/v1/sessions").await.is(200);
+    let Who::Session(cookie) = &second else { unreachable!() };
+    assert!(!all.text().contains(cookie.split_once('=').unwrap().1));
+    let all = all.json()["items"].as_array().unwrap().clone();
+    let (mine, others): (Vec<_>, Vec<_>) = all.iter().partition(|session| session["current"] == true);
+    assert_eq!((mine.len(), others.len()), (1, 2), "{all:?}");
+    // page by page they are the same
+    let first = ask(&second, "GET", "/api/v1/sessions?limit=2").await.is(200).json();
+    let rest = format!("/api/v1/sessions?limit=2&after={}", first["next"].as_str().unwrap());
+    let rest = ask(&second, "GET", &rest).await.is(200).json();
+    assert_eq!([&first["items"], &rest["items"]].map(|items| items.as_array().unwrap().len()), [2, 1]);
+    assert_eq!((&rest["next"], &rest["items"][0]), (&Value::Null, &all[2]));
+    // one of one's own; nobody else's
+    let one = format!("/api/v1/sessions/{}", mine[0]["id"].as_str().unwrap());
+    ask(&ed, "DELETE", &one).await.is(404);
+    ask(&ed, "DELETE", &format!("{one}?user=vera")).await.is(403);
+    ask(&ed, "GET", "/api/v1/sessions?user=vera").await.is(403);
+    ask(&ed, "DELETE", "/api/v1/sessions?user=vera").await.is(403);
+    ask(&third, "DELETE", &one).await.is(204);
+    ask(&third, "DELETE", &one).await.is(404);
+    ask(&second, "GET", "/api/v1/session").await.is(401);
+    // all others, then everywhere; what programs sign in with stays
+    let ended = ask(&third, "DELETE", "/api/v1/sessions?keep_current=true").await.is(200);
+    assert_eq!((ended.json()["ended"].clone(), ended.headers.contains_key("set-cookie")), (json!(1), false));
+    ask(&vera, "GET", "/api/v1/session").await.is(401);
+    let ended = ask(&third, "DELETE", "/api/v1/sessions").await.is(200);
+    assert!(ended.headers["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
+    ask(&third, "GET", "/api/v1/session").await.is(401);
+    ask(&token, "GET", "/api/v1/session").await.is(200);
+    // an administrator, and the command line, which is no user itself
+    let fourth = again().await;
+    let ended = ask(&ada, "DELETE", "/api/v1/sessions?user=vera").await.is(200);
+    assert_eq!((ended.json()["ended"].clone(), ended.headers.contains_key("set-cookie")), (json!(1), false));
+    ask(&fourth, "GET", "/api/v1/session").await.is(401);
+    ask(&ada, "GET", "/api/v1/session").await.is(200);
+    again().await;
+    place.get("/api/v1/sessions").await.is(400);
+    place.get("/api/v1/sessions?user=nobody").await.is(404);
+    assert_eq!(place.get("/api/v1/sessions?user=vera").await.is(200).json()["items"].as_array().unwrap().len(), 1);
+    assert_eq!(place.send("DELETE", "/api/v1/sessions?user=vera", &[], Value::Null).await.is(200).json()["ended"], 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

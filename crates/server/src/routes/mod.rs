@@ -24,6 +24,7 @@ pub mod search;
 pub mod secrets;
 pub mod served;
 pub mod session;
+pub mod sessions;
 pub mod settings;
 pub mod streams;
 pub mod tokens;

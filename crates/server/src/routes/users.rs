@@ -207,7 +207,7 @@ pub async fn remove(call: Call<One>) -> Result<Done, Problem> {
     }
 }
 
-async fn find(app: &App, name: &str) -> Result<User, Problem> {
+pub(super) async fn find(app: &App, name: &str) -> Result<User, Problem> {
     app.store.user_by_name(name).await?.ok_or_else(|| Problem::no("user", name))
 }
 

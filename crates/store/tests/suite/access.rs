@@ -8,14 +8,14 @@ use levada_core::id::{TokenId, UserId};
 use levada_core::secret::Secret;
 use levada_core::time::Timestamp;
 use levada_store::{
-    Grant, NewToken, NewUser, SESSION_IDLE, SESSION_MAX, Store, Subject, TokenFilter, Updated, User, UserChange,
-    UserFilter,
+    Door, Grant, NewToken, NewUser, SESSION_IDLE, SESSION_MAX, SessionId, Store, Subject, TokenFilter, Updated, User,
+    UserChange, UserFilter,
 };
 
 use crate::places::{Place, on_both, postgres};
 
 on_both! { a_user_comes_changes_and_goes  names_are_one_in_any_case  changes_are_told_apart_by_version
-the_last_admin_stays  sessions_end  a_new_password_ends_other_sessions  sessions_are_limited  tokens_count_until_they_end
+the_last_admin_stays  sessions_end  sessions_are_listed  doors_are_known  a_new_password_ends_other_sessions  sessions_are_limited  tokens_count_until_they_end
 tokens_are_limited  who_goes_takes_all_along  a_link_makes_one_admin  users_are_listed_by_pages  settings_are_kept }
 
 const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
@@ -214,6 +214,37 @@ async fn sessions_end(place: Place) {
     assert!(!counts([3; 32], NOW).await);
     assert!(!store.create_session(ada.id, [4; 32], NOW).await.unwrap());
     assert!(!store.create_session(UserId(99), [4; 32], NOW).await.unwrap());
+}
+
+async fn sessions_are_listed(place: Place) {
+    let store = place.store;
+    let (ada, bob) = (user(&store, "ada", Role::Viewer).await, user(&store, "bob", Role::Viewer).await);
+    for (at, (who, hash)) in [(ada.id, 1), (bob.id, 2), (ada.id, 3)].into_iter().enumerate() {
+        store.create_session(who, [hash; 32], NOW.plus(Duration::from_secs(at as u64))).await.unwrap();
+    }
+    let ids = async |who, now| -> Vec<String> {
+        store.sessions(who, now).await.unwrap().into_iter().map(|session| session.id.0).collect()
+    };
+    assert_eq!(ids(ada.id, NOW).await, ["0303030303030303", "0101010101010101"]);
+    assert!(ids(ada.id, NOW.plus(SESSION_IDLE * 2)).await.is_empty());
+    let first = SessionId::of(&[1; 32]);
+    assert!(!store.end_session(bob.id, first.clone()).await.unwrap(), "it is not his");
+    assert!(store.end_session(ada.id, first.clone()).await.unwrap());
+    assert!(!store.end_session(ada.id, first).await.unwrap());
+    assert_eq!(ids(ada.id, NOW).await, ["0303030303030303"]);
+    assert_eq!(ids(bob.id, NOW).await, ["0202020202020202"]);
+}
+
+async fn doors_are_known(place: Place) {
+    let store = place.store;
+    assert!(store.doors().await.unwrap().is_empty());
+    let door = |process: &str, port| Door { host: "h".to_owned(), process: process.to_owned(), port };
+    store.open_door(door("1", 80), Vec::new(), NOW).await.unwrap();
+    store.open_door(door("2", 81), Vec::new(), NOW).await.unwrap();
+    store.open_door(door("2", 81), Vec::new(), NOW).await.unwrap();
+    assert_eq!(store.doors().await.unwrap(), [door("1", 80), door("2", 81)]);
+    store.open_door(door("3", 82), vec![door("1", 80)], NOW).await.unwrap();
+    assert_eq!(store.doors().await.unwrap(), [door("2", 81), door("3", 82)]);
 }
 
 async fn a_new_password_ends_other_sessions(place: Place) {
