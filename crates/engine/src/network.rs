@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use levada_core::error::{Context as _, Error, ErrorKind, Result};
@@ -60,6 +60,8 @@ enum Refusal {
 pub struct Network {
     rules: Arc<Rules>,
     own_port: OnceLock<u16>,
+    /// Where other processes of Levada answer on this machine.
+    other_ports: RwLock<Vec<u16>>,
     /// Clients keep connections open and hold the system's certificates, which takes a while to read: one for all requests
     /// of a kind. `None` if the certificates cannot be read.
     clients: [OnceLock<Option<Client>>; 3],
@@ -146,6 +148,11 @@ impl Network {
         let _ = self.own_port.set(port);
     }
 
+    /// Says at which ports of this machine other processes of Levada answer now.
+    pub fn others_answer_at(&self, ports: Vec<u16>) {
+        *self.other_ports.write().unwrap_or_else(PoisonError::into_inner) = ports;
+    }
+
     /// What sends a request to this URL. It follows no redirect.
     ///
     /// # Errors
@@ -212,7 +219,9 @@ impl Network {
     }
 
     fn is_own_port(&self, port: Option<u16>) -> bool {
-        port.is_some() && port == self.own_port.get().copied()
+        let Some(port) = port else { return false };
+        let others = self.other_ports.read().unwrap_or_else(PoisonError::into_inner);
+        self.own_port.get() == Some(&port) || others.contains(&port)
     }
 }
 
@@ -453,6 +462,9 @@ mod tests {
         network.answers_at(80);
         assert_eq!(network.lookup("localhost", 80, Reach::Private).await.unwrap_err().kind(), ErrorKind::Refused);
         assert!(network.lookup("localhost", 81, Reach::Private).await.is_ok());
+        network.others_answer_at(vec![81]);
+        assert_eq!(network.lookup("localhost", 81, Reach::Private).await.unwrap_err().kind(), ErrorKind::Refused);
+        assert_eq!(network.lookup("localhost", 80, Reach::Private).await.unwrap_err().kind(), ErrorKind::Refused);
         assert_eq!(network.lookup("[fe80::1]", 81, Reach::Private).await.unwrap_err().kind(), ErrorKind::Refused);
     }
 }

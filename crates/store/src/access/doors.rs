@@ -16,6 +16,8 @@ const DOORS_MAX: usize = 100;
 /// Where a server answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Door {
+    /// What has loopback addresses of its own.
+    pub network: String,
     /// The machine.
     pub host: String,
     /// The process on that machine.
