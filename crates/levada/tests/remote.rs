@@ -217,6 +217,7 @@ fn every_verb_that_looks_tells_the_same() {
             &["start", "work", "--param", "day=soon"],
             &["start", "work", "--task", "lst"],
             &["retry", "999999"],
+            &["replay", "999999"],
             &["retry", "2"],
             &["cancel", "1"],
             &["pause", "laod"],

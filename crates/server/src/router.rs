@@ -170,6 +170,8 @@ fn of_runs(lines: &mut Lines) {
     );
     let path = "/api/v1/runs/{run}/quarantine/rows";
     lines.get("readQuarantine", path, Pipeline(Editor), "Rows that a run could not load", quarantine::rows);
+    let path = "/api/v1/runs/{run}/quarantine/replay";
+    lines.post("replayQuarantine", path, Pipeline(Operator), "Load rows of the quarantine again", quarantine::replay);
     let path = "/api/v1/task-runs/{task_run}/why";
     lines.get("whyTask", path, Role(Viewer), "What a task run waits for", runs::why_task);
 }
