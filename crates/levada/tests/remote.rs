@@ -230,6 +230,8 @@ fn every_verb_that_looks_tells_the_same() {
             &["backfills", "cancel", "999999"],
             &["secrets", "remove", "pww"],
             &["users", "remove", "nobody"],
+            &["users", "sessions", "nobody"],
+            &["users", "sign-out", "nobody"],
             &["users", "change", "nobody", "--role", "viewer"],
             &["tokens", "remove", "999999"],
             &["positions", "reset", "warehouse", "--stream", "nothing"],

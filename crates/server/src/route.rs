@@ -151,6 +151,12 @@ impl Route {
         self
     }
 
+    /// Its answer carries the version of what it shows.
+    pub(crate) fn versioned(mut self) -> Self {
+        self.answer.etag = true;
+        self
+    }
+
     /// It starts something, once for each `Idempotency-Key`.
     pub(crate) fn once(mut self) -> Self {
         self.takes.key = true;

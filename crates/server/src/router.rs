@@ -79,8 +79,9 @@ fn of_users(lines: &mut Lines) {
     lines.get("listUsers", "/api/v1/users", Role(Admin), "Users", users::list);
     lines.post("createUser", "/api/v1/users", Role(Admin), "Make a user", users::create);
     lines.get("getUser", "/api/v1/users/{user}", Role(Admin), "A user", users::get);
+    lines.last(Route::versioned);
     lines.patch("updateUser", "/api/v1/users/{user}", Role(Admin), "Change a user", users::update);
-    lines.last(Route::conditional);
+    lines.last(|line| line.conditional().versioned());
     lines.delete("removeUser", "/api/v1/users/{user}", Role(Admin), "Remove a user", users::remove);
     lines.last(Route::conditional);
     lines.get("listTokens", "/api/v1/tokens", Signed, "API tokens", tokens::list);
@@ -93,14 +94,16 @@ fn of_users(lines: &mut Lines) {
 
 fn of_pipelines(lines: &mut Lines) {
     lines.get("getProject", "/api/v1/project", Role(Viewer), "The applied documents", project::get);
+    lines.last(Route::versioned);
     lines.put("applyProject", "/api/v1/project", Role(Editor), "Apply documents, all or none", project::put);
-    lines.last(Route::large);
+    lines.last(|line| line.conditional().large());
     lines.post("validateDocument", "/api/v1/validate", Role(Editor), "Check a document by itself", validate::validate);
     lines.get("listPipelines", "/api/v1/pipelines", Role(Viewer), "Pipelines", pipeline_list::list);
     let path = "/api/v1/pipelines/{pipeline}";
     lines.get("getPipeline", path, Role(Viewer), "The document of a pipeline", pipelines::get);
+    lines.last(Route::versioned);
     lines.put("putPipeline", path, Pipeline(Editor), "Make or change a pipeline", pipelines::put);
-    lines.last(|line| line.conditional().yaml());
+    lines.last(|line| line.conditional().versioned().yaml());
     lines.delete("deletePipeline", path, Pipeline(Editor), "Take a pipeline out; its runs stay", pipelines::delete);
     lines.last(Route::conditional);
     let path = "/api/v1/pipelines/{pipeline}/graph";
@@ -109,6 +112,7 @@ fn of_pipelines(lines: &mut Lines) {
     lines.get("listPipelineVersions", path, Role(Viewer), "Versions of the document", pipelines::versions);
     let path = "/api/v1/pipelines/{pipeline}/versions/{version}";
     lines.get("getPipelineVersion", path, Role(Viewer), "A version of the document", pipelines::version);
+    lines.last(Route::versioned);
     let path = "/api/v1/pipelines/{pipeline}/diff";
     lines.post("diffPipeline", path, Role(Viewer), "Compare a document with the pipeline's", pipelines::diff);
     lines.last(Route::yaml);
@@ -185,8 +189,9 @@ fn of_connections(lines: &mut Lines) {
     lines.get("listConnections", path, Role(Viewer), "Connections, without their secrets", connections::list);
     let path = "/api/v1/connections/{connection}";
     lines.get("getConnection", path, Role(Viewer), "A connection, without its secrets", connections::get);
+    lines.last(Route::versioned);
     lines.put("putConnection", path, Role(Editor), "Make or change a connection", connections::put);
-    lines.last(Route::conditional);
+    lines.last(|line| line.conditional().versioned());
     lines.delete("deleteConnection", path, Role(Editor), "Take a connection out that nobody uses", connections::delete);
     lines.last(Route::conditional);
     let path = "/api/v1/connections/{connection}/test";

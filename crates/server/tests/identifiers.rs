@@ -434,7 +434,6 @@ async fn names_are_only_names_in_postgres() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "known gap: some names that MariaDB refuses are answered as a failure of the server, not of the document"]
 async fn names_are_only_names_in_mariadb() {
     attack(System::MariaDb).await;
 }
