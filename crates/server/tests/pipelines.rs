@@ -1,6 +1,6 @@
 //! Pipelines over the API: documents as they were written, changed only by those who know what they change.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{NIGHTLY, PROJECT, Place};
 

@@ -13,6 +13,7 @@ use crate::guard;
 use crate::identity::Credential;
 use crate::problem::Problem;
 use crate::route::{Answer, Call, Done, Page};
+use crate::sort::{Sort, orders};
 
 /// A session, without what opens it.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -37,12 +38,20 @@ pub struct Ended {
     pub ended: u64,
 }
 
+orders! {
+    /// What sessions are in order of.
+    SessionOrder(true) { Created = "created" }
+}
+
 /// Whose sessions to list.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
     /// Whose; one's own unless given, and those of others take the role admin.
     pub user: Option<String>,
+    /// The order; `-` before it is the other way round, and the newest come first unless asked for otherwise.
+    #[serde(default)]
+    pub sort: Sort<SessionOrder>,
     /// The `next` of the page before.
     pub after: Option<String>,
     /// How many; 50 unless given, 1,000 at most.
@@ -72,26 +81,22 @@ pub struct One {
 
 /// Sessions, the newest first.
 pub async fn list(call: Call<List>) -> Result<Answer<Page<Shown>>, Problem> {
-    let List { user, after, limit: asked } = &call.input;
+    let List { user, sort, after, limit: asked } = &call.input;
     let limit = limit(*asked)?;
     let user = whose(&call, user.as_deref()).await?;
     let current = current(&call)?;
     // a user has a hundred at most
     let all = call.app.store.sessions(user, call.now()).await?;
-    let start = match after {
-        None => 0,
-        Some(after) => all.iter().position(|session| session.id.0 == *after).map_or(all.len(), |at| at + 1),
-    };
-    let page = &all[start..all.len().min(start + limit)];
-    let next = page.last().filter(|_| start + limit < all.len()).map(|session| session.id.0.clone());
-    let shown = |session: &OpenSession| Shown {
-        id: session.id.0.clone(),
+    let place = |_, session: &OpenSession| (None, format!("{:019}{}", session.created_at.as_micros(), session.id.0));
+    let Page { items, next } = sort.page(all, place, after.as_deref(), limit)?;
+    let shown = |session: OpenSession| Shown {
+        current: current.as_ref() == Some(&session.id),
+        id: session.id.0,
         created_at: session.created_at,
         seen_at: session.seen_at,
         expires_at: session.expires_at,
-        current: current.as_ref() == Some(&session.id),
     };
-    Ok(Page { items: page.iter().map(shown).collect(), next }.into())
+    Ok(Page { items: items.into_iter().map(shown).collect(), next }.into())
 }
 
 /// Ends sessions: signs somebody out everywhere.

@@ -61,8 +61,10 @@ pub struct NewToken {
 pub struct TokenFilter {
     /// Of this user.
     pub user: Option<UserId>,
-    /// Older than this one, which is the last of the page before.
-    pub before: Option<TokenId>,
+    /// The other way round.
+    pub is_reversed: bool,
+    /// Behind this one, which is the last of the page before.
+    pub after: Option<TokenId>,
     /// Most tokens; 1,000 at most.
     pub limit: usize,
 }
@@ -208,9 +210,10 @@ async fn list(tx: &mut Tx, filter: &TokenFilter) -> Result<Vec<Token>> {
     if let Some(user) = filter.user {
         add("t.user_id =", user.into());
     }
-    if let Some(before) = filter.before {
-        add("t.id <", before.into());
+    let (beyond, order) = if filter.is_reversed { ("t.id >", "ASC") } else { ("t.id <", "DESC") };
+    if let Some(after) = filter.after {
+        add(beyond, after.into());
     }
-    let sql = format!("SELECT {TOKEN} FROM tokens t WHERE true{conditions} ORDER BY t.id DESC LIMIT $1");
+    let sql = format!("SELECT {TOKEN} FROM tokens t WHERE true{conditions} ORDER BY t.id {order} LIMIT $1");
     tx.rows(&sql, &values).await?.iter_mut().map(read).collect()
 }

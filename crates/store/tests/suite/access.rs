@@ -325,7 +325,7 @@ async fn tokens_are_limited(place: Place) {
         store.create_token(new_token(ada.id, &index.to_string()), NOW).await.unwrap();
     }
     assert_eq!(store.create_token(new_token(ada.id, "x"), NOW).await.unwrap_err().kind(), ErrorKind::Refused);
-    let page = |before| store.tokens(TokenFilter { before, limit: 60, ..TokenFilter::default() });
+    let page = |after| store.tokens(TokenFilter { after, limit: 60, ..TokenFilter::default() });
     let first = page(None).await.unwrap();
     let second = page(first.last().map(|token| token.id)).await.unwrap();
     assert_eq!((first.len(), second.len()), (60, 40));
@@ -380,6 +380,9 @@ async fn users_are_listed_by_pages(place: Place) {
     let all = || UserFilter { limit: 3, ..UserFilter::default() };
     assert_eq!(names(all()).await, ["u0", "u1", "u2"]);
     assert_eq!(names(UserFilter { after: Some("u2".to_owned()), ..all() }).await, ["u3", "u4"]);
+    assert_eq!(names(UserFilter { is_reversed: true, after: Some("u2".to_owned()), ..all() }).await, ["u1", "u0"]);
+    assert_eq!(names(UserFilter { search: Some("U3".to_owned()), ..all() }).await, ["u3"]);
+    assert!(names(UserFilter { search: Some("u%".to_owned()), ..all() }).await.is_empty());
     assert_eq!(names(UserFilter { role: Some(Role::Editor), ..all() }).await, ["u1", "u3"]);
     assert!(names(UserFilter { is_disabled: Some(true), ..all() }).await.is_empty());
 }
