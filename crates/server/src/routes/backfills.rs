@@ -130,7 +130,7 @@ pub async fn get(call: Call<One>) -> Result<Answer<Backfill>, Problem> {
 
 /// Makes a backfill, once for each `Idempotency-Key`; or tells which runs it would have.
 pub async fn make(call: Call<Make>) -> Result<Answer<Made>, Problem> {
-    let (identity, now) = (call.identity("makeBackfill")?, call.now());
+    let (identity, now) = (call.identity("makeBackfill", &call.input.pipeline)?, call.now());
     let Make { pipeline, from, to, every, only, reverse, concurrency, params, dry_run, told } = call.input;
     let (app, concurrency) = (call.app, concurrency.unwrap_or(1));
     if concurrency == 0 {

@@ -386,7 +386,7 @@ pub async fn why_task(call: Call<OneTask>) -> Result<Answer<Why>, Problem> {
 
 /// Starts a run.
 pub async fn start(call: Call<Start>) -> Result<Created<Run>, Problem> {
-    let identity = call.identity("startRun")?;
+    let identity = call.identity("startRun", &call.input.pipeline)?;
     let (app, now) = (call.app.clone(), call.now());
     let Start { pipeline, params, tasks } = call.input;
     let project = app.store.project().await?;
@@ -395,15 +395,23 @@ pub async fn start(call: Call<Start>) -> Result<Created<Run>, Problem> {
     check_start(&app, &project, document, values.clone(), &tasks).await?;
     let mut new = NewRun::manual(&pipeline, document.id, identity);
     new.project = project.document.as_ref().map(|document| document.id);
-    new.params = as_json(values);
+    let params = as_json(values);
+    new.params.clone_from(&params);
     new.only = tasks;
-    let run = app.store.create_run(new, now).await?.run;
-    made(find(&app.store, run.0).await?)
+    let created = app.store.create_run(new, now).await?;
+    let run = find(&app.store, created.run.0).await?;
+    if !created.is_new && run.params != params {
+        return Err(Error::new(ErrorKind::Refused, "the `Idempotency-Key` has started a run with other parameters")
+            .at(format!("run {}", run.id))
+            .advise("Give each start a key of its own.")
+            .into());
+    }
+    made(run)
 }
 
 /// Makes a run after the pattern of an earlier one.
 pub async fn retry(call: Call<Retry>) -> Result<Created<Run>, Problem> {
-    let identity = call.identity("retryRun")?;
+    let identity = call.identity("retryRun", call.input.run)?;
     let (app, now) = (call.app.clone(), call.now());
     let Retry { run, all, tasks, newest, params } = call.input;
     let earlier = find(&app.store, run).await?;
