@@ -173,7 +173,7 @@ fn responses(route: &Route) -> Value {
     let is_known = route.rule != Rule::Public;
     let needs_more = matches!(route.rule, Rule::Role(_) | Rule::Pipeline(_)) || route.is_unsafe();
     responses.extend(problems(&[
-        (400, has(Place::Query) || has(Place::Body)),
+        (400, !route.fields.is_empty()),
         (401, is_known || route.is_unsafe()),
         (403, needs_more),
         (404, has(Place::Path)),

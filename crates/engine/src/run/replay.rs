@@ -148,7 +148,8 @@ impl QuarantineReader {
         let target = Texts::new(&planned.plan.schema);
         let changes = |rule: &ColumnRule, field: &Field| rule.hash || rule.source != *field.name();
         let mut pairs = planned.rules.iter().zip(planned.plan.schema.fields());
-        let is_same = source.names.iter().collect::<HashSet<_>>() == target.names.iter().collect();
+        let names = |texts: &Texts| texts.names.iter().cloned().collect::<HashSet<String>>();
+        let is_same = names(&source) == names(&target);
         Self {
             rows: rows.into_iter(),
             is_ambiguous: is_same && pairs.any(|(rule, field)| changes(rule, field)),

@@ -57,7 +57,7 @@ pub fn users(context: &Context, command: &UsersCommand) -> Outcome {
                 Ok(Some((name, "removed")))
             }
             UsersCommand::Sessions { name } => {
-                show_sessions(context, &client.all("listSessions", json!({ "user": name })).await?);
+                show_sessions(context, &client.all::<Session>("listSessions", json!({ "user": name })).await?);
                 Ok(None)
             }
             UsersCommand::SignOut { name, session } => {

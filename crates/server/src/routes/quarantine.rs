@@ -1,6 +1,5 @@
 //! Rows that a run could not load: read back from the destination that keeps them, and loaded again.
 
-use std::pin::pin;
 use std::time::Duration;
 
 use levada_engine::house::QUARANTINE;
@@ -159,7 +158,7 @@ pub async fn replay(call: Call<Again>) -> Result<Answer<Replay>, Problem> {
         retry: known.retry,
         timeout: None,
     };
-    let mut replayed = pin!(levada_engine::run::replay(work.job(&stop), &stream, &load));
+    let mut replayed = Box::pin(levada_engine::run::replay(work.job(&stop), &stream, &load));
     let done = match tokio::time::timeout(TIME_MAX, &mut replayed).await {
         Ok(done) => done,
         Err(_) => {
