@@ -8,6 +8,7 @@ mod cluster;
 mod commands;
 mod cursors;
 mod fuzz;
+mod hr;
 mod house;
 mod kill;
 mod kill_service;
