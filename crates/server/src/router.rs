@@ -73,9 +73,9 @@ fn of_users(lines: &mut Lines) {
     let path = "/api/v1/session/password";
     lines.put("changePassword", path, Signed, "Change one's own password", session::change_password);
     let path = "/api/v1/sessions";
-    lines.get("listSessions", path, Signed, "Where somebody is signed in", sessions::list);
-    lines.delete("endSessions", path, Signed, "Sign somebody out everywhere", sessions::end_all);
-    lines.delete("endSession", "/api/v1/sessions/{session}", Signed, "End a session", sessions::end);
+    lines.get("listSessions", path, Signed, "Where one is signed in", sessions::list);
+    lines.delete("endSessions", path, Signed, "Sign out everywhere", sessions::end_all);
+    lines.delete("endSession", "/api/v1/sessions/{session}", Signed, "End a session of one's own", sessions::end);
     lines.get("listUsers", "/api/v1/users", Role(Admin), "Users", users::list);
     lines.post("createUser", "/api/v1/users", Role(Admin), "Make a user", users::create);
     lines.get("getUser", "/api/v1/users/{user}", Role(Admin), "A user", users::get);
@@ -84,6 +84,11 @@ fn of_users(lines: &mut Lines) {
     lines.last(|line| line.conditional().versioned());
     lines.delete("removeUser", "/api/v1/users/{user}", Role(Admin), "Remove a user", users::remove);
     lines.last(Route::conditional);
+    let path = "/api/v1/users/{user}/sessions";
+    lines.get("listSessionsOf", path, Role(Admin), "Where a user is signed in", sessions::list_of);
+    lines.delete("endSessionsOf", path, Role(Admin), "Sign a user out everywhere", sessions::end_all_of);
+    let path = "/api/v1/users/{user}/sessions/{session}";
+    lines.delete("endSessionOf", path, Role(Admin), "End a session of a user", sessions::end_of);
     lines.get("listTokens", "/api/v1/tokens", Signed, "API tokens", tokens::list);
     lines.post("createToken", "/api/v1/tokens", Signed, "Make an API token", tokens::create);
     lines.delete("removeToken", "/api/v1/tokens/{token}", Signed, "Remove an API token", tokens::remove);

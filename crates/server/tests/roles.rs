@@ -176,9 +176,10 @@ async fn sessions_are_listed_and_ended() {
     // one of one's own; nobody else's
     let one = format!("/api/v1/sessions/{}", mine[0]["id"].as_str().unwrap());
     ask(&ed, "DELETE", &one).await.is(404);
-    ask(&ed, "DELETE", &format!("{one}?user=vera")).await.is(403);
-    ask(&ed, "GET", "/api/v1/sessions?user=vera").await.is(403);
-    ask(&ed, "DELETE", "/api/v1/sessions?user=vera").await.is(403);
+    let hers = format!("/api/v1/users/vera/sessions/{}", mine[0]["id"].as_str().unwrap());
+    ask(&ed, "DELETE", &hers).await.is(403);
+    ask(&ed, "GET", "/api/v1/users/vera/sessions").await.is(403);
+    ask(&ed, "DELETE", "/api/v1/users/vera/sessions").await.is(403);
     ask(&third, "DELETE", &one).await.is(204);
     ask(&third, "DELETE", &one).await.is(404);
     ask(&second, "GET", "/api/v1/session").await.is(401);
@@ -192,15 +193,21 @@ async fn sessions_are_listed_and_ended() {
     ask(&token, "GET", "/api/v1/session").await.is(200);
     // an administrator, and the command line, which is no user itself
     let fourth = again().await;
-    let ended = ask(&ada, "DELETE", "/api/v1/sessions?user=vera").await.is(200);
+    ask(&ada, "DELETE", &hers).await.is(404);
+    let ended = ask(&ada, "DELETE", "/api/v1/users/vera/sessions").await.is(200);
     assert_eq!((ended.json()["ended"].clone(), ended.headers.contains_key("set-cookie")), (json!(1), false));
     ask(&fourth, "GET", "/api/v1/session").await.is(401);
     ask(&ada, "GET", "/api/v1/session").await.is(200);
     again().await;
     place.get("/api/v1/sessions").await.is(400);
-    place.get("/api/v1/sessions?user=nobody").await.is(404);
-    assert_eq!(place.get("/api/v1/sessions?user=vera").await.is(200).json()["items"].as_array().unwrap().len(), 1);
-    assert_eq!(place.send("DELETE", "/api/v1/sessions?user=vera", &[], Value::Null).await.is(200).json()["ended"], 1);
+    place.get("/api/v1/users/nobody/sessions").await.is(404);
+    let listed = place.get("/api/v1/users/vera/sessions").await.is(200).json();
+    assert_eq!((listed["items"].as_array().unwrap().len(), &listed["items"][0]["current"]), (1, &json!(false)));
+    let last = format!("/api/v1/users/vera/sessions/{}", listed["items"][0]["id"].as_str().unwrap());
+    place.send("DELETE", &last, &[], Value::Null).await.is(204);
+    // whose they were is written down
+    let lines = place.get("/api/v1/audit?action=endSessionsOf").await.is(200).json();
+    assert_eq!((&lines["items"][0]["actor"], &lines["items"][0]["object"]), (&json!("ada"), &json!("user=vera")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -57,16 +57,16 @@ pub fn users(context: &Context, command: &UsersCommand) -> Outcome {
                 Ok(Some((name, "removed")))
             }
             UsersCommand::Sessions { name } => {
-                show_sessions(context, &client.all::<Session>("listSessions", json!({ "user": name })).await?);
+                show_sessions(context, &client.all::<Session>("listSessionsOf", json!({ "user": name })).await?);
                 Ok(None)
             }
             UsersCommand::SignOut { name, session } => {
                 match session {
                     Some(session) => {
-                        client.call::<()>("endSession", json!({ "session": session, "user": name })).await?;
+                        client.call::<()>("endSessionOf", json!({ "session": session, "user": name })).await?;
                     }
                     None => {
-                        client.call::<Ended>("endSessions", json!({ "user": name })).await?;
+                        client.call::<Ended>("endSessionsOf", json!({ "user": name })).await?;
                     }
                 }
                 Ok(Some((name, "signed out")))

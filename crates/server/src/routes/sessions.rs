@@ -1,9 +1,8 @@
 //! Where people are signed in: their sessions listed and ended, by themselves and by administrators.
 
-use levada_core::access::Role;
 use levada_core::id::UserId;
 use levada_core::time::Timestamp;
-use levada_store::{OpenSession, SessionId};
+use levada_store::{Hash, OpenSession, SessionId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -43,12 +42,10 @@ orders! {
     SessionOrder(true) { Created = "created" }
 }
 
-/// Whose sessions to list.
+/// Which of one's own sessions to list.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
-    /// Whose; one's own unless given, and those of others take the role admin.
-    pub user: Option<String>,
     /// The order; `-` before it is the other way round, and the newest come first unless asked for otherwise.
     #[serde(default)]
     pub sort: Sort<SessionOrder>,
@@ -58,37 +55,73 @@ pub struct List {
     pub limit: Option<u32>,
 }
 
-/// Whose sessions to end.
+/// Which sessions of a user to list.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListOf {
+    /// The user's name.
+    pub user: String,
+    /// The order; `-` before it is the other way round, and the newest come first unless asked for otherwise.
+    #[serde(default)]
+    pub sort: Sort<SessionOrder>,
+    /// The `next` of the page before.
+    pub after: Option<String>,
+    /// How many; 50 unless given, 1,000 at most.
+    pub limit: Option<u32>,
+}
+
+/// Which of one's own sessions to end.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct All {
-    /// Whose; one's own unless given, and those of others take the role admin.
-    pub user: Option<String>,
     /// Whether the session that this is asked with goes on.
     #[serde(default)]
     pub keep_current: bool,
 }
 
-/// A session.
+/// A session of one's own.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct One {
     /// Its name.
     pub session: String,
-    /// Whose; one's own unless given, and those of others take the role admin.
-    pub user: Option<String>,
 }
 
-/// Sessions, the newest first.
+/// A session of a user.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OneOf {
+    /// The user's name.
+    pub user: String,
+    /// Its name.
+    pub session: String,
+}
+
+/// One's own sessions.
 pub async fn list(call: Call<List>) -> Result<Answer<Page<Shown>>, Problem> {
-    let List { user, sort, after, limit: asked } = &call.input;
-    let limit = limit(*asked)?;
-    let user = whose(&call, user.as_deref()).await?;
-    let current = current(&call)?;
+    let user = own(&call)?;
+    let List { sort, after, limit } = &call.input;
+    page(&call, user, (*sort, after.as_deref(), *limit)).await
+}
+
+/// The sessions of a user.
+pub async fn list_of(call: Call<ListOf>) -> Result<Answer<Page<Shown>>, Problem> {
+    let user = users::find(&call.app, &call.input.user).await?.id;
+    let ListOf { sort, after, limit, .. } = &call.input;
+    page(&call, user, (*sort, after.as_deref(), *limit)).await
+}
+
+async fn page<I>(
+    call: &Call<I>,
+    user: UserId,
+    (sort, after, asked): (Sort<SessionOrder>, Option<&str>, Option<u32>),
+) -> Result<Answer<Page<Shown>>, Problem> {
+    let (limit, current) = (limit(asked)?, current(call)?);
+    let current = current.map(|hash| SessionId::of(&hash));
     // a user has a hundred at most
     let all = call.app.store.sessions(user, call.now()).await?;
     let place = |_, session: &OpenSession| (None, format!("{:019}{}", session.created_at.as_micros(), session.id.0));
-    let Page { items, next } = sort.page(all, place, after.as_deref(), limit)?;
+    let Page { items, next } = sort.page(all, place, after, limit)?;
     let shown = |session: OpenSession| Shown {
         current: current.as_ref() == Some(&session.id),
         id: session.id.0,
@@ -99,50 +132,45 @@ pub async fn list(call: Call<List>) -> Result<Answer<Page<Shown>>, Problem> {
     Ok(Page { items: items.into_iter().map(shown).collect(), next }.into())
 }
 
-/// Ends sessions: signs somebody out everywhere.
+/// Ends one's own sessions: signs out everywhere.
 pub async fn end_all(call: Call<All>) -> Result<Answer<Ended>, Problem> {
-    let user = whose(&call, call.input.user.as_deref()).await?;
-    let hash = match session_text(&call)? {
-        Some(text) if call.input.keep_current => random::hash(&text),
-        _ => None,
-    };
-    let ended = call.app.store.remove_sessions(user, hash).await?;
-    let answer = Answer::from(Ended { ended });
-    let is_own = call.caller.user() == Some(user.0);
-    Ok(if is_own && !call.input.keep_current { answer.cookie(&session::clear(call.is_tls())) } else { answer })
+    let user = own(&call)?;
+    let keep = if call.input.keep_current { current(&call)? } else { None };
+    let answer = Answer::from(Ended { ended: call.app.store.remove_sessions(user, keep).await? });
+    Ok(if call.input.keep_current { answer } else { answer.cookie(&session::clear(call.is_tls())) })
 }
 
-/// Ends a session.
+/// Ends the sessions of a user.
+pub async fn end_all_of(call: Call<users::One>) -> Result<Answer<Ended>, Problem> {
+    let user = users::find(&call.app, &call.input.user).await?.id;
+    Ok(Ended { ended: call.app.store.remove_sessions(user, None).await? }.into())
+}
+
+/// Ends a session of one's own.
 pub async fn end(call: Call<One>) -> Result<Done, Problem> {
-    let user = whose(&call, call.input.user.as_deref()).await?;
-    match call.app.store.end_session(user, SessionId(call.input.session.clone())).await? {
-        true => Ok(Done::default()),
-        false => Err(Problem::no("session", &call.input.session)),
-    }
+    ended(call.app.store.end_session(own(&call)?, SessionId(call.input.session.clone())).await?, &call.input.session)
 }
 
-/// The user whose sessions are meant.
-async fn whose<I>(call: &Call<I>, named: Option<&str>) -> Result<UserId, Problem> {
-    match (named, call.caller.user()) {
-        (Some(name), Some(own)) if call.caller.name == name => Ok(UserId(own)),
-        (Some(name), _) => {
-            call.caller.must(Role::Admin)?;
-            Ok(users::find(&call.app, name).await?.id)
-        }
-        (None, Some(own)) => Ok(UserId(own)),
-        (None, None) => Err(Problem::Malformed("Say in `user` whose sessions are meant.".to_owned())),
-    }
+/// Ends a session of a user.
+pub async fn end_of(call: Call<OneOf>) -> Result<Done, Problem> {
+    let user = users::find(&call.app, &call.input.user).await?.id;
+    ended(call.app.store.end_session(user, SessionId(call.input.session.clone())).await?, &call.input.session)
 }
 
-/// The session that a request came with.
-fn current<I>(call: &Call<I>) -> Result<Option<SessionId>, Problem> {
-    let hash = session_text(call)?.and_then(|text| random::hash(&text));
-    Ok(hash.map(|hash| SessionId::of(&hash)))
+fn ended(was_there: bool, session: &str) -> Result<Done, Problem> {
+    if was_there { Ok(Done::default()) } else { Err(Problem::no("session", session)) }
 }
 
-fn session_text<I>(call: &Call<I>) -> Result<Option<String>, Problem> {
+/// The user who asks; the command line of the machine that has the store is none.
+fn own<I>(call: &Call<I>) -> Result<UserId, Problem> {
+    let nobody = || Problem::Malformed("Who asks is no user, and has no sessions.".to_owned());
+    call.caller.user().map(UserId).ok_or_else(nobody)
+}
+
+/// The hash of the session that a request came with.
+fn current<I>(call: &Call<I>) -> Result<Option<Hash>, Problem> {
     Ok(match guard::credential(&call.head.headers, &call.head.extensions)? {
-        Some(Credential::Session(text)) => Some(text),
+        Some(Credential::Session(text)) => random::hash(&text),
         _ => None,
     })
 }
