@@ -226,7 +226,9 @@ async fn everything_that_is_asked_is_written_down() {
     assert!(told("pausePipeline", "denied", "vera"));
     assert!(told("signIn", "asked", "vera"));
     assert!(told("signIn", "denied", "anonymous"));
-    assert!(told("createToken", "asked", "vera"));
+    assert!(told("createToken", "asked", "vera") && told("createToken", "done", "vera"));
+    let mut made = lines["items"].as_array().unwrap().iter().filter(|line| line["action"] == "createUser");
+    assert!(made.any(|line| line["outcome"] == "done" && line["detail"] == "/api/v1/users/vera"), "{lines}");
     assert!(told("startRun", "failed", "local:tester") && !told("applyProject", "failed", "local:tester"));
     let text = lines.to_string();
     assert!(!text.contains("correct horse") && !text.contains("wrong password") && !text.contains("lvd_"), "{text}");
