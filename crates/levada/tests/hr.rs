@@ -13,7 +13,8 @@ use crate::support::{Database, LEVADA};
 fn psql(url: &str, sql: &str) -> String {
     let place = url.split('?').next().unwrap();
     let script = format!("SET TimeZone = 'UTC'; {sql}");
-    let output = Command::new("psql").args([place, "-Xq", "--csv", "-v", "ON_ERROR_STOP=1", "-c", &script]).output().unwrap();
+    let output =
+        Command::new("psql").args([place, "-Xq", "--csv", "-v", "ON_ERROR_STOP=1", "-c", &script]).output().unwrap();
     assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }

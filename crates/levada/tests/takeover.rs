@@ -182,7 +182,9 @@ fn a_worker_knows_where_the_servers_of_its_machine_answer() {
     assert!(house.eventually(Duration::from_secs(20), |house| !doors(house).is_empty()), "the server is not there");
     let ask = |house: &mut House, name: &str, port: u16| {
         let url = format!("http://127.0.0.1:{port}/metrics");
-        let text = format!("version: 1\nname: {name}\ntasks: {{ ask: {{ retry: {{ attempts: 1 }}, http: {{ url: '{url}', private: true }} }} }}\n");
+        let text = format!(
+            "version: 1\nname: {name}\ntasks: {{ ask: {{ retry: {{ attempts: 1 }}, http: {{ url: '{url}', private: true }} }} }}\n"
+        );
         let document = house.pipeline(name, &text);
         let run = house.start(name, document);
         assert_eq!(house.ended(run, Duration::from_secs(30)), RunState::Failed);

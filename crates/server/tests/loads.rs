@@ -161,7 +161,8 @@ async fn rejected_rows_are_loaded_again() {
         let mut found = dw.prepare(&format!("SELECT age FROM \"{target}\" ORDER BY age")).unwrap();
         found.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
     };
-    let counts = |read: u64, written: u64, rejected: u64| json!({ "read": read, "written": written, "rejected": rejected });
+    let counts =
+        |read: u64, written: u64, rejected: u64| json!({ "read": read, "written": written, "rejected": rejected });
     assert_eq!(left().await, ["old", "200"]);
     assert_eq!(replay(second, "people.csv").await.is(200).json(), counts(2, 0, 2));
     assert_eq!((left().await, ages()), (vec![json!("old"), json!("200")], vec![30]));

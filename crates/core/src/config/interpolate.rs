@@ -146,7 +146,9 @@ impl Fill<'_, '_> {
         match &node.value {
             Value::Text(text) => {
                 if let Some(name) = secret_names(text).next() {
-                    let message = format!("the secret `{name}` would be an argument, which every process of the machine can read");
+                    let message = format!(
+                        "the secret `{name}` would be an argument, which every process of the machine can read"
+                    );
                     let advice = "Give it in `env`, and let the program read the variable.";
                     let error = Error::new(ErrorKind::Config, message).advise(advice);
                     self.errors.push(error.at(node.mark.in_file(self.file)));

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::browse::in_time;
-use super::runs::texts;
 use super::limit;
+use super::runs::texts;
 use crate::App;
 use crate::documents::{self, Checked};
 use crate::problem::Problem;

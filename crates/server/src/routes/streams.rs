@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::browse::in_time;
-use super::plans::{applied, destinations};
 use super::limit;
+use super::plans::{applied, destinations};
 use crate::problem::Problem;
 use crate::route::{Answer, Call, Page};
 use crate::sort::{Rank, Sort, orders};

@@ -238,12 +238,8 @@ async fn sessions_are_listed(place: Place) {
 async fn doors_are_known(place: Place) {
     let store = place.store;
     assert!(store.doors().await.unwrap().is_empty());
-    let door = |process: &str, port| Door {
-        network: "n".to_owned(),
-        host: "h".to_owned(),
-        process: process.to_owned(),
-        port,
-    };
+    let door =
+        |process: &str, port| Door { network: "n".to_owned(), host: "h".to_owned(), process: process.to_owned(), port };
     store.open_door(door("1", 80), Vec::new(), NOW).await.unwrap();
     store.open_door(door("2", 81), Vec::new(), NOW).await.unwrap();
     store.open_door(door("2", 81), Vec::new(), NOW).await.unwrap();

@@ -74,7 +74,8 @@ pub async fn rejects_leave_the_quarantine_as_they_are_loaded(harness: &dyn Harne
     let place = Place::new(harness);
     let destination = place.destination.as_ref();
     let job = place.job("replayed").write(WriteMode::Append);
-    let reject = |number: usize| Reject { row: format!("{{\"n\":\"{number}\"}}"), column: None, reason: "no".to_owned() };
+    let reject =
+        |number: usize| Reject { row: format!("{{\"n\":\"{number}\"}}"), column: None, reason: "no".to_owned() };
     let batch = |rows: std::ops::Range<i64>, rejects: std::ops::Range<usize>| {
         let mut batch = Batch::arrow(person_batches(rows, "a", 10).remove(0));
         batch.rejects = rejects.map(reject).collect();
