@@ -65,6 +65,8 @@ pub struct List {
     /// Those of everybody, which takes the role admin.
     #[serde(default)]
     pub all: bool,
+    /// With this text in the name.
+    pub search: Option<String>,
     /// The order; `-` before it is the other way round, and the newest come first unless asked for otherwise.
     #[serde(default)]
     pub sort: Sort<TokenOrder>,
@@ -115,7 +117,7 @@ impl Shown {
 
 /// Tokens, the newest first.
 pub async fn list(call: Call<List>) -> Result<Answer<Page<Shown>>, Problem> {
-    let List { all, sort, after, limit: asked } = call.input;
+    let List { all, search, sort, after, limit: asked } = call.input;
     let (limit, after) = (limit(asked)?, number(after.as_deref())?.map(TokenId));
     let user = match all {
         true => {
@@ -125,7 +127,7 @@ pub async fn list(call: Call<List>) -> Result<Answer<Page<Shown>>, Problem> {
         // whoever is no user has no tokens
         false => Some(UserId(call.caller.user().unwrap_or_default())),
     };
-    let tokens = call.app.store.tokens(TokenFilter { user, is_reversed: sort.is_ascending(), after, limit }).await?;
+    let tokens = call.app.store.tokens(TokenFilter { user, search, is_reversed: sort.is_ascending(), after, limit }).await?;
     let next = tokens.last().filter(|_| tokens.len() == limit).map(|token| token.id.to_string());
     let mut names: BTreeMap<i64, String> = BTreeMap::new();
     let mut items = Vec::with_capacity(tokens.len());
