@@ -326,6 +326,10 @@ async fn tokens_are_limited(place: Place) {
     let second = page(first.last().map(|token| token.id)).await.unwrap();
     assert_eq!((first.len(), second.len()), (60, 40));
     assert!(first[0].id > first[59].id && first[59].id > second[0].id);
+    let search = Some("7".to_owned());
+    let sevens = store.tokens(TokenFilter { search, is_reversed: true, limit: 60, ..TokenFilter::default() });
+    let sevens = sevens.await.unwrap();
+    assert_eq!((sevens.len(), sevens[0].name.as_str(), sevens[18].name.as_str()), (19, "7", "97"));
 }
 
 async fn who_goes_takes_all_along(place: Place) {
