@@ -99,6 +99,31 @@ async fn roles_by_tag_count_for_their_pipelines_only() {
     }
 }
 
+/// What is taken out and made again has the tags of what it is now, and so have its runs of before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_by_tag_does_not_outlive_the_tag() {
+    let place = place().await;
+    let (who, token) = user(&place, "olga", Role::Viewer, json!([{ "tag": "money", "role": "operator" }])).await;
+    let run = place.post("/api/v1/pipelines/nightly/runs", json!({})).await.is(201).json()["id"].clone();
+    let (start, cancel) = ("/api/v1/pipelines/nightly/runs", format!("/api/v1/runs/{run}/cancel"));
+    let statuses = async || {
+        let mut found = Vec::new();
+        for who in [&who, &token] {
+            for path in ["/api/v1/pipelines/nightly/resume", start, &cancel] {
+                found.push(place.send_as(who, "POST", path, &[], json!({})).await.status.as_u16());
+            }
+        }
+        found
+    };
+    assert_eq!(statuses().await, [204, 201, 200, 204, 201, 200]);
+    place.send("DELETE", "/api/v1/pipelines/nightly", &[("if-match", "\"v1\"")], Value::Null).await.is(204);
+    assert_eq!(statuses().await, [403; 6], "it is gone");
+    let text = NIGHTLY.replace("tags: [money]", "tags: [other]");
+    place.put("/api/v1/pipelines/nightly", json!({ "text": text })).await.is(200);
+    assert_eq!(statuses().await, [403; 6], "it is another one");
+    assert_eq!(place.get("/api/v1/runs?limit=10").await.is(200).json()["items"].as_array().unwrap().len(), 3);
+}
+
 /// Whoever may change pipelines with a tag makes no others theirs: not by taking the tag off, and not by putting it on.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tag_is_no_way_to_other_pipelines() {
