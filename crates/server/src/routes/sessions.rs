@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{limit, users};
+use crate::App;
 use crate::auth::{random, session};
 use crate::guard;
 use crate::identity::Credential;
@@ -99,29 +100,29 @@ pub struct OneOf {
 
 /// One's own sessions.
 pub async fn list(call: Call<List>) -> Result<Answer<Page<Shown>>, Problem> {
-    let user = own(&call)?;
-    let List { sort, after, limit } = &call.input;
-    page(&call, user, (*sort, after.as_deref(), *limit)).await
+    let (user, current, now) = (own(&call)?, current(&call)?, call.now());
+    let List { sort, after, limit } = call.input;
+    page(&call.app, (user, current, now), (sort, after, limit)).await
 }
 
 /// The sessions of a user.
 pub async fn list_of(call: Call<ListOf>) -> Result<Answer<Page<Shown>>, Problem> {
-    let user = users::find(&call.app, &call.input.user).await?.id;
-    let ListOf { sort, after, limit, .. } = &call.input;
-    page(&call, user, (*sort, after.as_deref(), *limit)).await
+    let (current, now) = (current(&call)?, call.now());
+    let ListOf { user, sort, after, limit } = call.input;
+    let user = users::find(&call.app, &user).await?.id;
+    page(&call.app, (user, current, now), (sort, after, limit)).await
 }
 
-async fn page<I>(
-    call: &Call<I>,
-    user: UserId,
-    (sort, after, asked): (Sort<SessionOrder>, Option<&str>, Option<u32>),
+async fn page(
+    app: &App,
+    (user, current, now): (UserId, Option<Hash>, Timestamp),
+    (sort, after, asked): (Sort<SessionOrder>, Option<String>, Option<u32>),
 ) -> Result<Answer<Page<Shown>>, Problem> {
-    let (limit, current) = (limit(asked)?, current(call)?);
-    let current = current.map(|hash| SessionId::of(&hash));
+    let (limit, current) = (limit(asked)?, current.map(|hash| SessionId::of(&hash)));
     // a user has a hundred at most
-    let all = call.app.store.sessions(user, call.now()).await?;
+    let all = app.store.sessions(user, now).await?;
     let place = |_, session: &OpenSession| (None, format!("{:019}{}", session.created_at.as_micros(), session.id.0));
-    let Page { items, next } = sort.page(all, place, after, limit)?;
+    let Page { items, next } = sort.page(all, place, after.as_deref(), limit)?;
     let shown = |session: OpenSession| Shown {
         current: current.as_ref() == Some(&session.id),
         id: session.id.0,
