@@ -5,7 +5,7 @@ use arrow_schema::SchemaRef;
 use futures_util::future::BoxFuture;
 
 use crate::batch::{Batch, RawFormat, Reject};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::naming::NameRules;
 use crate::position::{Commit, StreamKey};
 use crate::schema::{Fit, OnSchemaChange};
@@ -191,4 +191,37 @@ pub struct LoadEnd {
     pub rows_written: u64,
     /// Rows for the quarantine.
     pub rejects: Vec<Reject>,
+    /// Whose rows in the quarantine these are, loaded again. In the same act they leave it, and `rejects` take their place
+    /// under the same name.
+    pub replayed: Option<Replayed>,
+}
+
+/// A load whose rows in the quarantine are loaded again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replayed {
+    /// Its name.
+    pub load_id: String,
+    /// How many rows it has there; if there are others by now, nothing is committed.
+    pub rows: u64,
+}
+
+impl LoadEnd {
+    /// The name under which this load's rejects are kept.
+    pub fn rejects_of<'a>(&'a self, load_id: &'a str) -> &'a str {
+        self.replayed.as_ref().map_or(load_id, |replayed| replayed.load_id.as_str())
+    }
+}
+
+impl Replayed {
+    /// Checks that just the rows that were read have left the quarantine.
+    ///
+    /// # Errors
+    /// `Refused`.
+    pub fn check(&self, removed: u64) -> Result<()> {
+        if removed == self.rows {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Refused, format!("the quarantine had {} rows, and has {removed} now", self.rows))
+            .advise("Nothing was changed. Look at the rows again: somebody replayed or removed some."))
+    }
 }

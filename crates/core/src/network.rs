@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::OnceLock;
+use std::sync::{OnceLock, PoisonError, RwLock};
 
 use url::{Host, Url};
 
@@ -57,6 +57,8 @@ pub enum Refusal {
 pub struct Guard {
     rules: Rules,
     own_port: OnceLock<u16>,
+    /// Where other processes of Levada answer on this machine.
+    other_ports: RwLock<Vec<u16>>,
 }
 
 impl Range {
@@ -125,7 +127,7 @@ impl Rules {
 impl Guard {
     /// With the rules of whoever runs this process.
     pub fn new(rules: Rules) -> Self {
-        Self { rules, own_port: OnceLock::new() }
+        Self { rules, ..Self::default() }
     }
 
     /// One that lets nothing through, for where the rules cannot be told.
@@ -139,9 +141,16 @@ impl Guard {
         let _ = self.own_port.set(port);
     }
 
-    /// Whether this is the port where Levada answers.
+    /// Says at which ports of this machine other processes of Levada answer now.
+    pub fn others_answer_at(&self, ports: Vec<u16>) {
+        *self.other_ports.write().unwrap_or_else(PoisonError::into_inner) = ports;
+    }
+
+    /// Whether this is a port where Levada answers.
     pub fn is_own_port(&self, port: Option<u16>) -> bool {
-        port.is_some() && port == self.own_port.get().copied()
+        let Some(port) = port else { return false };
+        let others = self.other_ports.read().unwrap_or_else(PoisonError::into_inner);
+        self.own_port.get() == Some(&port) || others.contains(&port)
     }
 
     /// Refuses a URL with an address in place of a name, where that may not be asked. A name is checked where it is looked

@@ -48,6 +48,11 @@ impl Network {
         self.guard.answers_at(port);
     }
 
+    /// Says at which ports of this machine other processes of Levada answer now.
+    pub fn others_answer_at(&self, ports: Vec<u16>) {
+        self.guard.others_answer_at(ports);
+    }
+
     /// What sends a request to this URL. It follows no redirect.
     ///
     /// # Errors
@@ -138,6 +143,9 @@ mod tests {
         network.answers_at(80);
         assert_eq!(network.lookup("localhost", 80, Reach::Private).await.unwrap_err().kind(), ErrorKind::Refused);
         assert!(network.lookup("localhost", 81, Reach::Private).await.is_ok());
+        network.others_answer_at(vec![81]);
+        assert_eq!(network.lookup("localhost", 81, Reach::Private).await.unwrap_err().kind(), ErrorKind::Refused);
+        assert_eq!(network.lookup("localhost", 80, Reach::Private).await.unwrap_err().kind(), ErrorKind::Refused);
         assert_eq!(network.lookup("[fe80::1]", 81, Reach::Private).await.unwrap_err().kind(), ErrorKind::Refused);
     }
 }

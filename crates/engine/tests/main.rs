@@ -6,6 +6,7 @@ mod faults;
 mod house;
 mod loads;
 mod logs;
+mod replays;
 mod requests;
 mod simulation;
 mod stage;

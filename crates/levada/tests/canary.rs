@@ -324,7 +324,6 @@ fn files(folder: &Path, found: &mut Vec<(String, String)>) {
 }
 
 #[test]
-#[ignore = "not yet seen to pass as a whole: run it by `cargo test -p levada --test main canary -- --ignored`"]
 fn no_secret_leaves_by_any_way() {
     for kept in BOTH {
         let mut canaries = Canaries(BTreeMap::new());

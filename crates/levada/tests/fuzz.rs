@@ -29,7 +29,6 @@ const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_co
                       response_headers_conformance,unsupported_method,ignored_auth";
 
 #[test]
-#[ignore = "not yet seen to pass since its two findings were mended: run it by `cargo test -p levada --test main fuzz -- --ignored`"]
 fn every_answer_is_as_the_description_says() {
     let program = std::env::var("LEVADA_TEST_SCHEMATHESIS");
     let program = program.expect(

@@ -10,6 +10,7 @@ mod commands;
 mod cursors;
 mod fuzz;
 mod house;
+mod hr;
 mod kill;
 mod kill_service;
 mod loads;

@@ -116,7 +116,7 @@ fn a_plan_names_what_every_task_would_do_and_does_none_of_it() {
     };
     let told = told(&plan(&[]), 0);
     for line in [
-        "mark (command): run touch done 'two words' ***",
+        "mark (command): run touch done 'two words'",
         "steps (command): run a script of 2 lines with bash -e",
         "ask (http): send POST to api.example.com",
         "late (http): send GET to an address that is known when it runs, however the tasks before it end",
@@ -167,7 +167,7 @@ const TOLD: &str = "version: 1
 name: told
 tasks:
   load: { sync: { from: shop, to: dw, streams: [public.customers] } }
-  mark: { command: { argv: [touch, done, two words, '${secret:token}'] } }
+  mark: { command: { argv: [touch, done, two words], env: { TOKEN: '${secret:token}' } } }
   steps: { command: { script: \"echo 1\\necho 2\", interpreter: bash -e } }
   ask: { http: { url: 'https://user:pass@api.example.com/v1?key=1', json: { a: 1 } } }
   late: { http: { url: '${tasks.ask.outputs.next}' }, after: [ask], when: all_done }

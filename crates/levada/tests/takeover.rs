@@ -171,3 +171,30 @@ fn a_run_killed_with_its_process_is_told_as_cancelled_and_the_next_goes_on() {
     assert_eq!(ended, 1, "what the killed process left goes on: {:?}", house.lines("local"));
     assert!(house.orphans().is_empty(), "processes are left: {:?}", house.orphans());
 }
+
+/// What tasks of a worker of its own may not ask either: the server, which tells those more who ask from its own machine.
+#[test]
+fn a_worker_knows_where_the_servers_of_its_machine_answer() {
+    let mut house = House::postgres("levada_takeover_doors");
+    let _worker = worker(&house);
+    let mut serve = house.process(&["serve", "--port", "0", "--workers", "0"]);
+    let doors = |house: &House| house.block_on(house.store.doors()).unwrap();
+    assert!(house.eventually(Duration::from_secs(20), |house| !doors(house).is_empty()), "the server is not there");
+    let ask = |house: &mut House, name: &str, port: u16| {
+        let url = format!("http://127.0.0.1:{port}/metrics");
+        let text = format!(
+            "version: 1\nname: {name}\ntasks: {{ ask: {{ retry: {{ attempts: 1 }}, http: {{ url: '{url}', private: true }} }} }}\n"
+        );
+        let document = house.pipeline(name, &text);
+        let run = house.start(name, document);
+        assert_eq!(house.ended(run, Duration::from_secs(30)), RunState::Failed);
+        house.task(run).error.unwrap_or_default()
+    };
+    let port = doors(&house)[0].port;
+    let error = ask(&mut house, "ask", port);
+    assert!(error.contains("the address is not asked by tasks"), "{error}");
+    // a port of somebody who is gone is anybody's again: there, nobody listens
+    serve.kill();
+    let error = ask(&mut house, "ask_again", port);
+    assert!(!error.contains("the address is not asked by tasks"), "{error}");
+}

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, HOST, HeaderName, ORIGIN, REFERRER_POLICY,
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, HOST, HeaderName, LOCATION, ORIGIN, REFERRER_POLICY,
     STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode};
@@ -124,6 +124,11 @@ async fn pass(
     let status = response.status();
     if status.is_server_error() {
         tracing::warn!(operation = route.id, caller = caller.name, status = status.as_u16(), "a request failed");
+    }
+    // what was made has its name only now; runs and backfills tell by themselves that they are there
+    let made = response.headers().get(LOCATION).and_then(|place| place.to_str().ok());
+    if let Some(made) = made.filter(|_| is_noted && status.is_success() && !route.takes.key) {
+        who.audit(route.id, &path, ("done", Some(made.to_owned()))).await?;
     }
     let is_denied = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
     if is_noted && (status.is_client_error() || status.is_server_error()) {

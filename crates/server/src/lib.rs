@@ -24,6 +24,7 @@ pub mod router;
 pub mod routes;
 pub mod schedules;
 pub mod secrets;
+pub mod sort;
 mod storage;
 pub mod ui;
 

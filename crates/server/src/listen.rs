@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::HeaderMap;
+use axum::response::IntoResponse as _;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use levada_core::error::{Context as _, Error, ErrorKind, Result};
@@ -21,14 +22,19 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
-use crate::guard::Peer;
+use crate::guard::{self, Peer};
+use crate::problem::Problem;
 
 /// Connections at once; more wait to be accepted.
 const CONNECTIONS_MAX: usize = 20_000;
 /// How long the head of a request may take to come, also the first byte of the next one on a kept connection.
 const HEAD_TIME: Duration = Duration::from_secs(30);
-/// The longest head of a request.
+/// The longest head of a request, its names and values counted.
 const HEAD_BYTES_MAX: usize = 64 << 10;
+/// Most headers of a request.
+const HEADERS_MAX: usize = 100;
+/// How much longer, and fuller, a head may be so that it is read and refused in words.
+const READ_FOR_REFUSAL: usize = 2;
 /// How long a TLS handshake may take.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// How long requests that are being answered have when the server stops.
@@ -123,10 +129,18 @@ async fn talk(
         let (mut request, router): (Request, _) = (request.map(Body::new), router.clone());
         let peer = peer(address.ip(), is_tls, request.headers(), &door.proxies);
         request.extensions_mut().insert(peer);
-        router.oneshot(request)
+        async move {
+            if !is_head_in_limits(&request) {
+                let mut response = Problem::HeadTooLarge(HEAD_BYTES_MAX, HEADERS_MAX).into_response();
+                guard::secure(response.headers_mut(), peer.is_tls);
+                return Ok(response);
+            }
+            router.oneshot(request).await
+        }
     });
     let mut http = hyper::server::conn::http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(HEAD_BYTES_MAX);
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
+    http.max_buf_size(READ_FOR_REFUSAL * HEAD_BYTES_MAX).max_headers(READ_FOR_REFUSAL * HEADERS_MAX);
     let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
@@ -134,6 +148,12 @@ async fn talk(
         () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
+}
+
+fn is_head_in_limits(request: &Request) -> bool {
+    let place = request.uri().path_and_query().map_or(0, |place| place.as_str().len());
+    let lines = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
+    place + lines.sum::<usize>() <= HEAD_BYTES_MAX && request.headers().len() <= HEADERS_MAX
 }
 
 /// Where a request came from. A proxy that is trusted says it; of several addresses the last one that is no proxy counts,

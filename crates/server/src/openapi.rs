@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::input::{Field, Place};
@@ -160,9 +161,39 @@ fn responses(route: &Route) -> Value {
     if let (false, Some(done)) = (content.is_empty(), done.as_object_mut()) {
         done.insert("content".to_owned(), Value::Object(content));
     }
+    let header = |description: &str| json!({ "description": description, "schema": { "type": "string" } });
+    if route.answer.etag {
+        done["headers"]["ETag"] = header("The version, for `If-Match`.");
+    }
+    if route.answer.status == StatusCode::CREATED {
+        done["headers"]["Location"] = header("Where it is.");
+    }
     let mut responses = Map::from_iter([(route.answer.status.as_u16().to_string(), done)]);
-    responses.insert("default".to_owned(), json!({ "$ref": "#/components/responses/Problem" }));
+    let has = |place: Place| route.fields.iter().any(|field| field.place == place);
+    let is_known = route.rule != Rule::Public;
+    let needs_more = matches!(route.rule, Rule::Role(_) | Rule::Pipeline(_)) || route.is_unsafe();
+    responses.extend(problems(&[
+        (400, !route.fields.is_empty()),
+        (401, is_known || route.is_unsafe()),
+        (403, needs_more),
+        (404, has(Place::Path)),
+        (409, route.is_unsafe() && is_known),
+        (412, route.takes.condition),
+        (413, has(Place::Body)),
+        (415, has(Place::Body)),
+        (422, has(Place::Body)),
+        (428, route.takes.condition),
+        (429, true),
+        (503, true),
+    ]));
     Value::Object(responses)
+}
+
+/// Refusals: those of these statuses that can be, and all others, which are of the same form.
+pub(crate) fn problems(statuses: &[(u16, bool)]) -> Map<String, Value> {
+    let known = statuses.iter().filter(|(_, can_be)| *can_be).map(|(status, _)| status.to_string());
+    let problem = || json!({ "$ref": "#/components/responses/Problem" });
+    known.chain(["default".to_owned()]).map(|status| (status, problem())).collect()
 }
 
 fn rule(rule: Rule) -> String {

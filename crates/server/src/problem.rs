@@ -32,6 +32,8 @@ pub enum Problem {
     MediaType(String),
     /// The body is larger than this many bytes.
     TooLarge(usize),
+    /// The head of the request has more than so many bytes or headers.
+    HeadTooLarge(usize, usize),
     /// The document has another version than the one that `If-Match` names.
     Stale,
     /// The operation changes a document and needs `If-Match`.
@@ -108,6 +110,7 @@ impl Problem {
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::HeadTooLarge(..) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Stale => StatusCode::PRECONDITION_FAILED,
             Self::Unconditional => StatusCode::PRECONDITION_REQUIRED,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
@@ -136,6 +139,9 @@ impl Problem {
             Self::Malformed(why) => ("usage", why.clone()),
             Self::MediaType(known) => ("media_type", format!("The body must be {known}.")),
             Self::TooLarge(max) => ("too_large", format!("The body may have {max} bytes at most.")),
+            Self::HeadTooLarge(bytes, headers) => {
+                ("too_large", format!("The head of the request may have {bytes} bytes and {headers} headers at most."))
+            }
             Self::Stale => {
                 ("stale", "It was changed since. Get it again, and apply the change to what it is now.".into())
             }

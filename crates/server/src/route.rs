@@ -151,6 +151,12 @@ impl Route {
         self
     }
 
+    /// Its answer carries the version of what it shows.
+    pub(crate) fn versioned(mut self) -> Self {
+        self.answer.etag = true;
+        self
+    }
+
     /// It starts something, once for each `Idempotency-Key`.
     pub(crate) fn once(mut self) -> Self {
         self.takes.key = true;
@@ -191,16 +197,16 @@ impl<I> Call<I> {
         version.map(Some).ok_or(Problem::Stale)
     }
 
-    /// The identity of something that is to be started: the same for the same caller and key.
+    /// The identity of something that is to be started of an object: the same for the same caller, object and key.
     ///
     /// # Errors
     /// `Malformed` for a key that is too long.
-    pub fn identity(&self, operation: &str) -> Result<String, Problem> {
+    pub fn identity(&self, operation: &str, object: impl std::fmt::Display) -> Result<String, Problem> {
         match self.header("idempotency-key") {
             Some(key) if key.is_empty() || key.len() > 255 => {
                 Err(Problem::Malformed("`Idempotency-Key` has between 1 and 255 characters.".to_owned()))
             }
-            Some(key) => Ok(format!("api:{operation}:{}:{key}", self.caller.name)),
+            Some(key) => Ok(format!("api:{operation}:{object}:{}:{key}", self.caller.name)),
             None => Ok(format!("api:{}", uuid::Uuid::new_v4())),
         }
     }

@@ -22,7 +22,7 @@ use crate::route::{Call, Output, Route, line};
 use crate::routes::{
     artifacts, audit, backfills, browse, connections, connectors, files, health, logs, oidc, overview, pipeline_list,
     pipelines, plans, positions, project, quarantine, recent, runs, schedules, search, secrets, served, session,
-    settings, streams, tokens, users, validate, workers,
+    sessions, settings, streams, tokens, users, validate, workers,
 };
 
 /// The routes, and the schemas that they refer to.
@@ -72,13 +72,23 @@ fn of_users(lines: &mut Lines) {
     lines.delete("signOut", "/api/v1/session", Signed, "Sign out", session::sign_out);
     let path = "/api/v1/session/password";
     lines.put("changePassword", path, Signed, "Change one's own password", session::change_password);
+    let path = "/api/v1/sessions";
+    lines.get("listSessions", path, Signed, "Where one is signed in", sessions::list);
+    lines.delete("endSessions", path, Signed, "Sign out everywhere", sessions::end_all);
+    lines.delete("endSession", "/api/v1/sessions/{session}", Signed, "End a session of one's own", sessions::end);
     lines.get("listUsers", "/api/v1/users", Role(Admin), "Users", users::list);
     lines.post("createUser", "/api/v1/users", Role(Admin), "Make a user", users::create);
     lines.get("getUser", "/api/v1/users/{user}", Role(Admin), "A user", users::get);
+    lines.last(Route::versioned);
     lines.patch("updateUser", "/api/v1/users/{user}", Role(Admin), "Change a user", users::update);
-    lines.last(Route::conditional);
+    lines.last(|line| line.conditional().versioned());
     lines.delete("removeUser", "/api/v1/users/{user}", Role(Admin), "Remove a user", users::remove);
     lines.last(Route::conditional);
+    let path = "/api/v1/users/{user}/sessions";
+    lines.get("listSessionsOf", path, Role(Admin), "Where a user is signed in", sessions::list_of);
+    lines.delete("endSessionsOf", path, Role(Admin), "Sign a user out everywhere", sessions::end_all_of);
+    let path = "/api/v1/users/{user}/sessions/{session}";
+    lines.delete("endSessionOf", path, Role(Admin), "End a session of a user", sessions::end_of);
     lines.get("listTokens", "/api/v1/tokens", Signed, "API tokens", tokens::list);
     lines.post("createToken", "/api/v1/tokens", Signed, "Make an API token", tokens::create);
     lines.delete("removeToken", "/api/v1/tokens/{token}", Signed, "Remove an API token", tokens::remove);
@@ -89,14 +99,16 @@ fn of_users(lines: &mut Lines) {
 
 fn of_pipelines(lines: &mut Lines) {
     lines.get("getProject", "/api/v1/project", Role(Viewer), "The applied documents", project::get);
+    lines.last(Route::versioned);
     lines.put("applyProject", "/api/v1/project", Role(Editor), "Apply documents, all or none", project::put);
-    lines.last(Route::large);
+    lines.last(|line| line.conditional().large());
     lines.post("validateDocument", "/api/v1/validate", Role(Editor), "Check a document by itself", validate::validate);
     lines.get("listPipelines", "/api/v1/pipelines", Role(Viewer), "Pipelines", pipeline_list::list);
     let path = "/api/v1/pipelines/{pipeline}";
     lines.get("getPipeline", path, Role(Viewer), "The document of a pipeline", pipelines::get);
+    lines.last(Route::versioned);
     lines.put("putPipeline", path, Pipeline(Editor), "Make or change a pipeline", pipelines::put);
-    lines.last(|line| line.conditional().yaml());
+    lines.last(|line| line.conditional().versioned().yaml());
     lines.delete("deletePipeline", path, Pipeline(Editor), "Take a pipeline out; its runs stay", pipelines::delete);
     lines.last(Route::conditional);
     let path = "/api/v1/pipelines/{pipeline}/graph";
@@ -105,6 +117,7 @@ fn of_pipelines(lines: &mut Lines) {
     lines.get("listPipelineVersions", path, Role(Viewer), "Versions of the document", pipelines::versions);
     let path = "/api/v1/pipelines/{pipeline}/versions/{version}";
     lines.get("getPipelineVersion", path, Role(Viewer), "A version of the document", pipelines::version);
+    lines.last(Route::versioned);
     let path = "/api/v1/pipelines/{pipeline}/diff";
     lines.post("diffPipeline", path, Role(Viewer), "Compare a document with the pipeline's", pipelines::diff);
     lines.last(Route::yaml);
@@ -166,6 +179,8 @@ fn of_runs(lines: &mut Lines) {
     );
     let path = "/api/v1/runs/{run}/quarantine/rows";
     lines.get("readQuarantine", path, Pipeline(Editor), "Rows that a run could not load", quarantine::rows);
+    let path = "/api/v1/runs/{run}/quarantine/replay";
+    lines.post("replayQuarantine", path, Pipeline(Operator), "Load rows of the quarantine again", quarantine::replay);
     let path = "/api/v1/task-runs/{task_run}/why";
     lines.get("whyTask", path, Role(Viewer), "What a task run waits for", runs::why_task);
 }
@@ -179,8 +194,9 @@ fn of_connections(lines: &mut Lines) {
     lines.get("listConnections", path, Role(Viewer), "Connections, without their secrets", connections::list);
     let path = "/api/v1/connections/{connection}";
     lines.get("getConnection", path, Role(Viewer), "A connection, without its secrets", connections::get);
+    lines.last(Route::versioned);
     lines.put("putConnection", path, Role(Editor), "Make or change a connection", connections::put);
-    lines.last(Route::conditional);
+    lines.last(|line| line.conditional().versioned());
     lines.delete("deleteConnection", path, Role(Editor), "Take a connection out that nobody uses", connections::delete);
     lines.last(Route::conditional);
     let path = "/api/v1/connections/{connection}/test";

@@ -3,10 +3,14 @@
 use axum::body::Body;
 use axum::http::Request;
 use levada_server::Limits;
+use levada_server::listen::{self, Door};
 use levada_server::rate::Rate;
 use levada_server::route::{Route, Rule};
 use levada_server::router::table;
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
 
 use crate::harness::{Place, Who, filled};
 
@@ -99,6 +103,32 @@ async fn answers_are_safe_for_browsers() {
         assert_eq!(reply.headers["cache-control"], "no-store", "{path}");
         let is_problem = reply.headers["content-type"] == "application/problem+json";
         assert_eq!(is_problem, status == 404, "{path}");
+    }
+}
+
+/// What the network itself refuses is told in the same form as everything else.
+#[tokio::test(flavor = "multi_thread")]
+async fn heads_have_limits() {
+    let place = Place::new().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(listen::serve(listener, place.router(), Door::default(), CancellationToken::new()));
+    let ask = async |head: String| {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = format!("GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{head}\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    };
+    let header = |bytes: usize| format!("x-long: {}\r\n", "x".repeat(bytes));
+    assert!(ask(header(60_000)).await.starts_with("HTTP/1.1 200"));
+    let many: String = (0..120).map(|number| format!("x-{number}: x\r\n")).collect();
+    for head in [header(70_000), many] {
+        let answer = ask(head).await;
+        assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+        assert!(answer.contains("content-type: application/problem+json") && answer.contains("\"kind\":\"too_large\""));
+        assert!(answer.contains("x-content-type-options: nosniff"), "{answer}");
     }
 }
 

@@ -140,6 +140,46 @@ async fn rejected_rows_are_read_back_from_the_destination() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rejected_rows_are_loaded_again() {
+    let house = House::new().await;
+    let first = house.run("load").await;
+    let target = house.get("pipelines/load/positions").await["items"][0]["target"].as_str().unwrap().to_owned();
+    let dw = rusqlite::Connection::open(house.place.data().join("dw.db")).unwrap();
+    let trigger = format!("BEFORE INSERT ON \"{target}\" WHEN NEW.age > 100 BEGIN SELECT RAISE(ABORT, 'too old'); END");
+    dw.execute_batch(&format!("CREATE TRIGGER young {trigger}")).unwrap();
+    std::fs::write(house.place.data().join("in/people.csv"), "id,age\n1,30\n2,old\n5,200\n").unwrap();
+    let second = house.run("load").await;
+    let replay = async |run: i64, stream: &str| {
+        let body = json!({ "task": "sync", "stream": stream });
+        house.place.post(&format!("/api/v1/runs/{run}/quarantine/replay"), body).await
+    };
+    let left = async || {
+        let rows = house.get(&format!("runs/{second}/quarantine/rows?task=sync&stream=people.csv")).await;
+        rows["items"].as_array().unwrap().iter().map(|row| row["row"]["age"].clone()).collect::<Vec<_>>()
+    };
+    let ages = || -> Vec<i64> {
+        let mut found = dw.prepare(&format!("SELECT age FROM \"{target}\" ORDER BY age")).unwrap();
+        found.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    let counts =
+        |read: u64, written: u64, rejected: u64| json!({ "read": read, "written": written, "rejected": rejected });
+    assert_eq!(left().await, ["old", "200"]);
+    assert_eq!(replay(second, "people.csv").await.is(200).json(), counts(2, 0, 2));
+    assert_eq!((left().await, ages()), (vec![json!("old"), json!("200")], vec![30]));
+    dw.execute_batch("DROP TRIGGER young").unwrap();
+    assert_eq!(replay(second, "people.csv").await.is(200).json(), counts(2, 1, 1));
+    assert_eq!((left().await, ages()), (vec![json!("old")], vec![30, 200]));
+    assert_eq!(replay(second, "people.csv").await.is(200).json(), counts(1, 0, 1));
+    assert_eq!(ages(), [30, 200]);
+    // the rows of the first run would come beside those of the second
+    let refused = replay(first, "people.csv").await;
+    assert!(refused.status.is_client_error() && refused.text().contains("loaded anew"), "{}", refused.text());
+    replay(second, "none.csv").await.is(404);
+    replay(99, "people.csv").await.is(404);
+    assert_eq!(ages(), [30, 200]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn files_of_a_run_are_taken_away_and_no_others() {
     let house = House::new().await;
     let run = house.run("work").await;

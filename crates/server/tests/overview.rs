@@ -86,7 +86,7 @@ async fn pipelines_are_found_sorted_and_paged() {
         assert_eq!(seen.len(), 3);
     }
     place.get("/api/v1/pipelines?sort=size").await.is(400);
-    place.get("/api/v1/pipelines?after=nonsense").await.is(400);
+    place.get("/api/v1/pipelines?sort=last_run&after=nonsense").await.is(400);
     place.get("/api/v1/pipelines?state=asleep").await.is(400);
 }
 

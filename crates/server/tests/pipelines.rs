@@ -1,6 +1,6 @@
 //! Pipelines over the API: documents as they were written, changed only by those who know what they change.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{NIGHTLY, PROJECT, Place};
 
@@ -69,4 +69,30 @@ async fn a_pipeline_comes_and_goes() {
     place.send("DELETE", "/api/v1/pipelines/weekly", &[("if-match", "\"v1\"")], json!({})).await.is(204);
     place.get("/api/v1/pipelines/weekly").await.is(404);
     place.post("/api/v1/pipelines/weekly/runs", json!({})).await.is(404);
+}
+
+/// Whoever changes all documents at once can say which ones they have seen.
+#[tokio::test]
+async fn a_project_is_not_changed_behind_anybodys_back() {
+    let place = Place::with_project().await;
+    let documents = async || {
+        let reply = place.get("/api/v1/project").await.is(200);
+        (reply.headers["etag"].to_str().unwrap().to_owned(), reply.json())
+    };
+    let apply = async |documents: &Value, tag: &str| {
+        let documents = documents["documents"].as_array().unwrap().iter();
+        let documents: Vec<Value> = documents.map(|one| json!({ "path": one["path"], "text": one["text"] })).collect();
+        place.send("PUT", "/api/v1/project", &[("if-match", tag)], json!({ "documents": documents })).await
+    };
+    let (seen, mut mine) = documents().await;
+    apply(&mine, "\"v1\"").await.is(412);
+    apply(&mine, &seen).await.is(200);
+    assert_eq!(documents().await.0, seen, "nothing has changed");
+    mine["documents"][1]["text"] = NIGHTLY.replace("2026-01-01", "2026-02-02").into();
+    apply(&mine, &seen).await.is(200);
+    let (now, theirs) = documents().await;
+    assert_ne!(now, seen);
+    mine["documents"][1]["text"] = NIGHTLY.into();
+    apply(&mine, &seen).await.is(412);
+    assert_eq!(documents().await, (now, theirs));
 }

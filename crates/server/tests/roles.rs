@@ -57,7 +57,8 @@ async fn every_route_asks_for_its_role() {
     for role in Role::ALL {
         let (session, token) = user(&place, role.name(), role, json!([])).await;
         // signing out ends the session; whoever is let in to sign in does not have to
-        for route in table().routes.iter().filter(|route| !matches!(route.id, "signOut" | "signIn" | "setUp")) {
+        let ends = |id: &str| matches!(id, "signOut" | "signIn" | "setUp" | "endSessions");
+        for route in table().routes.iter().filter(|route| !ends(route.id)) {
             let path = filled(route.path, "plain");
             let is_allowed = needed(route.rule).is_none_or(|needed| role >= needed);
             for who in [&session, &token] {
@@ -96,6 +97,32 @@ async fn roles_by_tag_count_for_their_pipelines_only() {
             }
         }
     }
+}
+
+/// What is taken out and made again has the tags of what it is now, and so have its runs of before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_by_tag_does_not_outlive_the_tag() {
+    let place = place().await;
+    let (who, token) = user(&place, "olga", Role::Viewer, json!([{ "tag": "money", "role": "operator" }])).await;
+    let run = place.post("/api/v1/pipelines/nightly/runs", json!({})).await.is(201).json()["id"].clone();
+    let (start, cancel) = ("/api/v1/pipelines/nightly/runs", format!("/api/v1/runs/{run}/cancel"));
+    let statuses = async || {
+        let mut found = Vec::new();
+        for who in [&who, &token] {
+            for path in ["/api/v1/pipelines/nightly/resume", start, &cancel] {
+                found.push(place.send_as(who, "POST", path, &[], json!({})).await.status.as_u16());
+            }
+        }
+        found
+    };
+    // the second time it is cancelled already
+    assert_eq!(statuses().await, [204, 201, 200, 204, 201, 409]);
+    place.send("DELETE", "/api/v1/pipelines/nightly", &[("if-match", "\"v1\"")], Value::Null).await.is(204);
+    assert_eq!(statuses().await, [403; 6], "it is gone");
+    let text = NIGHTLY.replace("tags: [money]", "tags: [other]");
+    place.put("/api/v1/pipelines/nightly", json!({ "text": text })).await.is(200);
+    assert_eq!(statuses().await, [403; 6], "it is another one");
+    assert_eq!(place.get("/api/v1/runs?limit=10").await.is(200).json()["items"].as_array().unwrap().len(), 3);
 }
 
 /// Whoever may change pipelines with a tag makes no others theirs: not by taking the tag off, and not by putting it on.
@@ -147,6 +174,68 @@ async fn sessions_come_and_go() {
     sign_in(&place, "vera", PASSWORD).await.is(401);
 }
 
+/// People see where they are signed in, and end it, one session or all of them; those of others are for administrators.
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_are_listed_and_ended() {
+    let place = place().await;
+    let (vera, token) = user(&place, "vera", Role::Viewer, json!([])).await;
+    let (ed, _) = user(&place, "ed", Role::Editor, json!([])).await;
+    let (ada, _) = user(&place, "ada", Role::Admin, json!([])).await;
+    let again = async || {
+        let reply = sign_in(&place, "vera", PASSWORD).await.is(200);
+        Who::Session(reply.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned())
+    };
+    let ask = async |who: &Who, method: &str, path: &str| place.send_as(who, method, path, &[], Value::Null).await;
+    let (second, third) = (again().await, again().await);
+    let all = ask(&second, "GET", "/api/v1/sessions").await.is(200);
+    let Who::Session(cookie) = &second else { unreachable!() };
+    assert!(!all.text().contains(cookie.split_once('=').unwrap().1));
+    let all = all.json()["items"].as_array().unwrap().clone();
+    let (mine, others): (Vec<_>, Vec<_>) = all.iter().partition(|session| session["current"] == true);
+    assert_eq!((mine.len(), others.len()), (1, 2), "{all:?}");
+    // page by page they are the same
+    let first = ask(&second, "GET", "/api/v1/sessions?limit=2").await.is(200).json();
+    let rest = format!("/api/v1/sessions?limit=2&after={}", first["next"].as_str().unwrap());
+    let rest = ask(&second, "GET", &rest).await.is(200).json();
+    assert_eq!([&first["items"], &rest["items"]].map(|items| items.as_array().unwrap().len()), [2, 1]);
+    assert_eq!((&rest["next"], &rest["items"][0]), (&Value::Null, &all[2]));
+    // one of one's own; nobody else's
+    let one = format!("/api/v1/sessions/{}", mine[0]["id"].as_str().unwrap());
+    ask(&ed, "DELETE", &one).await.is(404);
+    let hers = format!("/api/v1/users/vera/sessions/{}", mine[0]["id"].as_str().unwrap());
+    ask(&ed, "DELETE", &hers).await.is(403);
+    ask(&ed, "GET", "/api/v1/users/vera/sessions").await.is(403);
+    ask(&ed, "DELETE", "/api/v1/users/vera/sessions").await.is(403);
+    ask(&third, "DELETE", &one).await.is(204);
+    ask(&third, "DELETE", &one).await.is(404);
+    ask(&second, "GET", "/api/v1/session").await.is(401);
+    // all others, then everywhere; what programs sign in with stays
+    let ended = ask(&third, "DELETE", "/api/v1/sessions?keep_current=true").await.is(200);
+    assert_eq!((ended.json()["ended"].clone(), ended.headers.contains_key("set-cookie")), (json!(1), false));
+    ask(&vera, "GET", "/api/v1/session").await.is(401);
+    let ended = ask(&third, "DELETE", "/api/v1/sessions").await.is(200);
+    assert!(ended.headers["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
+    ask(&third, "GET", "/api/v1/session").await.is(401);
+    ask(&token, "GET", "/api/v1/session").await.is(200);
+    // an administrator, and the command line, which is no user itself
+    let fourth = again().await;
+    ask(&ada, "DELETE", &hers).await.is(404);
+    let ended = ask(&ada, "DELETE", "/api/v1/users/vera/sessions").await.is(200);
+    assert_eq!((ended.json()["ended"].clone(), ended.headers.contains_key("set-cookie")), (json!(1), false));
+    ask(&fourth, "GET", "/api/v1/session").await.is(401);
+    ask(&ada, "GET", "/api/v1/session").await.is(200);
+    again().await;
+    place.get("/api/v1/sessions").await.is(400);
+    place.get("/api/v1/users/nobody/sessions").await.is(404);
+    let listed = place.get("/api/v1/users/vera/sessions").await.is(200).json();
+    assert_eq!((listed["items"].as_array().unwrap().len(), &listed["items"][0]["current"]), (1, &json!(false)));
+    let last = format!("/api/v1/users/vera/sessions/{}", listed["items"][0]["id"].as_str().unwrap());
+    place.send("DELETE", &last, &[], Value::Null).await.is(204);
+    // whose they were is written down
+    let lines = place.get("/api/v1/audit?action=endSessionsOf").await.is(200).json();
+    assert_eq!((&lines["items"][0]["actor"], &lines["items"][0]["object"]), (&json!("ada"), &json!("user=vera")));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_that_is_asked_is_written_down() {
     let place = place().await;
@@ -163,7 +252,9 @@ async fn everything_that_is_asked_is_written_down() {
     assert!(told("pausePipeline", "denied", "vera"));
     assert!(told("signIn", "asked", "vera"));
     assert!(told("signIn", "denied", "anonymous"));
-    assert!(told("createToken", "asked", "vera"));
+    assert!(told("createToken", "asked", "vera") && told("createToken", "done", "vera"));
+    let mut made = lines["items"].as_array().unwrap().iter().filter(|line| line["action"] == "createUser");
+    assert!(made.any(|line| line["outcome"] == "done" && line["detail"] == "/api/v1/users/vera"), "{lines}");
     assert!(told("startRun", "failed", "local:tester") && !told("applyProject", "failed", "local:tester"));
     let text = lines.to_string();
     assert!(!text.contains("correct horse") && !text.contains("wrong password") && !text.contains("lvd_"), "{text}");

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::Place;
+use crate::harness::{NIGHTLY, Place};
 
 const RUNS: &str = "/api/v1/pipelines/nightly/runs";
 
@@ -20,6 +20,14 @@ async fn a_key_starts_one_run() {
     assert_ne!(other["id"], run["id"]);
     let free = place.post(RUNS, json!({})).await.is(201).json();
     assert_ne!(free["id"], other["id"]);
+    // the key is one of this pipeline, and of what it was given for
+    let key = [("idempotency-key", "a")];
+    let reply = place.send("POST", RUNS, &key, json!({ "params": { "day": "2026-02-04" } })).await.is(409);
+    assert!(reply.text().contains("run 1"), "{}", reply.text());
+    place.apply(&[NIGHTLY, &NIGHTLY.replace("name: nightly", "name: weekly")]).await;
+    let weekly = place.send("POST", "/api/v1/pipelines/weekly/runs", &key, json!({})).await.is(201).json();
+    assert_eq!(weekly["pipeline"], "weekly");
+    assert_eq!(place.get("/api/v1/runs").await.json()["items"].as_array().unwrap().len(), 4);
 }
 
 #[tokio::test]

@@ -58,7 +58,7 @@ pub struct AuditLine {
     pub hash: Hash,
 }
 
-/// Which lines to list, the newest first.
+/// Which lines to list, the newest first unless asked for otherwise.
 #[derive(Debug, Clone, Default)]
 pub struct AuditFilter {
     /// By this actor.
@@ -73,8 +73,10 @@ pub struct AuditFilter {
     pub since: Option<Timestamp>,
     /// Noted before this instant.
     pub until: Option<Timestamp>,
-    /// Before this line, which is the last of the page before.
-    pub before: Option<i64>,
+    /// The oldest first.
+    pub is_reversed: bool,
+    /// Behind this line, which is the last of the page before.
+    pub after: Option<i64>,
     /// Most lines; 1,000 at most.
     pub limit: usize,
 }
@@ -315,8 +317,9 @@ async fn page(tx: &mut Tx, filter: &AuditFilter) -> Result<Vec<AuditLine>> {
             add(condition, text.as_str().into());
         }
     }
-    if let Some(before) = filter.before {
-        add(" AND l.number < ?", before.into());
+    let (beyond, order) = if filter.is_reversed { (" AND l.number > ?", "ASC") } else { (" AND l.number < ?", "DESC") };
+    if let Some(after) = filter.after {
+        add(beyond, after.into());
     }
     // lines with lower numbers are earlier, but for what the clocks of processes differ: the list need not go over all
     if let Some(since) = filter.since {
@@ -329,6 +332,6 @@ async fn page(tx: &mut Tx, filter: &AuditFilter) -> Result<Vec<AuditLine>> {
         let later = "(SELECT m.number FROM audit_log m WHERE m.at >= ? ORDER BY m.at LIMIT 1)";
         add(&format!(" AND l.number < COALESCE({later}, {})", i64::MAX), until.plus(SKEW).into());
     }
-    let sql = format!("SELECT {COLUMNS} FROM audit_log l WHERE true{conditions} ORDER BY l.number DESC LIMIT $1");
+    let sql = format!("SELECT {COLUMNS} FROM audit_log l WHERE true{conditions} ORDER BY l.number {order} LIMIT $1");
     tx.rows(&sql, &values).await?.iter_mut().map(read).collect()
 }

@@ -36,8 +36,10 @@ pub struct BackfillFilter {
     pub pipeline: Option<String>,
     /// In this state.
     pub state: Option<BackfillState>,
-    /// Older than this one, which is the last of the page before.
-    pub before: Option<BackfillId>,
+    /// The oldest first.
+    pub is_reversed: bool,
+    /// Behind this one, which is the last of the page before.
+    pub after: Option<BackfillId>,
     /// Most backfills.
     pub limit: usize,
 }
@@ -180,12 +182,13 @@ impl Store {
     /// A page of backfills, the newest first.
     pub async fn backfills(&self, filter: BackfillFilter) -> Result<Vec<Backfill>> {
         let show = async move |tx: &mut Tx| {
+            let (beyond, order, from) = if filter.is_reversed { (">", "ASC", 0) } else { ("<", "DESC", i64::MAX) };
             let sql = format!(
-                "SELECT {COLUMNS} FROM backfills WHERE id < $1 AND ($2 = '' OR pipeline = $2) AND ($3 = '' OR state = $3) \
-                 ORDER BY id DESC LIMIT $4"
+                "SELECT {COLUMNS} FROM backfills WHERE id {beyond} $1 AND ($2 = '' OR pipeline = $2) \
+                 AND ($3 = '' OR state = $3) ORDER BY id {order} LIMIT $4"
             );
             let values: [Value; 4] = [
-                filter.before.map_or(i64::MAX, |before| before.0).into(),
+                filter.after.map_or(from, |after| after.0).into(),
                 filter.pipeline.as_deref().unwrap_or_default().into(),
                 filter.state.map_or("", BackfillState::name).into(),
                 filter.limit.into(),

@@ -37,8 +37,8 @@ use levada_core::time::Timestamp;
 use tokio::sync::watch;
 
 pub use access::{
-    Credentials, Grant, Hash, NewToken, NewUser, SESSION_IDLE, SESSION_MAX, Session, Subject, Token, TokenFilter,
-    Updated, User, UserChange, UserFilter,
+    Credentials, Door, Grant, Hash, NewToken, NewUser, OpenSession, SESSION_IDLE, SESSION_MAX, Session, SessionId,
+    Subject, Token, TokenFilter, Updated, User, UserChange, UserFilter,
 };
 pub use audit_log::{AuditCheck, AuditEntry, AuditFilter, AuditHead, AuditLine, Broken};
 pub use backfills::{Backfill, BackfillFilter, BackfillState, NewBackfill, Only};

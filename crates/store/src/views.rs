@@ -256,7 +256,7 @@ pub(crate) async fn runs(tx: &mut Tx, filter: &RunFilter) -> Result<Vec<Run>> {
 }
 
 /// A pattern of texts that hold another one.
-fn like(text: &str) -> String {
+pub(crate) fn like(text: &str) -> String {
     let escaped: String = text
         .to_lowercase()
         .chars()

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{Schema, SchemaRef};
 use levada_core::batch::{Batch, Data, Reject};
-use levada_core::destination::{Accepted, Destination, Durable, Load, LoadEnd, LoadPlan, LoadSpec, WriteMode, Writer};
+use levada_core::destination::{
+    Accepted, Destination, Durable, Load, LoadEnd, LoadPlan, LoadSpec, Replayed, WriteMode, Writer,
+};
 use levada_core::error::Result;
 use levada_core::position::{Position, StreamKey};
 use levada_core::schema::OnSchemaChange;
@@ -228,6 +230,17 @@ pub async fn load_spec(
     batches: &[Batch],
     state: Value,
 ) -> Result<Outcome> {
+    replay_spec(destination, spec, batches, state, None).await
+}
+
+/// As [`load_spec`], for rows of the quarantine.
+pub async fn replay_spec(
+    destination: &dyn Destination,
+    spec: LoadSpec,
+    batches: &[Batch],
+    state: Value,
+    replayed: Option<Replayed>,
+) -> Result<Outcome> {
     let plan = destination.plan(&spec).await?;
     let (target, load_id) = (spec.target.clone(), spec.load_id.clone());
     let mut load = destination.begin(spec, plan.clone()).await?;
@@ -238,7 +251,7 @@ pub async fn load_spec(
             return Err(error);
         }
     };
-    let end = LoadEnd { state, rows_written: accepted.rows, rejects: accepted.rejects.clone() };
+    let end = LoadEnd { state, rows_written: accepted.rows, rejects: accepted.rejects.clone(), replayed };
     let durable = match load.commit(end).await {
         Ok(durable) => durable,
         Err(error) => {

@@ -201,6 +201,11 @@ impl Work {
     }
 
     fn commit(&self, end: &LoadEnd) -> Result<Durable> {
+        if end.replayed.is_some() {
+            // the manifest is the commit, and the file of the quarantine is no part of it
+            return Err(Error::new(ErrorKind::Unsupported, "rows do not leave the quarantine of a folder")
+                .advise("Correct them at the source, and load the stream again."));
+        }
         let number = self.before.as_ref().map_or(0, |(number, _)| *number);
         let newest = manifest::newest(self.place.as_ref(), &self.home)?;
         if newest.as_ref().map_or(0, |(number, _)| *number) != number {

@@ -69,8 +69,8 @@ pub fn from_server(code: u16, state: &str, message: &str) -> Error {
         1053 | 1077 | 1080 | 1152 | 1159 | 1161 | 1184 | 1317 | 1927 | 1969 | 3024 => new(ErrorKind::Connect),
         1048 | 1062 | 1263 | 1264 | 1265 | 1292 | 1364 | 1366 | 1367 | 1406 | 1411 | 1416 | 1451 | 1452 | 1525
         | 1557 | 1586 | 1690 | 1849 | 3140 | 3141 | 3819 | 4025 | 4037 | 4038 => new(ErrorKind::Data),
-        // names that cannot be
-        1059 | 1102 | 1103 | 1166 => new(ErrorKind::Config),
+        // names that cannot be; two of them as texts that the server's own tables of names could not hold
+        1059 | 1102 | 1103 | 1166 | 1267 | 1280 | 1300 => new(ErrorKind::Config),
         1050 | 1060 | 1061 | 1068 | 1069 | 1070 | 1071 | 1074 | 1075 | 1117 | 1118 | 1138 | 1170 | 1832 | 1833
         | 1846 => new(ErrorKind::Schema),
         _ => match state.get(..2).unwrap_or_default() {
@@ -79,6 +79,8 @@ pub fn from_server(code: u16, state: &str, message: &str) -> Error {
             "08" => new(ErrorKind::Connect),
             "28" => new(ErrorKind::Auth),
             "40" => new(ErrorKind::Busy),
+            // a statement that a document holds, or a name in it
+            "42" => new(ErrorKind::Schema),
             _ => new(ErrorKind::Io).advise("The server's error log may say more."),
         },
     }

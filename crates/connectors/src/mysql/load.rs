@@ -184,7 +184,7 @@ impl TableLoad {
         let brought_in = self.home.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         let durable = match brought_in {
             Some(Uncommitted { mut conn, durable }) => {
-                state::put(&mut conn, &self.spec, &commit, &end.rejects).await?;
+                state::put(&mut conn, &self.spec, &commit, end).await?;
                 execute(&mut conn, "COMMIT").await?;
                 let _ = conn.disconnect().await;
                 durable
@@ -194,7 +194,7 @@ impl TableLoad {
             }
             None => {
                 let durable = self.application().all(&mut self.conn).await?;
-                state::put(&mut self.conn, &self.spec, &commit, &end.rejects).await?;
+                state::put(&mut self.conn, &self.spec, &commit, end).await?;
                 self.run("COMMIT").await?;
                 durable
             }
@@ -217,7 +217,7 @@ impl TableLoad {
             deleted = count.unwrap_or(0);
         }
         let pending = Pending { commit: self.commit_row(end), stage: stage.to_owned(), old: old.clone() };
-        state::announce(&mut self.conn, &self.spec, &pending, &end.rejects).await?;
+        state::announce(&mut self.conn, &self.spec, &pending, end).await?;
         let rename = match &old {
             Some(old) => {
                 format!("RENAME TABLE {} TO {}, {} TO {}", quoted(&target), quoted(old), quoted(stage), quoted(&target))

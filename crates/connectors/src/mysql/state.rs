@@ -4,7 +4,7 @@
 //! died in between, on which side of the RENAME the load ended.
 
 use levada_core::batch::Reject;
-use levada_core::destination::LoadSpec;
+use levada_core::destination::{LoadEnd, LoadSpec};
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::position::{Commit, StreamKey};
 use mysql_async::prelude::Queryable;
@@ -235,9 +235,14 @@ async fn check_previous(conn: &mut Conn, spec: &LoadSpec) -> Result<()> {
 ///
 /// # Errors
 /// `Busy` where another load committed since.
-pub async fn put(conn: &mut Conn, spec: &LoadSpec, commit: &Commit, rejects: &[Reject]) -> Result<()> {
+pub async fn put(conn: &mut Conn, spec: &LoadSpec, commit: &Commit, end: &LoadEnd) -> Result<()> {
     check_previous(conn, spec).await?;
-    put_rejects(conn, commit, rejects).await?;
+    if let Some(replayed) = &end.replayed {
+        let sql = format!("DELETE FROM {} WHERE load_id = ?", quoted(REJECTS));
+        conn.exec_drop(sql, (&replayed.load_id,)).await.map_err(from_driver)?;
+        replayed.check(conn.affected_rows())?;
+    }
+    put_rejects(conn, commit, end.rejects_of(&commit.load_id), &end.rejects).await?;
     write_row(conn, commit, None).await
 }
 
@@ -245,10 +250,13 @@ pub async fn put(conn: &mut Conn, spec: &LoadSpec, commit: &Commit, rejects: &[R
 ///
 /// # Errors
 /// `Busy` where another load committed since.
-pub async fn announce(conn: &mut Conn, spec: &LoadSpec, pending: &Pending, rejects: &[Reject]) -> Result<()> {
+pub async fn announce(conn: &mut Conn, spec: &LoadSpec, pending: &Pending, end: &LoadEnd) -> Result<()> {
+    if end.replayed.is_some() {
+        return Err(Error::new(ErrorKind::Internal, "rows of the quarantine do not replace a table"));
+    }
     execute(conn, "START TRANSACTION").await?;
     check_previous(conn, spec).await?;
-    put_rejects(conn, &pending.commit, rejects).await?;
+    put_rejects(conn, &pending.commit, &pending.commit.load_id, &end.rejects).await?;
     let json = serde_json::to_string(pending).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
     let sql = format!("UPDATE {} SET pending = ? WHERE id = ?", quoted(POSITIONS));
     conn.exec_drop(sql, (json, id(&spec.key))).await.map_err(from_driver)?;
@@ -297,7 +305,7 @@ async fn write_row(conn: &mut Conn, commit: &Commit, pending: Option<String>) ->
     conn.exec_drop(sql, params).await.map_err(from_driver)
 }
 
-async fn put_rejects(conn: &mut Conn, commit: &Commit, rejects: &[Reject]) -> Result<()> {
+async fn put_rejects(conn: &mut Conn, commit: &Commit, load_id: &str, rejects: &[Reject]) -> Result<()> {
     for some in rejects.chunks(200) {
         let rows = vec!["(?, ?, ?, ?, ?, ?, ?, UTC_TIMESTAMP(6))"; some.len()].join(", ");
         let sql = format!(
@@ -307,7 +315,7 @@ async fn put_rejects(conn: &mut Conn, commit: &Commit, rejects: &[Reject]) -> Re
         let mut params: Vec<Value> = Vec::with_capacity(some.len() * 7);
         for reject in some {
             params.extend([
-                commit.load_id.as_str().into(),
+                load_id.into(),
                 commit.key.pipeline.as_str().into(),
                 commit.key.stream.as_str().into(),
                 commit.target.as_str().into(),

@@ -332,12 +332,18 @@ fn compare(connection: &Connection, spec: &LoadSpec) -> Result<()> {
 fn commit(connection: &Connection, spec: &LoadSpec, end: LoadEnd) -> Result<()> {
     compare(connection, spec)?;
     let (pipeline, stream, at) = (&spec.key.pipeline, &spec.key.stream, now());
+    if let Some(replayed) = &end.replayed {
+        let sql = format!("DELETE FROM {} WHERE load_id = ?1", quote(REJECTS));
+        let removed = connection.execute(&sql, [&replayed.load_id]).map_err(error::of)?;
+        replayed.check(removed as u64)?;
+    }
     let write = || -> rusqlite::Result<()> {
-        let sql = format!("INSERT INTO {} VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)", quote(REJECTS));
+        let (load, sql) = (end.rejects_of(&spec.load_id), quote(REJECTS));
+        let sql = format!("INSERT INTO {sql} VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
         let mut insert = connection.prepare(&sql)?;
         for reject in &end.rejects {
             let (column, reason, row) = (&reject.column, &reject.reason, &reject.row);
-            insert.execute(params![spec.load_id, pipeline, stream, spec.target, column, reason, row, at])?;
+            insert.execute(params![load, pipeline, stream, spec.target, column, reason, row, at])?;
         }
         let sql = format!("INSERT OR REPLACE INTO {} VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)", quote(POSITIONS));
         let (written, rejected) = (end.rows_written as i64, end.rejects.len() as i64);

@@ -25,7 +25,14 @@ impl Harness for Place {
 
     fn capabilities(&self) -> Capabilities {
         let text = !matches!(self.format, "parquet" | "avro");
-        Capabilities { sql: false, merge: false, cursor: false, widens: text, ..Capabilities::default() }
+        Capabilities {
+            sql: false,
+            merge: false,
+            cursor: false,
+            replays: false,
+            widens: text,
+            ..Capabilities::default()
+        }
     }
 
     fn remains(&self) -> BoxFuture<'_, Vec<String>> {

@@ -155,7 +155,8 @@ async fn a_load_that_lost_its_place_changes_nothing() {
             writer.finish().await.unwrap();
         }
         place.run("UPDATE _levada_positions SET load_id = 'other'").await;
-        let end = levada_core::destination::LoadEnd { state: json!({}), rows_written: 0, rejects: vec![] };
+        let end =
+            levada_core::destination::LoadEnd { state: json!({}), rows_written: 0, rejects: vec![], replayed: None };
         let error = load.commit(end).await.err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
         load.abort().await;

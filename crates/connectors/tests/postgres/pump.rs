@@ -162,7 +162,7 @@ impl Pump {
             }
             let all: Vec<Reject> = rejects.iter().chain(&accepted.rejects).cloned().collect();
             assert_eq!(read, accepted.rows + all.len() as u64, "read = written + rejected");
-            let end = LoadEnd { state, rows_written: accepted.rows, rejects: all };
+            let end = LoadEnd { state, rows_written: accepted.rows, rejects: all, replayed: None };
             let durable = load.commit(end).await?;
             Ok(Outcome { durable, accepted, rejects, read, plan })
         }

@@ -28,6 +28,9 @@ pub struct Variables<'a> {
     pub runtime: Option<Runtime<'a>>,
 }
 
+/// Keys whose values become the arguments of a program.
+const ARGUMENTS: [&str; 2] = ["argv", "interpreter"];
+
 /// What happens to a reference that is only known when a task runs, where nobody tells it.
 #[derive(Clone, Copy)]
 pub enum Late<'a> {
@@ -128,11 +131,32 @@ impl Fill<'_, '_> {
             },
             Value::List(items) => Value::List(items.iter().map(|item| self.node(item)).collect()),
             Value::Map(entries) => {
+                for (_, value) in entries.iter().filter(|(key, _)| ARGUMENTS.contains(&key.text.as_str())) {
+                    self.refuse_secrets(value);
+                }
                 Value::Map(entries.iter().map(|(key, value)| (key.clone(), self.node(value))).collect())
             }
             other => other.clone(),
         };
         Node { mark: node.mark, value }
+    }
+
+    /// Refuses secrets in what becomes the arguments of a program.
+    fn refuse_secrets(&mut self, node: &Node) {
+        match &node.value {
+            Value::Text(text) => {
+                if let Some(name) = secret_names(text).next() {
+                    let message = format!(
+                        "the secret `{name}` would be an argument, which every process of the machine can read"
+                    );
+                    let advice = "Give it in `env`, and let the program read the variable.";
+                    let error = Error::new(ErrorKind::Config, message).advise(advice);
+                    self.errors.push(error.at(node.mark.in_file(self.file)));
+                }
+            }
+            Value::List(items) => items.iter().for_each(|item| self.refuse_secrets(item)),
+            _ => {}
+        }
     }
 
     fn text(&self, text: &str) -> Result<Value> {

@@ -19,6 +19,7 @@ use levada_store::{Claim, NewProgress, Store};
 use serde_json::{Map, Value as Json};
 use tokio_util::sync::CancellationToken;
 
+use super::doors_here;
 use super::moving::Moving;
 use super::worker::{Done, Execute, Executed};
 use crate::connections::{self, Opened};
@@ -194,11 +195,24 @@ impl Executor {
                 }
                 command::execute(command, &attempt.context).await.map(executed)
             }
-            Work::Http(request) => http::execute(request, &attempt.context).await.map(executed),
-            Work::Notify(notify) => self.notify(attempt, notify).await,
+            Work::Http(request) => {
+                self.avoid_doors().await?;
+                http::execute(request, &attempt.context).await.map(executed)
+            }
+            Work::Notify(notify) => {
+                self.avoid_doors().await?;
+                self.notify(attempt, notify).await
+            }
             Work::Pipeline(start) => self.pipeline(attempt, start).await,
             Work::Wait(wait) => self.wait(attempt, wait, task.timeout).await,
         }
+    }
+
+    /// Keeps requests from servers of this store on this machine, whenever they were started.
+    async fn avoid_doors(&self) -> Result<()> {
+        let ports = doors_here(&self.around.store).await?;
+        self.around.network.others_answer_at(ports);
+        Ok(())
     }
 
     /// Versions of documents, parsed once for all that follow them.

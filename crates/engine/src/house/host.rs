@@ -26,10 +26,15 @@ impl Host {
 
     /// Whether a worker is known to be dead: it is of this machine, and its process is not there.
     pub fn is_dead(&self, worker: &Worker) -> bool {
-        if worker.host != self.host || worker.process.is_empty() || self.process.is_empty() {
+        self.is_gone(&worker.host, &worker.process)
+    }
+
+    /// Whether a process, as another one of its kind told of it, is known not to be there any more.
+    pub fn is_gone(&self, host: &str, process: &str) -> bool {
+        if host != self.host || process.is_empty() || self.process.is_empty() {
             return false;
         }
-        let Some((id, start)) = worker.process.split_once(':') else { return false };
+        let Some((id, start)) = process.split_once(':') else { return false };
         let Ok(id) = id.parse() else { return false };
         started(id).as_deref() != Some(start)
     }

@@ -2,6 +2,7 @@
 //! the store and nothing of what tasks do.
 
 mod clock;
+mod doors;
 mod execute;
 mod host;
 mod keeper;
@@ -13,6 +14,7 @@ mod tick;
 mod worker;
 
 pub use clock::SystemClock;
+pub use doors::{doors_here, open_door};
 pub use execute::{Env, Executor, Nobody, Observer, Secrets, Seen, Surroundings, log_path};
 pub use host::Host;
 pub use keeper::{Keeper, Removed};

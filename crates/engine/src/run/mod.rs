@@ -7,6 +7,7 @@ mod fingerprint;
 mod lane;
 mod load;
 pub mod plan;
+mod replay;
 mod targets;
 mod transform;
 mod verify;
@@ -32,6 +33,8 @@ use lane::{CutOff, Lanes, RejectBin};
 use plan::{Ends, Planned};
 use transform::Columns;
 use verify::{Mapping, Sent, Side};
+
+pub use replay::replay;
 
 /// What a batch aims for in memory where the budget allows it.
 const BATCH_BYTES_MAX: usize = 4 << 20;
@@ -232,7 +235,8 @@ async fn try_stream(
         let extract = ends.source.read(planned.request.clone()).await.at(format!("connection `{}`", job.sync.from))?;
         report.warnings.extend(extract.warnings.iter().cloned());
         let end_position = extract.position.clone();
-        let lanes = pump(&planned, extract, load.as_mut(), figures, job.channel_bytes()).await?;
+        let transform = planned.plan.raw.is_none().then(|| columns_of(&planned));
+        let lanes = pump(&planned, extract, load.as_mut(), transform, figures, job.channel_bytes()).await?;
         let proof = prove(&lanes)?;
         let known = lanes.rejects.len();
         let cut_off = lanes.cut_off.take();
@@ -242,6 +246,7 @@ async fn try_stream(
             state: state_after(&planned, position, &lanes)?,
             rows_written: proof.written,
             rejects: lanes.rejects.take(),
+            replayed: None,
         };
         figures.enter(Phase::Commit);
         let durable = commit(&ends, &planned, load.as_mut(), end).await?;
@@ -279,18 +284,18 @@ async fn pump(
     planned: &Planned,
     extract: Extract,
     load: &mut dyn Load,
+    transform: Option<Arc<dyn Transform>>,
     figures: &Arc<StreamProgress>,
     channel_bytes: usize,
 ) -> Result<Arc<Lanes>> {
     let writers = load.writers().await?;
-    let raw = planned.plan.raw.is_some();
     let key: Vec<usize> =
         planned.spec.key_columns.iter().filter_map(|key| planned.plan.schema.index_of(key).ok()).collect();
     let sent = || Sent::new(planned.spec.write, &planned.plan.schema, key);
     let overlap = || OverlapFilter::new(planned.state.overlap.clone(), planned.overlap_columns.clone());
     let lanes = Arc::new(Lanes {
         channel: Channel::new(channel_bytes, first_batch(planned, channel_bytes), extract.readers.len()),
-        transform: (!raw).then(|| columns_of(planned)),
+        transform,
         overlap: (!planned.overlap_columns.is_empty()).then(overlap),
         sent: (planned.options.verify == Verify::Checksum).then(sent),
         rejects: RejectBin::new(planned.spec.quarantine),

@@ -154,7 +154,7 @@ pub async fn plan(
     let raw = raw.filter(|_| write != WriteMode::Merge || key_columns.iter().all(|k| is_required(&incoming, k)));
     let spec = LoadSpec {
         key,
-        load_id: uuid::Uuid::new_v4().simple().to_string(),
+        load_id: load_id(previous.as_ref().filter(|_| existing.is_some()), write, &target),
         previous: previous.map(|commit| commit.load_id),
         order_column: options.cursor.as_ref().and_then(|cursor| selection.final_name(cursor, &names)),
         target,
@@ -182,6 +182,30 @@ pub async fn plan(
         batch_bytes: job.batch_bytes(),
     };
     Ok(Planned { info, options, state, request, rules, names, spec, plan, overlap_columns })
+}
+
+/// How many letters at the end of their names loads share that built on the same rows.
+const LINE: usize = 12;
+
+/// A fresh name. A load that only adds to the rows that the load before left is of its line.
+fn load_id(before: Option<&Commit>, write: WriteMode, target: &str) -> String {
+    match before {
+        Some(before) if write == WriteMode::Append && before.target == target => load_id_after(&before.load_id),
+        _ => uuid::Uuid::new_v4().simple().to_string(),
+    }
+}
+
+/// A fresh name for a load that builds on the rows of another one.
+pub fn load_id_after(before: &str) -> String {
+    let fresh = uuid::Uuid::new_v4().simple().to_string();
+    let line = before.len().checked_sub(LINE).and_then(|at| before.get(at..));
+    line.map_or(fresh.clone(), |line| format!("{}{line}", &fresh[..fresh.len() - LINE]))
+}
+
+/// Whether one load was followed by such only as left its rows as they were, up to the other one.
+pub fn is_built_on(current: &str, earlier: &str) -> bool {
+    let line = |name: &str| name.len().checked_sub(LINE).and_then(|at| name.get(at..).map(str::to_owned));
+    current == earlier || line(current).is_some_and(|of_current| line(earlier) == Some(of_current))
 }
 
 /// The stored state, unless it is of another target, or a full read or refresh does not want it.

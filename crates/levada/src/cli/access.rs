@@ -98,6 +98,19 @@ pub enum UsersCommand {
         /// The name to sign in with
         name: String,
     },
+    /// List where a user is signed in
+    Sessions {
+        /// The name to sign in with
+        name: String,
+    },
+    /// End the sessions of a user; their tokens go on
+    SignOut {
+        /// The name to sign in with
+        name: String,
+        /// Only this one, as `levada users sessions` names it
+        #[arg(long)]
+        session: Option<String>,
+    },
 }
 
 /// The commands on API tokens.

@@ -122,6 +122,19 @@ pub struct ShowArgs {
     pub run: i64,
 }
 
+/// Arguments of `replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// The run's number
+    pub run: i64,
+    /// Only rows of this task
+    #[arg(long, value_name = "TASK")]
+    pub task: Option<String>,
+    /// Only rows of this stream
+    #[arg(long, value_name = "STREAM")]
+    pub stream: Option<String>,
+}
+
 /// Arguments of `logs`.
 #[derive(Debug, Args)]
 pub struct LogsArgs {

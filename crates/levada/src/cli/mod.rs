@@ -98,6 +98,8 @@ pub enum Command {
     Cancel(CancelArgs),
     /// Try a run again from the tasks that did not succeed
     Retry(RetryArgs),
+    /// Load the rows of a run that are in the quarantine again; exit code 1 if some still do not fit
+    Replay(ReplayArgs),
     /// Let nothing of a pipeline start, or keep a schedule from firing
     Pause(PauseArgs),
     /// Undo `pause`

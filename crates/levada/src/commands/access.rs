@@ -6,6 +6,7 @@ use levada_core::access::Role;
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_server::client::Client;
 use levada_server::client::remote::SignIn;
+use levada_server::routes::sessions::{Ended, Shown as Session};
 use levada_server::routes::tokens::{NewTokenText, Shown as Token};
 use levada_server::routes::users::Shown as User;
 use serde_json::{Value as Json, json};
@@ -54,6 +55,21 @@ pub fn users(context: &Context, command: &UsersCommand) -> Outcome {
                 let tag = tag(&client, name).await?;
                 client.tagged::<()>("removeUser", json!({ "user": name }), tag.as_deref()).await?;
                 Ok(Some((name, "removed")))
+            }
+            UsersCommand::Sessions { name } => {
+                show_sessions(context, &client.all::<Session>("listSessionsOf", json!({ "user": name })).await?);
+                Ok(None)
+            }
+            UsersCommand::SignOut { name, session } => {
+                match session {
+                    Some(session) => {
+                        client.call::<()>("endSessionOf", json!({ "session": session, "user": name })).await?;
+                    }
+                    None => {
+                        client.call::<Ended>("endSessionsOf", json!({ "user": name })).await?;
+                    }
+                }
+                Ok(Some((name, "signed out")))
             }
         }
     })?;
@@ -148,6 +164,23 @@ fn show_users(context: &Context, users: &[User]) {
             Cell::text(if user.disabled { "disabled" } else { "active" }),
             Cell::text(user.email.as_deref().unwrap_or("-")),
             Cell::text(instant(user.created_at)),
+        ]);
+    }
+    context.output.table(&table);
+}
+
+fn show_sessions(context: &Context, sessions: &[Session]) {
+    if context.output.is_json() {
+        context.output.json(&json!({ "sessions": sessions }));
+        return;
+    }
+    let mut table = Table::new(&["session", "since", "last used", "ends"]);
+    for session in sessions {
+        table.row([
+            Cell::text(&session.id),
+            Cell::text(instant(session.created_at)),
+            Cell::text(instant(session.seen_at)),
+            Cell::text(instant(session.expires_at)),
         ]);
     }
     context.output.table(&table);

@@ -18,6 +18,7 @@ mod pipelines;
 mod plan;
 mod positions;
 mod preview;
+mod replay;
 mod run;
 mod runs;
 mod schedule;
@@ -161,6 +162,7 @@ pub fn execute(cli: Cli) -> u8 {
         Command::Why(args) => show::why(&context, &args),
         Command::Cancel(args) => start::cancel(&context, &args),
         Command::Retry(args) => start::retry(&context, &args),
+        Command::Replay(args) => replay::execute(&context, &args),
         Command::Pause(args) => pipelines::pause(&context, &args, true),
         Command::Resume(args) => pipelines::pause(&context, &args, false),
         Command::Schedule(command) => schedule::execute(&context, &command),

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use levada_core::error::{Context as _, Error, ErrorKind, Result};
-use levada_engine::house::{Nobody, Scheduler, kill_left_behind};
+use levada_engine::house::{Nobody, Scheduler, kill_left_behind, open_door};
 use levada_server::auth::setup;
 use levada_server::denials;
 use levada_server::listen::{self, Door};
@@ -31,6 +31,7 @@ pub fn serve(context: &Context, args: &ServeArgs) -> Outcome {
         let address = listener.local_addr().map_err(|error| one(error.into()))?;
         service::network().map_err(one)?.answers_at(address.port());
         let store = places.open().await.map_err(one)?;
+        open_door(&store, address.port(), service::now()).await.map_err(one)?;
         let (drain, stop) = (CancellationToken::new(), CancellationToken::new());
         let mut tasks = tokio::task::JoinSet::new();
         if args.workers > 0 {

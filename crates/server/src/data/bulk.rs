@@ -1,5 +1,7 @@
 //! Many rows at once: up to 1,000 as JSON, or any number as a stream of CSV or of JSON lines.
 
+use std::time::Duration;
+
 use axum::body::{Body, BodyDataStream, Bytes};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -24,6 +26,8 @@ const LINES_TOO: &str = "application/jsonl";
 const ROWS_MAX: usize = 1_000;
 /// Most bytes of a body of JSON.
 const JSON_BYTES_MAX: usize = 16 << 20;
+/// How long a body may stand still: whoever reads it holds a transaction of the database open.
+const STILL_MAX: Duration = Duration::from_secs(30);
 /// Most bytes of a line, and of a batch of a stream but for its last row.
 const BYTES_MAX: usize = 4 << 20;
 
@@ -61,7 +65,8 @@ async fn of_json(ask: &Ask, at: usize, body: Body) -> Result<Response, Problem> 
     if let Some((name, _)) = ask.query().first() {
         return Err(unknown(name, &[]));
     }
-    let bytes = axum::body::to_bytes(body, JSON_BYTES_MAX).await.map_err(|_| Problem::TooLarge(JSON_BYTES_MAX))?;
+    let bytes = tokio::time::timeout(ask.app.limits.time_max, axum::body::to_bytes(body, JSON_BYTES_MAX)).await;
+    let bytes = bytes.map_err(|_| Problem::TimedOut)?.map_err(|_| Problem::TooLarge(JSON_BYTES_MAX))?;
     let wrong = |error: serde_json::Error| Problem::Malformed(format!("The body is not a list of rows: {error}."));
     let Rows { rows: given, mode, upsert } = serde_json::from_slice(&bytes).map_err(wrong)?;
     drop(bytes);
@@ -150,6 +155,8 @@ struct Pieces {
     parser: Parser,
     ready: Vec<Row>,
     is_done: bool,
+    /// How long the body may stand still.
+    still_max: Duration,
 }
 
 enum Parser {
@@ -163,7 +170,7 @@ fn batches(collection: &Collection, body: Body, is_csv: bool) -> BoxStream<'stat
         true => Parser::Csv { reader: csv::Reader::default(), names: None, table: collection.table.clone() },
         false => Parser::Lines { line: Vec::new(), number: 0 },
     };
-    let pieces = Pieces { body: body.into_data_stream(), parser, ready: Vec::new(), is_done: false };
+    let pieces = Pieces::new(body, parser, STILL_MAX);
     stream::unfold(Some(pieces), async |pieces| {
         let mut pieces = pieces?;
         match pieces.batch().await {
@@ -176,10 +183,15 @@ fn batches(collection: &Collection, body: Body, is_csv: bool) -> BoxStream<'stat
 }
 
 impl Pieces {
+    fn new(body: Body, parser: Parser, still_max: Duration) -> Self {
+        Self { body: body.into_data_stream(), parser, ready: Vec::new(), is_done: false, still_max }
+    }
+
     async fn batch(&mut self) -> Result<Vec<Row>> {
         let mut bytes = 0;
         while !self.is_done && self.ready.len() < ROWS_MAX && bytes < BYTES_MAX {
-            match self.body.next().await {
+            let piece = tokio::time::timeout(self.still_max, self.body.next()).await;
+            match piece.map_err(|_| broken("the body stood still for too long"))? {
                 Some(piece) => {
                     let piece = piece.map_err(|_| broken("the request ended before its body"))?;
                     bytes += piece.len();
@@ -288,4 +300,19 @@ fn named(
 fn broken(what: &str) -> Error {
     Error::new(ErrorKind::Usage, what.trim_end_matches('.'))
         .advise("Correct the file. Where rows are kept one by one, those of the batches before are kept.")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_stands_still_is_given_up() {
+        let rows = stream::iter([Ok::<_, std::io::Error>(Bytes::from("{\"name\":\"a\"}\n"))]);
+        let body = Body::from_stream(rows.chain(stream::pending()));
+        let lines = Parser::Lines { line: Vec::new(), number: 0 };
+        let error = Pieces::new(body, lines, Duration::from_millis(10)).batch().await.unwrap_err();
+        assert!(error.message().contains("stood still"), "{error}");
+    }
 }

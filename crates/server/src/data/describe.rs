@@ -6,6 +6,7 @@ use levada_core::rows::{Column, Operator, Table};
 use serde_json::{Map, Value, json};
 
 use super::{bulk, csv, reports};
+use crate::openapi;
 
 /// Adds what is served.
 pub(super) fn add(document: &mut Value, collections: &[Collection], all: &[Report]) {
@@ -113,7 +114,10 @@ fn responses(status: &str, description: &str, content: Option<Value>) -> Value {
     if let Some(content) = content {
         done["content"] = content;
     }
-    json!({ status: done, "default": { "$ref": "#/components/responses/Problem" } })
+    let mut responses = Map::from_iter([(status.to_owned(), done)]);
+    let statuses = [400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 503];
+    responses.extend(openapi::problems(&statuses.map(|status| (status, true))));
+    Value::Object(responses)
 }
 
 fn parameter(name: &str, description: &str, schema: Value) -> Value {

@@ -7,9 +7,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::logs::on_a_thread;
-use super::{limit, page, runs};
+use super::{limit, matches, runs};
 use crate::problem::Problem;
 use crate::route::{Answer, Call, Download, Page};
+use crate::sort::{Rank, Sort, orders};
 
 /// A file that a task left.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -22,12 +23,22 @@ pub struct Artifact {
     pub modified_at: Option<Timestamp>,
 }
 
+orders! {
+    /// What files of a run are in order of.
+    FileOrder(false) { Path = "path", Bytes = "bytes", ModifiedAt = "modified_at" }
+}
+
 /// Files of a run.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
     /// The run's number.
     pub run: i64,
+    /// With this text in the path.
+    pub search: Option<String>,
+    /// The order; `-` before it is the other way round.
+    #[serde(default)]
+    pub sort: Sort<FileOrder>,
     /// The `next` of the page before.
     pub after: Option<String>,
     /// How many; 50 unless given, 1,000 at most.
@@ -46,12 +57,21 @@ pub struct One {
 
 /// The files of a run, in the order of their paths.
 pub async fn list(call: Call<List>) -> Result<Answer<Page<Artifact>>, Problem> {
-    let List { run, after, limit: asked } = call.input;
+    let List { run, search, sort, after, limit: asked } = call.input;
     let limit = limit(asked)?;
     let folder = run_files::run_folder(&call.app.data_dir, runs::find(&call.app.store, run).await?.id);
     let found = on_a_thread(move || run_files::list(&folder)).await??;
     let shown = |RunFile { path, bytes, modified_at }| Artifact { path, bytes, modified_at };
-    Ok(page(found.into_iter().map(shown), |file| file.path.clone(), after.as_deref(), limit).into())
+    let wanted = found.into_iter().map(shown).filter(|file| matches(search.as_deref(), [file.path.as_str()]));
+    let place = |order, file: &Artifact| {
+        let rank = match order {
+            FileOrder::Path => None,
+            FileOrder::Bytes => Some(Rank::from(file.bytes)),
+            FileOrder::ModifiedAt => file.modified_at.map(Rank::from),
+        };
+        (rank, file.path.clone())
+    };
+    Ok(sort.page(wanted, place, after.as_deref(), limit)?.into())
 }
 
 /// Takes a file of a run away.

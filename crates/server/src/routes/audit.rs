@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{instant, limit, number};
 use crate::problem::Problem;
 use crate::route::{Answer, Call, Page};
+use crate::sort::{Sort, orders};
 
 /// A line of the audit log.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +34,11 @@ pub struct Line {
     pub hash: String,
 }
 
+orders! {
+    /// What lines of the audit log are in order of.
+    LineOrder(true) { Number = "number" }
+}
+
 /// Which lines to list.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -49,6 +55,9 @@ pub struct List {
     pub since: Option<String>,
     /// Noted before this instant.
     pub until: Option<String>,
+    /// The order; `-` before it is the other way round, and the newest come first unless asked for otherwise.
+    #[serde(default)]
+    pub sort: Sort<LineOrder>,
     /// The `next` of the page before.
     pub after: Option<String>,
     /// How many; 50 unless given, 1,000 at most.
@@ -94,7 +103,7 @@ impl From<AuditLine> for Line {
 
 /// Lines of the audit log, the newest first.
 pub async fn list(call: Call<List>) -> Result<Answer<Page<Line>>, Problem> {
-    let List { actor, action, object, outcome, since, until, after, limit: asked } = call.input;
+    let List { actor, action, object, outcome, since, until, sort, after, limit: asked } = call.input;
     let limit = limit(asked)?;
     let filter = AuditFilter {
         actor,
@@ -103,7 +112,8 @@ pub async fn list(call: Call<List>) -> Result<Answer<Page<Line>>, Problem> {
         outcome,
         since: instant("since", since.as_deref())?,
         until: instant("until", until.as_deref())?,
-        before: number(after.as_deref())?,
+        is_reversed: sort.is_ascending(),
+        after: number(after.as_deref())?,
         limit,
     };
     let lines = call.app.store.audit_page(filter).await?;

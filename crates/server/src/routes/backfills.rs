@@ -16,6 +16,7 @@ use crate::backfills::{Range, TIMES_MAX, times};
 use crate::documents::{self, check_start};
 use crate::problem::Problem;
 use crate::route::{Answer, Call, Page};
+use crate::sort::{Sort, orders};
 
 /// Instants that are told where nobody says how many.
 const TIMES_TOLD: usize = 1_000;
@@ -41,6 +42,11 @@ pub struct Backfill {
     pub ended_at: Option<Timestamp>,
 }
 
+orders! {
+    /// What backfills are in order of.
+    BackfillOrder(true) { Created = "created" }
+}
+
 /// Which backfills to list.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -49,6 +55,9 @@ pub struct List {
     pub pipeline: Option<String>,
     /// In this state.
     pub state: Option<BackfillState>,
+    /// The order; `-` before it is the other way round, and the newest come first unless asked for otherwise.
+    #[serde(default)]
+    pub sort: Sort<BackfillOrder>,
     /// The `next` of the page before.
     pub after: Option<String>,
     /// How many; 50 unless given, 1,000 at most.
@@ -106,10 +115,10 @@ pub struct Made {
 
 /// Backfills, the newest first.
 pub async fn list(call: Call<List>) -> Result<Answer<Page<Backfill>>, Problem> {
-    let List { pipeline, state, after, limit: asked } = call.input;
+    let List { pipeline, state, sort, after, limit: asked } = call.input;
     let limit = limit(asked)?;
-    let before = number(after.as_deref())?.map(BackfillId);
-    let found = call.app.store.backfills(BackfillFilter { pipeline, state, before, limit }).await?;
+    let (is_reversed, after) = (sort.is_ascending(), number(after.as_deref())?.map(BackfillId));
+    let found = call.app.store.backfills(BackfillFilter { pipeline, state, is_reversed, after, limit }).await?;
     let next = found.last().filter(|_| found.len() == limit).map(|last| last.id.to_string());
     Ok(Page { items: found.into_iter().map(Backfill::from).collect(), next }.into())
 }
@@ -121,7 +130,7 @@ pub async fn get(call: Call<One>) -> Result<Answer<Backfill>, Problem> {
 
 /// Makes a backfill, once for each `Idempotency-Key`; or tells which runs it would have.
 pub async fn make(call: Call<Make>) -> Result<Answer<Made>, Problem> {
-    let (identity, now) = (call.identity("makeBackfill")?, call.now());
+    let (identity, now) = (call.identity("makeBackfill", &call.input.pipeline)?, call.now());
     let Make { pipeline, from, to, every, only, reverse, concurrency, params, dry_run, told } = call.input;
     let (app, concurrency) = (call.app, concurrency.unwrap_or(1));
     if concurrency == 0 {

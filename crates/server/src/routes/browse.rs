@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use levada_core::connector::CheckStep;
 use levada_core::error::{Context as _, Error, ErrorKind, Result};
 use levada_core::redact::Redactor;
+use levada_core::source::StreamInfo;
 use levada_core::text;
 use levada_engine::browse::{self, Column, Stream};
 use levada_engine::connections::Opened;
@@ -14,10 +15,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::connections::given;
-use super::{limit, matches, page};
+use super::{limit, matches};
 use crate::connections::Written;
 use crate::problem::{Mistake, Problem};
 use crate::route::{Answer, Call, Page};
+use crate::sort::{Rank, Sort, orders};
 
 /// How long a test may take.
 const TEST_TIME: Duration = Duration::from_secs(15);
@@ -50,6 +52,11 @@ pub struct Unsaved {
     pub url: Option<String>,
 }
 
+orders! {
+    /// What streams are in order of.
+    StreamOrder(false) { Name = "name", Rows = "rows" }
+}
+
 /// Which streams to list.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -60,6 +67,9 @@ pub struct Streams {
     pub search: Option<String>,
     /// A name or a wildcard such as `public.dim_*`, which the other system looks up; for files a path.
     pub stream: Option<String>,
+    /// The order; `-` before it is the other way round.
+    #[serde(default)]
+    pub sort: Sort<StreamOrder>,
     /// The `next` of the page before.
     pub after: Option<String>,
     /// How many; 50 unless given, 1,000 at most.
@@ -142,7 +152,7 @@ pub async fn test_unsaved(call: Call<Unsaved>) -> Result<Answer<Tested>, Problem
 
 /// The streams behind a connection, in the order of their names.
 pub async fn streams(call: Call<Streams>) -> Result<Answer<Page<Stream>>, Problem> {
-    let Streams { connection, search, stream, after, limit: asked } = call.input;
+    let Streams { connection, search, stream, sort, after, limit: asked } = call.input;
     let limit = limit(asked)?;
     let (opened, redactor) = call.app.open_connection(&connection).await?;
     let found = async {
@@ -152,7 +162,14 @@ pub async fn streams(call: Call<Streams>) -> Result<Answer<Page<Stream>>, Proble
     };
     let (source, found) = in_time(BROWSE_TIME, &connection, found).await.map_err(|error| redactor.error(error))?;
     let wanted = found.iter().filter(|info| matches(search.as_deref(), [info.name.as_str()]));
-    let Page { items, next } = page(wanted, |info| info.name.clone(), after.as_deref(), limit);
+    let place = |order, info: &&StreamInfo| {
+        let rank = match order {
+            StreamOrder::Name => None,
+            StreamOrder::Rows => info.rows_estimate.map(Rank::from),
+        };
+        (rank, info.name.clone())
+    };
+    let Page { items, next } = sort.page(wanted, place, after.as_deref(), limit)?;
     Ok(Page { items: items.into_iter().map(|info| Stream::new(source.as_ref(), info)).collect(), next }.into())
 }
 

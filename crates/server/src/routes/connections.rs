@@ -9,12 +9,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{limit, matches, page};
+use super::{limit, matches};
 use crate::App;
 use crate::connections::{self, Written};
 use crate::documents::Known;
 use crate::problem::Problem;
 use crate::route::{Answer, Call, Done, Page};
+use crate::sort::{Rank, Sort, orders};
 
 /// A connection.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -35,6 +36,11 @@ pub struct Connection {
     pub used_by: Vec<String>,
 }
 
+orders! {
+    /// What connections are in order of.
+    ConnectionOrder(false) { Name = "name", Connector = "connector" }
+}
+
 /// Which connections to list.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -43,6 +49,9 @@ pub struct List {
     pub search: Option<String>,
     /// Of this connector.
     pub connector: Option<String>,
+    /// The order; `-` before it is the other way round.
+    #[serde(default)]
+    pub sort: Sort<ConnectionOrder>,
     /// The `next` of the page before.
     pub after: Option<String>,
     /// How many; 50 unless given, 1,000 at most.
@@ -84,7 +93,7 @@ pub struct Changed {
 
 /// The connections of the project's document, in the order of their names.
 pub async fn list(call: Call<List>) -> Result<Answer<Page<Connection>>, Problem> {
-    let List { search, connector, after, limit: asked } = call.input;
+    let List { search, connector, sort, after, limit: asked } = call.input;
     let limit = limit(asked)?;
     let (project, file) = call.app.project_with_file().await?;
     let (Some(file), Some(own)) = (file, &project.document) else {
@@ -98,7 +107,14 @@ pub async fn list(call: Call<List>) -> Result<Answer<Page<Connection>>, Problem>
         let texts = [Some(&found.name), found.connector.as_ref(), found.address.as_ref()];
         of_connector && matches(search.as_deref(), texts.into_iter().flatten().map(String::as_str))
     });
-    Ok(page(wanted, |found| found.name.clone(), after.as_deref(), limit).into())
+    let place = |order, found: &Connection| {
+        let rank = match order {
+            ConnectionOrder::Name => None,
+            ConnectionOrder::Connector => found.connector.as_deref().map(Rank::from),
+        };
+        (rank, found.name.clone())
+    };
+    Ok(sort.page(wanted, place, after.as_deref(), limit)?.into())
 }
 
 /// A connection, with the version of the project's document.

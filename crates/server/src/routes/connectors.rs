@@ -6,9 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{limit, page};
+use super::{limit, matches};
 use crate::problem::Problem;
 use crate::route::{Answer, Call, Page};
+use crate::sort::{Sort, orders};
 
 /// A kind of system.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -35,10 +36,20 @@ pub struct Connector {
     pub settings: Value,
 }
 
+orders! {
+    /// What connectors are in order of.
+    ConnectorOrder(false) { Name = "name" }
+}
+
 /// Which connectors to list.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
+    /// With this text in the name.
+    pub search: Option<String>,
+    /// The order; `-` before it is the other way round.
+    #[serde(default)]
+    pub sort: Sort<ConnectorOrder>,
     /// The `next` of the page before.
     pub after: Option<String>,
     /// How many; 50 unless given, 1,000 at most.
@@ -55,9 +66,12 @@ pub struct One {
 
 /// Connectors, in the order of their names.
 pub async fn list(call: Call<List>) -> Result<Answer<Page<Connector>>, Problem> {
-    let limit = limit(call.input.limit)?;
+    let List { search, sort, after, limit: asked } = call.input;
+    let limit = limit(asked)?;
     let all = call.app.registry.iter().map(|connector| shown(connector.as_ref()));
-    Ok(page(all, |connector| connector.name.clone(), call.input.after.as_deref(), limit).into())
+    let wanted = all.filter(|connector| matches(search.as_deref(), [connector.name.as_str()]));
+    let place = |_, connector: &Connector| (None, connector.name.clone());
+    Ok(sort.page(wanted, place, after.as_deref(), limit)?.into())
 }
 
 /// A connector.

@@ -10,14 +10,20 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use super::browse::{BROWSE_TIME, in_time};
-use super::{limit, page};
+use super::{limit, matches};
 use crate::problem::Problem;
 use crate::route::{Answer, Call, Download, Page};
+use crate::sort::{Rank, Sort, orders};
 
 /// Bytes that are read at once.
 const PIECE_BYTES: usize = 64 << 10;
 /// Pieces that wait for a slow client.
 const PIECES_MAX: usize = 4;
+
+orders! {
+    /// What files of a connection are in order of.
+    FoundOrder(false) { Path = "path", Bytes = "bytes", ModifiedAt = "modified_at" }
+}
 
 /// Which files to list.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -28,6 +34,11 @@ pub struct List {
     /// A path, a wildcard such as `reports/*.csv`, or a folder with all that is below it; everything unless given.
     #[serde(default)]
     pub path: String,
+    /// With this text in the path.
+    pub search: Option<String>,
+    /// The order; `-` before it is the other way round.
+    #[serde(default)]
+    pub sort: Sort<FoundOrder>,
     /// The `next` of the page before.
     pub after: Option<String>,
     /// How many; 50 unless given, 1,000 at most.
@@ -57,13 +68,22 @@ pub struct File {
 
 /// The files of a connection, in the order of their paths.
 pub async fn list(call: Call<List>) -> Result<Answer<Page<File>>, Problem> {
-    let List { connection, path, after, limit: asked } = call.input;
+    let List { connection, path, search, sort, after, limit: asked } = call.input;
     let limit = limit(asked)?;
     let (opened, redactor) = call.app.open_connection(&connection).await?;
     let found = in_time(BROWSE_TIME, &connection, opened.connection.list(&path)).await;
     let found = found.map_err(|error| redactor.error(error))?;
     let shown = |FoundFile { path, bytes, modified }| File { path, bytes, modified_at: modified };
-    Ok(page(found.into_iter().map(shown), |file| file.path.clone(), after.as_deref(), limit).into())
+    let wanted = found.into_iter().map(shown).filter(|file| matches(search.as_deref(), [file.path.as_str()]));
+    let place = |order, file: &File| {
+        let rank = match order {
+            FoundOrder::Path => None,
+            FoundOrder::Bytes => Some(Rank::from(file.bytes)),
+            FoundOrder::ModifiedAt => Some(Rank::from(file.modified_at.as_str())),
+        };
+        (rank, file.path.clone())
+    };
+    Ok(sort.page(wanted, place, after.as_deref(), limit)?.into())
 }
 
 /// Takes a file of a connection away.

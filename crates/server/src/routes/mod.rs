@@ -24,6 +24,7 @@ pub mod search;
 pub mod secrets;
 pub mod served;
 pub mod session;
+pub mod sessions;
 pub mod settings;
 pub mod streams;
 pub mod tokens;
@@ -37,7 +38,6 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::problem::Problem;
-use crate::route::Page;
 
 /// Items of a page that nobody said the length of.
 const PAGE: usize = 50;
@@ -55,22 +55,6 @@ fn limit(asked: Option<u32>) -> Result<usize, Problem> {
         limit @ 1..=PAGE_MAX => Ok(limit),
         _ => Err(Problem::Malformed(format!("`limit` is between 1 and {PAGE_MAX}."))),
     }
-}
-
-/// A page of what is at hand as a whole, in the order of keys that no two items share.
-fn page<T>(
-    items: impl IntoIterator<Item = T>,
-    key: impl Fn(&T) -> String,
-    after: Option<&str>,
-    limit: usize,
-) -> Page<T> {
-    let keyed = items.into_iter().map(|item| (key(&item), item));
-    let mut keyed: Vec<(String, T)> = keyed.filter(|(key, _)| after.is_none_or(|after| key.as_str() > after)).collect();
-    keyed.sort_by(|(a, _), (b, _)| a.cmp(b));
-    let is_more = keyed.len() > limit;
-    keyed.truncate(limit);
-    let next = keyed.last().filter(|_| is_more).map(|(key, _)| key.clone());
-    Page { items: keyed.into_iter().map(|(_, item)| item).collect(), next }
 }
 
 /// Whether any of some texts holds another one, upper and lower case being the same; all do where none is asked for.

@@ -1,6 +1,5 @@
 //! The list of pipelines: what each is for, what it moves between, when it runs, and how its last runs went.
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -19,9 +18,15 @@ use crate::App;
 use crate::documents::About;
 use crate::problem::Problem;
 use crate::route::{Answer, Call, Page};
+use crate::sort::{Rank, Sort, orders};
 
 /// Runs that are told of each pipeline.
 const RUNS: usize = 20;
+
+orders! {
+    /// What pipelines are in order of.
+    PipelineOrder(false) { Name = "name", LastRun = "last_run", NextFire = "next_fire" }
+}
 
 /// Which pipelines to list.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -37,9 +42,9 @@ pub struct List {
     pub state: Option<Activity>,
     /// Whose last run is in this state.
     pub last: Option<RunState>,
-    /// `name`, `last_run` or `next_fire`, with `-` before it the other way round; by name unless given. Those without a
-    /// value come last.
-    pub sort: Option<String>,
+    /// The order; `-` before it is the other way round. Those without a value come last.
+    #[serde(default)]
+    pub sort: Sort<PipelineOrder>,
     /// The `next` of the page before.
     pub after: Option<String>,
     /// How many; 50 unless given, 1,000 at most.
@@ -122,34 +127,10 @@ pub struct Starts {
     pub next_at: Option<Timestamp>,
 }
 
-/// What pipelines are in order of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Order {
-    Name,
-    LastRun,
-    NextFire,
-}
-
-/// An order, and whether it is the other way round.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Sort {
-    order: Order,
-    is_reversed: bool,
-}
-
-/// The place of a pipeline in an order: that of its value, if it has one, then that of its name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Place {
-    value: Option<i64>,
-    name: String,
-}
-
 /// Pipelines.
 pub async fn list(call: Call<List>) -> Result<Answer<Page<PipelineItem>>, Problem> {
     let (app, asked) = (&call.app, call.input);
     let limit = limit(asked.limit)?;
-    let sort = Sort::parse(asked.sort.as_deref())?;
-    let after = asked.after.as_deref().map(Place::parse).transpose()?;
     let mut found = all(app).await?;
     found.retain(|(pipeline, about)| {
         let texts = std::iter::once(pipeline.name.as_str()).chain(about.description.as_deref());
@@ -159,12 +140,16 @@ pub async fn list(call: Call<List>) -> Result<Answer<Page<PipelineItem>>, Proble
             && asked.state.is_none_or(|state| (state == Activity::Paused) == pipeline.is_paused)
             && asked.last.is_none_or(|state| pipeline.last.is_some_and(|last| last.state == state))
             && matches(asked.search.as_deref(), texts)
-            && after.as_ref().is_none_or(|after| sort.compare(after, &sort.place(pipeline)).is_lt())
     });
-    found.sort_by_cached_key(|(pipeline, _)| Sorted(sort, sort.place(pipeline)));
-    let is_more = found.len() > limit;
-    found.truncate(limit);
-    let next = found.last().filter(|_| is_more).map(|(pipeline, _)| sort.place(pipeline).to_string());
+    let place = |order, (pipeline, _): &(Pipeline, Arc<About>)| {
+        let rank = match order {
+            PipelineOrder::Name => None,
+            PipelineOrder::LastRun => pipeline.last.map(|last| Rank::from(last.created_at)),
+            PipelineOrder::NextFire => pipeline.next_at.map(Rank::from),
+        };
+        (rank, pipeline.name.clone())
+    };
+    let Page { items: found, next } = asked.sort.page(found, place, asked.after.as_deref(), limit)?;
     let names: Vec<String> = found.iter().map(|(pipeline, _)| pipeline.name.clone()).collect();
     let recent = app.store.recent_runs(Some(names), None, limit, RUNS).await?;
     let mut recent: HashMap<String, RecentRuns> =
@@ -212,100 +197,4 @@ async fn all(app: &App) -> Result<Vec<(Pipeline, Arc<About>)>, Problem> {
         (pipeline, about.unwrap_or_default())
     };
     Ok(pipelines.into_iter().map(about).collect())
-}
-
-/// The key that a list is sorted by.
-#[derive(PartialEq, Eq)]
-struct Sorted(Sort, Place);
-
-impl PartialOrd for Sorted {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Sorted {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.compare(&self.1, &other.1)
-    }
-}
-
-impl Sort {
-    fn parse(text: Option<&str>) -> Result<Self, Problem> {
-        let text = text.unwrap_or("name");
-        let (is_reversed, word) = text.strip_prefix('-').map_or((false, text), |word| (true, word));
-        let order = match word {
-            "name" => Order::Name,
-            "last_run" => Order::LastRun,
-            "next_fire" => Order::NextFire,
-            _ => {
-                let message = "`sort` is `name`, `last_run` or `next_fire`, or one of them after `-`.";
-                return Err(Problem::Malformed(message.to_owned()));
-            }
-        };
-        Ok(Self { order, is_reversed })
-    }
-
-    fn place(self, pipeline: &Pipeline) -> Place {
-        let value = match self.order {
-            // all have the same
-            Order::Name => None,
-            Order::LastRun => pipeline.last.map(|last| last.created_at),
-            Order::NextFire => pipeline.next_at,
-        };
-        Place { value: value.map(Timestamp::as_micros), name: pipeline.name.clone() }
-    }
-
-    fn compare(self, a: &Place, b: &Place) -> Ordering {
-        let turned = |order: Ordering| if self.is_reversed { order.reverse() } else { order };
-        let values = match (a.value, b.value) {
-            (Some(a), Some(b)) => turned(a.cmp(&b)),
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (None, None) => Ordering::Equal,
-        };
-        values.then_with(|| turned(a.name.cmp(&b.name)))
-    }
-}
-
-impl Place {
-    fn parse(text: &str) -> Result<Self, Problem> {
-        let wrong = || Problem::Malformed("`after` is the `next` of the page before.".to_owned());
-        let (value, name) = text.split_once(':').ok_or_else(wrong)?;
-        let value = match value {
-            "" => None,
-            value => Some(value.parse().map_err(|_| wrong())?),
-        };
-        Ok(Self { value, name: name.to_owned() })
-    }
-}
-
-impl std::fmt::Display for Place {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.value {
-            Some(value) => write!(f, "{value}:{}", self.name),
-            None => write!(f, ":{}", self.name),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn those_without_a_value_come_last_both_ways() {
-        let place = |text: &str| Place::parse(text).unwrap();
-        let sorted = |sort: &str| {
-            let sort = Sort::parse(Some(sort)).unwrap();
-            let mut places = [":b", "7:a", "3:c", ":a", "3:b"].map(place);
-            places.sort_by(|a, b| sort.compare(a, b));
-            places.map(|place| place.to_string()).join(" ")
-        };
-        assert_eq!(sorted("last_run"), "3:b 3:c 7:a :a :b");
-        assert_eq!(sorted("-last_run"), "7:a 3:c 3:b :b :a");
-        assert!(Sort::parse(Some("size")).is_err());
-        assert!(Place::parse("nonsense").is_err() && Place::parse("x:nonsense").is_err());
-    }
 }

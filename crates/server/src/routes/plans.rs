@@ -15,13 +15,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::browse::in_time;
+use super::limit;
 use super::runs::texts;
-use super::{limit, page};
 use crate::App;
 use crate::documents::{self, Checked};
 use crate::problem::Problem;
 use crate::project::PIPELINES_DIR;
 use crate::route::{Answer, Call, Done, Page};
+use crate::sort::{Rank, Sort, orders};
 
 /// How long planning, or looking at positions, may take.
 const TIME_MAX: Duration = Duration::from_secs(25);
@@ -58,6 +59,11 @@ pub struct Plan {
     pub tasks: Vec<TaskPlan>,
 }
 
+orders! {
+    /// What positions are in order of.
+    PositionOrder(false) { Stream = "stream", CommittedAt = "committed_at" }
+}
+
 /// Which positions to list.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -66,6 +72,9 @@ pub struct PositionsOf {
     pub pipeline: String,
     /// Of this task.
     pub task: Option<String>,
+    /// The order; `-` before it is the other way round.
+    #[serde(default)]
+    pub sort: Sort<PositionOrder>,
     /// The `next` of the page before.
     pub after: Option<String>,
     /// How many; 50 unless given, 1,000 at most.
@@ -138,7 +147,7 @@ pub async fn plan(call: Call<Ask>) -> Result<Answer<Plan>, Problem> {
 
 /// What the destinations of a pipeline remember of its streams.
 pub async fn list(call: Call<PositionsOf>) -> Result<Answer<Page<Position>>, Problem> {
-    let PositionsOf { pipeline, task, after, limit: asked } = call.input;
+    let PositionsOf { pipeline, task, sort, after, limit: asked } = call.input;
     let limit = limit(asked)?;
     let checked = applied(&call.app, &pipeline).await?;
     let redactor = call.app.redactor(&checked)?;
@@ -152,8 +161,14 @@ pub async fn list(call: Call<PositionsOf>) -> Result<Answer<Page<Position>>, Pro
             found.extend(task.map(|task| shown(task, &connection, commit)));
         }
     }
-    let key = |position: &Position| format!("{}\n{}", position.task, position.stream);
-    Ok(page(found, key, after.as_deref(), limit).into())
+    let place = |order, position: &Position| {
+        let rank = match order {
+            PositionOrder::Stream => None,
+            PositionOrder::CommittedAt => Some(Rank::from(position.committed_at.as_str())),
+        };
+        (rank, format!("{}\n{}", position.task, position.stream))
+    };
+    Ok(sort.page(found, place, after.as_deref(), limit)?.into())
 }
 
 /// Forgets the position of a stream: its next load starts from the beginning. The rows stay.

@@ -8,12 +8,18 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::browse::in_time;
-use super::{limit, page};
+use super::{limit, matches};
 use crate::problem::Problem;
 use crate::route::{Answer, Call, Page};
+use crate::sort::{Rank, Sort, orders};
 
 /// How long looking at positions may take.
 const TIME_MAX: Duration = Duration::from_secs(25);
+
+orders! {
+    /// What positions in a connection are in order of.
+    HeldOrder(false) { Stream = "stream", CommittedAt = "committed_at" }
+}
 
 /// Which positions to list.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -21,6 +27,11 @@ const TIME_MAX: Duration = Duration::from_secs(25);
 pub struct PositionsIn {
     /// The connection.
     pub connection: String,
+    /// With this text in the pipeline or the stream.
+    pub search: Option<String>,
+    /// The order; `-` before it is the other way round.
+    #[serde(default)]
+    pub sort: Sort<HeldOrder>,
     /// The `next` of the page before.
     pub after: Option<String>,
     /// How many; 50 unless given, 1,000 at most.
@@ -52,13 +63,21 @@ pub struct Forgotten {
 
 /// What a connection remembers of the streams loaded into it.
 pub async fn list(call: Call<PositionsIn>) -> Result<Answer<Page<Held>>, Problem> {
-    let PositionsIn { connection, after, limit: asked } = call.input;
+    let PositionsIn { connection, search, sort, after, limit: asked } = call.input;
     let limit = limit(asked)?;
     let (opened, redactor) = call.app.open_connection(&connection).await?;
     let commits = async { opened.connection.destination()?.commits().await };
     let commits = in_time(TIME_MAX, &connection, commits).await.map_err(|error| redactor.error(error))?;
-    let key = |held: &Held| format!("{}\n{}", held.pipeline, held.stream);
-    Ok(page(commits.into_iter().map(Held::from), key, after.as_deref(), limit).into())
+    let all = commits.into_iter().map(Held::from);
+    let wanted = all.filter(|held| matches(search.as_deref(), [held.pipeline.as_str(), &held.stream]));
+    let place = |order, held: &Held| {
+        let rank = match order {
+            HeldOrder::Stream => None,
+            HeldOrder::CommittedAt => Some(Rank::from(held.committed_at.as_str())),
+        };
+        (rank, format!("{}\n{}", held.pipeline, held.stream))
+    };
+    Ok(sort.page(wanted, place, after.as_deref(), limit)?.into())
 }
 
 /// Forgets the positions of streams: their next load starts from the beginning. The rows stay.

@@ -2,8 +2,10 @@
 
 use levada_core::config::PROJECT_FILE;
 use levada_core::error::{Error, ErrorKind};
+use levada_store::Project;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::Nothing;
 use crate::problem::Problem;
@@ -74,31 +76,52 @@ pub struct Outcome {
 /// The documents as they were applied last.
 pub async fn get(call: Call<Nothing>) -> Result<Answer<Documents>, Problem> {
     let project = call.app.store.project().await?;
+    let version = version(&project);
     let own = project.document.into_iter().map(|document| (None, document));
     let pipelines = project.pipelines.into_iter().map(|(name, document)| (Some(name), document));
     let documents = own.chain(pipelines).map(|(pipeline, document)| {
         let text = call.app.shown_to(&call.caller, &document)?;
         Ok(Document { path: document.path, pipeline, version: document.version, text })
     });
-    Ok(Documents { documents: documents.collect::<Result<_, Problem>>()? }.into())
+    Ok(Answer::from(Documents { documents: documents.collect::<Result<_, Problem>>()? }).version(version))
+}
+
+/// The version of a project as a whole, which is that of its documents: their names and versions, hashed.
+fn version(project: &Project) -> u32 {
+    let mut hash = Sha256::new();
+    let own = project.document.iter().map(|document| ("", document));
+    for (name, document) in own.chain(project.pipelines.iter().map(|(name, document)| (name.as_str(), document))) {
+        hash.update(format!("{name}\n{}\n", document.id));
+    }
+    hash.finalize().iter().take(4).fold(0, |version, byte| version << 8 | u32::from(*byte))
 }
 
 /// Makes the project what its documents say, all or nothing.
 pub async fn put(call: Call<Apply>) -> Result<Answer<Applied>, Problem> {
-    let now = call.now();
+    let (expected, now) = (call.version_or_new()?, call.now());
     let Apply { documents, dry_run } = call.input;
     let (own, pipelines): (Vec<File>, Vec<File>) = documents.into_iter().partition(|file| file.path == PROJECT_FILE);
     let [own] = <[File; 1]>::try_from(own)
         .map_err(|_| Error::new(ErrorKind::Config, format!("one of the documents has to be `{PROJECT_FILE}`")))?;
     let pipelines = pipelines.into_iter().map(|file| Source::new(file.path, file.text)).collect();
-    let project = call.app.compile(Source::new(own.path, own.text), pipelines).await?;
+    let mut project = call.app.compile(Source::new(own.path, own.text), pipelines).await?;
     let mut names = vec![(project.document.path.clone(), None)];
     names.extend(project.pipelines.iter().map(|(new, _)| (new.path.clone(), Some(new.name.clone()))));
     if dry_run {
         let checked = |(path, pipeline)| Outcome { path, pipeline, change: "checked".to_owned(), version: None };
         return Ok(Applied { documents: names.into_iter().map(checked).collect() }.into());
     }
-    let applied = call.app.store.apply(project, now).await?;
+    if let Some(expected) = expected {
+        let before = call.app.store.project().await?;
+        if version(&before) != expected {
+            return Err(Problem::Stale);
+        }
+        project.based_on = Some(before);
+    }
+    let applied = call.app.store.apply(project, now).await.map_err(|error| match (error.kind(), expected) {
+        (ErrorKind::Busy, Some(_)) => Problem::Stale,
+        _ => error.into(),
+    })?;
     let changes = std::iter::once(&applied.document).chain(&applied.pipelines);
     let outcome = |((path, pipeline), (change, kept)): (_, &(levada_store::Change, levada_store::Kept))| Outcome {
         path,

@@ -1,14 +1,19 @@
-//! Rows that a run could not load, read back from the destination that keeps them.
+//! Rows that a run could not load: read back from the destination that keeps them, and loaded again.
 
 use std::time::Duration;
 
 use levada_engine::house::QUARANTINE;
+use levada_engine::planning::Work;
+use levada_engine::report::Proof;
+use levada_store::Run;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
 
 use super::browse::in_time;
-use super::{limit, number, object, runs};
+use super::{limit, number, object, plans, runs};
+use crate::App;
 use crate::problem::Problem;
 use crate::route::{Answer, Call, Page};
 
@@ -61,6 +66,29 @@ pub struct Rows {
     pub limit: Option<u32>,
 }
 
+/// A stream of a run whose rows are to be loaded again.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Again {
+    /// The run's number.
+    pub run: i64,
+    /// The task.
+    pub task: String,
+    /// The stream.
+    pub stream: String,
+}
+
+/// What became of rows that were loaded again: `read = written + rejected`.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Replay {
+    /// Rows that were in the quarantine.
+    pub read: u64,
+    /// Rows that the destination took, which are no longer there.
+    pub written: u64,
+    /// Rows that still do not fit, which stay.
+    pub rejected: u64,
+}
+
 /// The streams of a run with rows in the quarantine.
 pub async fn streams(call: Call<One>) -> Result<Answer<Page<Stream>>, Problem> {
     let run = runs::find(&call.app.store, call.input.run).await?;
@@ -83,10 +111,7 @@ pub async fn rows(call: Call<Rows>) -> Result<Answer<Page<Rejected>>, Problem> {
     let (limit, skip) = (limit(asked)?, number(after.as_deref())?.unwrap_or(0).max(0) as usize);
     let app = &call.app;
     let run = runs::find(&app.store, run).await?;
-    let found = app.store.task_runs(run.id).await?.into_iter().find(|found| found.task == task);
-    let found = found.ok_or_else(|| Problem::no("task", &task))?;
-    let outputs = object(found.outputs.as_deref().unwrap_or_default());
-    let load = outputs.get(QUARANTINE).and_then(|loads| loads.get(&stream)).and_then(Value::as_str);
+    let load = load(app, &run, &task, &stream).await?;
     let Some(load) = load else { return Ok(Page { items: Vec::new(), next: None }.into()) };
     // as the run had it: the pipeline may say something else now
     let document = app.store.document(run.document).await?.ok_or_else(|| Problem::no("pipeline", &run.pipeline))?;
@@ -98,7 +123,7 @@ pub async fn rows(call: Call<Rows>) -> Result<Answer<Page<Rejected>>, Problem> {
     let redactor = app.redactor(&checked)?;
     let rejects = async {
         let destination = opened.connection.destination()?;
-        in_time(TIME_MAX, &connection, destination.rejects(load, skip, limit)).await
+        in_time(TIME_MAX, &connection, destination.rejects(&load, skip, limit)).await
     };
     let rejects = rejects.await.map_err(|error| redactor.error(error))?;
     let next = (rejects.len() == limit).then(|| (skip + limit).to_string());
@@ -108,4 +133,52 @@ pub async fn rows(call: Call<Rows>) -> Result<Answer<Page<Rejected>>, Problem> {
         reason: reject.reason,
     };
     Ok(Page { items: rejects.into_iter().map(shown).collect(), next }.into())
+}
+
+/// Loads the rows of a stream that a run put into the quarantine again, as the pipeline is now.
+pub async fn replay(call: Call<Again>) -> Result<Answer<Replay>, Problem> {
+    let Again { run, task, stream } = call.input;
+    let app = &call.app;
+    let run = runs::find(&app.store, run).await?;
+    let load = load(app, &run, &task, &stream).await?;
+    let load = load.ok_or_else(|| Problem::no("stream with rows in the quarantine", &stream))?;
+    let checked = plans::applied(app, &run.pipeline).await?;
+    let known = checked.pipeline.tasks.iter().find(|known| known.name == task);
+    let sync = known.and_then(|known| Some((known, known.work.as_sync()?)));
+    let (known, sync) = sync.ok_or_else(|| Problem::no("sync", &task))?;
+    let stop = CancellationToken::new();
+    let work = Work {
+        task: Some(task.clone()),
+        pipeline: format!("{}/{task}", checked.pipeline.name),
+        source: app.open_for(&checked, &sync.from)?,
+        destination: app.open_for(&checked, &sync.to)?,
+        sync: sync.clone(),
+        full_refresh: false,
+        only_stream: None,
+        retry: known.retry,
+        timeout: None,
+    };
+    let mut replayed = Box::pin(levada_engine::run::replay(work.job(&stop), &stream, &load));
+    let done = match tokio::time::timeout(TIME_MAX, &mut replayed).await {
+        Ok(done) => done,
+        Err(_) => {
+            // what it left is cleaned up; a commit under way is waited for
+            stop.cancel();
+            replayed.await
+        }
+    };
+    let redactor = app.redactor(&checked)?;
+    match done {
+        Ok(Proof { read, written, rejected, .. }) => Ok(Replay { read, written, rejected }.into()),
+        Err(_) if stop.is_cancelled() => Err(Problem::TimedOut),
+        Err(error) => Err(redactor.error(error).into()),
+    }
+}
+
+/// The load by which a task of a run put rows of a stream into the quarantine.
+async fn load(app: &App, run: &Run, task: &str, stream: &str) -> Result<Option<String>, Problem> {
+    let mut tasks = app.store.task_runs(run.id).await?.into_iter();
+    let found = tasks.find(|found| found.task == task).ok_or_else(|| Problem::no("task", task))?;
+    let outputs = object(found.outputs.as_deref().unwrap_or_default());
+    Ok(outputs.get(QUARANTINE).and_then(|loads| loads.get(stream)).and_then(Value::as_str).map(str::to_owned))
 }

@@ -16,6 +16,7 @@ use super::{instant, limit, number, object, parsed};
 use crate::documents::{self, check_start};
 use crate::problem::Problem;
 use crate::route::{Answer, Call, Created, Page};
+use crate::sort::{Sort, orders};
 
 /// A run.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -123,6 +124,11 @@ pub struct Why {
     pub why: String,
 }
 
+orders! {
+    /// What runs are in order of.
+    RunOrder(true) { Created = "created" }
+}
+
 /// Which runs to list.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -141,8 +147,9 @@ pub struct List {
     pub backfill: Option<i64>,
     /// With this text in the name of the pipeline, or with this number.
     pub search: Option<String>,
-    /// `created` for the oldest first, `-created` for the newest, as it is unless given.
-    pub sort: Option<String>,
+    /// The order; `-` before it is the other way round, and the newest come first unless asked for otherwise.
+    #[serde(default)]
+    pub sort: Sort<RunOrder>,
     /// The `next` of the page before.
     pub after: Option<String>,
     /// How many; 50 unless given, 1,000 at most.
@@ -306,11 +313,6 @@ impl From<Happening> for Event {
 pub async fn list(call: Call<List>) -> Result<Answer<Page<Run>>, Problem> {
     let List { pipeline, state, cause, since, until, backfill, search, sort, after, limit: asked } = call.input;
     let limit = limit(asked)?;
-    let is_ascending = match sort.as_deref() {
-        None | Some("-created") => false,
-        Some("created") => true,
-        Some(_) => return Err(Problem::Malformed("`sort` is `created` or `-created`.".to_owned())),
-    };
     let filter = RunFilter {
         pipeline,
         state,
@@ -319,7 +321,7 @@ pub async fn list(call: Call<List>) -> Result<Answer<Page<Run>>, Problem> {
         until: instant("until", until.as_deref())?,
         backfill: backfill.map(BackfillId),
         search,
-        is_ascending,
+        is_ascending: sort.is_ascending(),
         after: number(after.as_deref())?.map(RunId),
         limit,
     };
@@ -384,7 +386,7 @@ pub async fn why_task(call: Call<OneTask>) -> Result<Answer<Why>, Problem> {
 
 /// Starts a run.
 pub async fn start(call: Call<Start>) -> Result<Created<Run>, Problem> {
-    let identity = call.identity("startRun")?;
+    let identity = call.identity("startRun", &call.input.pipeline)?;
     let (app, now) = (call.app.clone(), call.now());
     let Start { pipeline, params, tasks } = call.input;
     let project = app.store.project().await?;
@@ -393,15 +395,23 @@ pub async fn start(call: Call<Start>) -> Result<Created<Run>, Problem> {
     check_start(&app, &project, document, values.clone(), &tasks).await?;
     let mut new = NewRun::manual(&pipeline, document.id, identity);
     new.project = project.document.as_ref().map(|document| document.id);
-    new.params = as_json(values);
+    let params = as_json(values);
+    new.params.clone_from(&params);
     new.only = tasks;
-    let run = app.store.create_run(new, now).await?.run;
-    made(find(&app.store, run.0).await?)
+    let created = app.store.create_run(new, now).await?;
+    let run = find(&app.store, created.run.0).await?;
+    if !created.is_new && run.params != params {
+        return Err(Error::new(ErrorKind::Refused, "the `Idempotency-Key` has started a run with other parameters")
+            .at(format!("run {}", run.id))
+            .advise("Give each start a key of its own.")
+            .into());
+    }
+    made(run)
 }
 
 /// Makes a run after the pattern of an earlier one.
 pub async fn retry(call: Call<Retry>) -> Result<Created<Run>, Problem> {
-    let identity = call.identity("retryRun")?;
+    let identity = call.identity("retryRun", call.input.run)?;
     let (app, now) = (call.app.clone(), call.now());
     let Retry { run, all, tasks, newest, params } = call.input;
     let earlier = find(&app.store, run).await?;

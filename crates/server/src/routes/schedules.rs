@@ -10,12 +10,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{instant, limit, matches, page};
+use super::{instant, limit, matches};
 use crate::documents;
 use crate::problem::Problem;
 use crate::project;
 use crate::route::{Answer, Call, Done, Page};
 use crate::schedules::{self, Fire};
+use crate::sort::{Rank, Sort, orders};
 
 /// Fires of a preview that nobody said the number of.
 const FIRES: u32 = 5;
@@ -65,6 +66,11 @@ pub enum Kind {
     File,
 }
 
+orders! {
+    /// What schedules are in order of.
+    ScheduleOrder(false) { Pipeline = "pipeline", NextAt = "next_at" }
+}
+
 /// Which schedules to list.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -77,6 +83,9 @@ pub struct List {
     pub kind: Option<Kind>,
     /// Those that nothing keeps from firing, or those that something does.
     pub active: Option<bool>,
+    /// The order; `-` before it is the other way round.
+    #[serde(default)]
+    pub sort: Sort<ScheduleOrder>,
     /// The `next` of the page before.
     pub after: Option<String>,
     /// How many; 50 unless given, 1,000 at most.
@@ -132,7 +141,7 @@ pub struct Fires {
 
 /// Schedules, in the order of pipelines and names.
 pub async fn list(call: Call<List>) -> Result<Answer<Page<Item>>, Problem> {
-    let List { pipeline, search, kind, active, after, limit: asked } = call.input;
+    let List { pipeline, search, kind, active, sort, after, limit: asked } = call.input;
     let limit = limit(asked)?;
     if let Some(pipeline) = &pipeline {
         documents::find(&call.app.store.project().await?, pipeline)?;
@@ -143,8 +152,14 @@ pub async fn list(call: Call<List>) -> Result<Answer<Page<Item>>, Problem> {
             && active.is_none_or(|active| item.active == active)
             && matches(search.as_deref(), [item.pipeline.as_str(), &item.schedule])
     });
-    let key = |item: &Item| format!("{}\n{}", item.pipeline, item.schedule);
-    Ok(page(wanted, key, after.as_deref(), limit).into())
+    let place = |order, item: &Item| {
+        let rank = match order {
+            ScheduleOrder::Pipeline => None,
+            ScheduleOrder::NextAt => item.next_at.map(Rank::from),
+        };
+        (rank, format!("{}\n{}", item.pipeline, item.schedule))
+    };
+    Ok(sort.page(wanted, place, after.as_deref(), limit)?.into())
 }
 
 /// Keeps a schedule from firing.

@@ -6,10 +6,11 @@ use levada_store::SecretName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{limit, matches, page};
+use super::{limit, matches};
 use crate::problem::Problem;
 use crate::route::{Answer, Call, Done, Page};
 use crate::secrets;
+use crate::sort::{Rank, Sort, orders};
 
 /// A secret.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -20,12 +21,20 @@ pub struct Name {
     pub updated_at: Timestamp,
 }
 
+orders! {
+    /// What secrets are in order of.
+    SecretOrder(false) { Name = "name", UpdatedAt = "updated_at" }
+}
+
 /// Which secrets to list.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
     /// With this text in the name.
     pub search: Option<String>,
+    /// The order; `-` before it is the other way round.
+    #[serde(default)]
+    pub sort: Sort<SecretOrder>,
     /// The `next` of the page before.
     pub after: Option<String>,
     /// How many; 50 unless given, 1,000 at most.
@@ -60,12 +69,19 @@ pub struct Rotate {
 
 /// The names of secrets, in order.
 pub async fn list(call: Call<List>) -> Result<Answer<Page<Name>>, Problem> {
-    let List { search, after, limit: asked } = call.input;
+    let List { search, sort, after, limit: asked } = call.input;
     let limit = limit(asked)?;
     let all = call.app.store.secret_names().await?.into_iter();
     let wanted = all.map(|SecretName { name, updated_at }| Name { name, updated_at });
     let wanted = wanted.filter(|secret| matches(search.as_deref(), [secret.name.as_str()]));
-    Ok(page(wanted, |secret| secret.name.clone(), after.as_deref(), limit).into())
+    let place = |order, secret: &Name| {
+        let rank = match order {
+            SecretOrder::Name => None,
+            SecretOrder::UpdatedAt => Some(Rank::from(secret.updated_at)),
+        };
+        (rank, secret.name.clone())
+    };
+    Ok(sort.page(wanted, place, after.as_deref(), limit)?.into())
 }
 
 /// Keeps a secret, in place of the one of that name.

@@ -8,9 +8,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{limit, matches, page};
+use super::{limit, matches};
 use crate::problem::Problem;
 use crate::route::{Answer, Call, Page};
+use crate::sort::{Rank, Sort, orders};
 
 /// A typed table that is served.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -124,21 +125,39 @@ pub struct ShownParam {
     pub default: Option<Value>,
 }
 
+orders! {
+    /// What collections and reports are in order of.
+    ServedOrder(false) { Name = "name", Path = "path", Connection = "connection" }
+}
+
 /// Which of them to list.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
     /// With this text in the name, the description, the path or the connection.
     pub search: Option<String>,
+    /// The order; `-` before it is the other way round.
+    #[serde(default)]
+    pub sort: Sort<ServedOrder>,
     /// The `next` of the page before.
     pub after: Option<String>,
     /// How many; 50 unless given, 1,000 at most.
     pub limit: Option<u32>,
 }
 
+impl ServedOrder {
+    fn rank(self, path: &str, connection: &str) -> Option<Rank> {
+        match self {
+            Self::Name => None,
+            Self::Path => Some(path.into()),
+            Self::Connection => Some(connection.into()),
+        }
+    }
+}
+
 /// Collections, in the order of their names.
 pub async fn collections(call: Call<List>) -> Result<Answer<Page<ShownCollection>>, Problem> {
-    let List { search, after, limit: asked } = call.input;
+    let List { search, sort, after, limit: asked } = call.input;
     let limit = limit(asked)?;
     let (_, file) = call.app.project_with_file().await?;
     let all = config::Project::of(file.as_deref()).collections.into_iter().map(ShownCollection::from);
@@ -148,12 +167,13 @@ pub async fn collections(call: Call<List>) -> Result<Answer<Page<ShownCollection
             [&*of.name, &*of.path, &*of.connection, of.description.as_deref().unwrap_or_default()],
         )
     });
-    Ok(page(all, |collection| collection.name.clone(), after.as_deref(), limit).into())
+    let place = |order: ServedOrder, of: &ShownCollection| (order.rank(&of.path, &of.connection), of.name.clone());
+    Ok(sort.page(all, place, after.as_deref(), limit)?.into())
 }
 
 /// Reports, in the order of their names.
 pub async fn reports(call: Call<List>) -> Result<Answer<Page<ShownReport>>, Problem> {
-    let List { search, after, limit: asked } = call.input;
+    let List { search, sort, after, limit: asked } = call.input;
     let limit = limit(asked)?;
     let (_, file) = call.app.project_with_file().await?;
     let all = config::Project::of(file.as_deref()).reports.into_iter().map(ShownReport::from);
@@ -163,7 +183,8 @@ pub async fn reports(call: Call<List>) -> Result<Answer<Page<ShownReport>>, Prob
             [&*of.name, &*of.path, &*of.connection, of.description.as_deref().unwrap_or_default()],
         )
     });
-    Ok(page(all, |report| report.name.clone(), after.as_deref(), limit).into())
+    let place = |order: ServedOrder, of: &ShownReport| (order.rank(&of.path, &of.connection), of.name.clone());
+    Ok(sort.page(all, place, after.as_deref(), limit)?.into())
 }
 
 impl From<Collection> for ShownCollection {

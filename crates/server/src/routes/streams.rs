@@ -13,13 +13,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::browse::in_time;
+use super::limit;
 use super::plans::{applied, destinations};
-use super::{limit, page};
 use crate::problem::Problem;
 use crate::route::{Answer, Call, Page};
+use crate::sort::{Rank, Sort, orders};
 
 /// How long a destination may take.
 const TIME_MAX: Duration = Duration::from_secs(10);
+
+orders! {
+    /// What streams of a pipeline are in order of.
+    StreamItemOrder(false) { Stream = "stream", CommittedAt = "committed_at", Rows = "rows_written" }
+}
 
 /// Which streams to list.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -29,6 +35,9 @@ pub struct StreamsOf {
     pub pipeline: String,
     /// Of this task.
     pub task: Option<String>,
+    /// The order; `-` before it is the other way round.
+    #[serde(default)]
+    pub sort: Sort<StreamItemOrder>,
     /// The `next` of the page before.
     pub after: Option<String>,
     /// How many; 50 unless given, 1,000 at most.
@@ -75,7 +84,7 @@ pub struct StreamItem {
 /// The streams of a pipeline, in the order of tasks and streams.
 pub async fn list(call: Call<StreamsOf>) -> Result<Answer<Page<StreamItem>>, Problem> {
     let now = call.now();
-    let StreamsOf { pipeline, task, after, limit: asked } = call.input;
+    let StreamsOf { pipeline, task, sort, after, limit: asked } = call.input;
     let limit = limit(asked)?;
     let checked = applied(&call.app, &pipeline).await?;
     let mut found = Vec::new();
@@ -101,8 +110,15 @@ pub async fn list(call: Call<StreamsOf>) -> Result<Answer<Page<StreamItem>>, Pro
             found.extend(of_task(&task.name, sync, commits, error.as_deref(), now));
         }
     }
-    let key = |item: &StreamItem| format!("{}\n{}", item.task, item.stream);
-    Ok(page(found, key, after.as_deref(), limit).into())
+    let place = |order, item: &StreamItem| {
+        let rank = match order {
+            StreamItemOrder::Stream => None,
+            StreamItemOrder::CommittedAt => item.committed_at.map(Rank::from),
+            StreamItemOrder::Rows => item.rows_written.map(Rank::from),
+        };
+        (rank, format!("{}\n{}", item.task, item.stream))
+    };
+    Ok(sort.page(found, place, after.as_deref(), limit)?.into())
 }
 
 /// The streams that a sync names, with what was loaded of them.

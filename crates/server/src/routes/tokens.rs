@@ -15,6 +15,7 @@ use crate::auth::{random, token};
 use crate::caller::CallerKind;
 use crate::problem::Problem;
 use crate::route::{Answer, Call, Created, Done, Page};
+use crate::sort::{Sort, orders};
 
 /// How long a token lasts that nobody said the end of.
 const DAYS: u32 = 90;
@@ -52,6 +53,11 @@ pub struct NewTokenText {
     pub text: String,
 }
 
+orders! {
+    /// What tokens are in order of.
+    TokenOrder(true) { Created = "created" }
+}
+
 /// Which tokens to list.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -59,6 +65,11 @@ pub struct List {
     /// Those of everybody, which takes the role admin.
     #[serde(default)]
     pub all: bool,
+    /// With this text in the name.
+    pub search: Option<String>,
+    /// The order; `-` before it is the other way round, and the newest come first unless asked for otherwise.
+    #[serde(default)]
+    pub sort: Sort<TokenOrder>,
     /// The `next` of the page before.
     pub after: Option<String>,
     /// How many; 50 unless given, 1,000 at most.
@@ -106,8 +117,8 @@ impl Shown {
 
 /// Tokens, the newest first.
 pub async fn list(call: Call<List>) -> Result<Answer<Page<Shown>>, Problem> {
-    let List { all, after, limit: asked } = call.input;
-    let (limit, before) = (limit(asked)?, number(after.as_deref())?.map(TokenId));
+    let List { all, search, sort, after, limit: asked } = call.input;
+    let (limit, after) = (limit(asked)?, number(after.as_deref())?.map(TokenId));
     let user = match all {
         true => {
             call.caller.must(Role::Admin)?;
@@ -116,7 +127,7 @@ pub async fn list(call: Call<List>) -> Result<Answer<Page<Shown>>, Problem> {
         // whoever is no user has no tokens
         false => Some(UserId(call.caller.user().unwrap_or_default())),
     };
-    let tokens = call.app.store.tokens(TokenFilter { user, before, limit }).await?;
+    let tokens = call.app.store.tokens(TokenFilter { user, search, is_reversed: sort.is_ascending(), after, limit }).await?;
     let next = tokens.last().filter(|_| tokens.len() == limit).map(|token| token.id.to_string());
     let mut names: BTreeMap<i64, String> = BTreeMap::new();
     let mut items = Vec::with_capacity(tokens.len());

@@ -12,6 +12,7 @@ use crate::App;
 use crate::auth::password;
 use crate::problem::Problem;
 use crate::route::{Answer, Call, Created, Done, Page};
+use crate::sort::{Sort, orders};
 
 /// A user.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -49,6 +50,11 @@ pub struct Granted {
     pub role: Role,
 }
 
+orders! {
+    /// What users are in order of.
+    UserOrder(false) { Name = "name" }
+}
+
 /// Which users to list.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -57,6 +63,11 @@ pub struct List {
     pub role: Option<Role>,
     /// Disabled or not.
     pub disabled: Option<bool>,
+    /// With this text in the name, the name for people or the mail address.
+    pub search: Option<String>,
+    /// The order; `-` before it is the other way round.
+    #[serde(default)]
+    pub sort: Sort<UserOrder>,
     /// The `next` of the page before.
     pub after: Option<String>,
     /// How many; 50 unless given, 1,000 at most.
@@ -141,9 +152,11 @@ impl From<User> for Shown {
 
 /// Users, in the order of their names.
 pub async fn list(call: Call<List>) -> Result<Answer<Page<Shown>>, Problem> {
-    let List { role, disabled, after, limit: asked } = call.input;
+    let List { role, disabled, search, sort, after, limit: asked } = call.input;
     let limit = limit(asked)?;
-    let users = call.app.store.users(UserFilter { role, is_disabled: disabled, after, limit }).await?;
+    let is_reversed = !sort.is_ascending();
+    let filter = UserFilter { role, is_disabled: disabled, search, is_reversed, after, limit };
+    let users = call.app.store.users(filter).await?;
     let next = users.last().filter(|_| users.len() == limit).map(|user| user.name.clone());
     Ok(Page { items: users.into_iter().map(Shown::from).collect(), next }.into())
 }
@@ -207,7 +220,7 @@ pub async fn remove(call: Call<One>) -> Result<Done, Problem> {
     }
 }
 
-async fn find(app: &App, name: &str) -> Result<User, Problem> {
+pub(super) async fn find(app: &App, name: &str) -> Result<User, Problem> {
     app.store.user_by_name(name).await?.ok_or_else(|| Problem::no("user", name))
 }
 

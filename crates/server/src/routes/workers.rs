@@ -5,9 +5,10 @@ use levada_core::time::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{limit, matches, number, page};
+use super::{limit, matches};
 use crate::problem::Problem;
 use crate::route::{Answer, Call, Page};
+use crate::sort::{Rank, Sort, orders};
 
 /// Holders of a pool that are told.
 const HOLDERS_MAX: usize = 100;
@@ -65,12 +66,40 @@ pub struct Holder {
     pub slots: u64,
 }
 
-/// Which workers, or which pools, to list.
+orders! {
+    /// What workers are in order of.
+    WorkerOrder(false) { Id = "id", Name = "name", HeardOfAt = "heard_of_at" }
+}
+
+orders! {
+    /// What pools are in order of.
+    PoolOrder(false) { Name = "name", Slots = "slots", Used = "used" }
+}
+
+/// Which workers to list.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct List {
     /// With this text in the name.
     pub search: Option<String>,
+    /// The order; `-` before it is the other way round.
+    #[serde(default)]
+    pub sort: Sort<WorkerOrder>,
+    /// The `next` of the page before.
+    pub after: Option<String>,
+    /// How many; 50 unless given, 1,000 at most.
+    pub limit: Option<u32>,
+}
+
+/// Which pools to list.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pools {
+    /// With this text in the name.
+    pub search: Option<String>,
+    /// The order; `-` before it is the other way round.
+    #[serde(default)]
+    pub sort: Sort<PoolOrder>,
     /// The `next` of the page before.
     pub after: Option<String>,
     /// How many; 50 unless given, 1,000 at most.
@@ -79,15 +108,21 @@ pub struct List {
 
 /// Workers that are signed on, the oldest first.
 pub async fn list(call: Call<List>) -> Result<Answer<Page<Worker>>, Problem> {
-    let List { search, after, limit: asked } = call.input;
-    let (limit, after) = (limit(asked)?, number(after.as_deref())?);
+    let List { search, sort, after, limit: asked } = call.input;
+    let limit = limit(asked)?;
     let held = call.app.store.held().await?;
     let all = call.app.store.workers().await?.into_iter();
-    let wanted = all.filter(|worker| after.is_none_or(|after| worker.id.0 > after));
-    let mut found: Vec<_> = wanted.filter(|worker| matches(search.as_deref(), [worker.name.as_str()])).collect();
-    let is_more = found.len() > limit;
-    found.truncate(limit);
-    let next = found.last().filter(|_| is_more).map(|last| last.id.to_string());
+    let wanted = all.filter(|worker| matches(search.as_deref(), [worker.name.as_str()]));
+    let place = |order, worker: &levada_store::Worker| {
+        let rank = match order {
+            WorkerOrder::Id => None,
+            WorkerOrder::Name => Some(Rank::from(worker.name.as_str())),
+            WorkerOrder::HeardOfAt => Some(Rank::from(worker.beat_at)),
+        };
+        // as many digits as there can be, so that texts are in the order of the numbers
+        (rank, format!("{:019}", worker.id.0))
+    };
+    let Page { items, next } = sort.page(wanted, place, after.as_deref(), limit)?;
     let shown = |worker: levada_store::Worker| Worker {
         held: held.get(&worker.id).copied().unwrap_or_default(),
         id: worker.id,
@@ -100,16 +135,24 @@ pub async fn list(call: Call<List>) -> Result<Answer<Page<Worker>>, Problem> {
         started_at: worker.started_at,
         heard_of_at: worker.beat_at,
     };
-    Ok(Page { items: found.into_iter().map(shown).collect(), next }.into())
+    Ok(Page { items: items.into_iter().map(shown).collect(), next }.into())
 }
 
 /// Pools, in the order of their names.
-pub async fn pools(call: Call<List>) -> Result<Answer<Page<Pool>>, Problem> {
-    let List { search, after, limit: asked } = call.input;
+pub async fn pools(call: Call<Pools>) -> Result<Answer<Page<Pool>>, Problem> {
+    let Pools { search, sort, after, limit: asked } = call.input;
     let limit = limit(asked)?;
     let all = call.app.store.pools().await?.into_iter();
     let wanted = all.filter(|pool| matches(search.as_deref(), [pool.name.as_str()])).map(Pool::from);
-    Ok(page(wanted, |pool| pool.name.clone(), after.as_deref(), limit).into())
+    let place = |order, pool: &Pool| {
+        let rank = match order {
+            PoolOrder::Name => None,
+            PoolOrder::Slots => Some(Rank::from(pool.slots)),
+            PoolOrder::Used => Some(Rank::from(pool.used)),
+        };
+        (rank, pool.name.clone())
+    };
+    Ok(sort.page(wanted, place, after.as_deref(), limit)?.into())
 }
 
 impl From<levada_store::Pool> for Pool {

@@ -1,13 +1,15 @@
 //! Who may do what: users with their roles and grants, sessions and tokens as hashes, and what an administrator sets.
 //! Hashes passwords nowhere, and makes no token: it keeps what it is given.
 
+mod doors;
 mod rules;
 mod sessions;
 mod settings;
 mod tokens;
 mod users;
 
-pub use sessions::{SESSION_IDLE, SESSION_MAX, Session};
+pub use doors::Door;
+pub use sessions::{OpenSession, SESSION_IDLE, SESSION_MAX, Session, SessionId};
 pub use tokens::{NewToken, Token, TokenFilter};
 pub use users::{Credentials, Grant, NewUser, Subject, Updated, User, UserChange, UserFilter};
 

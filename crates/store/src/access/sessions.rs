@@ -10,7 +10,7 @@ use levada_core::time::Timestamp;
 use super::users::{COLUMNS, User, gather, read};
 use super::{Hash, users};
 use crate::Store;
-use crate::db::{Dialect, Tx};
+use crate::db::{Dialect, Row, Tx};
 
 /// How long a session lasts without being used.
 pub const SESSION_IDLE: Duration = Duration::from_secs(12 * 3_600);
@@ -24,6 +24,30 @@ const SESSIONS_MAX: i64 = 100;
 pub struct Session {
     /// Whose it is.
     pub user: User,
+    /// When they signed in.
+    pub created_at: Timestamp,
+    /// When it was last noted as used.
+    pub seen_at: Timestamp,
+    /// When it ends, used or not.
+    pub expires_at: Timestamp,
+}
+
+/// Which session it is, told without what would open it: the first bytes of its hash, in hex.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionId(pub String);
+
+impl SessionId {
+    /// Of the session with this hash.
+    pub fn of(hash: &[u8]) -> Self {
+        Self(hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+/// A session as it is listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenSession {
+    /// Which.
+    pub id: SessionId,
     /// When they signed in.
     pub created_at: Timestamp,
     /// When it was last noted as used.
@@ -58,6 +82,36 @@ impl Store {
             tx.execute("DELETE FROM sessions WHERE hash = $1", &[hash.to_vec().into()]).await.map(|count| count > 0)
         };
         self.db.write(remove).await
+    }
+
+    /// The sessions of a user that count, the newest first.
+    pub async fn sessions(&self, user: UserId, now: Timestamp) -> Result<Vec<OpenSession>> {
+        let list = async move |tx: &mut Tx| {
+            let sql = "SELECT hash, created_at, seen_at, expires_at FROM sessions \
+                       WHERE user_id = $1 AND expires_at > $2 AND seen_at > $3 ORDER BY created_at DESC, hash";
+            let mut rows = tx.rows(sql, &[user.into(), now.into(), now.minus(SESSION_IDLE).into()]).await?;
+            let read = |row: &mut Row| {
+                let (id, created_at) = (SessionId::of(&row.bytes()?), row.time()?);
+                Ok(OpenSession { id, created_at, seen_at: row.time()?, expires_at: row.time()? })
+            };
+            rows.iter_mut().map(read).collect()
+        };
+        self.db.read(list).await
+    }
+
+    /// Ends one session of a user. Answers whether there was one.
+    pub async fn end_session(&self, user: UserId, id: SessionId) -> Result<bool> {
+        let end = async move |tx: &mut Tx| {
+            for mut row in tx.rows("SELECT hash FROM sessions WHERE user_id = $1", &[user.into()]).await? {
+                let hash = row.bytes()?;
+                if SessionId::of(&hash) == id {
+                    let sql = "DELETE FROM sessions WHERE hash = $1";
+                    return tx.execute(sql, &[hash.into()]).await.map(|count| count > 0);
+                }
+            }
+            Ok(false)
+        };
+        self.db.write(end).await
     }
 
     /// Ends the sessions of a user, but for one. Answers how many there were.

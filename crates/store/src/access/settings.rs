@@ -4,6 +4,7 @@
 use levada_core::access::Role;
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::time::Timestamp;
+use serde::de::DeserializeOwned;
 
 use super::Hash;
 use super::users::{NewUser, User, create, has_admin};
@@ -30,7 +31,7 @@ impl Store {
     /// is kept.
     pub async fn offer_set_up(&self, hash: Hash, now: Timestamp) -> Result<bool> {
         let offer = async move |tx: &mut Tx| {
-            let mut links = links(tx, now).await?;
+            let mut links: Vec<String> = lock(tx, SET_UP, now).await?;
             let is_needed = !has_admin(tx).await?;
             links.push(text(&hash));
             links.drain(..links.len().saturating_sub(LINKS_MAX));
@@ -59,7 +60,8 @@ impl Store {
         super::rules::check(&new)?;
         let new = NewUser { role: Role::Admin, ..new };
         let set_up = async move |tx: &mut Tx| {
-            let is_link = links(tx, now).await?.contains(&text(&hash));
+            let links: Vec<String> = lock(tx, SET_UP, now).await?;
+            let is_link = links.contains(&text(&hash));
             if !is_link || has_admin(tx).await? {
                 return Err(Error::new(ErrorKind::Auth, "the set-up link is not valid, or was used before")
                     .advise("Sign in, or start `levada serve` again for a new link where nobody can."));
@@ -71,14 +73,14 @@ impl Store {
     }
 }
 
-/// The hashes of the links that are good. The row is made, and locked, so that of two who come at once one is first.
-async fn links(tx: &mut Tx, now: Timestamp) -> Result<Vec<String>> {
+/// A setting that is a list, for changing it. The row is made, and locked, so that of two who come at once one is first.
+pub(super) async fn lock<T: DeserializeOwned>(tx: &mut Tx, key: &str, now: Timestamp) -> Result<Vec<T>> {
     let make = "INSERT INTO settings (key, value, updated_at) VALUES ($1, '[]', $2) ON CONFLICT (key) DO NOTHING";
-    tx.execute(make, &[SET_UP.into(), now.into()]).await?;
+    tx.execute(make, &[key.into(), now.into()]).await?;
     let lock = tx.lock("settings");
     let sql = format!("SELECT value FROM settings WHERE key = $1{lock}");
-    let links = tx.row(&sql, &[SET_UP.into()]).await?.map(|mut row| row.text()).transpose()?;
-    Ok(links.and_then(|links| serde_json::from_str(&links).ok()).unwrap_or_default())
+    let list = tx.row(&sql, &[key.into()]).await?.map(|mut row| row.text()).transpose()?;
+    Ok(list.and_then(|list| serde_json::from_str(&list).ok()).unwrap_or_default())
 }
 
 fn text(hash: &Hash) -> String {
@@ -89,7 +91,7 @@ async fn get(tx: &mut Tx, key: &str) -> Result<Option<String>> {
     tx.row("SELECT value FROM settings WHERE key = $1", &[key.into()]).await?.map(|mut row| row.text()).transpose()
 }
 
-async fn set(tx: &mut Tx, key: &str, value: Option<&str>, now: Timestamp) -> Result<()> {
+pub(super) async fn set(tx: &mut Tx, key: &str, value: Option<&str>, now: Timestamp) -> Result<()> {
     let done = match value {
         Some(value) => {
             let sql = "INSERT INTO settings (key, value, updated_at) VALUES ($1, $2, $3) \

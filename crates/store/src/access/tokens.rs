@@ -10,6 +10,7 @@ use super::users::{COLUMNS, User, gather, read as read_user};
 use super::{Hash, PAGE_MAX, role};
 use crate::Store;
 use crate::db::{Row, Tx, Value};
+use crate::views::like;
 
 /// Longest name of a token, in bytes.
 const NAME_MAX: usize = 200;
@@ -61,8 +62,12 @@ pub struct NewToken {
 pub struct TokenFilter {
     /// Of this user.
     pub user: Option<UserId>,
-    /// Older than this one, which is the last of the page before.
-    pub before: Option<TokenId>,
+    /// With this text in the name.
+    pub search: Option<String>,
+    /// The other way round.
+    pub is_reversed: bool,
+    /// Behind this one, which is the last of the page before.
+    pub after: Option<TokenId>,
     /// Most tokens; 1,000 at most.
     pub limit: usize,
 }
@@ -203,14 +208,18 @@ async fn list(tx: &mut Tx, filter: &TokenFilter) -> Result<Vec<Token>> {
     let mut conditions = String::new();
     let mut add = |condition: &str, value: Value| {
         values.push(value);
-        conditions.push_str(&format!(" AND {condition} ${}", values.len()));
+        conditions.push_str(&condition.replace('?', &format!("${}", values.len())));
     };
     if let Some(user) = filter.user {
-        add("t.user_id =", user.into());
+        add(" AND t.user_id = ?", user.into());
     }
-    if let Some(before) = filter.before {
-        add("t.id <", before.into());
+    if let Some(search) = &filter.search {
+        add(" AND LOWER(t.name) LIKE ? ESCAPE '!'", like(search).into());
     }
-    let sql = format!("SELECT {TOKEN} FROM tokens t WHERE true{conditions} ORDER BY t.id DESC LIMIT $1");
+    let (beyond, order) = if filter.is_reversed { (" AND t.id > ?", "ASC") } else { (" AND t.id < ?", "DESC") };
+    if let Some(after) = filter.after {
+        add(beyond, after.into());
+    }
+    let sql = format!("SELECT {TOKEN} FROM tokens t WHERE true{conditions} ORDER BY t.id {order} LIMIT $1");
     tx.rows(&sql, &values).await?.iter_mut().map(read).collect()
 }

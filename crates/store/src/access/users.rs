@@ -11,6 +11,7 @@ use super::rules::{check, check_change, check_subject, folded};
 use super::{Hash, PAGE_MAX, role};
 use crate::Store;
 use crate::db::{Row, Tx, Value, placeholders};
+use crate::views::like;
 
 /// A user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,7 +125,11 @@ pub struct UserFilter {
     pub role: Option<Role>,
     /// Disabled or not.
     pub is_disabled: Option<bool>,
-    /// After this name, which is the last of the page before.
+    /// With this text in the name, the name for people or the mail address.
+    pub search: Option<String>,
+    /// The other way round.
+    pub is_reversed: bool,
+    /// Behind this name, which is the last of the page before.
     pub after: Option<String>,
     /// Most users; 1,000 at most.
     pub limit: usize,
@@ -272,20 +277,25 @@ async fn list(tx: &mut Tx, filter: &UserFilter) -> Result<Vec<User>> {
     let mut conditions = String::new();
     let mut add = |condition: &str, value: Value| {
         values.push(value);
-        conditions.push_str(&format!(" AND {condition} ${}", values.len()));
+        conditions.push_str(&condition.replace('?', &format!("${}", values.len())));
     };
     if let Some(role) = filter.role {
-        add("role =", role.name().into());
+        add(" AND role = ?", role.name().into());
     }
     if let Some(is_disabled) = filter.is_disabled {
-        add("disabled =", is_disabled.into());
+        add(" AND disabled = ?", is_disabled.into());
     }
+    if let Some(search) = &filter.search {
+        let texts = "LOWER(name || ' ' || display_name || ' ' || COALESCE(email, ''))";
+        add(&format!(" AND {texts} LIKE ? ESCAPE '!'"), like(search).into());
+    }
+    let (beyond, order) = if filter.is_reversed { (" AND name < ?", "DESC") } else { (" AND name > ?", "ASC") };
     if let Some(after) = &filter.after {
-        add("name >", after.as_str().into());
+        add(beyond, after.as_str().into());
     }
     let sql = format!(
-        "SELECT {COLUMNS} FROM (SELECT * FROM users WHERE true{conditions} ORDER BY name LIMIT $1) u \
-         LEFT JOIN grants g ON g.user_id = u.id ORDER BY u.name, g.tag"
+        "SELECT {COLUMNS} FROM (SELECT * FROM users WHERE true{conditions} ORDER BY name {order} LIMIT $1) u \
+         LEFT JOIN grants g ON g.user_id = u.id ORDER BY u.name {order}, g.tag"
     );
     let rows = tx.rows(&sql, &values).await?;
     gather(rows.into_iter().map(|mut row| read(&mut row)))

@@ -8,14 +8,14 @@ use levada_core::id::{TokenId, UserId};
 use levada_core::secret::Secret;
 use levada_core::time::Timestamp;
 use levada_store::{
-    Grant, NewToken, NewUser, SESSION_IDLE, SESSION_MAX, Store, Subject, TokenFilter, Updated, User, UserChange,
-    UserFilter,
+    Door, Grant, NewToken, NewUser, SESSION_IDLE, SESSION_MAX, SessionId, Store, Subject, TokenFilter, Updated, User,
+    UserChange, UserFilter,
 };
 
 use crate::places::{Place, on_both, postgres};
 
 on_both! { a_user_comes_changes_and_goes  names_are_one_in_any_case  changes_are_told_apart_by_version
-the_last_admin_stays  sessions_end  a_new_password_ends_other_sessions  sessions_are_limited  tokens_count_until_they_end
+the_last_admin_stays  sessions_end  sessions_are_listed  doors_are_known  a_new_password_ends_other_sessions  sessions_are_limited  tokens_count_until_they_end
 tokens_are_limited  who_goes_takes_all_along  a_link_makes_one_admin  users_are_listed_by_pages  settings_are_kept }
 
 const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
@@ -216,6 +216,38 @@ async fn sessions_end(place: Place) {
     assert!(!store.create_session(UserId(99), [4; 32], NOW).await.unwrap());
 }
 
+async fn sessions_are_listed(place: Place) {
+    let store = place.store;
+    let (ada, bob) = (user(&store, "ada", Role::Viewer).await, user(&store, "bob", Role::Viewer).await);
+    for (at, (who, hash)) in [(ada.id, 1), (bob.id, 2), (ada.id, 3)].into_iter().enumerate() {
+        store.create_session(who, [hash; 32], NOW.plus(Duration::from_secs(at as u64))).await.unwrap();
+    }
+    let ids = async |who, now| -> Vec<String> {
+        store.sessions(who, now).await.unwrap().into_iter().map(|session| session.id.0).collect()
+    };
+    assert_eq!(ids(ada.id, NOW).await, ["0303030303030303", "0101010101010101"]);
+    assert!(ids(ada.id, NOW.plus(SESSION_IDLE * 2)).await.is_empty());
+    let first = SessionId::of(&[1; 32]);
+    assert!(!store.end_session(bob.id, first.clone()).await.unwrap(), "it is not his");
+    assert!(store.end_session(ada.id, first.clone()).await.unwrap());
+    assert!(!store.end_session(ada.id, first).await.unwrap());
+    assert_eq!(ids(ada.id, NOW).await, ["0303030303030303"]);
+    assert_eq!(ids(bob.id, NOW).await, ["0202020202020202"]);
+}
+
+async fn doors_are_known(place: Place) {
+    let store = place.store;
+    assert!(store.doors().await.unwrap().is_empty());
+    let door =
+        |process: &str, port| Door { network: "n".to_owned(), host: "h".to_owned(), process: process.to_owned(), port };
+    store.open_door(door("1", 80), Vec::new(), NOW).await.unwrap();
+    store.open_door(door("2", 81), Vec::new(), NOW).await.unwrap();
+    store.open_door(door("2", 81), Vec::new(), NOW).await.unwrap();
+    assert_eq!(store.doors().await.unwrap(), [door("1", 80), door("2", 81)]);
+    store.open_door(door("3", 82), vec![door("1", 80)], NOW).await.unwrap();
+    assert_eq!(store.doors().await.unwrap(), [door("2", 81), door("3", 82)]);
+}
+
 async fn a_new_password_ends_other_sessions(place: Place) {
     let store = place.store;
     let ada = user(&store, "ada", Role::Viewer).await;
@@ -289,11 +321,15 @@ async fn tokens_are_limited(place: Place) {
         store.create_token(new_token(ada.id, &index.to_string()), NOW).await.unwrap();
     }
     assert_eq!(store.create_token(new_token(ada.id, "x"), NOW).await.unwrap_err().kind(), ErrorKind::Refused);
-    let page = |before| store.tokens(TokenFilter { before, limit: 60, ..TokenFilter::default() });
+    let page = |after| store.tokens(TokenFilter { after, limit: 60, ..TokenFilter::default() });
     let first = page(None).await.unwrap();
     let second = page(first.last().map(|token| token.id)).await.unwrap();
     assert_eq!((first.len(), second.len()), (60, 40));
     assert!(first[0].id > first[59].id && first[59].id > second[0].id);
+    let search = Some("7".to_owned());
+    let sevens = store.tokens(TokenFilter { search, is_reversed: true, limit: 60, ..TokenFilter::default() });
+    let sevens = sevens.await.unwrap();
+    assert_eq!((sevens.len(), sevens[0].name.as_str(), sevens[18].name.as_str()), (19, "7", "97"));
 }
 
 async fn who_goes_takes_all_along(place: Place) {
@@ -344,6 +380,9 @@ async fn users_are_listed_by_pages(place: Place) {
     let all = || UserFilter { limit: 3, ..UserFilter::default() };
     assert_eq!(names(all()).await, ["u0", "u1", "u2"]);
     assert_eq!(names(UserFilter { after: Some("u2".to_owned()), ..all() }).await, ["u3", "u4"]);
+    assert_eq!(names(UserFilter { is_reversed: true, after: Some("u2".to_owned()), ..all() }).await, ["u1", "u0"]);
+    assert_eq!(names(UserFilter { search: Some("U3".to_owned()), ..all() }).await, ["u3"]);
+    assert!(names(UserFilter { search: Some("u%".to_owned()), ..all() }).await.is_empty());
     assert_eq!(names(UserFilter { role: Some(Role::Editor), ..all() }).await, ["u1", "u3"]);
     assert!(names(UserFilter { is_disabled: Some(true), ..all() }).await.is_empty());
 }

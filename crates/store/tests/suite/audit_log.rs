@@ -44,7 +44,8 @@ async fn lines_are_numbered_and_listed(place: Place) {
     let all = || AuditFilter { limit: 4, ..AuditFilter::default() };
     let at = |number: u64| Some(NOW.plus(Duration::from_secs(number)));
     assert_eq!(numbers(all()).await, [6, 5, 4, 3]);
-    assert_eq!(numbers(AuditFilter { before: Some(3), ..all() }).await, [2, 1]);
+    assert_eq!(numbers(AuditFilter { after: Some(3), ..all() }).await, [2, 1]);
+    assert_eq!(numbers(AuditFilter { after: Some(3), is_reversed: true, ..all() }).await, [4, 5, 6]);
     assert_eq!(numbers(AuditFilter { actor: Some("ada".to_owned()), ..all() }).await, [6, 4, 2]);
     assert_eq!(numbers(AuditFilter { action: Some("action5".to_owned()), ..all() }).await, [5]);
     assert_eq!(numbers(AuditFilter { object: Some("pipelines/q".to_owned()), ..all() }).await, [0; 0]);

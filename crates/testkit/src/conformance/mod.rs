@@ -87,6 +87,8 @@ pub struct Capabilities {
     pub lifts_not_null: bool,
     /// An append to an existing target is possible.
     pub appends: bool,
+    /// Rows leave the quarantine in the commit that loads them again.
+    pub replays: bool,
 }
 
 impl Default for Capabilities {
@@ -98,6 +100,7 @@ impl Default for Capabilities {
             adds_columns: true,
             widens: true,
             lifts_not_null: true,
+            replays: true,
             appends: true,
         }
     }

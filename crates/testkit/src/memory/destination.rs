@@ -187,6 +187,12 @@ impl Load for MemoryLoad {
                 let message = format!("another run committed `{}` in the meantime", self.spec.key.stream);
                 return Err(Error::new(ErrorKind::Busy, message));
             }
+            let kept_as = end.rejects_of(&self.spec.load_id).to_owned();
+            if let Some(replayed) = &end.replayed {
+                let of_load = state.rejects.iter().filter(|(_, load, _)| *load == replayed.load_id).count();
+                replayed.check(of_load as u64)?;
+                state.rejects.retain(|(_, load, _)| *load != replayed.load_id);
+            }
             let staged = std::mem::take(&mut *self.stage.lock().expect("no writer panicked"));
             let table = state.tables.remove(&self.spec.target);
             let (mut table, durable) = put(table, &self.spec, &self.plan.schema, staged);
@@ -195,7 +201,7 @@ impl Load for MemoryLoad {
             }
             state.tables.insert(self.spec.target.clone(), table);
             let rows_rejected = end.rejects.len() as u64;
-            let of_load = |reject| (self.spec.key.clone(), self.spec.load_id.clone(), reject);
+            let of_load = |reject| (self.spec.key.clone(), kept_as.clone(), reject);
             state.rejects.extend(end.rejects.into_iter().map(of_load));
             let commit = Commit {
                 key: self.spec.key.clone(),

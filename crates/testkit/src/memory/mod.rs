@@ -79,6 +79,11 @@ impl Memory {
         self.lock().refused.insert((column.to_owned(), text.to_owned()));
     }
 
+    /// From now on writers refuse nothing.
+    pub fn refuse_nothing(&self) {
+        self.lock().refused.clear();
+    }
+
     /// The next commit to a table that holds this text in this column stores another text in its place, in silence.
     pub fn corrupt_next_commit(&self, table: &str, column: &str, text: &str, forged: &str) {
         let forgery = [table, column, text, forged].map(str::to_owned);

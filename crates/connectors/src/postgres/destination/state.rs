@@ -110,7 +110,7 @@ pub async fn forget(settings: &Settings, key: &StreamKey) -> Result<bool> {
 /// Rows that a load put into the quarantine; none where there is no such table.
 pub async fn rejects(settings: &Settings, load_id: &str, skip: usize, limit: usize) -> Result<Vec<Reject>> {
     let session = Session::open(settings).await?;
-    // nothing changes or removes single rows, so that their places are in the order in which they came
+    // they are written at once and leave together, so that their places are in the order in which they came
     let sql = format!(
         "SELECT row_json, column_name, reason FROM {} WHERE load_id = $1 ORDER BY ctid OFFSET $2 LIMIT $3",
         quarantine(settings)
@@ -172,13 +172,24 @@ pub async fn store(client: &Client, settings: &Settings, spec: &LoadSpec, end: &
             .at(format!("stream {}", spec.key.stream))
             .advise("Nothing was changed. Run again: it goes on from the newer commit."));
     }
+    if let Some(replayed) = &end.replayed {
+        let sql = format!("DELETE FROM {} WHERE load_id = $1", quarantine(settings));
+        let removed = client.execute_typed(&sql, &[(&replayed.load_id, Type::TEXT)]).await.pg()?;
+        replayed.check(removed)?;
+    }
+    let load_id = end.rejects_of(&spec.load_id);
     for chunk in end.rejects.chunks(5_000) {
-        store_rejects(client, settings, spec, chunk).await?;
+        store_rejects(client, settings, (spec, load_id), chunk).await?;
     }
     Ok(())
 }
 
-async fn store_rejects(client: &Client, settings: &Settings, spec: &LoadSpec, rejects_: &[Reject]) -> Result<()> {
+async fn store_rejects(
+    client: &Client,
+    settings: &Settings,
+    (spec, load_id): (&LoadSpec, &str),
+    rejects_: &[Reject],
+) -> Result<()> {
     let sql = format!(
         "INSERT INTO {} (load_id, pipeline, stream, target, column_name, reason, row_json)
          SELECT $1, $2, $3, $4, r.* FROM unnest($5::text[], $6::text[], $7::text[]) r",
@@ -190,7 +201,7 @@ async fn store_rejects(client: &Client, settings: &Settings, spec: &LoadSpec, re
     let reasons: Vec<String> = rejects_.iter().map(|reject| clean(&reject.reason)).collect();
     let rows: Vec<String> = rejects_.iter().map(|reject| clean(&reject.row)).collect();
     let parameters: &[(&(dyn tokio_postgres::types::ToSql + Sync), Type)] = &[
-        (&spec.load_id, Type::TEXT),
+        (&load_id, Type::TEXT),
         (&spec.key.pipeline, Type::TEXT),
         (&spec.key.stream, Type::TEXT),
         (&spec.target, Type::TEXT),

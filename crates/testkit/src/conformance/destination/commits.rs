@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use levada_core::batch::{Batch, Reject};
-use levada_core::destination::WriteMode;
+use levada_core::destination::{Replayed, WriteMode};
 use levada_core::error::ErrorKind;
 use serde_json::json;
 
@@ -63,6 +63,51 @@ pub async fn rejects_are_read_back(harness: &dyn Harness) {
     assert_eq!(other.destination.rejects(load, 0, 100).await.unwrap(), *rejects);
     assert_eq!(other.destination.rejects(load, 2, 2).await.unwrap(), rejects[2..4]);
     assert!(other.destination.rejects(load, 5, 2).await.unwrap().is_empty());
+}
+
+/// Rows of the quarantine leave it in the commit that loads them, all of them or none; those that are refused again stay under
+/// the name of their load.
+pub async fn rejects_leave_the_quarantine_as_they_are_loaded(harness: &dyn Harness) {
+    if !harness.capabilities().appends {
+        return;
+    }
+    let place = Place::new(harness);
+    let destination = place.destination.as_ref();
+    let job = place.job("replayed").write(WriteMode::Append);
+    let reject =
+        |number: usize| Reject { row: format!("{{\"n\":\"{number}\"}}"), column: None, reason: "no".to_owned() };
+    let batch = |rows: std::ops::Range<i64>, rejects: std::ops::Range<usize>| {
+        let mut batch = Batch::arrow(person_batches(rows, "a", 10).remove(0));
+        batch.rejects = rejects.map(reject).collect();
+        batch
+    };
+    let spec = async || {
+        let mut spec = pump::spec(destination, &job, &people()).await.unwrap();
+        spec.quarantine = true;
+        spec
+    };
+    let first = pump::load_spec(destination, spec().await, &[batch(0..3, 0..5)], json!({})).await.unwrap();
+    let replay = async |rows: u64, batch: Batch| {
+        let replayed = Some(Replayed { load_id: first.load_id.clone(), rows });
+        pump::replay_spec(destination, spec().await, &[batch], json!({}), replayed).await.map_err(|error| error.kind())
+    };
+    let kept = async || destination.rejects(&first.load_id, 0, 100).await.unwrap();
+    let unchanged = async || {
+        assert_eq!(kept().await, (0..5).map(reject).collect::<Vec<_>>());
+        assert_eq!(place.rows(&job, &people()).await, persons(0..3, "a"));
+    };
+    if !harness.capabilities().replays {
+        assert_eq!(replay(5, batch(3..6, 3..5)).await.unwrap_err(), ErrorKind::Unsupported);
+        unchanged().await;
+        return;
+    }
+    assert_eq!(replay(4, batch(3..6, 3..5)).await.unwrap_err(), ErrorKind::Refused);
+    unchanged().await;
+    let second = replay(5, batch(3..6, 3..5)).await.unwrap();
+    assert_eq!(kept().await, [reject(3), reject(4)]);
+    assert_eq!(place.rows(&job, &people()).await, persons(0..6, "a"));
+    assert!(destination.rejects(&second.load_id, 0, 100).await.unwrap().is_empty());
+    assert_eq!(destination.committed(&job.key).await.unwrap().unwrap().rows_rejected, 2);
 }
 
 /// A load that was planned on an older commit than the stored one is refused, and nothing of it stays.

@@ -32,6 +32,7 @@ macro_rules! destination_suite {
                 a_new_target_gets_many_batches_from_many_writers,
                 state_is_stored_listed_and_forgotten,
                 rejects_are_read_back,
+                rejects_leave_the_quarantine_as_they_are_loaded,
                 a_stale_previous_is_refused_and_changes_nothing,
                 an_aborted_load_leaves_nothing,
                 a_dropped_load_is_cleaned_by_the_next,
