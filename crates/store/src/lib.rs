@@ -46,7 +46,7 @@ pub use dashboard::{Counts, Dashboard, Failed, Fire, Hour, Loaded, RunningRun};
 pub use db::{Commits, Dialect, Location, RunCounts, Signal};
 pub use documents::{Document, Kept, Kind, NewDocument};
 pub use live::{Feed, LiveEvent};
-pub use overview::{Holder, Pool, RecentRun, RecentRuns};
+pub use overview::{Holder, Pool, RecentRun, RecentRuns, TaskState};
 pub use pipelines::{LastRun, Pipeline};
 pub use progress::{NewProgress, TaskProgress, Volume};
 pub use project::{Applied, Change, NewProject, Project};
