@@ -125,6 +125,9 @@ async fn pass(
     if status.is_server_error() {
         tracing::warn!(operation = route.id, caller = caller.name, status = status.as_u16(), "a request failed");
     }
+    if is_noted && status.is_success() {
+        app.hub.note_change();
+    }
     let is_denied = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
     if is_noted && (status.is_client_error() || status.is_server_error()) {
         let outcome = if is_denied { "denied" } else { "failed" };

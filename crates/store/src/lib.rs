@@ -23,6 +23,7 @@ mod runs;
 mod schedules;
 mod schema;
 mod secrets;
+mod tested;
 mod transfer;
 mod views;
 mod why;
