@@ -12,8 +12,8 @@ export type RoleName = (typeof ROLES)[number];
 export class Server {
   private constructor(private readonly levada: Levada) {}
 
-  static async start(fill?: (folder: string) => void): Promise<Server> {
-    const server = new Server(await Levada.start(fill));
+  static async start(...how: Parameters<typeof Levada.start>): Promise<Server> {
+    const server = new Server(await Levada.start(...how));
     await server.post("/api/v1/setup", { secret: server.levada.setUpSecret, ...ADMIN });
     return server;
   }

@@ -1,11 +1,8 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { ArrowRight, Layers, RotateCcw } from "lucide-react";
 import { useMemo, useState } from "react";
-import {
-  pipelineStreamsOptions,
-  useResetStream,
-  type PipelineStream,
-} from "../../../api/queries/pipeline-streams";
+import type { StreamItem } from "../../../api/model";
+import { pipelineStreamsOptions, useResetStream } from "../../../api/queries/pipeline-streams";
 import { Callout } from "../../../components/Callout";
 import { ConfirmDialog } from "../../../components/ConfirmDialog";
 import { CopyButton } from "../../../components/CopyButton";
@@ -27,7 +24,7 @@ import { positionText } from "./position-text";
 /** The streams of a pipeline: how each is loaded, how far it came, and how far it is behind. */
 export default function StreamsTab({ pipeline }: { pipeline: string }) {
   const [search, setSearch] = useUrlFilters<"q" | "sort">();
-  const [resetting, setResetting] = useState<PipelineStream | null>(null);
+  const [resetting, setResetting] = useState<StreamItem | null>(null);
   const denial = useAllowed(pipeline, "editor");
   const reset = useResetStream(pipeline);
   const paged = usePagedRows(useInfiniteQuery(pipelineStreamsOptions(pipeline)));
@@ -113,8 +110,8 @@ export default function StreamsTab({ pipeline }: { pipeline: string }) {
 
 function columnsOf(
   denial: string | undefined,
-  onReset: (stream: PipelineStream) => void,
-): Column<PipelineStream>[] {
+  onReset: (stream: StreamItem) => void,
+): Column<StreamItem>[] {
   return [
     {
       id: "stream",

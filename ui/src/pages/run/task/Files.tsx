@@ -3,7 +3,7 @@ import { Download, Eye, FileText } from "lucide-react";
 import { useState } from "react";
 import { messageOf } from "../../../api/error";
 import type { Run, TaskRun } from "../../../api/model";
-import { connectionFileAddress, connectionFilesOptions } from "../../../api/queries/files";
+import { fileAddress, filesOptions } from "../../../api/queries/connection-files";
 import { connectionOptions } from "../../../api/queries/connections";
 import { pipelineStreamsOptions } from "../../../api/queries/pipeline-streams";
 import { artifactAddress, artifactsOptions, fileTextOptions } from "../../../api/queries/run-parts";
@@ -110,7 +110,7 @@ interface WrittenToProps {
 }
 
 function WrittenTo({ task, connection, target, onOpen }: WrittenToProps) {
-  const { data, error } = useInfiniteQuery({ ...connectionFilesOptions(connection, target), retry: false });
+  const { data, error } = useInfiniteQuery({ ...filesOptions(connection, target), retry: false });
   const since = Date.parse(task.started_at ?? "");
   const until = task.ended_at ? Date.parse(task.ended_at) + 60_000 : Infinity;
   if (error)
@@ -127,7 +127,7 @@ function WrittenTo({ task, connection, target, onOpen }: WrittenToProps) {
       name: file.path,
       bytes: file.bytes,
       at: file.modified_at,
-      address: connectionFileAddress(connection, file.path),
+      address: fileAddress(connection, file.path),
     }));
   if (!files) return <Skeleton className="m-6 h-16" />;
   return (
