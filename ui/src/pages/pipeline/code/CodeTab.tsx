@@ -12,7 +12,7 @@ import { Skeleton } from "../../../components/Skeleton";
 import { Time } from "../../../components/Time";
 import { useUrlFilters } from "../../../components/use-url-filters";
 import { plural } from "../../../format/numbers";
-import { outlineOf } from "../../../format/pipeline-yaml";
+import { outlineOf } from "../../../format/pipeline-outline";
 import { useChoices, usePipelineSchema } from "../graph/use-choices";
 import { useAllowed } from "../use-allowed";
 import type { Draft } from "../use-draft";

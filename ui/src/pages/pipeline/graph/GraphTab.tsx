@@ -21,15 +21,8 @@ import { useUrlFilters } from "../../../components/use-url-filters";
 import { breakpoint, useWidth } from "../../../components/use-breakpoint";
 import { exact } from "../../../format/durations";
 import { look, sentence } from "../../../format/status";
-import {
-  KINDS,
-  outlineOf,
-  withEdge,
-  withNewTask,
-  withoutEdge,
-  withoutTask,
-  type Kind,
-} from "../../../format/pipeline-yaml";
+import { KINDS, outlineOf, type Kind } from "../../../format/pipeline-outline";
+import { withEdge, withNewTask, withoutEdge, withoutTask } from "../../../format/pipeline-yaml";
 import { mistakesByTask } from "../places";
 import { useAllowed } from "../use-allowed";
 import type { Draft } from "../use-draft";

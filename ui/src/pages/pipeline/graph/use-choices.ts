@@ -5,7 +5,7 @@ import { projectOptions } from "../../../api/queries/documents";
 import { pipelinesOptions } from "../../../api/queries/pipelines";
 import { poolsOptions } from "../../../api/queries/workers";
 import type { JsonSchema } from "../../../components/schema-form/shape";
-import { namesIn } from "../../../format/pipeline-yaml";
+import { namesIn } from "../../../format/pipeline-outline";
 import type { Choices } from "./task-schema";
 
 /** The names that tasks of a pipeline can refer to. */

@@ -17,7 +17,7 @@ import { IconButton } from "../../../components/IconButton";
 import { Skeleton } from "../../../components/Skeleton";
 import { Time } from "../../../components/Time";
 import { buttonClasses } from "../../../components/button-classes";
-import type { TaskEntry } from "../../../format/pipeline-yaml";
+import type { TaskEntry } from "../../../format/pipeline-outline";
 import { useAllowed } from "../../pipeline/use-allowed";
 import { artifactFolder, isText } from "./file-names";
 

@@ -16,7 +16,7 @@ import { kindIcon } from "../../../components/task-graph/kinds";
 import { shownState } from "../../../components/task-graph/model";
 import { toast } from "../../../components/toasts";
 import { useUrlFilters } from "../../../components/use-url-filters";
-import type { TaskEntry } from "../../../format/pipeline-yaml";
+import type { TaskEntry } from "../../../format/pipeline-outline";
 import { isOver, sentence } from "../../../format/status";
 import { useAllowed } from "../../pipeline/use-allowed";
 import { AttemptSelect } from "./AttemptSelect";
