@@ -54,7 +54,7 @@ export default function GraphTab({ pipeline, draft }: GraphTabProps) {
 
   const outline = useMemo(() => outlineOf(draft.text), [draft.text]);
   const isLarge = outline.tasks.length > DRAWN_MAX;
-  const isList = isLarge || (search.view ? search.view === "list" : isNarrow);
+  const isList = search.view ? search.view === "list" : isNarrow || isLarge;
   const { mistakes, isChecking } = useMistakes(pipeline, draft.text, isEditing && draft.isDirty);
   const tasks = useMemo(() => {
     const wrong = mistakesByTask(mistakes, outline.tasks);
