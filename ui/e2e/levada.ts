@@ -82,13 +82,14 @@ export class Levada {
   static async start(
     fill?: (folder: string) => void,
     prepare?: (folder: string) => void,
+    port = 0,
   ): Promise<Levada> {
     const levada = new Levada();
     if (fill) fill(levada.folder);
     else levada.fill();
     execFileSync(BINARY, ["apply"], { cwd: levada.folder });
     prepare?.(levada.folder);
-    await levada.serve(0);
+    await levada.serve(port);
     return levada;
   }
 
