@@ -2,13 +2,15 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link, type LinkProps } from "@tanstack/react-router";
 import { Cable, ChevronRight, LayoutDashboard, Workflow, type LucideIcon } from "lucide-react";
 import { connectionsOptions } from "../../api/queries/connections";
+import { LoadDemo } from "../../components/LoadDemo";
 import { plural } from "../../format/numbers";
 
-/** What to do after the set-up: the first connection, or a look at what the project already has. */
+/** What to do after the set-up: the first connection, a demo, or a look at what the project already has. */
 export function NextSteps() {
   const { data } = useInfiniteQuery(connectionsOptions({}));
   const known = data?.pages[0]?.items.length ?? 0;
   return (
+    <>
     <ul className="-mx-2 flex flex-col">
       <Step icon={Cable} link={{ to: "/connections/new" }} title="Add a connection">
         {known > 0
@@ -22,6 +24,15 @@ export function NextSteps() {
         See what runs, and what has run.
       </Step>
     </ul>
+    {data && known === 0 && (
+      <div className="mt-4 flex items-center gap-3 border-t pt-4">
+        <p className="grow text-xs text-ink-2">
+          Or see it at work first: orders of a made-up shop, some more every minute. It can be deleted again.
+        </p>
+        <LoadDemo />
+      </div>
+    )}
+    </>
   );
 }
 
