@@ -284,7 +284,8 @@ async fn pump(
     let sent = || Sent::new(planned.spec.write, planned.plan.schema.fields().len(), key);
     let overlap = || OverlapFilter::new(planned.state.overlap.clone(), planned.overlap_columns.clone());
     let lanes = Arc::new(Lanes {
-        channel: Channel::new(channel_bytes, first_batch(planned, channel_bytes), extract.readers.len()),
+        channel: Channel::new(channel_bytes, first_batch(planned, channel_bytes), extract.readers.len())
+            .telling(figures.bytes_held()),
         transform: (!raw).then(|| columns_of(planned)),
         overlap: (!planned.overlap_columns.is_empty()).then(overlap),
         sent: (planned.options.verify == Verify::Checksum).then(sent),

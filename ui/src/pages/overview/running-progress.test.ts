@@ -5,6 +5,7 @@ import { progressOf, withProgress, type ToldProgress } from "./running-progress"
 const sums: Sums = {
   rows_read: 10,
   bytes_read: 100,
+  bytes_held: 20,
   rows_written: 8,
   rows_rejected: 1,
   rows_per_second: 5,

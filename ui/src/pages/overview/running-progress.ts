@@ -19,6 +19,7 @@ function sum(a: Sums, b: Sums): Sums {
   return {
     rows_read: a.rows_read + b.rows_read,
     bytes_read: a.bytes_read + b.bytes_read,
+    bytes_held: a.bytes_held + b.bytes_held,
     rows_written: a.rows_written + b.rows_written,
     rows_rejected: a.rows_rejected + b.rows_rejected,
     rows_per_second: a.rows_per_second + b.rows_per_second,
