@@ -74,6 +74,13 @@ test("a stream is reset, and the next run reads it from the start", async ({ pag
   await dialog.getByRole("button", { name: "Reset it" }).click();
   await expect(page.getByText("The next run reads customers.csv from the start.", { exact: true })).toBeVisible();
   await expect(row).toContainText("never");
+
+  // one that is paused is left out, and the document says so
+  await row.getByRole("button", { name: "Pause customers.csv" }).click();
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await expect(row).toContainText("Paused");
+  await page.getByRole("link", { name: "Code" }).click();
+  await expect(page.getByRole("textbox", { name: "Document of growing" })).toContainText("paused: true");
 });
 
 test("the grid of runs asks once, and shows a run as it goes", async ({ page, levada }) => {

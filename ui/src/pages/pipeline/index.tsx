@@ -40,7 +40,7 @@ function Known({ document }: { document: Versioned<PipelineDocument> }) {
       <Suspense fallback={<Skeleton className="m-6 h-40" />}>
         {tab === "graph" && <GraphTab pipeline={name} draft={draft} />}
         {tab === "runs" && <RunsTab pipeline={name} />}
-        {tab === "streams" && <StreamsTab pipeline={name} />}
+        {tab === "streams" && <StreamsTab pipeline={name} draft={draft} />}
         {tab === "code" && <CodeTab pipeline={name} version={version} draft={draft} />}
         {tab === "settings" && <SettingsTab pipeline={name} etag={document.etag} draft={draft} />}
         {!["graph", "runs", "streams", "code", "settings"].includes(tab) && <NotFound />}
