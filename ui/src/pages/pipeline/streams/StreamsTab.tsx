@@ -1,7 +1,7 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { ArrowRight, Layers, Pause, Play, RotateCcw } from "lucide-react";
-import { useEffectEvent, useMemo, useState } from "react";
+import { useMemo, useState } from "react";
 import { messageOf } from "../../../api/error";
 import type { StreamItem } from "../../../api/model";
 import { pipelineStreamsOptions, useResetStream } from "../../../api/queries/pipeline-streams";
@@ -47,10 +47,13 @@ export default function StreamsTab({ pipeline, draft }: StreamsTabProps) {
       (row) => !text || `${row.task} ${row.stream} ${row.target ?? ""}`.toLowerCase().includes(text),
     );
   }, [paged.rows, search.q]);
-  const pause = useEffectEvent(({ task, stream, paused }: StreamItem) =>
-    draft.change(withPaused(draft.text, task, stream, !paused)),
+  const columns = useMemo(
+    () =>
+      columnsOf(denial, setResetting, ({ task, stream, paused }) =>
+        draft.change(withPaused(draft.text, task, stream, !paused)),
+      ),
+    [denial, draft],
   );
-  const columns = useMemo(() => columnsOf(denial, setResetting, pause), [denial]);
   const runNow = ({ task }: StreamItem) =>
     start.mutate(
       { pipeline, tasks: [task] },
