@@ -16,7 +16,7 @@ export function followEvents(client: QueryClient): () => void {
   const listen = (event: LiveEvent) => apply(client, refresh, event);
   live.onBehind = () => void client.invalidateQueries();
   live.onStranger = () => client.setQueryData(keys.session, null);
-  const ends = (["runs", "pipelines", "workers", "connections"] as const).map((topic) => live.subscribe(topic, listen));
+  const ends = (["runs", "pipelines", "workers", "changes"] as const).map((topic) => live.subscribe(topic, listen));
   const wake = () => live.wake();
   window.addEventListener("online", wake);
   document.addEventListener("visibilitychange", wake);
@@ -54,8 +54,10 @@ function apply(client: QueryClient, refresh: (key: QueryKey) => void, event: Liv
       refresh(keys.workers);
       refresh(keys.overview);
       break;
-    case "connections":
+    case "changes":
+      // what has no event of its own; only what is shown is read
       refresh(keys.connections.all);
+      for (const noun of ["users", "tokens", "secrets"]) refresh(keys.admin(noun));
       break;
     default:
   }

@@ -2,14 +2,14 @@ import type { Progress } from "./model";
 import type { RunEvent } from "./model";
 
 /**
- * Something to listen to: `runs`, `run:7`, `logs:42`, the lists of `pipelines`, `workers` and `connections`, the `rows` of
- * collections, and `progress` of all runs.
+ * Something to listen to: `runs`, `run:7`, `logs:42`, the lists of `pipelines` and `workers`, the `rows` of collections,
+ * `changes` of whatever kind, and `progress` of all runs.
  */
 export type Topic =
   | "runs"
   | "pipelines"
   | "workers"
-  | "connections"
+  | "changes"
   | "rows"
   | "progress"
   | `run:${number}`
@@ -33,7 +33,7 @@ export type LiveEvent =
   /** Without other documents, only what fires next is different. */
   | { kind: "pipelines"; documents: boolean }
   | { kind: "workers" }
-  | { kind: "connections" }
+  | { kind: "changes" }
   | { kind: "rows"; collection: string };
 
 type Told = LiveEvent | { kind: "hello"; last: number } | { kind: "behind"; last: number };

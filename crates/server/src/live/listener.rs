@@ -34,8 +34,8 @@ pub enum Topic {
     Pipelines,
     /// The list of workers: `workers`.
     Workers,
-    /// The list of connections: `connections`.
-    Connections,
+    /// That somebody changed something: `changes`.
+    Changes,
     /// The rows of all collections: `rows`.
     Rows,
     /// How far the syncs of all runs are: `progress`.
@@ -51,7 +51,7 @@ impl Topic {
             "runs" => Some(Self::Runs),
             "pipelines" => Some(Self::Pipelines),
             "workers" => Some(Self::Workers),
-            "connections" => Some(Self::Connections),
+            "changes" => Some(Self::Changes),
             "rows" => Some(Self::Rows),
             "progress" => Some(Self::Progress),
             _ => match word.strip_prefix("logs:") {
@@ -72,7 +72,7 @@ impl std::fmt::Display for Topic {
             Self::Run(run) => write!(f, "run:{run}"),
             Self::Pipelines => f.write_str("pipelines"),
             Self::Workers => f.write_str("workers"),
-            Self::Connections => f.write_str("connections"),
+            Self::Changes => f.write_str("changes"),
             Self::Rows => f.write_str("rows"),
             Self::Progress => f.write_str("progress"),
             Self::Log(task_run, from) => write!(f, "logs:{task_run}@{from}"),
@@ -218,7 +218,7 @@ impl Listener {
             About::Task(run) => self.topics.contains(&Topic::Run(run)),
             About::Pipelines => self.topics.contains(&Topic::Pipelines),
             About::Workers => self.topics.contains(&Topic::Workers),
-            About::Connections => self.topics.contains(&Topic::Connections),
+            About::Changes => self.topics.contains(&Topic::Changes),
             About::Rows => self.topics.contains(&Topic::Rows),
             About::Progress(run) => self.topics.contains(&Topic::Progress) || self.topics.contains(&Topic::Run(run)),
         };

@@ -53,8 +53,8 @@ pub enum About {
     Pipelines,
     /// The list of workers.
     Workers,
-    /// The list of connections, with what came of their tests.
-    Connections,
+    /// That somebody changed something.
+    Changes,
     /// The rows of a collection.
     Rows,
     /// How far a sync of a run is.
@@ -94,13 +94,14 @@ impl Hub {
         Ok((receiver, last.unwrap_or_default()))
     }
 
-    /// That somebody changed something at this server: lists are compared soon.
+    /// Tells those who listen at this server that somebody changed something, and compares lists soon. What it was is not
+    /// told, because not everybody may know.
     pub fn note_change(&self) {
+        self.tell(About::Changes);
         self.changed.notify_one();
     }
 
-    /// Tells those who listen at this server that a list has changed.
-    pub fn tell(&self, about: About) {
+    fn tell(&self, about: About) {
         self.say(None, about, &json!({ "kind": about.kind() }).to_string());
     }
 
@@ -217,7 +218,7 @@ impl About {
             Self::Task(_) => "task",
             Self::Pipelines => "pipelines",
             Self::Workers => "workers",
-            Self::Connections => "connections",
+            Self::Changes => "changes",
             Self::Rows => "rows",
             Self::Progress(_) => "progress",
         }

@@ -16,7 +16,6 @@ use serde_json::{Map, Value};
 use super::connections::given;
 use super::{limit, matches, page};
 use crate::connections::Written;
-use crate::live::About;
 use crate::problem::{Mistake, Problem};
 use crate::route::{Answer, Call, Page};
 
@@ -122,7 +121,6 @@ pub async fn test(call: Call<One>) -> Result<Answer<Tested>, Problem> {
     let tested = tested(opened, &redactor).await;
     let outcome = serde_json::to_string(&tested).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
     call.app.store.set_connection_test(&call.input.connection, Some(outcome), call.now()).await?;
-    call.app.hub.tell(About::Connections);
     Ok(tested.into())
 }
 
