@@ -14,6 +14,6 @@ test("who sets up an empty server loads the demo, and sees rows arrive", async (
   await expect(page.locator("main").getByText("Succeeded").first()).toBeVisible({ timeout: 20_000 });
   await page.getByRole("option", { name: /^count/ }).click();
   await page.getByRole("tab", { name: "Log" }).click();
-  await expect(page.getByText("200 rows are in the warehouse")).toBeVisible();
+  await expect(page.getByText("200 more rows are in the warehouse")).toBeVisible();
   await levada.stop();
 });

@@ -7,7 +7,7 @@ export const DEMO_CONNECTIONS = {
   demo_warehouse: { connector: "sqlite", settings: { path: "./demo/warehouse.db" } },
 };
 
-export const DEMO_TEXT = `# Stands for a shop whose orders come as files: each minute one more, loaded as it is found.
+export const DEMO_TEXT = `# Stands for a shop whose orders come as files: one more each minute, loaded as it is found.
 version: 1
 name: ${DEMO_NAME}
 description: Orders of a made-up shop, some more every minute
@@ -36,5 +36,5 @@ tasks:
         orders-*.csv: { read: incremental, write: append, rename: orders, on_bad_row: quarantine }
   count:
     after: [load]
-    command: { argv: [echo, "\${tasks.load.outputs.written} rows are in the warehouse"] }
+    command: { argv: [echo, "\${tasks.load.outputs.written} more rows are in the warehouse"] }
 `;
