@@ -95,5 +95,5 @@ export const test = base.extend<Pick<Fixtures, "admin">, Pick<Fixtures, "server"
 /** Waits until a page has its content: nothing is being read any more. */
 export async function settled(page: Page): Promise<void> {
   await expect(page.locator("main h1, main h2, main p").first()).toBeVisible();
-  await expect(page.locator("[aria-busy=true]")).toHaveCount(0);
+  await expect(page.locator("[aria-busy=true], main [data-skeleton]")).toHaveCount(0);
 }

@@ -175,7 +175,7 @@ function observe(): void {
     const main = document.querySelector("main");
     const now =
       main?.querySelector("h1, h2, p") != null &&
-      main.querySelector("[aria-busy=true], .animate-slow-pulse.bg-line") === null;
+      main.querySelector("[aria-busy=true], [data-skeleton]") === null;
     if (now && !isReady) window.readyAt = performance.now();
     isReady = now;
     requestAnimationFrame(look);

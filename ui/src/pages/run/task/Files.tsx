@@ -15,6 +15,7 @@ import { EmptyState } from "../../../components/EmptyState";
 import { ErrorState } from "../../../components/ErrorState";
 import { IconButton } from "../../../components/IconButton";
 import { Skeleton } from "../../../components/Skeleton";
+import { SkeletonRows } from "../../../components/SkeletonRows";
 import { Time } from "../../../components/Time";
 import { buttonClasses } from "../../../components/button-classes";
 import type { TaskEntry } from "../../../format/pipeline-outline";
@@ -50,7 +51,7 @@ export function Files({ run, task, item, entry }: FilesProps) {
   const isFiles = destination?.data.connector === "files";
 
   if (error && !data) return <ErrorState error={error} onRetry={() => void refetch()} />;
-  if (!data) return <Skeleton className="m-6 h-16" />;
+  if (!data) return <SkeletonRows rows={3} />;
   const folder = artifactFolder(task.task, item);
   const own = data.pages
     .flatMap((page) => page.items)
@@ -96,7 +97,7 @@ function Written({
     .flatMap((page) => page.items)
     .filter((stream) => stream.task === task.task && stream.target)
     .map((stream) => stream.target as string);
-  if (!targets) return <Skeleton className="m-6 h-16" />;
+  if (!targets) return <SkeletonRows rows={3} />;
   return [...new Set(targets)].map((target) => (
     <WrittenTo key={target} task={task} connection={connection} target={target} onOpen={onOpen} />
   ));
@@ -129,7 +130,7 @@ function WrittenTo({ task, connection, target, onOpen }: WrittenToProps) {
       at: file.modified_at,
       address: fileAddress(connection, file.path),
     }));
-  if (!files) return <Skeleton className="m-6 h-16" />;
+  if (!files) return <SkeletonRows rows={3} />;
   return (
     <section aria-label={`Files in ${connection}`}>
       <h3 className="border-b bg-sunken px-4 py-1.5 text-xs font-medium text-ink-2 sm:px-6">

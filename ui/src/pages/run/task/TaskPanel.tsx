@@ -197,6 +197,7 @@ function RetryTask({ run, task }: { run: Run; task: string }) {
       icon={RotateCcw}
       busy={retry.isPending}
       reason={denial}
+      aria-label={`Run the task ${task} again`}
       onClick={() =>
         retry.mutate(
           { run: run.id, tasks: [task] },
@@ -207,7 +208,7 @@ function RetryTask({ run, task }: { run: Run; task: string }) {
         )
       }
     >
-      Run this task again
+      Run again
     </Button>
   );
 }
