@@ -8,6 +8,12 @@ export function withProgress(told: ToldProgress, run: number, taskRun: number, s
   return new Map(told).set(run, new Map(told.get(run)).set(taskRun, sums));
 }
 
+/** Without those of runs that are not at work any more. */
+export function ofRunning(told: ToldProgress, running: readonly Pick<RunningRun, "run">[]): ToldProgress {
+  const open = new Set(running.map(({ run }) => run));
+  return new Map([...told].filter(([run]) => open.has(run)));
+}
+
 /** How a run is doing: what events told since, else what was read with the page. */
 export function progressOf({ run, progress }: RunningRun, told: ToldProgress): Sums | null {
   const tasks = [...(told.get(run)?.values() ?? [])];
