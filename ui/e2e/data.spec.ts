@@ -63,7 +63,8 @@ test("what somebody else changes shows in its place, and new rows come when they
   const rows = [{ name: "Tides" }, { name: "Wells" }];
   await server.post("/v1/department/bulk", { rows }, cookie);
   const [here, there] = [await server.signedIn(browser), await server.signedIn(browser)];
-  for (const page of [here, there]) await page.goto("/data/department?name%5Bin%5D=Tides%2CWells%2CRain&sort=name");
+  for (const page of [here, there])
+    await page.goto("/data/department?name%5Bin%5D=Tides%2CWells%2CRain&sort=name");
   await expect(there.getByRole("gridcell", { name: "Wells" })).toBeVisible();
   await expect(there.getByText("Live", { exact: true })).toBeVisible();
 

@@ -7,7 +7,9 @@ import { expect, Server, test } from "./harness";
 // A real provider, which `scripts/services up oidc` installs.
 const PROVIDER = process.env["LEVADA_TEST_OIDC"] ?? "../scripts/oidc";
 
-test("a person enters with the provider if they may, and comes to the page they wanted", async ({ browser }) => {
+test("a person enters with the provider if they may, and comes to the page they wanted", async ({
+  browser,
+}) => {
   const port = await freePort();
   const provider = await Provider.start(`http://127.0.0.1:${port}/api/v1/oidc/callback`);
   const server = await Server.start((folder) => project(folder, provider.issuer), undefined, port);
@@ -74,7 +76,10 @@ class Provider {
   ) {}
 
   static start(callback: string): Promise<Provider> {
-    const child = spawn("node", ["provider.mjs", callback], { cwd: PROVIDER, stdio: ["pipe", "pipe", "inherit"] });
+    const child = spawn("node", ["provider.mjs", callback], {
+      cwd: PROVIDER,
+      stdio: ["pipe", "pipe", "inherit"],
+    });
     return new Promise((resolve, reject) => {
       child.stdout.once("data", (line: Buffer) => resolve(new Provider(line.toString().trim(), child)));
       child.once("exit", (code) => reject(new Error(`the provider ended with ${code}`)));

@@ -33,7 +33,10 @@ test("a task is added in the graph, and the rest of the document stays as it was
   await expect(text).toContainText("after: [one]");
 });
 
-test("an edge is pulled from one task to another, and a circle is not let happen", async ({ page, levada }) => {
+test("an edge is pulled from one task to another, and a circle is not let happen", async ({
+  page,
+  levada,
+}) => {
   const tasks = ["one", "two"].map((name) => `  ${name}: { command: { argv: [echo, ${name}] } }\n`);
   await makePipeline(page, levada, "pulled", `version: 1\nname: pulled\ntasks:\n${tasks.join("")}`);
   await page.goto(`${levada.url}/pipelines/pulled/graph?edit=yes`);
@@ -72,7 +75,9 @@ test("a stream is reset, and the next run reads it from the start", async ({ pag
   // it appends: whoever forgets to empty the target would have every row twice
   await dialog.getByRole("textbox").fill("customers.csv");
   await dialog.getByRole("button", { name: "Reset it" }).click();
-  await expect(page.getByText("The next run reads customers.csv from the start.", { exact: true })).toBeVisible();
+  await expect(
+    page.getByText("The next run reads customers.csv from the start.", { exact: true }),
+  ).toBeVisible();
   await expect(row).toContainText("never");
 
   // one that is paused is left out, and the document says so

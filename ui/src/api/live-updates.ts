@@ -16,7 +16,9 @@ export function followEvents(client: QueryClient): () => void {
   const listen = (event: LiveEvent) => apply(client, refresh, event);
   live.onBehind = () => void client.invalidateQueries();
   live.onStranger = () => client.setQueryData(keys.session, null);
-  const ends = (["runs", "pipelines", "workers", "changes"] as const).map((topic) => live.subscribe(topic, listen));
+  const ends = (["runs", "pipelines", "workers", "changes"] as const).map((topic) =>
+    live.subscribe(topic, listen),
+  );
   const wake = () => live.wake();
   window.addEventListener("online", wake);
   document.addEventListener("visibilitychange", wake);

@@ -2004,6 +2004,7 @@ export interface components {
             problem?: string | null;
             /** @description The pipelines that use it. */
             used_by: string[];
+            tested?: components["schemas"]["LastTest"] | null;
         };
         /** @description A page of a list. */
         ConnectionPage: {
@@ -2731,6 +2732,8 @@ export interface components {
             streams_ended: number;
             /** @description Its streams, those that are at work first; the first 100. */
             streams: components["schemas"]["StreamFigures"][];
+            /** Format: uint64 */
+            bytes_held: number;
         };
         /** @description Which rows a run reads. */
         ReadKind: "full" | "incremental";
@@ -2875,6 +2878,7 @@ export interface components {
             started_at?: components["schemas"]["Timestamp"] | null;
             /** @description When it ended. */
             ended_at?: components["schemas"]["Timestamp"] | null;
+            tasks?: components["schemas"]["TaskState"][] | null;
         };
         /**
          * Format: int64
@@ -3117,6 +3121,8 @@ export interface components {
              * @description Rows read each second, over the last two seconds or so.
              */
             rows_per_second: number;
+            /** Format: uint64 */
+            bytes_held: number;
         };
         /** @description A stream of a pipeline. */
         StreamItem: {
@@ -3164,6 +3170,7 @@ export interface components {
             lag_seconds?: number | null;
             /** @description Why the destination could not be asked. */
             error?: string | null;
+            paused: boolean;
         };
         /** @description A page of a list. */
         StreamItemPage: {
@@ -3276,6 +3283,8 @@ export interface components {
             bytes_per_second: number;
             /** @description What holds it back. */
             bound: components["schemas"]["Bound"];
+            /** Format: uint64 */
+            bytes_held: number;
         };
         /** @description How many task runs of a run are in each state. */
         Tally: {
@@ -3545,6 +3554,25 @@ export interface components {
         };
         /** @description How rows get into the target. */
         WriteMode: "replace" | "append" | "merge";
+        TaskState: {
+            id: components["schemas"]["TaskRunId"];
+            task: string;
+            state: string;
+            until?: components["schemas"]["Timestamp"] | null;
+            /** Format: uint32 */
+            failed: number;
+            started_at?: components["schemas"]["Timestamp"] | null;
+            ended_at?: components["schemas"]["Timestamp"] | null;
+        };
+        LastTest: {
+            at: components["schemas"]["Timestamp"];
+            /** @description Whether every step succeeded. */
+            ok: boolean;
+            /** @description Where the connection leads, without credentials. */
+            address: string;
+            /** @description The steps, up to the first that failed. */
+            steps: components["schemas"]["Step"][];
+        };
     };
     responses: {
         /** @description It was not done. `kind` says why, `detail` what to do about it. */
@@ -5185,6 +5213,7 @@ export interface operations {
                 after?: string;
                 /** @description How many; 50 unless given, 1,000 at most. */
                 limit?: number;
+                tasks?: boolean | null;
             };
             header?: never;
             path?: never;

@@ -23,7 +23,9 @@ export function useLiveGrid(pipeline: string, runs: readonly Run[]): void {
     );
   });
   useEffect(() => {
-    const ends = topics ? topics.split(" ").map((topic) => live.subscribe(topic as `run:${number}`, hear)) : [];
+    const ends = topics
+      ? topics.split(" ").map((topic) => live.subscribe(topic as `run:${number}`, hear))
+      : [];
     return () => ends.forEach((end) => end());
   }, [topics]);
 }

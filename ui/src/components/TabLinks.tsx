@@ -18,7 +18,9 @@ export function TabLinks({ label, items }: TabLinksProps) {
   const list = useRef<HTMLElement>(null);
   useEffect(() => {
     // where the row is too narrow, the one that is shown is in sight
-    list.current?.querySelector("[data-state=active]")?.scrollIntoView({ inline: "nearest", block: "nearest" });
+    list.current
+      ?.querySelector("[data-state=active]")
+      ?.scrollIntoView({ inline: "nearest", block: "nearest" });
   }, [href, items.length]);
   return (
     <nav ref={list} aria-label={label} className={TAB_LIST}>

@@ -59,7 +59,8 @@ export function outlineOf(text: string): Outline {
   };
   const taskLines = linesOf(document, lineAt);
   const tasks: TaskEntry[] = [];
-  if (isRecord(values["sync"])) tasks.push(entry("sync", null, { sync: values["sync"] }, lineAt(document.get("sync", true))));
+  if (isRecord(values["sync"]))
+    tasks.push(entry("sync", null, { sync: values["sync"] }, lineAt(document.get("sync", true))));
   for (const [name, value] of Object.entries(recordOf(values["tasks"])))
     tasks.push(entry(name, null, recordOf(value), taskLines.get(name) ?? 1));
   for (const hook of HOOKS) {

@@ -7,7 +7,10 @@ import { pagedOptions } from "../pages";
 export function pipelineStreamsOptions(pipeline: string) {
   return pagedOptions(keys.pipelines.part(pipeline, "streams"), (page, signal) =>
     answer(
-      api.GET("/api/v1/pipelines/{pipeline}/streams", { params: { path: { pipeline }, query: page }, signal }),
+      api.GET("/api/v1/pipelines/{pipeline}/streams", {
+        params: { path: { pipeline }, query: page },
+        signal,
+      }),
     ),
   );
 }

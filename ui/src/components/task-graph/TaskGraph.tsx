@@ -19,8 +19,8 @@ export function TaskGraph(props: TaskGraphProps) {
     <>
       {shown.length < tasks.length && (
         <p role="status" className="border-b px-4 py-1 text-xs text-ink-2 sm:px-6">
-          Of {count(tasks.length)} tasks, the {count(shown.length)} around {center} are drawn. Choose one of them
-          to go on from there.
+          Of {count(tasks.length)} tasks, the {count(shown.length)} around {center} are drawn. Choose one of
+          them to go on from there.
         </p>
       )}
       <Suspense

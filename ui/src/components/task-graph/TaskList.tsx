@@ -48,7 +48,11 @@ function LongList({ tasks, selected, onSelect }: TaskListProps) {
     if (place >= 0) reveal.current(place, { align: "auto" });
   }, [place]);
   return (
-    <ul ref={scroll} aria-label="Tasks" className="relative max-h-[75vh] min-h-0 overflow-y-auto lg:max-h-none">
+    <ul
+      ref={scroll}
+      aria-label="Tasks"
+      className="relative max-h-[75vh] min-h-0 overflow-y-auto lg:max-h-none"
+    >
       <li role="presentation" style={{ height: virtual.getTotalSize() }} />
       {virtual.getVirtualItems().map((item) => {
         const task = tasks[item.index];

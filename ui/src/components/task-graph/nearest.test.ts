@@ -22,6 +22,10 @@ test("without a task to begin with, it begins with the first", () => {
 });
 
 test("an edge to a task that is not there leads nowhere", () => {
-  const tasks = [{ name: "a", after: ["gone"] }, { name: "b", after: ["a"] }, { name: "c", after: [] }];
+  const tasks = [
+    { name: "a", after: ["gone"] },
+    { name: "b", after: ["a"] },
+    { name: "c", after: [] },
+  ];
   expect(names(nearest(tasks, "a", 2))).toEqual(["a", "b"]);
 });

@@ -8,7 +8,7 @@ import { accessWords, type Served } from "./served";
 interface ServedPageProps {
   name: string;
   /** Undefined while it is read. */
-  served: Pick<Served, "description" | "path" | "read" | "write" | "delete"> | undefined;
+  served: (Pick<Served, "path" | "read" | "write" | "delete"> & { description?: string | null }) | undefined;
   /** Its parts by the words in the address; the first is shown unless another is named. */
   parts: Record<string, string>;
   part: string;

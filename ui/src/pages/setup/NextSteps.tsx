@@ -11,27 +11,28 @@ export function NextSteps() {
   const known = data?.pages[0]?.items.length ?? 0;
   return (
     <>
-    <ul className="-mx-2 flex flex-col">
-      <Step icon={Cable} link={{ to: "/connections/new" }} title="Add a connection">
-        {known > 0
-          ? `The project has ${plural(known, "connection")} already.`
-          : "A database, a folder, or a bucket."}
-      </Step>
-      <Step icon={Workflow} link={{ to: "/pipelines/new" }} title="Make a pipeline">
-        Choose a source, what to load, and where to.
-      </Step>
-      <Step icon={LayoutDashboard} link={{ to: "/" }} title="Look around">
-        See what runs, and what has run.
-      </Step>
-    </ul>
-    {data && known === 0 && (
-      <div className="mt-4 flex items-center gap-3 border-t pt-4">
-        <p className="grow text-xs text-ink-2">
-          Or see it at work first: orders of a made-up shop, some more every minute. It can be deleted again.
-        </p>
-        <LoadDemo />
-      </div>
-    )}
+      <ul className="-mx-2 flex flex-col">
+        <Step icon={Cable} link={{ to: "/connections/new" }} title="Add a connection">
+          {known > 0
+            ? `The project has ${plural(known, "connection")} already.`
+            : "A database, a folder, or a bucket."}
+        </Step>
+        <Step icon={Workflow} link={{ to: "/pipelines/new" }} title="Make a pipeline">
+          Choose a source, what to load, and where to.
+        </Step>
+        <Step icon={LayoutDashboard} link={{ to: "/" }} title="Look around">
+          See what runs, and what has run.
+        </Step>
+      </ul>
+      {data && known === 0 && (
+        <div className="mt-4 flex items-center gap-3 border-t pt-4">
+          <p className="grow text-xs text-ink-2">
+            Or see it at work first: orders of a made-up shop, some more every minute. It can be deleted
+            again.
+          </p>
+          <LoadDemo />
+        </div>
+      )}
     </>
   );
 }

@@ -47,12 +47,7 @@ export function NewTokenDialog({ onClose }: { onClose: () => void }) {
         hint="What it is for: deploy, dashboard."
         error={isAsked && !name.trim() ? "A name is needed." : told["name"]}
       >
-        <Input
-          autoFocus
-          value={name}
-          autoComplete="off"
-          onChange={(event) => setName(event.target.value)}
-        />
+        <Input autoFocus value={name} autoComplete="off" onChange={(event) => setName(event.target.value)} />
       </Field>
       <Field label="At most" hint={roleMay(role)}>
         <RoleSelect value={role} onValueChange={setRole} most={most} />

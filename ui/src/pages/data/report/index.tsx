@@ -28,12 +28,7 @@ export default function ReportPage() {
       </EmptyState>
     );
   return (
-    <ServedPage
-      name={name}
-      served={report && { ...report, read: report.access }}
-      parts={PARTS}
-      part={part}
-    >
+    <ServedPage name={name} served={report && { ...report, read: report.access }} parts={PARTS} part={part}>
       {report && part === "api" && <ApiTab noun="reports" path={report.path} />}
       {report &&
         part === "run" &&

@@ -158,12 +158,7 @@ export function TaskEditor({
             <Callout tone="warn">The project has no channels yet: add some in levada.yaml.</Callout>
           )}
           {!entry.hook && (
-            <WaitsFor
-              tasks={tasks}
-              task={entry.name}
-              after={after}
-              onChange={(next) => set("after", next)}
-            />
+            <WaitsFor tasks={tasks} task={entry.name} after={after} onChange={(next) => set("after", next)} />
           )}
           {after.length > 0 && (
             <Field label="Goes if">

@@ -47,7 +47,9 @@ export function WaitsFor({ tasks, task, after, onChange }: WaitsForProps) {
             key={name}
             checked={isIn}
             disabled={problem !== undefined}
-            onCheckedChange={(next) => onChange(next ? [...after, name] : after.filter((one) => one !== name))}
+            onCheckedChange={(next) =>
+              onChange(next ? [...after, name] : after.filter((one) => one !== name))
+            }
           >
             {name}
             {problem && <span className="block text-xs text-ink-3">{problem}</span>}

@@ -30,7 +30,9 @@ test("tasks stand in the order of the newest run, those that are gone at the end
 test("a task that waits for its items is at work, one that waits for its next try is not", () => {
   expect(cellState(task("a", { state: "waiting" }))).toBe("running");
   expect(cellState(task("a", { state: "waiting", until: "2026-01-01T00:00:00Z" }))).toBe("waiting");
-  expect(cellState(task("a", { state: "waiting", until: "2026-01-01T00:00:00Z", failed: 1 }))).toBe("retrying");
+  expect(cellState(task("a", { state: "waiting", until: "2026-01-01T00:00:00Z", failed: 1 }))).toBe(
+    "retrying",
+  );
 });
 
 test("a run that goes on has no duration yet", () => {
