@@ -6,13 +6,13 @@ test("whoever comes second to change a connection is told, and chooses", async (
   const [first, second] = [await server.signedIn(browser), await server.signedIn(browser)];
   for (const window of [first, second]) {
     await window.goto("/connections/exports?part=settings");
-    await expect(window.getByLabel("Settle ms")).toHaveValue("0");
+    await expect(window.getByLabel("Settle (ms)")).toHaveValue("0");
   }
   for (const [window, ms] of [
     [second, "250"],
     [first, "500"],
   ] as const)
-    await window.getByLabel("Settle ms").fill(ms);
+    await window.getByLabel("Settle (ms)").fill(ms);
   await first.getByRole("button", { name: "Save changes" }).click();
   await expect(first.getByText("The connection exports is saved.", { exact: true })).toBeVisible();
   await second.getByRole("button", { name: "Save changes" }).click();
@@ -21,9 +21,9 @@ test("whoever comes second to change a connection is told, and chooses", async (
   await expect(conflict.getByRole("cell", { name: "500" })).toBeVisible();
   await second.screenshot({ path: "e2e/output/pages/connection-conflict.png" });
   await conflict.getByRole("button", { name: "Take theirs" }).click();
-  await expect(second.getByLabel("Settle ms")).toHaveValue("500");
+  await expect(second.getByLabel("Settle (ms)")).toHaveValue("500");
 
-  await second.getByLabel("Settle ms").fill("0");
+  await second.getByLabel("Settle (ms)").fill("0");
   await second.getByRole("button", { name: "Save changes" }).click();
   await expect(second.getByText("The connection exports is saved.", { exact: true })).toBeVisible();
   for (const window of [first, second]) await window.context().close();

@@ -2004,6 +2004,7 @@ export interface components {
             problem?: string | null;
             /** @description The pipelines that use it. */
             used_by: string[];
+            /** @description What came of its last test since it was made or changed; null if there was none. */
             tested?: components["schemas"]["LastTest"] | null;
         };
         /** @description A page of a list. */
@@ -2358,6 +2359,17 @@ export interface components {
             /** @description When it ended. */
             ended_at?: components["schemas"]["Timestamp"] | null;
         };
+        /** @description What came of the last test of a connection. */
+        LastTest: {
+            /** @description When it was made. */
+            at: components["schemas"]["Timestamp"];
+            /** @description Whether every step succeeded. */
+            ok: boolean;
+            /** @description Where the connection leads, without credentials. */
+            address: string;
+            /** @description The steps, up to the first that failed. */
+            steps: components["schemas"]["Step"][];
+        };
         /** @description What requests may take. */
         Limits: {
             /**
@@ -2700,6 +2712,12 @@ export interface components {
             bytes_read: number;
             /**
              * Format: uint64
+             * @description Bytes of rows that are on their way: read, and not yet written.
+             * @default 0
+             */
+            bytes_held: number;
+            /**
+             * Format: uint64
              * @description Rows that the destination took so far.
              */
             rows_written: number;
@@ -2732,8 +2750,6 @@ export interface components {
             streams_ended: number;
             /** @description Its streams, those that are at work first; the first 100. */
             streams: components["schemas"]["StreamFigures"][];
-            /** Format: uint64 */
-            bytes_held: number;
         };
         /** @description Which rows a run reads. */
         ReadKind: "full" | "incremental";
@@ -2878,6 +2894,7 @@ export interface components {
             started_at?: components["schemas"]["Timestamp"] | null;
             /** @description When it ended. */
             ended_at?: components["schemas"]["Timestamp"] | null;
+            /** @description Its tasks in short, in the order of the document, if they were asked for. */
             tasks?: components["schemas"]["TaskState"][] | null;
         };
         /**
@@ -3099,6 +3116,12 @@ export interface components {
             bytes_read: number;
             /**
              * Format: uint64
+             * @description Bytes of rows that are on their way: read, and not yet written.
+             * @default 0
+             */
+            bytes_held: number;
+            /**
+             * Format: uint64
              * @description Rows the destination has accepted so far.
              */
             rows_written: number;
@@ -3121,8 +3144,6 @@ export interface components {
              * @description Rows read each second, over the last two seconds or so.
              */
             rows_per_second: number;
-            /** Format: uint64 */
-            bytes_held: number;
         };
         /** @description A stream of a pipeline. */
         StreamItem: {
@@ -3140,6 +3161,8 @@ export interface components {
             write: components["schemas"]["WriteMode"];
             /** @description The column that tells which rows are new. */
             cursor?: string | null;
+            /** @description Whether loads leave it out. */
+            paused: boolean;
             /** @description The table or folder there; null if it was not loaded yet, as is all that follows. */
             target?: string | null;
             /** @description How far it was read, as its source tells it; null where every load reads everything. */
@@ -3170,7 +3193,6 @@ export interface components {
             lag_seconds?: number | null;
             /** @description Why the destination could not be asked. */
             error?: string | null;
-            paused: boolean;
         };
         /** @description A page of a list. */
         StreamItemPage: {
@@ -3263,6 +3285,12 @@ export interface components {
             bytes_read: number;
             /**
              * Format: uint64
+             * @description Bytes of rows that are on their way: read, and not yet written.
+             * @default 0
+             */
+            bytes_held: number;
+            /**
+             * Format: uint64
              * @description Rows that the destination took so far.
              */
             rows_written: number;
@@ -3283,8 +3311,6 @@ export interface components {
             bytes_per_second: number;
             /** @description What holds it back. */
             bound: components["schemas"]["Bound"];
-            /** Format: uint64 */
-            bytes_held: number;
         };
         /** @description How many task runs of a run are in each state. */
         Tally: {
@@ -3381,6 +3407,26 @@ export interface components {
             items: components["schemas"]["TaskRun"][];
             /** @description What to give as `after` for the next page; null on the last one. */
             next?: string | null;
+        };
+        /** @description A task of a run in short. */
+        TaskState: {
+            /** @description Which. */
+            id: components["schemas"]["TaskRunId"];
+            /** @description The task. */
+            task: string;
+            /** @description Where it stands, as of a task run. */
+            state: string;
+            /** @description Until when it waits, where that is known. */
+            until?: components["schemas"]["Timestamp"] | null;
+            /**
+             * Format: uint32
+             * @description Attempts that failed.
+             */
+            failed: number;
+            /** @description When it was claimed last. */
+            started_at?: components["schemas"]["Timestamp"] | null;
+            /** @description When it ended. */
+            ended_at?: components["schemas"]["Timestamp"] | null;
         };
         /** @description What came of a test. */
         Tested: {
@@ -3554,25 +3600,6 @@ export interface components {
         };
         /** @description How rows get into the target. */
         WriteMode: "replace" | "append" | "merge";
-        TaskState: {
-            id: components["schemas"]["TaskRunId"];
-            task: string;
-            state: string;
-            until?: components["schemas"]["Timestamp"] | null;
-            /** Format: uint32 */
-            failed: number;
-            started_at?: components["schemas"]["Timestamp"] | null;
-            ended_at?: components["schemas"]["Timestamp"] | null;
-        };
-        LastTest: {
-            at: components["schemas"]["Timestamp"];
-            /** @description Whether every step succeeded. */
-            ok: boolean;
-            /** @description Where the connection leads, without credentials. */
-            address: string;
-            /** @description The steps, up to the first that failed. */
-            steps: components["schemas"]["Step"][];
-        };
     };
     responses: {
         /** @description It was not done. `kind` says why, `detail` what to do about it. */
@@ -4252,7 +4279,7 @@ export interface operations {
     streamEvents: {
         parameters: {
             query: {
-                /** @description `runs`, `run:NUMBER`, `logs:TASK_RUN`, `pipelines`, `workers` and `progress`; can be given several times. */
+                /** @description `runs`, `run:NUMBER`, `logs:TASK_RUN`, `pipelines`, `workers`, `changes`, `rows` and `progress`; can be given several times. */
                 topic: string[];
                 /** @description The last event that the client knows of, unless it says so with `Last-Event-ID`. */
                 after?: number;
@@ -5209,11 +5236,12 @@ export interface operations {
                 search?: string;
                 /** @description `created` for the oldest first, `-created` for the newest, as it is unless given. */
                 sort?: string;
+                /** @description With the tasks of each run in short. Where runs have many tasks, a page has fewer runs than were asked for. */
+                tasks?: boolean;
                 /** @description The `next` of the page before. */
                 after?: string;
                 /** @description How many; 50 unless given, 1,000 at most. */
                 limit?: number;
-                tasks?: boolean | null;
             };
             header?: never;
             path?: never;

@@ -117,7 +117,7 @@ async fn finish(call: Call<Back>) -> Result<Redirect, Problem> {
 /// What the provider refused is no fault of a credential of this server.
 fn refused(error: Error) -> Problem {
     match error.kind() {
-        ErrorKind::Auth => Problem::Forbidden(error.to_string()),
+        ErrorKind::Auth | ErrorKind::Permission | ErrorKind::Refused => Problem::Forbidden(error.to_string()),
         _ => error.into(),
     }
 }
