@@ -1,8 +1,10 @@
 import { defineConfig } from "@playwright/test";
+import { fileURLToPath } from "node:url";
 
 export default defineConfig({
   testDir: "e2e",
-  outputDir: "e2e/output/traces",
+  // the other configurations, which start from this one, lie elsewhere
+  outputDir: fileURLToPath(new URL("e2e/output/traces", import.meta.url)),
   // most of a test is waiting: two at once take little more than half the time
   workers: 2,
   timeout: 60_000,

@@ -55,6 +55,38 @@ test("rows are added, changed in place, deleted and brought back", async ({ admi
   await expect(admin.getByText("department 1 is there again.", { exact: true })).toBeVisible();
 });
 
+test("what somebody else changes shows in its place, and new rows come when they are asked for", async ({
+  browser,
+  server,
+}) => {
+  const cookie = await server.session();
+  const rows = [{ name: "Tides" }, { name: "Wells" }];
+  await server.post("/v1/department/bulk", { rows }, cookie);
+  const [here, there] = [await server.signedIn(browser), await server.signedIn(browser)];
+  for (const page of [here, there])
+    await page.goto("/data/department?name%5Bin%5D=Tides%2CWells%2CRain&sort=name");
+  await expect(there.getByRole("gridcell", { name: "Wells" })).toBeVisible();
+  await expect(there.getByText("Live", { exact: true })).toBeVisible();
+
+  const row = here.getByRole("row").filter({ hasText: "Wells" });
+  await row.getByRole("gridcell", { name: "0.00" }).dblclick();
+  const field = here.getByRole("textbox", { name: "budget" });
+  await field.fill("99");
+  const saved = here.waitForResponse((response) => response.request().method() === "PATCH");
+  await field.press("Enter");
+  await saved;
+  await expect(there.getByRole("gridcell", { name: "99.00" })).toBeVisible({ timeout: 500 });
+
+  await server.post("/v1/department", { name: "Rain" }, cookie);
+  const news = there.getByRole("button", { name: "Show rows that came or went" });
+  await expect(news).toBeVisible();
+  await expect(there.getByRole("gridcell", { name: "Rain" })).toHaveCount(0);
+  await news.click();
+  await expect(there.getByRole("gridcell", { name: "Rain" })).toBeVisible();
+  await expect(news).toHaveCount(0);
+  for (const page of [here, there]) await page.context().close();
+});
+
 test("a file is uploaded, and its mistakes are told row by row", async ({ admin }) => {
   await admin.goto("/data/department?part=upload");
   const rows = Array.from(

@@ -92,6 +92,8 @@ test("everything is reached with the keyboard alone", async ({ page, context, le
   await expect(page.getByRole("option", { name: /customers/ }).first()).toBeVisible();
   await page.keyboard.press("Enter");
   await expect(page).toHaveURL(/\/pipelines\/customers\/graph/);
+  await expect(page.getByRole("heading", { name: "customers" })).toBeVisible();
+  await expect(page.getByRole("dialog")).toHaveCount(0);
   await page.keyboard.press("g");
   await page.keyboard.press("r");
   await expect(page).toHaveURL(/\/runs$/);

@@ -12,8 +12,8 @@ export type RoleName = (typeof ROLES)[number];
 export class Server {
   private constructor(private readonly levada: Levada) {}
 
-  static async start(fill?: (folder: string) => void): Promise<Server> {
-    const server = new Server(await Levada.start(fill));
+  static async start(...how: Parameters<typeof Levada.start>): Promise<Server> {
+    const server = new Server(await Levada.start(...how));
     await server.post("/api/v1/setup", { secret: server.levada.setUpSecret, ...ADMIN });
     return server;
   }
@@ -95,5 +95,5 @@ export const test = base.extend<Pick<Fixtures, "admin">, Pick<Fixtures, "server"
 /** Waits until a page has its content: nothing is being read any more. */
 export async function settled(page: Page): Promise<void> {
   await expect(page.locator("main h1, main h2, main p").first()).toBeVisible();
-  await expect(page.locator("[aria-busy=true]")).toHaveCount(0);
+  await expect(page.locator("[aria-busy=true], main [data-skeleton]")).toHaveCount(0);
 }

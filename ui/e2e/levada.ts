@@ -78,13 +78,18 @@ export class Levada {
   setUpSecret = "";
   private process: ChildProcess | undefined;
 
-  /** `fill` writes another project than that of the tests. */
-  static async start(fill?: (folder: string) => void): Promise<Levada> {
+  /** `fill` writes another project than that of the tests; `prepare` is done when it is applied, before the start. */
+  static async start(
+    fill?: (folder: string) => void,
+    prepare?: (folder: string) => void,
+    port = 0,
+  ): Promise<Levada> {
     const levada = new Levada();
     if (fill) fill(levada.folder);
     else levada.fill();
     execFileSync(BINARY, ["apply"], { cwd: levada.folder });
-    await levada.serve(0);
+    prepare?.(levada.folder);
+    await levada.serve(port);
     return levada;
   }
 

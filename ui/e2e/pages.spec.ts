@@ -1,5 +1,6 @@
 import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
+import { settled } from "./harness";
 import { enter, expect, run, test } from "./test";
 
 /** Only some of the pages, by their names here. */
@@ -69,8 +70,7 @@ for (const { theme, size } of LOOKS) {
         if (items.length === 0)
           for (const pipeline of ["customers", "broken"]) await run(page, levada, pipeline);
         await page.goto(levada.url + path);
-        await expect(page.locator("main h1, main p").first()).toBeVisible();
-        await expect(page.locator("[aria-busy=true]")).toHaveCount(0);
+        await settled(page);
         await look(page, `${name}-${size}-${theme}`);
       });
     }

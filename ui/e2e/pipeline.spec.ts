@@ -1,4 +1,4 @@
-import { enter, expect, makePipeline, test } from "./test";
+import { enter, expect, makePipeline, run, test } from "./test";
 
 test.beforeEach(({ context, levada }) => enter(context, levada));
 
@@ -31,6 +31,74 @@ test("a task is added in the graph, and the rest of the document stays as it was
   await expect(text).toContainText("# the first one");
   await expect(text).toContainText("{ command: { argv: [echo, one] } }   # wide");
   await expect(text).toContainText("after: [one]");
+});
+
+test("an edge is pulled from one task to another, and a circle is not let happen", async ({
+  page,
+  levada,
+}) => {
+  const tasks = ["one", "two"].map((name) => `  ${name}: { command: { argv: [echo, ${name}] } }\n`);
+  await makePipeline(page, levada, "pulled", `version: 1\nname: pulled\ntasks:\n${tasks.join("")}`);
+  await page.goto(`${levada.url}/pipelines/pulled/graph?edit=yes`);
+  const node = (name: string) => page.locator(`.react-flow__node[data-id="${name}"]`);
+  const pull = async (from: string, to: string) => {
+    await node(from).locator(".react-flow__handle.source").hover();
+    await page.mouse.down();
+    const box = await node(to).locator(".react-flow__handle.target").boundingBox();
+    await page.mouse.move((box?.x ?? 0) + 2, (box?.y ?? 0) + 2, { steps: 8 });
+    await page.screenshot({ path: `e2e/output/pages/graph-pulling-${from}.png` });
+    await page.mouse.up();
+  };
+  await pull("one", "two");
+  // a line that is straight has no height, so that it does not count as visible
+  await expect(page.getByLabel("two waits for one")).toHaveCount(1);
+  await pull("two", "one");
+  await expect(page.getByLabel("one waits for two")).toHaveCount(0);
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await expect(page.getByText("Saved as version 2.", { exact: true })).toBeVisible();
+  await page.getByRole("link", { name: "Code" }).click();
+  await expect(page.getByRole("textbox", { name: "Document of pulled" })).toContainText("after: [one]");
+});
+
+test("a stream is reset, and the next run reads it from the start", async ({ page, levada }) => {
+  await makePipeline(
+    page,
+    levada,
+    "growing",
+    "version: 1\nname: growing\nsync: { from: exports, to: warehouse, streams: { customers.csv: { read: incremental, write: append, rename: growing } } }\n",
+  );
+  await run(page, levada, "growing");
+  await page.goto(`${levada.url}/pipelines/growing/streams`);
+  const row = page.getByRole("row").filter({ hasText: "customers.csv" });
+  await expect(row).toContainText("3");
+  await row.getByRole("button", { name: "Reset customers.csv" }).click();
+  const dialog = page.getByRole("dialog", { name: "Reset the stream customers.csv?" });
+  // it appends: whoever forgets to empty the target would have every row twice
+  await dialog.getByRole("textbox").fill("customers.csv");
+  await dialog.getByRole("button", { name: "Reset it" }).click();
+  await expect(
+    page.getByText("The next run reads customers.csv from the start.", { exact: true }),
+  ).toBeVisible();
+  await expect(row).toContainText("never");
+
+  // one that is paused is left out, and the document says so
+  await row.getByRole("button", { name: "Pause customers.csv" }).click();
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await expect(row).toContainText("Paused");
+  await page.getByRole("link", { name: "Code" }).click();
+  await expect(page.getByRole("textbox", { name: "Document of growing" })).toContainText("paused: true");
+});
+
+test("the grid of runs asks once, and shows a run as it goes", async ({ page, levada }) => {
+  const asked: string[] = [];
+  page.on("request", (request) => asked.push(new URL(request.url()).pathname));
+  for (let turn = 0; turn < 3; turn += 1) await run(page, levada, "greet");
+  await page.goto(`${levada.url}/pipelines/greet/runs`);
+  await expect(page.getByRole("gridcell")).toHaveCount(3);
+  expect(asked.filter((path) => /\/runs\/\d+\/tasks$/.test(path))).toEqual([]);
+  await run(page, levada, "greet");
+  await expect(page.getByRole("gridcell")).toHaveCount(4);
+  await expect(page.getByRole("button", { name: /^hello in run \d+: succeeded/ })).toHaveCount(4);
 });
 
 test("a mistake shows at its line while typing, and an earlier version comes back", async ({

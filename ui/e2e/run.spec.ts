@@ -1,3 +1,5 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { enter, expect, makePipeline, run, test } from "./test";
 
 test.beforeEach(({ context, levada }) => enter(context, levada));
@@ -61,6 +63,20 @@ test("items have their own state and log", async ({ page, levada }) => {
   await expect(page.getByRole("region", { name: "Lines of the log" })).toContainText("south");
 });
 
+test("a sync tells while it is at work how fast it is, and what holds it back", async ({ page, levada }) => {
+  const rows = Array.from({ length: 400_000 }, (_, id) => `${id},name ${id},${"words ".repeat(8)}`);
+  writeFileSync(join(levada.folder, "data", "large.csv"), `id,name,text\n${rows.join("\n")}\n`);
+  await makePipeline(page, levada, "large", LARGE);
+  const id = await run(page, levada, "large", false);
+  await page.goto(`${levada.url}/runs/${id}`);
+  const live = page.getByRole("region", { name: "Live" });
+  await expect(live).toContainText("Rows per second", { timeout: 20_000 });
+  await expect(live).toContainText(/holds it back\./);
+  await expect(live.getByRole("progressbar", { name: "large.csv" })).toBeVisible();
+  await page.screenshot({ path: "e2e/output/pages/run-live-metrics.png" });
+  await page.request.post(`${levada.url}/api/v1/runs/${id}/cancel`, { headers: { "x-levada-csrf": "1" } });
+});
+
 test("the keyboard leads through a run", async ({ page, levada }) => {
   await page.goto(`${levada.url}/pipelines/talkative/runs`);
   const bar = page.getByRole("link", { name: /^Run \d+: / }).first();
@@ -74,6 +90,11 @@ test("the keyboard leads through a run", async ({ page, levada }) => {
   await page.keyboard.press("Enter");
   await expect(page.getByRole("region", { name: "Task items" })).toBeVisible();
 });
+
+const LARGE = `version: 1
+name: large
+sync: { from: exports, to: warehouse, streams: { large.csv: { rename: large } } }
+`;
 
 const BROKEN = `version: 1
 name: falling

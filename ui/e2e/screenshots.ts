@@ -20,6 +20,8 @@ const README: Record<string, string> = {
   data: "/data/supplier",
 };
 const README_SIZE = { width: 1280, height: 760 };
+/** Only some of the pages, by their names. */
+const ONLY = process.env["PAGES"]?.split(",");
 
 const SUPPLIERS = [
   ["Ribeira Brava Tiles", "PT", 4],
@@ -38,7 +40,7 @@ test("pictures of every page", async ({ browser }) => {
   for (const colorScheme of ["light", "dark"] as const)
     for (const [size, viewport] of Object.entries(SIZES)) {
       const page = await server.signedIn(browser, undefined, { colorScheme, viewport });
-      for (const { name, path } of PAGES) {
+      for (const { name, path } of PAGES.filter((one) => !ONLY || ONLY.includes(one.name))) {
         await open(
           page,
           path
@@ -50,7 +52,7 @@ test("pictures of every page", async ({ browser }) => {
       }
       await page.context().close();
     }
-  await readme(browser, server);
+  if (!ONLY) await readme(browser, server);
   await server.stop();
 });
 

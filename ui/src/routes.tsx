@@ -13,6 +13,8 @@ import { NotFound } from "./components/NotFound";
 import { PageError } from "./components/PageError";
 import { Root } from "./components/shell/Root";
 import { Shell } from "./components/shell/Shell";
+import { takeNext } from "./pages/sign-in/kept-next";
+import { localPath } from "./pages/sign-in/local-path";
 import { parseSearch, stringifySearch, takes } from "./search-params";
 
 /** A step of the breadcrumb; the last one is the page itself. */
@@ -68,6 +70,8 @@ const inside = createRoute({
   beforeLoad: async ({ context, location }) => {
     const me = await context.queryClient.ensureQueryData(sessionOptions);
     if (!me) throw redirect({ to: "/sign-in", search: location.href === "/" ? {} : { next: location.href } });
+    const next = location.href === "/" ? takeNext() : null;
+    if (next) throw redirect({ href: localPath(next), replace: true });
   },
 });
 

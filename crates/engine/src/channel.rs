@@ -2,7 +2,8 @@
 //! the moment it is read until it is written.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use levada_core::batch::Batch;
 use tokio::sync::Notify;
@@ -19,6 +20,8 @@ pub struct Channel {
     /// Woken when there is a batch, or no more will come.
     filled: Notify,
     bytes_max: usize,
+    /// What batches take, for whoever shows it.
+    held: Arc<AtomicU64>,
 }
 
 #[derive(Default)]
@@ -45,7 +48,13 @@ impl Channel {
     /// `expected` bytes.
     pub fn new(bytes_max: usize, expected: usize, producers: usize) -> Self {
         let state = Mutex::new(State { expected, producers, ..State::default() });
-        Self { state, room: Notify::new(), filled: Notify::new(), bytes_max }
+        Self { state, room: Notify::new(), filled: Notify::new(), bytes_max, held: Arc::default() }
+    }
+
+    /// Tells there how many bytes its batches take.
+    pub fn telling(mut self, held: Arc<AtomicU64>) -> Self {
+        self.held = held;
+        self
     }
 
     /// Waits until the producer with this number may read its next batch. `None` if the channel was closed.
@@ -63,6 +72,7 @@ impl Channel {
                 if may && (state.bytes == 0 || state.bytes + bytes <= self.bytes_max) {
                     state.alone = is_huge.then_some(producer);
                     state.bytes += bytes;
+                    self.held.store(state.bytes as u64, Relaxed);
                     return Some(Room { channel: self, bytes });
                 }
             }
@@ -81,6 +91,7 @@ impl Channel {
         // After a huge batch comes a cautious time: the expectation sinks by halves.
         state.expected = bytes.max(state.expected / 2);
         state.bytes = state.bytes - std::mem::take(&mut room.bytes) + bytes;
+        self.held.store(state.bytes as u64, Relaxed);
         state.queue.push_back((batch, bytes));
         drop(state);
         self.filled.notify_one();
@@ -145,7 +156,10 @@ impl Channel {
 impl Drop for Room<'_> {
     fn drop(&mut self) {
         if self.bytes > 0 {
-            self.channel.lock().bytes -= self.bytes;
+            let mut state = self.channel.lock();
+            state.bytes -= self.bytes;
+            self.channel.held.store(state.bytes as u64, Relaxed);
+            drop(state);
             self.channel.room.notify_waiters();
         }
     }
@@ -154,7 +168,6 @@ impl Drop for Room<'_> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::sync::Arc;
     use std::time::Duration;
 
     use bytes::Bytes;
@@ -215,13 +228,16 @@ mod tests {
 
     #[tokio::test]
     async fn a_batch_counts_until_it_is_written() {
-        let channel = Channel::new(100, 40, 1);
+        let held = Arc::new(AtomicU64::new(0));
+        let channel = Channel::new(100, 40, 1).telling(held.clone());
         send(&channel, 0, 40).await;
         send(&channel, 0, 40).await;
         assert!(waits(&channel, 0).await);
         let (_, writing) = channel.receive().await.unwrap();
         assert!(waits(&channel, 0).await);
+        assert_eq!(held.load(Relaxed), 80);
         drop(writing);
+        assert_eq!(held.load(Relaxed), 40);
         assert!(!waits(&channel, 0).await);
     }
 

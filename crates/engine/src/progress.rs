@@ -22,6 +22,7 @@ pub struct StreamProgress {
     ended: Mutex<(Phase, Option<Duration>)>,
     rows_read: AtomicU64,
     bytes_read: AtomicU64,
+    bytes_held: Arc<AtomicU64>,
     rows_written: AtomicU64,
     rows_rejected: AtomicU64,
     read_ns: AtomicU64,
@@ -68,6 +69,9 @@ pub struct StreamSnapshot {
     pub rows_read: u64,
     /// Bytes read so far, as they lie in memory.
     pub bytes_read: u64,
+    /// Bytes of rows that are on their way: read, and not yet written.
+    #[serde(default)]
+    pub bytes_held: u64,
     /// Rows the destination has accepted so far.
     pub rows_written: u64,
     /// Rows rejected so far.
@@ -105,6 +109,11 @@ impl StreamProgress {
         self.rows_read.fetch_add(rows, Relaxed);
         self.bytes_read.fetch_add(bytes as u64, Relaxed);
         add(&self.read_ns, took);
+    }
+
+    /// Where whoever holds rows tells how many bytes they take.
+    pub fn bytes_held(&self) -> Arc<AtomicU64> {
+        self.bytes_held.clone()
     }
 
     /// Counts time spent on mapping rows.
@@ -157,6 +166,7 @@ impl StreamProgress {
             rows_estimate: self.rows_estimate,
             rows_read: self.rows_read.load(Relaxed),
             bytes_read: self.bytes_read.load(Relaxed),
+            bytes_held: self.bytes_held.load(Relaxed),
             rows_written: self.rows_written.load(Relaxed),
             rows_rejected: self.rows_rejected.load(Relaxed),
             seconds: elapsed.as_secs_f64(),

@@ -27,6 +27,28 @@ async fn rows_with_the_last_cursor_value_arrive_once_whenever_they_come() {
 }
 
 #[tokio::test]
+async fn a_stream_that_is_paused_is_left_out_and_goes_on_where_it_was() {
+    let (source, target) = (Memory::new(), Memory::new());
+    for stream in ["t", "u"] {
+        source.put(stream, &schema(), rows(0, 5));
+    }
+    let run = async |is_paused: bool| {
+        let mut job = job(Arc::new(source.clone()), Arc::new(target.clone()), append());
+        let t = StreamOptions { paused: is_paused, ..append() };
+        job.sync.streams = vec![("*".to_owned(), append()), ("t".to_owned(), t)];
+        carry_out(job).await.unwrap().streams.into_iter().map(|stream| stream.stream).collect::<Vec<_>>()
+    };
+    assert_eq!(run(false).await.len(), 2);
+    for stream in ["t", "u"] {
+        source.add(stream, rows(5, 7));
+    }
+    assert_eq!(run(true).await, ["u"]);
+    assert_eq!(target.rows("t").unwrap().len(), 5);
+    run(false).await;
+    assert_eq!(target.rows("t").unwrap().len(), 7);
+}
+
+#[tokio::test]
 async fn a_lag_window_finds_rows_that_were_committed_late() {
     let (source, target) = (Memory::new(), Memory::new());
     let options = || StreamOptions { lag: Some("5".to_owned()), ..append() };

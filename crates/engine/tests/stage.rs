@@ -49,6 +49,7 @@ pub fn full() -> StreamOptions {
         on_bad_row: OnBadRow::Fail,
         on_schema_change: OnSchemaChange::Evolve,
         verify: Verify::Counts,
+        paused: false,
     }
 }
 

@@ -130,6 +130,9 @@ async fn pass(
     if let Some(made) = made.filter(|_| is_noted && status.is_success() && !route.takes.key) {
         who.audit(route.id, &path, ("done", Some(made.to_owned()))).await?;
     }
+    if is_noted && status.is_success() {
+        app.hub.note_change();
+    }
     let is_denied = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
     if is_noted && (status.is_client_error() || status.is_server_error()) {
         let outcome = if is_denied { "denied" } else { "failed" };

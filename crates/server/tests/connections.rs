@@ -86,6 +86,14 @@ async fn no_secret_is_ever_shown() {
     let tested = place.post("/api/v1/connections/shop/test", json!({})).await.is(200);
     assert!(!tested.text().contains(CANARY), "{}", tested.text());
     assert_eq!(tested.json()["ok"], false);
+    // whoever looks later, at any server, sees what came of it, until it is another connection
+    let kept = place.get("/api/v1/connections/shop").await.is(200);
+    assert!(!kept.text().contains(CANARY), "{}", kept.text());
+    let kept = kept.json();
+    assert_eq!((&kept["tested"]["ok"], &kept["tested"]["steps"]), (&json!(false), &tested.json()["steps"]));
+    let listed = place.get("/api/v1/connections").await.json();
+    let of = |name: &str| listed["items"].as_array().unwrap().iter().find(|item| item["name"] == name).unwrap()["tested"].clone();
+    assert_eq!((of("shop"), of("lake")), (kept["tested"].clone(), Value::Null));
     assert_eq!(place.get("/api/v1/connections?connector=files").await.json()["items"].as_array().unwrap().len(), 1);
     let first = place.get("/api/v1/connections?limit=2").await.json();
     assert_eq!((&first["items"][0]["name"], &first["next"]), (&json!("by_url"), &json!("lake")));
@@ -97,7 +105,9 @@ async fn no_secret_is_ever_shown() {
 async fn a_change_touches_nothing_else_of_the_document() {
     let place = place().await;
     let path = "/api/v1/connections/shop";
+    place.post(&format!("{path}/test"), json!({})).await.is(200);
     let shown = place.get(path).await.is(200);
+    assert_eq!(shown.json()["tested"]["ok"], false);
     let version = shown.headers["etag"].to_str().unwrap().to_owned();
     let mut settings = shown.json()["settings"].clone();
     settings["host"] = "db2.invalid".into();
@@ -106,6 +116,7 @@ async fn a_change_touches_nothing_else_of_the_document() {
     place.send("PUT", path, &[("if-match", "\"v9\"")], body.clone()).await.is(412);
     let changed = place.send("PUT", path, &[("if-match", &version)], body.clone()).await.is(200);
     assert_eq!((&changed.json()["change"], changed.headers["etag"].to_str().unwrap()), (&json!("changed"), "\"v2\""));
+    assert_eq!(place.get(path).await.json()["tested"], Value::Null);
     // the password that was shown as *** is the one that was there, and is now kept by the store
     let wanted = PROJECT
         .replace("host: db.invalid #", "host: db2.invalid #")

@@ -171,5 +171,27 @@ async fn lists_tell_that_they_changed() {
     // the list has been looked at once
     tokio::time::sleep(Duration::from_millis(1_300)).await;
     place.post("/api/v1/pipelines/nightly/pause", json!({})).await.is(204);
-    assert_eq!(hear(&mut socket).await, json!({ "kind": "pipelines" }));
+    assert_eq!(hear(&mut socket).await, json!({ "kind": "pipelines", "documents": true }));
+}
+
+/// Whoever looks at something learns at once that somebody else changed something, and of rows in which collection.
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_are_told() {
+    let (place, address, cookie) = served().await;
+    let project = "version: 1\nconnections: { here: { type: sqlite, path: ./here.db } }\n\
+                   collections: { department: { connection: here, columns: { name: { type: text } } } }\n";
+    place.apply_all(project, &[]).await;
+    let mut socket = connect(&address, "", &[("cookie", cookie.as_str())]).await.unwrap();
+    hear(&mut socket).await;
+    say(&mut socket, json!({ "subscribe": ["rows", "changes"] })).await;
+    let (rows, changes) = (json!({ "kind": "rows", "collection": "department" }), json!({ "kind": "changes" }));
+    place.post("/v1/department", json!({ "name": "Supply" })).await.is(201);
+    assert_eq!((hear(&mut socket).await, hear(&mut socket).await), (rows.clone(), changes.clone()));
+    // neither who looks nor who fails changes anything
+    place.get("/v1/department").await.is(200);
+    place.post("/v1/department", json!({ "name": 7 })).await.is(422);
+    place.send("DELETE", "/v1/department/1", &[], Value::Null).await;
+    assert_eq!((hear(&mut socket).await, hear(&mut socket).await), (rows, changes.clone()));
+    place.post("/api/v1/connections/here/test", json!({})).await.is(200);
+    assert_eq!(hear(&mut socket).await, changes);
 }

@@ -1,6 +1,6 @@
 //! Runs over the API: started once for each key, listed in pages, cancelled, tried again.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{NIGHTLY, Place};
 
@@ -67,6 +67,25 @@ async fn pages_join_without_gap_or_overlap() {
     assert_eq!(queued["items"].as_array().unwrap().len(), 2);
     assert_eq!(place.get("/api/v1/runs?state=failed").await.is(200).json()["items"], json!([]));
     place.get("/api/v1/runs?state=broken").await.is(400);
+}
+
+#[tokio::test]
+async fn runs_come_with_their_tasks_where_they_are_asked_for() {
+    let place = Place::with_project().await;
+    for _ in 0..2 {
+        place.post(RUNS, json!({})).await.is(201);
+    }
+    place.post("/api/v1/runs/1/cancel", json!({})).await.is(200);
+    let with = place.get("/api/v1/runs?tasks=true&pipeline=nightly").await.is(200).json();
+    let told = |run: usize| {
+        let tasks = with["items"][run]["tasks"].as_array().unwrap().iter();
+        tasks.map(|task| format!("{} {}", task["task"], task["state"]).replace('"', "")).collect::<Vec<_>>()
+    };
+    assert_eq!(told(0), ["first queued", "second queued"]);
+    assert_eq!(told(1), ["first cancelled", "second cancelled"]);
+    assert_eq!(with["next"], Value::Null);
+    let without = place.get("/api/v1/runs").await.is(200).json();
+    assert_eq!(without["items"][0].get("tasks"), None);
 }
 
 #[tokio::test]

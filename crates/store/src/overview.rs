@@ -1,11 +1,11 @@
-//! What people look at all day: the last runs of every pipeline, who holds the slots of pools, and what workers do. Reads
-//! only, each a single statement.
+//! What people look at all day: the last runs of every pipeline, task by task for the runs of one, who holds the slots of
+//! pools, and what workers do. Reads only, each a single statement.
 
 use std::collections::BTreeMap;
 
 use levada_core::error::Result;
 use levada_core::id::{RunId, TaskRunId, WorkerId};
-use levada_core::run::RunState;
+use levada_core::run::{RunState, State};
 use levada_core::time::Timestamp;
 
 use crate::Store;
@@ -31,6 +31,25 @@ pub struct RecentRun {
     /// When it was made.
     pub created_at: Timestamp,
     /// When its first task was claimed.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// A task of a run in short.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskState {
+    /// Its run.
+    pub run: RunId,
+    /// Which.
+    pub id: TaskRunId,
+    /// The task.
+    pub task: String,
+    /// Where it stands.
+    pub state: State,
+    /// Attempts that failed.
+    pub failed: u32,
+    /// When it was claimed last.
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
@@ -77,6 +96,12 @@ impl Store {
         self.db.read(recent).await
     }
 
+    /// The tasks of several runs, whose numbers ascend or descend: run by run, in the order of the document, items left out.
+    /// Of more than `max` tasks those at the end are missing.
+    pub async fn task_states(&self, runs: Vec<RunId>, max: usize) -> Result<Vec<TaskState>> {
+        self.db.read(async move |tx: &mut Tx| task_states(tx, &runs, max).await).await
+    }
+
     /// The pools in the order of their names, with those who hold slots.
     pub async fn pools(&self) -> Result<Vec<Pool>> {
         self.db.read(async move |tx: &mut Tx| pools(tx).await).await
@@ -119,6 +144,31 @@ pub(crate) async fn recent_runs(
             id: RunId(id),
             state: views::run_state(&row.text()?)?,
             created_at: row.time()?,
+            started_at: row.time_or_null()?,
+            ended_at: row.time_or_null()?,
+        });
+    }
+    Ok(found)
+}
+
+pub(crate) async fn task_states(tx: &mut Tx, runs: &[RunId], max: usize) -> Result<Vec<TaskState>> {
+    let mut values = vec![max.into()];
+    let among = tx.among("run", &mut values, runs.iter().copied());
+    let direction = if runs.first() < runs.last() { "" } else { "DESC" };
+    let sql = format!(
+        "SELECT run, id, name, state, wake_at, failed, started_at, ended_at FROM task_runs \
+         WHERE {among} AND item = -1 ORDER BY run {direction}, task LIMIT $1"
+    );
+    let mut found = Vec::new();
+    for mut row in tx.rows(&sql, &values).await? {
+        let (run, id, task) = (RunId(row.int()?), TaskRunId(row.int()?), row.text()?);
+        let (state, until) = (row.text()?, row.time_or_null()?);
+        found.push(TaskState {
+            run,
+            id,
+            task,
+            state: views::task_state(&state, until)?,
+            failed: row.small()?,
             started_at: row.time_or_null()?,
             ended_at: row.time_or_null()?,
         });

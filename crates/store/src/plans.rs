@@ -191,6 +191,7 @@ async fn operate(tx: &mut Tx, worker: WorkerId) -> Result<()> {
     backfills::advance(tx, NOW).await?;
     pipelines::pipelines(tx).await?;
     overview::recent_runs(tx, None, None, 50, 20).await?;
+    overview::task_states(tx, &[RunId(50_000), RunId(50_002)], 1_000).await?;
     overview::pools(tx).await?;
     overview::held(tx).await?;
     overview::recent_runs(tx, Some(&["p".to_owned(), "p7".to_owned()]), None, 50, 20).await?;

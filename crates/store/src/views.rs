@@ -322,7 +322,7 @@ fn read_task_run(row: &mut Row) -> Result<TaskRun> {
         id,
         task,
         item,
-        state: State::from_name(&name, until).ok_or_else(|| unknown("task in the state", &name))?,
+        state: task_state(&name, until)?,
         attempt: row.small()?,
         failed: row.small()?,
         lost: row.small()?,
@@ -333,6 +333,10 @@ fn read_task_run(row: &mut Row) -> Result<TaskRun> {
         ended_at: row.time_or_null()?,
         items: None,
     })
+}
+
+pub(crate) fn task_state(name: &str, until: Option<Timestamp>) -> Result<State> {
+    State::from_name(name, until).ok_or_else(|| unknown("task in the state", name))
 }
 
 pub(crate) async fn task_runs(tx: &mut Tx, run: RunId) -> Result<Vec<TaskRun>> {

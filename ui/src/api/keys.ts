@@ -31,8 +31,6 @@ export const keys = {
   /** What lies behind a connection: streams, rows, files, tests. No event tells that it has changed. */
   contents: (name: string, ...parts: unknown[]) => ["contents", name, ...parts] as const,
   connectors: ["connectors"] as const,
-  schedules: (filter: object) => ["schedules", filter] as const,
-  backfills: (filter: object) => ["backfills", filter] as const,
   workers: ["workers"] as const,
   pools: ["pools"] as const,
   settings: ["settings"] as const,

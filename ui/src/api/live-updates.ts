@@ -16,7 +16,9 @@ export function followEvents(client: QueryClient): () => void {
   const listen = (event: LiveEvent) => apply(client, refresh, event);
   live.onBehind = () => void client.invalidateQueries();
   live.onStranger = () => client.setQueryData(keys.session, null);
-  const ends = (["runs", "pipelines", "workers"] as const).map((topic) => live.subscribe(topic, listen));
+  const ends = (["runs", "pipelines", "workers", "changes"] as const).map((topic) =>
+    live.subscribe(topic, listen),
+  );
   const wake = () => live.wake();
   window.addEventListener("online", wake);
   document.addEventListener("visibilitychange", wake);
@@ -43,8 +45,9 @@ function apply(client: QueryClient, refresh: (key: QueryKey) => void, event: Liv
       if (isOver(event.event.state)) refresh(keys.pipelines.part(event.pipeline, "streams"));
       break;
     case "pipelines":
-      refresh(keys.pipelines.all);
       refresh(keys.overview);
+      refresh(event.documents ? keys.pipelines.all : keys.pipelines.lists);
+      if (!event.documents) break;
       refresh(keys.connections.all);
       refresh(keys.data("served"));
       refresh(keys.openapi);
@@ -52,6 +55,11 @@ function apply(client: QueryClient, refresh: (key: QueryKey) => void, event: Liv
     case "workers":
       refresh(keys.workers);
       refresh(keys.overview);
+      break;
+    case "changes":
+      // what has no event of its own; only what is shown is read
+      refresh(keys.connections.all);
+      for (const noun of ["users", "tokens", "secrets"]) refresh(keys.admin(noun));
       break;
     default:
   }

@@ -1,11 +1,16 @@
 import type { Progress } from "./model";
 import type { RunEvent } from "./model";
 
-/** Something to listen to: `runs`, `run:7`, `logs:42`, `pipelines`, `workers`, and `progress` of all runs. */
+/**
+ * Something to listen to: `runs`, `run:7`, `logs:42`, the lists of `pipelines` and `workers`, the `rows` of collections,
+ * `changes` of whatever kind, and `progress` of all runs.
+ */
 export type Topic =
   | "runs"
   | "pipelines"
   | "workers"
+  | "changes"
+  | "rows"
   | "progress"
   | `run:${number}`
   | `logs:${number}`
@@ -25,8 +30,11 @@ export type LiveEvent =
   | { kind: "task"; id: number; run: number; pipeline: string; task: string; event: RunEvent }
   | { kind: "log"; task_run: number; attempt: number; line: LogLine }
   | { kind: "progress"; run: number; task_run: number; task: string; progress: Progress }
-  | { kind: "pipelines" }
-  | { kind: "workers" };
+  /** Without other documents, only what fires next is different. */
+  | { kind: "pipelines"; documents: boolean }
+  | { kind: "workers" }
+  | { kind: "changes" }
+  | { kind: "rows"; collection: string };
 
 type Told = LiveEvent | { kind: "hello"; last: number } | { kind: "behind"; last: number };
 

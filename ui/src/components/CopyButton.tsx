@@ -9,12 +9,14 @@ interface CopyButtonProps {
   what: string;
   /** Shows words beside the icon. */
   withWords?: boolean;
+  /** With words: as large as the buttons beside it. */
+  size?: "small" | "medium";
 }
 
 const SHOWN_MS = 1_500;
 
 /** Copies a text, and says that it did. */
-export function CopyButton({ text, what, withWords }: CopyButtonProps) {
+export function CopyButton({ text, what, withWords, size = "small" }: CopyButtonProps) {
   const [isCopied, setCopied] = useState(false);
   useEffect(() => {
     if (!isCopied) return undefined;
@@ -29,7 +31,7 @@ export function CopyButton({ text, what, withWords }: CopyButtonProps) {
   const icon = isCopied ? Check : Copy;
   const label = isCopied ? "Copied" : `Copy ${what}`;
   return withWords ? (
-    <Button icon={icon} size="small" onClick={copy}>
+    <Button icon={icon} size={size} onClick={copy}>
       {label}
     </Button>
   ) : (

@@ -19,7 +19,7 @@ export function RunBars({ runs, places = 20 }: RunBarsProps) {
   const shown = runs.slice(0, places).reverse();
   const longest = Math.max(1e-9, ...shown.map((run) => run.seconds ?? 0));
   return (
-    <span className="flex h-6 items-end justify-end gap-px" style={{ width: places * 6 - 1 }}>
+    <span className="ml-auto flex h-6 items-end justify-end gap-px" style={{ width: places * 6 - 1 }}>
       {shown.map((run) => {
         const { tone, word } = look(run.state);
         const took =

@@ -26,7 +26,11 @@ export function SortHeader({ children, isRight, order, onSort }: SortHeaderProps
         <button
           type="button"
           onClick={onSort}
-          className="group flex min-w-0 items-center gap-1 rounded-sm hover:text-ink"
+          className={classes(
+            "group flex min-w-0 items-center gap-1 rounded-sm hover:text-ink",
+            // the words stand above the values, whether or not there is an arrow
+            isRight && "flex-row-reverse",
+          )}
         >
           <span className="truncate">{children}</span>
           <Arrow

@@ -1,5 +1,5 @@
-import { Link, type LinkProps } from "@tanstack/react-router";
-import type { ReactNode } from "react";
+import { Link, useLocation, type LinkProps } from "@tanstack/react-router";
+import { useEffect, useRef, type ReactNode } from "react";
 import { TAB, TAB_LIST } from "./tab-classes";
 
 interface TabLinksProps {
@@ -14,8 +14,16 @@ const EXACT = { exact: true, includeSearch: true } as const;
 
 /** Tabs with an address each, below a page's header. */
 export function TabLinks({ label, items }: TabLinksProps) {
+  const { href } = useLocation();
+  const list = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // where the row is too narrow, the one that is shown is in sight
+    list.current
+      ?.querySelector("[data-state=active]")
+      ?.scrollIntoView({ inline: "nearest", block: "nearest" });
+  }, [href, items.length]);
   return (
-    <nav aria-label={label} className={TAB_LIST}>
+    <nav ref={list} aria-label={label} className={TAB_LIST}>
       {items.map((item, index) => (
         <Link
           key={index}

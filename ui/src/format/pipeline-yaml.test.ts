@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
+import { outlineOf } from "./pipeline-outline";
 import {
   nameProblem,
-  outlineOf,
   withEdge,
   withNewTask,
   withoutEdge,

@@ -12,6 +12,11 @@ export function merged(before: Row, now: Row): Row {
   );
 }
 
+/** Whether two lists have the same rows in the same places, whatever their values are. */
+export function hasSameRows(some: readonly Row[], others: readonly Row[], key: string): boolean {
+  return some.length === others.length && some.every((row, place) => row[key] === others[place]?.[key]);
+}
+
 export function isRow(value: unknown): value is Row {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

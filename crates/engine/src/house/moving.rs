@@ -22,6 +22,9 @@ pub struct Sums {
     pub rows_read: u64,
     /// Bytes read so far, as they lie in memory.
     pub bytes_read: u64,
+    /// Bytes of rows that are on their way: read, and not yet written.
+    #[serde(default)]
+    pub bytes_held: u64,
     /// Rows that the destination took so far.
     pub rows_written: u64,
     /// Rows rejected so far.
@@ -122,6 +125,7 @@ impl Sums {
         Self {
             rows_read: self.rows_read + other.rows_read,
             bytes_read: self.bytes_read + other.bytes_read,
+            bytes_held: self.bytes_held + other.bytes_held,
             rows_written: self.rows_written + other.rows_written,
             rows_rejected: self.rows_rejected + other.rows_rejected,
             rows_per_second: self.rows_per_second + other.rows_per_second,
@@ -145,6 +149,7 @@ fn figures(streams: &[StreamSnapshot], before: &[(u64, u64)], seconds: f64) -> S
     let sums = Sums {
         rows_read: sum(|stream| stream.rows_read),
         bytes_read: sum(|stream| stream.bytes_read),
+        bytes_held: sum(|stream| stream.bytes_held),
         rows_written: sum(|stream| stream.rows_written),
         rows_rejected: sum(|stream| stream.rows_rejected),
         rows_per_second: found.iter().map(|stream| stream.rows_per_second).sum(),
@@ -181,11 +186,12 @@ mod tests {
         let first = figures(&progress.snapshot(), &[], 2.0);
         assert_eq!((first.sums.rows_per_second, first.sums.bytes_per_second), (50, 500));
         a.read(10, 100, Duration::from_millis(1));
+        a.bytes_held().store(70, std::sync::atomic::Ordering::Relaxed);
         b.read(30, 300, Duration::from_millis(1));
         b.rejected(3);
         a.end();
         let second = figures(&progress.snapshot(), &[(100, 1_000)], 2.0);
-        assert_eq!((second.sums.rows_read, second.sums.rows_rejected), (140, 3));
+        assert_eq!((second.sums.rows_read, second.sums.rows_rejected, second.sums.bytes_held), (140, 3, 70));
         assert_eq!((second.sums.rows_per_second, second.sums.bytes_per_second), (20, 200));
         assert_eq!((second.streams_total, second.streams_ended), (2, 1));
         // the one that is at work comes first

@@ -294,7 +294,8 @@ async fn pump(
     let sent = || Sent::new(planned.spec.write, &planned.plan.schema, key);
     let overlap = || OverlapFilter::new(planned.state.overlap.clone(), planned.overlap_columns.clone());
     let lanes = Arc::new(Lanes {
-        channel: Channel::new(channel_bytes, first_batch(planned, channel_bytes), extract.readers.len()),
+        channel: Channel::new(channel_bytes, first_batch(planned, channel_bytes), extract.readers.len())
+            .telling(figures.bytes_held()),
         transform,
         overlap: (!planned.overlap_columns.is_empty()).then(overlap),
         sent: (planned.options.verify == Verify::Checksum).then(sent),

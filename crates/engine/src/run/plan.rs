@@ -67,7 +67,8 @@ impl Ends {
 /// `NotFound` for a name or wildcard that selects nothing.
 pub async fn select(job: &SyncJob, ends: &Ends) -> Result<Vec<(StreamInfo, StreamOptions)>> {
     let mut selected: Vec<(StreamInfo, StreamOptions)> = Vec::new();
-    for (at, (name, options)) in job.sync.streams.iter().enumerate() {
+    // a stream that is paused belongs to no wildcard either, because it is named
+    for (at, (name, options)) in job.sync.streams.iter().enumerate().filter(|(_, (_, options))| !options.paused) {
         let found = ends.source.discover(Some(name)).await.at(format!("connection `{}`", job.sync.from))?;
         if found.is_empty() {
             return Err(unknown_stream(job, ends, name).await);

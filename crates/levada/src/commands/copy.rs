@@ -106,6 +106,7 @@ fn sync(args: &CopyArgs, streams: Vec<String>, source: &Opened, destination: &Op
         on_bad_row: args.on_bad_row,
         on_schema_change: args.on_schema_change,
         verify: args.verify,
+        paused: None,
     };
     let document = SyncDocument {
         from: source.name.clone(),

@@ -135,6 +135,14 @@ impl Serving {
         self.document.as_ref().map(|document| document.id)
     }
 
+    /// The collection that a path leads to, or to something of.
+    fn collection_at(&self, path: &str) -> Option<&Collection> {
+        match self.target(path)? {
+            Target::Rows(at) | Target::Row(at, _) | Target::Bulk(at) | Target::Restore(at, _) => self.collections.get(at),
+            Target::Report(_) => None,
+        }
+    }
+
     /// What a path leads to.
     fn target(&self, path: &str) -> Option<Target> {
         let path = path.strip_prefix(PREFIX)?;
@@ -207,6 +215,7 @@ impl Serving {
         }
     }
 
+    /// An operation; one that changes rows of a collection tells those who listen.
     fn route<R>(
         self: &Arc<Self>,
         id: &'static str,
@@ -218,13 +227,18 @@ impl Serving {
     where
         R: Future<Output = Result<Response, Problem>> + Send + 'static,
     {
-        let serving = self.clone();
+        let (serving, is_change) = (self.clone(), method != Method::GET);
         let handler: Handler = Arc::new(move |app, _, request, _| {
             let (serving, operation) = (serving.clone(), operation.clone());
             Box::pin(async move {
                 let (head, body) = request.into_parts();
-                let done = operation(Ask { app, serving, head, body: Mutex::new(body) }).await;
-                done.unwrap_or_else(IntoResponse::into_response)
+                let (hub, path) = (app.hub.clone(), head.uri.path().to_owned());
+                let ask = Ask { app, serving: serving.clone(), head, body: Mutex::new(body) };
+                let done = operation(ask).await.unwrap_or_else(IntoResponse::into_response);
+                if is_change && done.status().is_success() {
+                    serving.collection_at(&path).into_iter().for_each(|found| hub.tell_rows(&found.table.name));
+                }
+                done
             })
         });
         Route { handler, ..bare(id, method, Rule::Role(role), summary) }

@@ -34,6 +34,10 @@ pub enum Topic {
     Pipelines,
     /// The list of workers: `workers`.
     Workers,
+    /// That somebody changed something: `changes`.
+    Changes,
+    /// The rows of all collections: `rows`.
+    Rows,
     /// How far the syncs of all runs are: `progress`.
     Progress,
     /// The log of a task run as it is written: `logs:7`, or `logs:7@120` from its line 120 on.
@@ -47,6 +51,8 @@ impl Topic {
             "runs" => Some(Self::Runs),
             "pipelines" => Some(Self::Pipelines),
             "workers" => Some(Self::Workers),
+            "changes" => Some(Self::Changes),
+            "rows" => Some(Self::Rows),
             "progress" => Some(Self::Progress),
             _ => match word.strip_prefix("logs:") {
                 None => word.strip_prefix("run:")?.parse().ok().map(Self::Run),
@@ -66,6 +72,8 @@ impl std::fmt::Display for Topic {
             Self::Run(run) => write!(f, "run:{run}"),
             Self::Pipelines => f.write_str("pipelines"),
             Self::Workers => f.write_str("workers"),
+            Self::Changes => f.write_str("changes"),
+            Self::Rows => f.write_str("rows"),
             Self::Progress => f.write_str("progress"),
             Self::Log(task_run, from) => write!(f, "logs:{task_run}@{from}"),
         }
@@ -210,6 +218,8 @@ impl Listener {
             About::Task(run) => self.topics.contains(&Topic::Run(run)),
             About::Pipelines => self.topics.contains(&Topic::Pipelines),
             About::Workers => self.topics.contains(&Topic::Workers),
+            About::Changes => self.topics.contains(&Topic::Changes),
+            About::Rows => self.topics.contains(&Topic::Rows),
             About::Progress(run) => self.topics.contains(&Topic::Progress) || self.topics.contains(&Topic::Run(run)),
         };
         is_wanted.then(|| Heard::Message(message.id, message.text.clone()))

@@ -17,7 +17,7 @@ use levada_core::id::TaskRunId;
 use levada_core::time::Timestamp;
 use levada_store::{Feed, LiveEvent, Signal, Store, TaskProgress};
 use serde_json::json;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{Notify, broadcast, watch};
 
 use crate::routes::runs::{Event, Progress};
 
@@ -27,8 +27,9 @@ const BEHIND_MAX: usize = 8_192;
 const LOOK: Duration = Duration::from_millis(50);
 /// The pause after events were handed on: what happens meanwhile travels together.
 const GATHER: Duration = Duration::from_millis(20);
-/// How often lists without events of their own are compared.
+/// How often lists without events of their own are compared, and how often at most where somebody changed something.
 const COMPARE: Duration = Duration::from_secs(1);
+const COMPARE_SOON: Duration = Duration::from_millis(200);
 /// The pause after the store could not be read.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -54,6 +55,10 @@ pub enum About {
     Pipelines,
     /// The list of workers.
     Workers,
+    /// That somebody changed something.
+    Changes,
+    /// The rows of a collection.
+    Rows,
     /// How far a sync of a run is.
     Progress(i64),
 }
@@ -63,12 +68,13 @@ pub struct Hub {
     sender: broadcast::Sender<Arc<Message>>,
     last: watch::Sender<i64>,
     is_running: Mutex<bool>,
+    changed: Notify,
 }
 
 impl Default for Hub {
     fn default() -> Self {
         let (sender, last) = (broadcast::Sender::new(BEHIND_MAX), watch::Sender::new(-1));
-        Self { sender, last, is_running: Mutex::new(false) }
+        Self { sender, last, is_running: Mutex::new(false), changed: Notify::new() }
     }
 }
 
@@ -90,6 +96,23 @@ impl Hub {
         Ok((receiver, last.unwrap_or_default()))
     }
 
+    /// Tells those who listen at this server that somebody changed something, and compares lists soon. What it was is not
+    /// told, because not everybody may know.
+    pub fn note_change(&self) {
+        self.tell(About::Changes);
+        self.changed.notify_one();
+    }
+
+    fn tell(&self, about: About) {
+        self.say(None, about, &json!({ "kind": about.kind() }).to_string());
+    }
+
+    /// Tells those who listen at this server that rows of a collection were added, changed or deleted.
+    pub fn tell_rows(&self, collection: &str) {
+        let text = json!({ "kind": About::Rows.kind(), "collection": collection });
+        self.say(None, About::Rows, &text.to_string());
+    }
+
     /// Follows the store until nobody listens.
     async fn work(self: Arc<Self>, store: Store) {
         let mut feed = loop {
@@ -102,6 +125,7 @@ impl Hub {
         self.last.send_replace(feed.last());
         let mut signals = [Signal::Work, Signal::Due, Signal::Stop, Signal::End].map(|signal| store.watch(signal));
         let (mut lists, mut told, mut compared_at) = (Lists::default(), Told::default(), tokio::time::Instant::now());
+        let mut pause = COMPARE;
         loop {
             if self.is_unheard() {
                 return;
@@ -114,11 +138,9 @@ impl Hub {
                     false
                 }
             };
-            if compared_at.elapsed() >= COMPARE {
-                compared_at = tokio::time::Instant::now();
-                for about in lists.changes(&store).await.unwrap_or_default() {
-                    self.say(None, about, &json!({ "kind": about.kind() }).to_string());
-                }
+            if compared_at.elapsed() >= pause {
+                (compared_at, pause) = (tokio::time::Instant::now(), COMPARE);
+                self.compare(&store, &mut lists).await.unwrap_or_default();
                 for told in told.news(&store).await.unwrap_or_default() {
                     let about = About::Progress(told.run.0);
                     let (task_run, progress) = (told.task_run, Progress::of(&told));
@@ -136,10 +158,25 @@ impl Hub {
                     _ = due.changed() => {}
                     _ = stop.changed() => {}
                     _ = end.changed() => {}
+                    () = self.changed.notified() => pause = COMPARE_SOON,
                     () = tokio::time::sleep(LOOK) => {}
                 }
             }
         }
+    }
+
+    /// Tells of lists that are not what they were.
+    async fn compare(&self, store: &Store, lists: &mut Lists) -> Result<()> {
+        let (documents, fires) = lists.pipelines(store).await?;
+        if documents || fires {
+            // that a schedule fired changes what comes next, and nothing that was applied
+            let text = json!({ "kind": About::Pipelines.kind(), "documents": documents });
+            self.say(None, About::Pipelines, &text.to_string());
+        }
+        if lists.workers(store).await? {
+            self.tell(About::Workers);
+        }
+        Ok(())
     }
 
     /// Hands on what is new. Answers whether there was anything.
@@ -185,6 +222,8 @@ impl About {
             Self::Task(_) => "task",
             Self::Pipelines => "pipelines",
             Self::Workers => "workers",
+            Self::Changes => "changes",
+            Self::Rows => "rows",
             Self::Progress(_) => "progress",
         }
     }
@@ -208,23 +247,34 @@ impl Told {
 /// Lists that have no events: they are compared with what they were.
 #[derive(Default)]
 struct Lists {
-    pipelines: Option<u64>,
+    documents: Option<u64>,
+    fires: Option<u64>,
     workers: Option<u64>,
 }
 
 impl Lists {
-    async fn changes(&mut self, store: &Store) -> Result<Vec<About>> {
-        let mut hash = DefaultHasher::new();
+    /// Whether the pipelines have changed, and whether the instants at which they fire have.
+    async fn pipelines(&mut self, store: &Store) -> Result<(bool, bool)> {
+        let (mut documents, mut fires) = (DefaultHasher::new(), DefaultHasher::new());
         for pipeline in store.pipelines().await? {
-            (pipeline.name, pipeline.document, pipeline.is_paused, pipeline.next_at).hash(&mut hash);
+            (&pipeline.name, pipeline.next_at).hash(&mut fires);
+            (pipeline.name, pipeline.document, pipeline.is_paused).hash(&mut documents);
         }
-        let pipelines = self.pipelines.replace(hash.finish()).is_some_and(|before| before != hash.finish());
+        store.project_document_id().await?.hash(&mut documents);
+        Ok((is_other(&mut self.documents, &documents), is_other(&mut self.fires, &fires)))
+    }
+
+    /// Whether workers came, went, or stand otherwise.
+    async fn workers(&mut self, store: &Store) -> Result<bool> {
         let mut hash = DefaultHasher::new();
         for worker in store.workers().await? {
             (worker.id, worker.state).hash(&mut hash);
         }
-        let workers = self.workers.replace(hash.finish()).is_some_and(|before| before != hash.finish());
-        let changes = [(pipelines, About::Pipelines), (workers, About::Workers)];
-        Ok(changes.into_iter().filter(|(is_changed, _)| *is_changed).map(|(_, about)| about).collect())
+        Ok(is_other(&mut self.workers, &hash))
     }
+}
+
+/// Whether something is not what it was. What is seen for the first time was not otherwise before.
+fn is_other(before: &mut Option<u64>, now: &DefaultHasher) -> bool {
+    before.replace(now.finish()).is_some_and(|before| before != now.finish())
 }

@@ -22,7 +22,7 @@ const BEAT: Duration = Duration::from_secs(15);
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Listen {
-    /// `runs`, `run:NUMBER`, `logs:TASK_RUN`, `pipelines`, `workers` and `progress`; can be given several times.
+    /// `runs`, `run:NUMBER`, `logs:TASK_RUN`, `pipelines`, `workers`, `changes`, `rows` and `progress`; can be given several times.
     pub topic: Vec<String>,
     /// The last event that the client knows of, unless it says so with `Last-Event-ID`.
     pub after: Option<i64>,

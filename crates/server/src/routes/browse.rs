@@ -125,10 +125,13 @@ pub struct Preview {
     pub rejected: u64,
 }
 
-/// Tries a connection of the project, step by step.
+/// Tries a connection of the project, step by step, and keeps what came of it.
 pub async fn test(call: Call<One>) -> Result<Answer<Tested>, Problem> {
     let (opened, redactor) = call.app.open_connection(&call.input.connection).await?;
-    Ok(tested(opened, &redactor).await.into())
+    let tested = tested(opened, &redactor).await;
+    let outcome = serde_json::to_string(&tested).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
+    call.app.store.set_connection_test(&call.input.connection, Some(outcome), call.now()).await?;
+    Ok(tested.into())
 }
 
 /// Tries settings that are not saved, step by step.

@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use levada_core::config::{self, Settings};
 use levada_core::error::Error;
 use levada_core::redact::Redactor;
+use levada_core::time::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::browse::Tested;
 use super::{limit, matches};
 use crate::App;
 use crate::connections::{self, Written};
@@ -34,6 +36,18 @@ pub struct Connection {
     pub problem: Option<String>,
     /// The pipelines that use it.
     pub used_by: Vec<String>,
+    /// What came of its last test since it was made or changed; null if there was none.
+    pub tested: Option<LastTest>,
+}
+
+/// What came of the last test of a connection.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct LastTest {
+    /// When it was made.
+    pub at: Timestamp,
+    /// What came of it.
+    #[serde(flatten)]
+    pub outcome: Tested,
 }
 
 orders! {
@@ -101,7 +115,8 @@ pub async fn list(call: Call<List>) -> Result<Answer<Page<Connection>>, Problem>
     };
     let known = call.app.known_secrets([own.text.as_str()]).await;
     let used = call.app.used_by(&project);
-    let all = file.connections.iter().map(|connection| shown(&call.app, connection, &known, &used));
+    let mut tests = call.app.store.connection_tests().await?;
+    let all = file.connections.iter().map(|connection| shown(&call.app, connection, &known, &used, &mut tests));
     let wanted = all.filter(|found| {
         let of_connector = connector.is_none() || connector == found.connector;
         let texts = [Some(&found.name), found.connector.as_ref(), found.address.as_ref()];
@@ -122,7 +137,8 @@ pub async fn get(call: Call<One>) -> Result<Answer<Connection>, Problem> {
     let (project, connection) = call.app.connection(&call.input.connection).await?;
     let text = project.document.as_ref().map(|own| own.text.clone()).unwrap_or_default();
     let known = call.app.known_secrets([text.as_str()]).await;
-    let shown = shown(&call.app, &connection, &known, &call.app.used_by(&project));
+    let mut tests = call.app.store.connection_tests().await?;
+    let shown = shown(&call.app, &connection, &known, &call.app.used_by(&project), &mut tests);
     let version = project.document.map(|own| own.version).unwrap_or_default();
     Ok(Answer::from(shown).version(version))
 }
@@ -133,6 +149,7 @@ pub async fn put(call: Call<Put>) -> Result<Answer<Changed>, Problem> {
     let Put { connection, connector, settings, url } = call.input;
     let given = Written::new(&call.app.registry, given(connector, settings, url)?);
     let saved = connections::save(&call.app, &connection, given, expected, now).await?;
+    call.app.store.set_connection_test(&connection, None, now).await?;
     let change = if saved.is_new { "created" } else { "changed" }.to_owned();
     Ok(Answer::from(Changed { change, version: saved.version, secrets: saved.secrets }).version(saved.version))
 }
@@ -141,6 +158,7 @@ pub async fn put(call: Call<Put>) -> Result<Answer<Changed>, Problem> {
 pub async fn delete(call: Call<One>) -> Result<Done, Problem> {
     let (expected, now) = (call.version()?, call.now());
     connections::delete(&call.app, &call.input.connection, expected, now).await?;
+    call.app.store.set_connection_test(&call.input.connection, None, now).await?;
     Ok(Done::default())
 }
 
@@ -177,14 +195,20 @@ fn shown(
     connection: &config::Connection,
     known: &Known,
     used: &BTreeMap<String, BTreeSet<String>>,
+    tests: &mut BTreeMap<String, (Timestamp, String)>,
 ) -> Connection {
     let name = connection.name.clone();
+    // one that another version of the program wrote may not be understood
+    let tested = tests
+        .remove(&name)
+        .and_then(|(at, outcome)| Some(LastTest { at, outcome: serde_json::from_str(&outcome).ok()? }));
     let used_by = used.get(&name).map(|users| users.iter().cloned().collect()).unwrap_or_default();
     let written = match connection.written() {
         Ok(settings) => Written::new(&app.registry, settings),
         Err(error) => {
             let problem = Some(error.to_string());
-            return Connection { name, connector: None, settings: None, url: None, address: None, problem, used_by };
+            let (connector, settings, url, address) = (None, None, None, None);
+            return Connection { name, connector, settings, url, address, problem, used_by, tested };
         }
     };
     let opened = app.with_variables(known, BTreeMap::new(), |variables| {
@@ -200,5 +224,5 @@ fn shown(
         Settings::Typed { .. } => (None, None),
         Settings::Url(url) => (None, Some(url)),
     };
-    Connection { name, connector: masked.connector, settings, url, address, problem, used_by }
+    Connection { name, connector: masked.connector, settings, url, address, problem, used_by, tested }
 }

@@ -53,13 +53,38 @@ pub async fn ways(call: Call<Nothing>) -> Result<Answer<Ways>, Problem> {
 
 /// Sends a browser to the provider.
 pub async fn start(call: Call<Nothing>) -> Result<Redirect, Problem> {
+    let is_page = is_page(&call);
+    shown(begin(call).await, is_page)
+}
+
+/// Opens a session for whom the provider vouches.
+pub async fn callback(call: Call<Back>) -> Result<Redirect, Problem> {
+    let is_page = is_page(&call);
+    shown(finish(call).await, is_page)
+}
+
+/// Whether a person in a browser came here, and not a program.
+fn is_page<I>(call: &Call<I>) -> bool {
+    call.header("accept").is_some_and(|types| types.contains("text/html"))
+}
+
+/// What went wrong is told to a person where they can try again. A word stands for it, so that no link can put other words
+/// there; the audit log has the reason.
+fn shown(done: Result<Redirect, Problem>, is_page: bool) -> Result<Redirect, Problem> {
+    match done {
+        Err(Problem::Forbidden(_)) if is_page => Ok(Redirect::to("/sign-in?error=refused")),
+        Err(_) if is_page => Ok(Redirect::to("/sign-in?error=unavailable")),
+        done => done,
+    }
+}
+
+async fn begin(call: Call<Nothing>) -> Result<Redirect, Problem> {
     let (app, is_tls, now) = (call.app.clone(), call.is_tls(), call.now());
     let start = provider(&app)?.start(now).await?;
     Ok(Redirect::to(start.url).cookie(oidc::set_cookie(&start.cookie, is_tls)))
 }
 
-/// Opens a session for whom the provider vouches.
-pub async fn callback(call: Call<Back>) -> Result<Redirect, Problem> {
+async fn finish(call: Call<Back>) -> Result<Redirect, Problem> {
     let (app, is_tls, now) = (call.app.clone(), call.is_tls(), call.now());
     let address = call.peer().map(|peer| peer.address);
     let cookies = call.head.headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
@@ -92,7 +117,7 @@ pub async fn callback(call: Call<Back>) -> Result<Redirect, Problem> {
 /// What the provider refused is no fault of a credential of this server.
 fn refused(error: Error) -> Problem {
     match error.kind() {
-        ErrorKind::Auth => Problem::Forbidden(error.to_string()),
+        ErrorKind::Auth | ErrorKind::Permission | ErrorKind::Refused => Problem::Forbidden(error.to_string()),
         _ => error.into(),
     }
 }

@@ -1,10 +1,10 @@
 //! Runs and their task runs: what they do and did, and how they are started, stopped and tried again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use levada_core::error::{Error, ErrorKind};
 use levada_core::id::{BackfillId, RunId, TaskRunId, WorkerId};
-use levada_core::run::{RunState, Tally};
+use levada_core::run::{RunState, State, Tally};
 use levada_core::time::Timestamp;
 use levada_engine::house::SyncProgress;
 use levada_store::{Again, Cause, Happening, NewRun, RunFilter, TaskProgress, What};
@@ -17,6 +17,9 @@ use crate::documents::{self, check_start};
 use crate::problem::Problem;
 use crate::route::{Answer, Call, Created, Page};
 use crate::sort::{Sort, orders};
+
+/// Tasks of one page of runs, for its size.
+const TASKS_MAX: usize = 20_000;
 
 /// A run.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -48,6 +51,28 @@ pub struct Run {
     /// When it was made.
     pub created_at: Timestamp,
     /// When its first task was claimed.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Its tasks in short, in the order of the document, if they were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tasks: Option<Vec<TaskState>>,
+}
+
+/// A task of a run in short.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct TaskState {
+    /// Which.
+    pub id: TaskRunId,
+    /// The task.
+    pub task: String,
+    /// Where it stands, as of a task run.
+    pub state: String,
+    /// Until when it waits, where that is known.
+    pub until: Option<Timestamp>,
+    /// Attempts that failed.
+    pub failed: u32,
+    /// When it was claimed last.
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
@@ -150,6 +175,8 @@ pub struct List {
     /// The order; `-` before it is the other way round, and the newest come first unless asked for otherwise.
     #[serde(default)]
     pub sort: Sort<RunOrder>,
+    /// With the tasks of each run in short. Where runs have many tasks, a page has fewer runs than were asked for.
+    pub tasks: Option<bool>,
     /// The `next` of the page before.
     pub after: Option<String>,
     /// How many; 50 unless given, 1,000 at most.
@@ -258,7 +285,25 @@ impl From<levada_store::Run> for Run {
             created_at: run.created_at,
             started_at: run.started_at,
             ended_at: run.ended_at,
+            tasks: None,
         }
+    }
+}
+
+impl From<levada_store::TaskState> for TaskState {
+    fn from(task: levada_store::TaskState) -> Self {
+        let until = until(&task.state);
+        let state = task.state.name().to_owned();
+        let levada_store::TaskState { id, task, failed, started_at, ended_at, .. } = task;
+        Self { id, task, state, until, failed, started_at, ended_at }
+    }
+}
+
+/// Until when something in a state waits.
+fn until(state: &State) -> Option<Timestamp> {
+    match state {
+        State::Waiting { until } => *until,
+        _ => None,
     }
 }
 
@@ -267,10 +312,7 @@ impl From<levada_store::TaskRun> for TaskRun {
         Self {
             item: parsed(task.item.as_deref()),
             state: task.state.name().to_owned(),
-            until: match task.state {
-                levada_core::run::State::Waiting { until } => until,
-                _ => None,
-            },
+            until: until(&task.state),
             outputs: parsed(task.outputs.as_deref()),
             error: parsed(task.error.as_deref()),
             id: task.id,
@@ -311,7 +353,7 @@ impl From<Happening> for Event {
 
 /// Runs, the newest first unless asked for otherwise.
 pub async fn list(call: Call<List>) -> Result<Answer<Page<Run>>, Problem> {
-    let List { pipeline, state, cause, since, until, backfill, search, sort, after, limit: asked } = call.input;
+    let List { pipeline, state, cause, since, until, backfill, search, sort, tasks, after, limit: asked } = call.input;
     let limit = limit(asked)?;
     let filter = RunFilter {
         pipeline,
@@ -326,8 +368,33 @@ pub async fn list(call: Call<List>) -> Result<Answer<Page<Run>>, Problem> {
         limit,
     };
     let runs = call.app.store.runs(filter).await?;
-    let next = runs.last().filter(|_| runs.len() == limit).map(|run| run.id.to_string());
-    Ok(Page { items: runs.into_iter().map(Run::from).collect(), next }.into())
+    let mut is_cut = runs.len() == limit;
+    let mut items: Vec<Run> = runs.into_iter().map(Run::from).collect();
+    if tasks == Some(true) {
+        is_cut |= add_tasks(&call.app.store, &mut items).await?;
+    }
+    let next = items.last().filter(|_| is_cut).map(|run| run.id.to_string());
+    Ok(Page { items, next }.into())
+}
+
+/// Adds the tasks of runs. Answers whether runs at the end were left out, because together they have too many tasks.
+async fn add_tasks(store: &levada_store::Store, runs: &mut Vec<Run>) -> Result<bool, Problem> {
+    let found = store.task_states(runs.iter().map(|run| run.id).collect(), TASKS_MAX).await?;
+    // where tasks may be missing, they are those of the last run that has some; one run is always there
+    let is_cut = found.len() == TASKS_MAX;
+    let last = found.last().map(|task| task.run);
+    let mut of_runs: HashMap<RunId, Vec<TaskState>> = HashMap::new();
+    for task in found {
+        of_runs.entry(task.run).or_default().push(TaskState::from(task));
+    }
+    if is_cut {
+        let place = runs.iter().position(|run| Some(run.id) == last).unwrap_or_default();
+        runs.truncate(place.max(1));
+    }
+    for run in runs {
+        run.tasks = Some(of_runs.remove(&run.id).unwrap_or_default());
+    }
+    Ok(is_cut)
 }
 
 /// A run.

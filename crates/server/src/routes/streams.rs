@@ -61,6 +61,8 @@ pub struct StreamItem {
     pub write: WriteMode,
     /// The column that tells which rows are new.
     pub cursor: Option<String>,
+    /// Whether loads leave it out.
+    pub paused: bool,
     /// The table or folder there; null if it was not loaded yet, as is all that follows.
     pub target: Option<String>,
     /// How far it was read, as its source tells it; null where every load reads everything.
@@ -137,6 +139,7 @@ fn of_task<'a>(
         read: options.read,
         write: options.write,
         cursor: options.cursor.clone(),
+        paused: options.paused,
         target: None,
         position: None,
         load: None,

@@ -17,6 +17,7 @@ use levada_core::access::Role;
 use levada_core::error::{Error, ErrorKind, Result};
 
 pub(crate) use sessions::remove_expired;
+pub(crate) use settings::set as set_setting;
 
 /// A SHA-256, as sessions and tokens are kept.
 pub type Hash = [u8; 32];

@@ -91,7 +91,7 @@ async fn get(tx: &mut Tx, key: &str) -> Result<Option<String>> {
     tx.row("SELECT value FROM settings WHERE key = $1", &[key.into()]).await?.map(|mut row| row.text()).transpose()
 }
 
-pub(super) async fn set(tx: &mut Tx, key: &str, value: Option<&str>, now: Timestamp) -> Result<()> {
+pub(crate) async fn set(tx: &mut Tx, key: &str, value: Option<&str>, now: Timestamp) -> Result<()> {
     let done = match value {
         Some(value) => {
             let sql = "INSERT INTO settings (key, value, updated_at) VALUES ($1, $2, $3) \

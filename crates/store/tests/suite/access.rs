@@ -395,5 +395,11 @@ async fn settings_are_kept(place: Place) {
         assert_eq!(store.setting("theme").await.unwrap().as_deref(), Some(value));
     }
     store.set_setting("theme", None, NOW).await.unwrap();
+    for (name, outcome) in [("shop", "1"), ("lake/eu", "2"), ("shop", "3"), ("gone", "4")] {
+        store.set_connection_test(name, Some(outcome.to_owned()), NOW).await.unwrap();
+    }
+    store.set_connection_test("gone", None, NOW).await.unwrap();
+    let tests = [("lake/eu".to_owned(), (NOW, "2".to_owned())), ("shop".to_owned(), (NOW, "3".to_owned()))];
+    assert_eq!(store.connection_tests().await.unwrap(), tests.into());
     assert_eq!(store.setting("theme").await.unwrap(), None);
 }

@@ -85,6 +85,16 @@ async fn a_run_tells_all(place: Place) {
     assert_eq!(world.store.outputs(run).await.unwrap(), [("t0".to_owned(), r#"{"rows":7}"#.to_owned())].into());
     let task_runs = world.store.task_runs(run).await.unwrap();
     assert_eq!((task_runs[0].attempt, task_runs[0].worker, task_runs[1].attempt), (1, Some(world.worker), 0));
+    let second = world.run("p", document, "b").await;
+    let states = async |runs: Vec<RunId>| {
+        let found = world.store.task_states(runs, 3).await.unwrap();
+        found.into_iter().map(|task| (task.run, task.task, task.state.name())).collect::<Vec<_>>()
+    };
+    let (first, other) = ("t0".to_owned(), "t1".to_owned());
+    let queued = [(second, first.clone(), "queued"), (second, other.clone(), "queued")];
+    let ended = (run, first, "succeeded");
+    assert_eq!(states(vec![second, run]).await, [&queued[..], &[ended.clone()]].concat());
+    assert_eq!(states(vec![run, second]).await, [ended, (run, other, "queued"), queued[0].clone()]);
     let happened = world.store.happenings(run, 0, 100).await.unwrap();
     let shown: Vec<_> = happened.iter().map(|line| (line.event.as_str(), line.state.as_str())).collect();
     assert_eq!(

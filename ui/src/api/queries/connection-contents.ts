@@ -1,18 +1,13 @@
-import { queryOptions, skipToken, useMutation, useQueryClient } from "@tanstack/react-query";
+import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 import { answer, api } from "../client";
 import { keys } from "../keys";
-import type { StreamFound, Tested } from "../model";
+import type { StreamFound } from "../model";
 
 /** What lies behind a connection changes without an event; it is read again when somebody asks for it. */
 const FRESH_MS = 5 * 60_000;
 const STREAMS_PER_PAGE = 1000;
 /** More streams than this are not listed; they can still be named by a pattern. */
 const STREAMS_MAX = 20_000;
-
-export interface TestResult extends Tested {
-  /** When it was tried, in ms. */
-  at: number;
-}
 
 export interface StreamList {
   streams: StreamFound[];
@@ -52,23 +47,12 @@ export function previewOptions(connection: string, stream: string) {
   });
 }
 
-/** The last test of a connection in this browser, if there was one. */
-export function testResultOptions(connection: string) {
-  return queryOptions<TestResult>({
-    queryKey: keys.contents(connection, "test"),
-    queryFn: skipToken,
-    staleTime: Infinity,
-    gcTime: Infinity,
-  });
-}
-
-/** Tries a saved connection step by step, and remembers what came of it. */
+/** Tries a saved connection step by step; the server remembers what came of it. */
 export function useTestConnection() {
   const client = useQueryClient();
   return useMutation({
     mutationFn: (connection: string) =>
       answer(api.POST("/api/v1/connections/{connection}/test", { params: { path: { connection } } })),
-    onSuccess: (tested, connection) =>
-      client.setQueryData(testResultOptions(connection).queryKey, { ...tested, at: Date.now() }),
+    onSuccess: () => client.invalidateQueries({ queryKey: keys.connections.all }),
   });
 }

@@ -12,6 +12,18 @@ export function pipelineRunsOptions(pipeline: string) {
   );
 }
 
+/** The same with the tasks of each run in short; of runs with many tasks fewer come at once. */
+export function pipelineGridOptions(pipeline: string) {
+  return pagedOptions(keys.pipelines.part(pipeline, "runs", "tasks"), (page, signal) =>
+    answer(
+      api.GET("/api/v1/runs", {
+        params: { query: { pipeline, tasks: true, after: page.after, limit: 60 } },
+        signal,
+      }),
+    ),
+  );
+}
+
 /** What a run waits for, in a line. */
 export function whyRunOptions(run: number) {
   return queryOptions({

@@ -34,6 +34,8 @@ export function runTasksOptions(id: number) {
     queryKey: keys.runs.part(id, "tasks"),
     queryFn: ({ signal }) =>
       answer(api.GET("/api/v1/runs/{run}/tasks", { params: { path: { run: id } }, signal })),
+    // runs come and go, and some have thousands of tasks: those that nobody looks at are forgotten soon
+    gcTime: 60_000,
   });
 }
 

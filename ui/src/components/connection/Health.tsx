@@ -1,13 +1,13 @@
 import { CircleCheck, CircleDashed, CircleX, LoaderCircle, TriangleAlert } from "lucide-react";
 import { messageOf } from "../../api/error";
-import type { TestResult } from "../../api/queries/connection-contents";
+import type { ConnectionTest } from "../../api/model";
 import { duration } from "../../format/durations";
 import { Time } from "../Time";
 
 interface HealthProps {
   /** Why it cannot be used as it is written. */
   problem: string | null | undefined;
-  tested: TestResult | undefined;
+  tested: ConnectionTest | null | undefined;
   isTesting: boolean;
   /** Why the test itself could not be made. */
   error: unknown;
@@ -45,7 +45,6 @@ export function Health({ problem, tested, isTesting, error }: HealthProps) {
       </span>
     );
   const failed = tested.steps.find((step) => step.error);
-  const at = new Date(tested.at).toISOString();
   return failed ? (
     <span
       className={`${common} text-fail`}
@@ -53,13 +52,13 @@ export function Health({ problem, tested, isTesting, error }: HealthProps) {
     >
       <CircleX className="size-3.5 shrink-0" aria-hidden />
       <span className="truncate">Failed at {failed.step}</span>
-      <Time at={at} className="shrink-0 whitespace-nowrap text-ink-3" />
+      <Time at={tested.at} className="shrink-0 whitespace-nowrap text-ink-3" />
     </span>
   ) : (
     <span className={`${common} text-ok`}>
       <CircleCheck className="size-3.5 shrink-0" aria-hidden />
       Works, {duration(tested.steps.reduce((sum, step) => sum + step.ms, 0))}
-      <Time at={at} className="shrink-0 whitespace-nowrap text-ink-3" />
+      <Time at={tested.at} className="shrink-0 whitespace-nowrap text-ink-3" />
     </span>
   );
 }

@@ -1,7 +1,7 @@
 import { Field } from "../Field";
 import { Input } from "../Input";
 import { Switch } from "../Switch";
-import type { Param } from "../../format/pipeline-yaml";
+import type { Param } from "../../format/pipeline-outline";
 
 interface ParamsFormProps {
   params: Param[];

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Param } from "../../format/pipeline-yaml";
+import type { Param } from "../../format/pipeline-outline";
 import { paramMistakes, paramValues } from "./check-params";
 
 const PARAMS: Param[] = [

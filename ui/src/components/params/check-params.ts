@@ -1,4 +1,4 @@
-import type { Param } from "../../format/pipeline-yaml";
+import type { Param } from "../../format/pipeline-outline";
 
 /** What keeps a run from starting with these values, by parameter. */
 export function paramMistakes(params: Param[], values: Record<string, string>): Record<string, string> {

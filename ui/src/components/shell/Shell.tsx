@@ -1,11 +1,10 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Outlet, useLocation, useMatches, useNavigate } from "@tanstack/react-router";
-import { Lock } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
 import { followEvents } from "../../api/live-updates";
 import { sessionOptions, useMe } from "../../api/queries/session";
 import { hasRoleSomewhere } from "../../api/roles";
-import { EmptyState } from "../EmptyState";
+import { TakesRole } from "../TakesRole";
 import { CommandPalette } from "./CommandPalette";
 import { Rail } from "./Rail";
 import { RailSheet } from "./RailSheet";
@@ -61,11 +60,7 @@ function Permitted() {
   const me = useMe();
   const role = useMatches().at(-1)?.staticData.role;
   if (!role || hasRoleSomewhere(me, role)) return <Outlet />;
-  return (
-    <EmptyState icon={Lock} title={`This page takes the role ${role}`}>
-      You are signed in as {me.name}, who has the role {me.role}. An administrator can change that.
-    </EmptyState>
-  );
+  return <TakesRole what="This page takes" role={role} />;
 }
 
 /** Leads to the sign-in page when the session ended meanwhile, and back here afterwards. */

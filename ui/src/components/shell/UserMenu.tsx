@@ -46,7 +46,7 @@ export function UserMenu() {
           { label: "Sign out", icon: LogOut, onSelect: () => signOut.mutate() },
         ]}
       />
-      <PasswordDialog open={isChanging} onOpenChange={setChanging} />
+      {isChanging && <PasswordDialog onClose={() => setChanging(false)} />}
     </>
   );
 }

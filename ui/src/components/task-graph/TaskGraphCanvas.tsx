@@ -91,10 +91,11 @@ function Flow({ tasks, selected, onSelect, edit }: TaskGraphProps) {
     });
   }, [tasks, places, selected, isEditable, pulled]);
 
+  const byName = useMemo(() => new Map(tasks.map((task) => [task.name, task])), [tasks]);
   const lines = useMemo<Edge[]>(
     () =>
       edges.map(({ from, to, isImplied }) => {
-        const before = tasks.find((task) => task.name === from);
+        const before = byName.get(from);
         const rows = isImplied ? null : rowsOf(before?.taskRun, before?.progress);
         return {
           id: `${from} ${to}`,
@@ -114,7 +115,7 @@ function Flow({ tasks, selected, onSelect, edit }: TaskGraphProps) {
           labelBgStyle: { fill: "var(--canvas)" },
         };
       }),
-    [edges, tasks, isEditable],
+    [edges, byName, isEditable],
   );
 
   // another structure, or another size of the place for it, is shown whole
@@ -149,7 +150,6 @@ function Flow({ tasks, selected, onSelect, edit }: TaskGraphProps) {
       zoomOnScroll={false}
       panOnScroll={false}
       preventScrolling={false}
-      onlyRenderVisibleElements={size > 150}
       proOptions={{ hideAttribution: true }}
       onNodeClick={(_event, node) => onSelect(node.id)}
       onPaneClick={() => onSelect(null)}

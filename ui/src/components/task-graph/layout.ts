@@ -1,5 +1,5 @@
-/** More tasks than this are no picture any more. */
-export const DRAWN_MAX = 600;
+/** More tasks than this are no picture any more: those around one of them are drawn. */
+export const DRAWN_MAX = 200;
 export const NODE_WIDTH = 220;
 export const NODE_HEIGHT = 58;
 

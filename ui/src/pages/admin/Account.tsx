@@ -41,7 +41,7 @@ export function Account() {
             </div>
           </div>
         </Panel>
-        <PasswordDialog open={isChanging} onOpenChange={setChanging} />
+        {isChanging && <PasswordDialog onClose={() => setChanging(false)} />}
       </div>
     </div>
   );

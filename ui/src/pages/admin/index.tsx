@@ -1,12 +1,11 @@
 import { useParams } from "@tanstack/react-router";
-import { Lock } from "lucide-react";
 import type { ComponentType } from "react";
 import { useMe } from "../../api/queries/session";
 import { hasRole } from "../../api/roles";
-import { EmptyState } from "../../components/EmptyState";
 import { NotFound } from "../../components/NotFound";
 import { PageHeader } from "../../components/PageHeader";
 import { TabLinks } from "../../components/TabLinks";
+import { TakesRole } from "../../components/TakesRole";
 import { About } from "./about";
 import { Account } from "./Account";
 import { Audit } from "./audit";
@@ -49,12 +48,10 @@ export default function AdminPage() {
       {hasRole(me, section.role) ? (
         <Part />
       ) : (
-        <EmptyState
-          icon={Lock}
-          title={`${section.title} take${section.title.endsWith("s") ? "" : "s"} the role ${section.role}`}
-        >
-          You are signed in as {me.name}, who has the role {me.role}. An administrator can change that.
-        </EmptyState>
+        <TakesRole
+          what={`${section.title} take${section.title.endsWith("s") ? "" : "s"}`}
+          role={section.role}
+        />
       )}
     </div>
   );

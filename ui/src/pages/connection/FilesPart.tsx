@@ -1,6 +1,7 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Download, Eye, FileText, Lock } from "lucide-react";
 import { useState } from "react";
+import type { ConnectionFile } from "../../api/model";
 import { fileAddress, filesOptions } from "../../api/queries/connection-files";
 import { useDenial } from "../../api/roles";
 import { buttonClasses } from "../../components/button-classes";
@@ -17,12 +18,6 @@ import { Time } from "../../components/Time";
 import { usePagedRows } from "../../components/use-paged-rows";
 import { useUrlFilters } from "../../components/use-url-filters";
 
-interface File {
-  path: string;
-  bytes: number;
-  modified_at: string;
-}
-
 /** The files behind a connection: to look into and to download. */
 export function FilesPart({ connection }: { connection: string }) {
   const denial = useDenial("editor");
@@ -38,8 +33,8 @@ export function FilesPart({ connection }: { connection: string }) {
 function Files({ connection }: { connection: string }) {
   const [{ q }, setFilters] = useUrlFilters<"q">();
   const [viewed, setViewed] = useState<string>();
-  const list = usePagedRows<File>(useInfiniteQuery(filesOptions(connection, q ?? "")));
-  const columns: Column<File>[] = [
+  const list = usePagedRows<ConnectionFile>(useInfiniteQuery(filesOptions(connection, q ?? "")));
+  const columns: Column<ConnectionFile>[] = [
     {
       id: "path",
       header: "File",

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { PlugZap, Trash2, Workflow } from "lucide-react";
 import { useState } from "react";
-import { testResultOptions, useTestConnection } from "../../api/queries/connection-contents";
+import { useTestConnection } from "../../api/queries/connection-contents";
 import { connectionOptions, connectorsOptions } from "../../api/queries/connections";
 import { useDenial } from "../../api/roles";
 import { Button } from "../../components/Button";
@@ -28,7 +28,6 @@ export default function ConnectionPage() {
   const navigate = useNavigate();
   const { data: connection, error, refetch } = useQuery(connectionOptions(name));
   const { data: connectors } = useQuery(connectorsOptions);
-  const { data: tested } = useQuery(testResultOptions(name));
   const test = useTestConnection();
   const noTest = useDenial("operator");
   const noEdit = useDenial("editor");
@@ -60,7 +59,7 @@ export default function ConnectionPage() {
               </span>
               <Health
                 problem={connection.data.problem}
-                tested={tested}
+                tested={connection.data.tested}
                 isTesting={test.isPending}
                 error={test.error}
               />

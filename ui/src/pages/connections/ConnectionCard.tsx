@@ -1,9 +1,8 @@
-import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { Ellipsis, PlugZap, Settings2, Trash2, Workflow } from "lucide-react";
 import { useState } from "react";
 import type { Connection } from "../../api/model";
-import { testResultOptions, useTestConnection } from "../../api/queries/connection-contents";
+import { useTestConnection } from "../../api/queries/connection-contents";
 import { useDenial } from "../../api/roles";
 import { ConnectorMark } from "../../components/ConnectorMark";
 import { DeleteConnection } from "../../components/connection/DeleteConnection";
@@ -22,8 +21,7 @@ interface ConnectionCardProps {
 
 /** One connection: where it leads, whether it worked when last tried, and who uses it. */
 export function ConnectionCard({ connection, title, isTesting }: ConnectionCardProps) {
-  const { name, connector, address, problem, used_by: users } = connection;
-  const { data: tested } = useQuery(testResultOptions(name));
+  const { name, connector, address, problem, tested, used_by: users } = connection;
   const test = useTestConnection();
   const navigate = useNavigate();
   const [isDeleting, setDeleting] = useState(false);

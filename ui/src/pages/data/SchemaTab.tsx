@@ -34,13 +34,13 @@ export function SchemaTab({ collection }: { collection: Collection }) {
         </Fact>
       </dl>
       <ScrollRegion label="Columns">
-        <table className="w-full min-w-[640px] text-left">
+        <table className="w-full text-left sm:min-w-[640px]">
           <thead>
             <tr className="border-b text-xs text-ink-2">
               <th className="h-8 pl-4 font-medium sm:pl-6">Column</th>
               <th className="px-3 font-medium">Type</th>
               <th className="px-3 font-medium">Rules</th>
-              <th className="px-3 pr-4 font-medium sm:pr-6">Refers to</th>
+              <th className="px-3 pr-4 font-medium max-sm:hidden sm:pr-6">Refers to</th>
             </tr>
           </thead>
           <tbody>
@@ -75,21 +75,26 @@ function ColumnRow({ column, isKey }: { column: CollectionColumn; isKey: boolean
         {column.description && <span className="block text-xs text-ink-2">{column.description}</span>}
       </td>
       <td className="px-3 py-2 font-mono text-xs whitespace-nowrap">{column.type}</td>
-      <td className="px-3 py-2 text-ink-2">{rulesOf(column).join(", ") || "none"}</td>
-      <td className="px-3 py-2 pr-4 sm:pr-6">
-        {references ? (
-          <>
-            <Link
-              to="/data/$collection"
-              params={{ collection: references.collection }}
-              className="text-accent hover:underline"
-            >
-              {references.collection}.{references.column}
-            </Link>
-            <span className="block text-xs text-ink-2">{ON_DELETE[references.on_delete]}</span>
-          </>
-        ) : null}
+      <td className="px-3 py-2 text-ink-2 max-sm:pr-4">
+        {rulesOf(column).join(", ") || "none"}
+        {references && (
+          <span className="block sm:hidden">
+            <Reference {...references} />
+          </span>
+        )}
       </td>
+      <td className="px-3 py-2 pr-4 max-sm:hidden sm:pr-6">{references && <Reference {...references} />}</td>
     </tr>
+  );
+}
+
+function Reference({ collection, column, on_delete: end }: NonNullable<CollectionColumn["references"]>) {
+  return (
+    <>
+      <Link to="/data/$collection" params={{ collection }} className="text-accent hover:underline">
+        {collection}.{column}
+      </Link>
+      <span className="block text-xs text-ink-2">{ON_DELETE[end]}</span>
+    </>
   );
 }

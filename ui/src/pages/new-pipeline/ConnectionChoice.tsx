@@ -68,7 +68,7 @@ export function ConnectionChoice({ question, value, onChange, unfit, remark }: C
             : "Say how to reach a database, a folder or a bucket."}
         </EmptyState>
       )}
-      <fieldset className="grid gap-3 sm:grid-cols-[repeat(auto-fill,minmax(260px,1fr))]">
+      <fieldset className="grid min-w-0 grid-cols-1 gap-3 sm:grid-cols-[repeat(auto-fill,minmax(260px,1fr))]">
         <legend className="sr-only">{question}</legend>
         {shown
           ? shown.map((one) => {

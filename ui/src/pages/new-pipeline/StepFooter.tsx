@@ -25,7 +25,7 @@ export function StepFooter({ step, reason, children }: StepFooterProps) {
           <span className="max-sm:sr-only">{STEP_TITLES[before]}</span>
         </Button>
       )}
-      <span className="min-w-0 grow truncate text-right text-xs text-ink-3">{children ? "" : reason}</span>
+      <span className="min-w-0 grow truncate text-xs text-ink-3 sm:text-right">{children ? "" : reason}</span>
       {children ??
         (next && (
           <Button look="primary" reason={reason} onClick={() => go(next)}>

@@ -8,7 +8,7 @@ import { ProgressBar } from "../../components/ProgressBar";
 import { Status } from "../../components/Status";
 import { bytes, compact, count, plural } from "../../format/numbers";
 import { PanelRows } from "./PanelRows";
-import { progressOf, withProgress, type ToldProgress } from "./running-progress";
+import { ofRunning, progressOf, withProgress, type ToldProgress } from "./running-progress";
 
 /** Three rows. */
 const ROOM = 3 * 37;
@@ -23,7 +23,9 @@ export function RunningPanel({ running, queued }: RunningPanelProps) {
   const [told, setTold] = useState<ToldProgress>(new Map());
   useLive(running ? "progress" : null, (event) => {
     if (event.kind === "progress")
-      setTold((before) => withProgress(before, event.run, event.task_run, event.progress));
+      setTold((before) =>
+        withProgress(ofRunning(before, running ?? []), event.run, event.task_run, event.progress),
+      );
   });
   return (
     <Panel

@@ -1,9 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
 import { Plus, Workflow } from "lucide-react";
 import { overviewOptions } from "../../api/queries/overview";
+import { useMe } from "../../api/queries/session";
+import { hasRole } from "../../api/roles";
 import { ButtonLink } from "../../components/ButtonLink";
 import { EmptyState } from "../../components/EmptyState";
 import { ErrorState } from "../../components/ErrorState";
+import { LoadDemo } from "../../components/LoadDemo";
 import { PageHeader } from "../../components/PageHeader";
 import { Skeleton } from "../../components/Skeleton";
 import { CapacityPanel } from "./CapacityPanel";
@@ -16,6 +19,7 @@ import { UpcomingPanel } from "./UpcomingPanel";
 
 export default function OverviewPage() {
   const { data, error, refetch } = useQuery(overviewOptions);
+  const isEditor = hasRole(useMe(), "editor");
 
   if (error && !data) return <ErrorState error={error} onRetry={() => void refetch()} />;
   return (
@@ -29,12 +33,19 @@ export default function OverviewPage() {
           icon={Workflow}
           title="Nothing runs here yet"
           action={
-            <ButtonLink to="/pipelines/new" look="primary" icon={Plus}>
-              New pipeline
-            </ButtonLink>
+            isEditor && (
+              <div className="flex flex-wrap justify-center gap-2">
+                <ButtonLink to="/pipelines/new" look="primary" icon={Plus}>
+                  New pipeline
+                </ButtonLink>
+                <LoadDemo />
+              </div>
+            )
           }
         >
-          Make a pipeline: choose where data comes from, what to load, and where it goes.
+          {isEditor
+            ? "Make a pipeline: choose where data comes from, what to load, and where it goes. Or see a made-up shop at work first."
+            : "Pipelines show up here when somebody makes some."}
         </EmptyState>
       ) : (
         <div

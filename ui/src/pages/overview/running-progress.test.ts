@@ -1,10 +1,11 @@
 import { expect, test } from "vitest";
 import type { RunningRun, Sums } from "../../api/model";
-import { progressOf, withProgress, type ToldProgress } from "./running-progress";
+import { ofRunning, progressOf, withProgress, type ToldProgress } from "./running-progress";
 
 const sums: Sums = {
   rows_read: 10,
   bytes_read: 100,
+  bytes_held: 20,
   rows_written: 8,
   rows_rejected: 1,
   rows_per_second: 5,
@@ -26,6 +27,11 @@ test("what was read counts until an event tells more", () => {
   expect(progressOf(run, none)).toEqual(sums);
   expect(progressOf(run, withProgress(none, 7, 1, { ...sums, rows_read: 20 }))?.rows_read).toBe(20);
   expect(progressOf(run, withProgress(none, 8, 1, { ...sums, rows_read: 20 }))?.rows_read).toBe(10);
+});
+
+test("what ended is forgotten", () => {
+  const told = withProgress(withProgress(new Map(), 7, 1, sums), 8, 2, sums);
+  expect([...ofRunning(told, [{ run: 8 }]).keys()]).toEqual([8]);
 });
 
 test("tasks add up, and the busiest one says what holds the run up", () => {

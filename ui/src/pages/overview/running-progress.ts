@@ -8,6 +8,12 @@ export function withProgress(told: ToldProgress, run: number, taskRun: number, s
   return new Map(told).set(run, new Map(told.get(run)).set(taskRun, sums));
 }
 
+/** Without those of runs that are not at work any more. */
+export function ofRunning(told: ToldProgress, running: readonly Pick<RunningRun, "run">[]): ToldProgress {
+  const open = new Set(running.map(({ run }) => run));
+  return new Map([...told].filter(([run]) => open.has(run)));
+}
+
 /** How a run is doing: what events told since, else what was read with the page. */
 export function progressOf({ run, progress }: RunningRun, told: ToldProgress): Sums | null {
   const tasks = [...(told.get(run)?.values() ?? [])];
@@ -19,6 +25,7 @@ function sum(a: Sums, b: Sums): Sums {
   return {
     rows_read: a.rows_read + b.rows_read,
     bytes_read: a.bytes_read + b.bytes_read,
+    bytes_held: a.bytes_held + b.bytes_held,
     rows_written: a.rows_written + b.rows_written,
     rows_rejected: a.rows_rejected + b.rows_rejected,
     rows_per_second: a.rows_per_second + b.rows_per_second,

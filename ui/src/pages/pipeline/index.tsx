@@ -8,6 +8,7 @@ import { pipelineOptions } from "../../api/queries/pipelines";
 import { ErrorState } from "../../components/ErrorState";
 import { NotFound } from "../../components/NotFound";
 import { Skeleton } from "../../components/Skeleton";
+import { SkeletonRows } from "../../components/SkeletonRows";
 import { DraftBar } from "./DraftBar";
 import { PipelineHeader } from "./PipelineHeader";
 import { useDraft } from "./use-draft";
@@ -37,10 +38,10 @@ function Known({ document }: { document: Versioned<PipelineDocument> }) {
     <div className={`flex min-h-full flex-col ${isWide ? "lg:h-full" : ""}`}>
       <PipelineHeader name={name} />
       <DraftBar pipeline={name} draft={draft} />
-      <Suspense fallback={<Skeleton className="m-6 h-40" />}>
+      <Suspense fallback={<SkeletonRows />}>
         {tab === "graph" && <GraphTab pipeline={name} draft={draft} />}
         {tab === "runs" && <RunsTab pipeline={name} />}
-        {tab === "streams" && <StreamsTab pipeline={name} />}
+        {tab === "streams" && <StreamsTab pipeline={name} draft={draft} />}
         {tab === "code" && <CodeTab pipeline={name} version={version} draft={draft} />}
         {tab === "settings" && <SettingsTab pipeline={name} etag={document.etag} draft={draft} />}
         {!["graph", "runs", "streams", "code", "settings"].includes(tab) && <NotFound />}

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { outlineOf } from "../../format/pipeline-yaml";
+import { outlineOf } from "../../format/pipeline-outline";
 import { mistakesByTask, placed } from "./places";
 
 test("places are lines and columns of the text", () => {

@@ -1,5 +1,5 @@
 import type { Mistake } from "../../api/error";
-import type { TaskEntry } from "../../format/pipeline-yaml";
+import type { TaskEntry } from "../../format/pipeline-outline";
 
 /** A mistake with its place in the text. */
 export interface PlacedMistake {

@@ -1,5 +1,5 @@
 import { queryOptions, useQuery } from "@tanstack/react-query";
-import type { Outline } from "../../format/pipeline-yaml";
+import type { Outline } from "../../format/pipeline-outline";
 
 /** What a document says. The parser is loaded with the first one. */
 export function useOutline(text: string | undefined): Outline | undefined {
@@ -10,7 +10,7 @@ export function useOutline(text: string | undefined): Outline | undefined {
 function outlineOptions(text: string | undefined) {
   return queryOptions({
     queryKey: ["outline", text],
-    queryFn: async () => (await import("../../format/pipeline-yaml")).outlineOf(text ?? ""),
+    queryFn: async () => (await import("../../format/pipeline-outline")).outlineOf(text ?? ""),
     enabled: text !== undefined,
     staleTime: Infinity,
     gcTime: 60_000,

@@ -34,7 +34,7 @@ export const COLUMNS: Column<PipelineItem>[] = [
   },
   {
     id: "recent",
-    header: "Last runs",
+    header: "Recent runs",
     cell: ({ row }) => <RunBars runs={row.original.recent} />,
     meta: { width: "128px", hideBelow: "md", align: "right" },
   },

@@ -9,7 +9,6 @@ import { classes } from "../../components/classes";
 import { EmptyState } from "../../components/EmptyState";
 import { FilterSelect } from "../../components/FilterSelect";
 import { SearchInput } from "../../components/SearchInput";
-import { DRAWN_MAX } from "../../components/task-graph/layout";
 import { TaskGraph } from "../../components/task-graph/TaskGraph";
 import { useUrlFilters } from "../../components/use-url-filters";
 import { plural } from "../../format/numbers";
@@ -34,9 +33,10 @@ export function RunBody({ run, tasks, courses }: RunBodyProps) {
   const [search, setSearch] = useUrlFilters<Search>();
   const { data: document } = useQuery(versionOptions(run.pipeline, run.version));
   const outline = useOutline(document?.text);
-  const name = search.task ?? worth(tasks);
-  const task = tasks.find((one) => one.task === name);
-  const entry = outline?.tasks.find((one) => one.name === name);
+  const worthy = useMemo(() => worth(tasks), [tasks]);
+  const name = search.task ?? worthy;
+  const task = useMemo(() => tasks.find((one) => one.task === name), [tasks, name]);
+  const entry = useMemo(() => outline?.tasks.find((one) => one.name === name), [outline, name]);
   const isGraph = search.view === "graph";
 
   const shown = useMemo(() => {
@@ -47,7 +47,7 @@ export function RunBody({ run, tasks, courses }: RunBodyProps) {
     );
   }, [tasks, search.q, search.state]);
   const graph = useMemo(
-    () => (outline && isGraph && tasks.length <= DRAWN_MAX ? graphTasks(outline.tasks, tasks, courses) : []),
+    () => (outline && isGraph ? graphTasks(outline.tasks, tasks, courses) : []),
     [outline, isGraph, tasks, courses],
   );
   const select = (next: string | null) => {
@@ -105,11 +105,7 @@ export function RunBody({ run, tasks, courses }: RunBodyProps) {
             !isGraph && "max-h-[45vh] lg:max-h-none",
           )}
         >
-          {isGraph && tasks.length > DRAWN_MAX ? (
-            <EmptyState icon={Workflow} title="Too many tasks for a graph">
-              {plural(tasks.length, "task")} can be searched and filtered in the timeline.
-            </EmptyState>
-          ) : isGraph ? (
+          {isGraph ? (
             outline && <TaskGraph tasks={graph} selected={name ?? null} onSelect={select} />
           ) : shown.length > 0 ? (
             <Gantt
@@ -173,9 +169,14 @@ function ViewButton({ icon: Icon, label, isOn, onClick }: ViewButtonProps) {
 /** The task that is most worth a look: one that failed, else one at work, else the last that ended. */
 function worth(tasks: TaskRun[]): string | undefined {
   const by = (state: string) => tasks.find((task) => task.state === state)?.task;
-  const ended = tasks.filter((task) => task.ended_at && task.state !== "skipped");
-  const last = ended.sort((a, b) => Date.parse(b.ended_at ?? "") - Date.parse(a.ended_at ?? ""))[0];
-  return by("failed") ?? by("running") ?? by("stopping") ?? by("waiting") ?? last?.task ?? tasks[0]?.task;
+  const worst = by("failed") ?? by("running") ?? by("stopping") ?? by("waiting");
+  if (worst !== undefined) return worst;
+  let [last, endedAt] = [tasks[0], 0];
+  for (const task of tasks) {
+    const at = task.ended_at && task.state !== "skipped" ? Date.parse(task.ended_at) : 0;
+    if (at > endedAt) [last, endedAt] = [task, at];
+  }
+  return last?.task;
 }
 
 function states(tasks: TaskRun[]) {

@@ -2,26 +2,38 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link, type LinkProps } from "@tanstack/react-router";
 import { Cable, ChevronRight, LayoutDashboard, Workflow, type LucideIcon } from "lucide-react";
 import { connectionsOptions } from "../../api/queries/connections";
+import { LoadDemo } from "../../components/LoadDemo";
 import { plural } from "../../format/numbers";
 
-/** What to do after the set-up: the first connection, or a look at what the project already has. */
+/** What to do after the set-up: the first connection, a demo, or a look at what the project already has. */
 export function NextSteps() {
   const { data } = useInfiniteQuery(connectionsOptions({}));
   const known = data?.pages[0]?.items.length ?? 0;
   return (
-    <ul className="-mx-2 flex flex-col">
-      <Step icon={Cable} link={{ to: "/connections/new" }} title="Add a connection">
-        {known > 0
-          ? `The project has ${plural(known, "connection")} already.`
-          : "A database, a folder, or a bucket."}
-      </Step>
-      <Step icon={Workflow} link={{ to: "/pipelines/new" }} title="Make a pipeline">
-        Choose a source, what to load, and where to.
-      </Step>
-      <Step icon={LayoutDashboard} link={{ to: "/" }} title="Look around">
-        See what runs, and what has run.
-      </Step>
-    </ul>
+    <>
+      <ul className="-mx-2 flex flex-col">
+        <Step icon={Cable} link={{ to: "/connections/new" }} title="Add a connection">
+          {known > 0
+            ? `The project has ${plural(known, "connection")} already.`
+            : "A database, a folder, or a bucket."}
+        </Step>
+        <Step icon={Workflow} link={{ to: "/pipelines/new" }} title="Make a pipeline">
+          Choose a source, what to load, and where to.
+        </Step>
+        <Step icon={LayoutDashboard} link={{ to: "/" }} title="Look around">
+          See what runs, and what has run.
+        </Step>
+      </ul>
+      {data && known === 0 && (
+        <div className="mt-4 flex items-center gap-3 border-t pt-4">
+          <p className="grow text-xs text-ink-2">
+            Or see it at work first: orders of a made-up shop, some more every minute. It can be deleted
+            again.
+          </p>
+          <LoadDemo />
+        </div>
+      )}
+    </>
   );
 }
 

@@ -6,7 +6,15 @@ import { buttonClasses } from "../../components/button-classes";
 import { Callout } from "../../components/Callout";
 import { Entrance } from "../../components/Entrance";
 import { localPath } from "./local-path";
+import { keepNext } from "./kept-next";
 import { PasswordForm } from "./PasswordForm";
+
+/** Why somebody came back from the provider without a session. */
+const REASONS: Record<string, string> = {
+  refused:
+    "You may not enter here, or signing in was broken off. Try again; an administrator finds the reason in the audit log.",
+  unavailable: "The provider could not be asked. Try again in a while, or sign in with a password.",
+};
 
 export default function SignInPage() {
   const { next, error } = useSearch({ from: "/sign-in" });
@@ -17,7 +25,7 @@ export default function SignInPage() {
   return (
     <Entrance title="Sign in">
       <div className="flex flex-col gap-4">
-        {error && <Callout tone="fail">{error}</Callout>}
+        {error && <Callout tone="fail">{REASONS[error] ?? REASONS["unavailable"]}</Callout>}
         {ways?.set_up && (
           <Callout title="This server is new">
             Open the link that it printed when it started, to make the first administrator.
@@ -25,7 +33,11 @@ export default function SignInPage() {
         )}
         {ways?.oidc && (
           <>
-            <a href="/api/v1/oidc/start" className={buttonClasses({ look: "primary", size: "large" })}>
+            <a
+              href="/api/v1/oidc/start"
+              onClick={() => keepNext(next)}
+              className={buttonClasses({ look: "primary", size: "large" })}
+            >
               <LogIn className="size-4" aria-hidden />
               {ways.label ?? "Sign in with your organisation"}
             </a>

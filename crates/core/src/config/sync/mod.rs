@@ -63,6 +63,8 @@ pub struct StreamDocument {
     pub on_schema_change: Option<OnSchemaChange>,
     /// How the load is proved: `counts` (the default) or `checksum`.
     pub verify: Option<Verify>,
+    /// Leaves the stream out, also where a wildcard matches it, until it is taken away; what was loaded stays.
+    pub paused: Option<bool>,
 }
 
 /// Which rows a run reads.
@@ -165,6 +167,8 @@ pub struct StreamOptions {
     pub on_schema_change: OnSchemaChange,
     /// How the load is proved.
     pub verify: Verify,
+    /// Whether it is left out.
+    pub paused: bool,
 }
 
 impl Sync {

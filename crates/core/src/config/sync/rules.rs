@@ -90,6 +90,7 @@ impl SyncDocument {
             on_bad_row: own.on_bad_row.or(all.on_bad_row).unwrap_or_default(),
             on_schema_change: own.on_schema_change.or(all.on_schema_change).unwrap_or_default(),
             verify: own.verify.or(all.verify).unwrap_or_default(),
+            paused: own.paused.or(all.paused).unwrap_or_default(),
         }
     }
 }

@@ -1,7 +1,9 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
-import { useMemo } from "react";
+import { useMemo, useState } from "react";
 import type { AuditLine } from "../../../api/model";
 import { auditOptions, type AuditFilter } from "../../../api/queries/admin";
+import { useLive } from "../../../api/use-live";
+import { Announcement } from "../../../components/Announcement";
 import { DataTable } from "../../../components/DataTable";
 import { EmptyState } from "../../../components/EmptyState";
 import { FilterBar } from "../../../components/FilterBar";
@@ -27,7 +29,10 @@ export function Audit() {
     }),
     [actor, action, object, outcome, since],
   );
-  const list = usePagedRows<AuditLine>(useInfiniteQuery(auditOptions(filter)));
+  const query = useInfiniteQuery(auditOptions(filter));
+  const list = usePagedRows<AuditLine>(query);
+  const [changedAt, setChangedAt] = useState(0);
+  useLive("changes", () => setChangedAt(Date.now()));
   return (
     <>
       <FilterBar>
@@ -65,6 +70,9 @@ export function Audit() {
           <Verify />
         </span>
       </FilterBar>
+      {changedAt > query.dataUpdatedAt && (
+        <Announcement onShow={() => void query.refetch()}>Show new lines</Announcement>
+      )}
       <DataTable
         label="Audit log"
         columns={AUDIT_COLUMNS}

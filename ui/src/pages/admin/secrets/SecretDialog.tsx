@@ -1,10 +1,7 @@
 import { useState } from "react";
-import { messageOf } from "../../../api/error";
 import { useSetSecret } from "../../../api/queries/admin";
-import { Button } from "../../../components/Button";
-import { Callout } from "../../../components/Callout";
-import { Dialog } from "../../../components/Dialog";
 import { Field } from "../../../components/Field";
+import { FormDialog } from "../../../components/FormDialog";
 import { Input } from "../../../components/Input";
 import { SecretInput } from "../../../components/SecretInput";
 import { toast } from "../../../components/toasts";
@@ -23,7 +20,7 @@ export function SecretDialog({ name: known, onClose }: SecretDialogProps) {
   const set = useSetSecret();
   const submit = () => {
     setAsked(true);
-    if (!name.trim() || !value || set.isPending) return;
+    if (!name.trim() || !value) return;
     set.mutate(
       { secret: name.trim(), value },
       {
@@ -35,55 +32,39 @@ export function SecretDialog({ name: known, onClose }: SecretDialogProps) {
     );
   };
   return (
-    <Dialog
-      open
-      onOpenChange={(open) => !open && onClose()}
+    <FormDialog
       title={known ? `Set ${known} anew` : "Set a secret"}
       description="It is kept encrypted. Nobody can read it here again."
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button look="primary" type="submit" form="secret" busy={set.isPending}>
-            Set secret
-          </Button>
-        </>
-      }
+      action="Set secret"
+      isBusy={set.isPending}
+      error={set.error}
+      onSubmit={submit}
+      onClose={onClose}
     >
-      <form
-        id="secret"
-        noValidate
-        className="flex flex-col gap-3 pb-2"
-        onSubmit={(event) => {
-          event.preventDefault();
-          submit();
-        }}
-      >
-        {!known && (
-          <Field
-            label="Name"
-            hint={`In documents: \${secret:${name || "name"}}`}
-            error={isAsked && !name.trim() && "A name is needed."}
-          >
-            <Input
-              autoFocus
-              value={name}
-              autoCapitalize="none"
-              autoComplete="off"
-              spellCheck={false}
-              onChange={(event) => setName(event.target.value)}
-            />
-          </Field>
-        )}
-        <Field label="Value" error={isAsked && !value && "A value is needed."}>
-          <SecretInput
-            autoFocus={Boolean(known)}
-            value={value}
+      {!known && (
+        <Field
+          label="Name"
+          hint={`In documents: \${secret:${name || "name"}}`}
+          error={isAsked && !name.trim() && "A name is needed."}
+        >
+          <Input
+            autoFocus
+            value={name}
+            autoCapitalize="none"
             autoComplete="off"
-            onChange={(event) => setValue(event.target.value)}
+            spellCheck={false}
+            onChange={(event) => setName(event.target.value)}
           />
         </Field>
-        {set.error && <Callout tone="fail">{messageOf(set.error)}</Callout>}
-      </form>
-    </Dialog>
+      )}
+      <Field label="Value" error={isAsked && !value && "A value is needed."}>
+        <SecretInput
+          autoFocus={Boolean(known)}
+          value={value}
+          autoComplete="off"
+          onChange={(event) => setValue(event.target.value)}
+        />
+      </Field>
+    </FormDialog>
   );
 }

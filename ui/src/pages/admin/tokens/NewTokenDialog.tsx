@@ -1,13 +1,10 @@
 import { useState } from "react";
-import { messageOf } from "../../../api/error";
 import { mistakesByField } from "../../../api/mistakes";
 import type { Role } from "../../../api/model";
 import { useCreateToken } from "../../../api/queries/admin";
 import { useMe } from "../../../api/queries/session";
-import { Button } from "../../../components/Button";
-import { Callout } from "../../../components/Callout";
-import { Dialog } from "../../../components/Dialog";
 import { Field } from "../../../components/Field";
+import { FormDialog } from "../../../components/FormDialog";
 import { Input } from "../../../components/Input";
 import { Select } from "../../../components/Select";
 import { roleMay } from "../roles";
@@ -31,69 +28,46 @@ export function NewTokenDialog({ onClose }: { onClose: () => void }) {
   const most = me.grants.length > 0 ? "admin" : me.role;
   const submit = () => {
     setAsked(true);
-    if (!name.trim() || create.isPending) return;
+    if (!name.trim()) return;
     create.mutate({ name: name.trim(), role, days, ...(tags.length > 0 && { tags }) });
   };
   if (create.data) return <TokenText made={create.data} onClose={onClose} />;
   return (
-    <Dialog
-      open
-      onOpenChange={(open) => !open && onClose()}
+    <FormDialog
       title="New token"
       description="For a program. It may do no more than you, and no more than you choose here."
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button look="primary" type="submit" form="new-token" busy={create.isPending}>
-            Make the token
-          </Button>
-        </>
-      }
+      action="Make the token"
+      isBusy={create.isPending}
+      error={Object.keys(told).length === 0 && create.error}
+      onSubmit={submit}
+      onClose={onClose}
     >
-      <form
-        id="new-token"
-        noValidate
-        className="flex flex-col gap-3 pb-2"
-        onSubmit={(event) => {
-          event.preventDefault();
-          submit();
-        }}
+      <Field
+        label="Name"
+        hint="What it is for: deploy, dashboard."
+        error={isAsked && !name.trim() ? "A name is needed." : told["name"]}
       >
-        <Field
-          label="Name"
-          hint="What it is for: deploy, dashboard."
-          error={isAsked && !name.trim() ? "A name is needed." : told["name"]}
-        >
-          <Input
-            autoFocus
-            value={name}
-            autoComplete="off"
-            onChange={(event) => setName(event.target.value)}
-          />
-        </Field>
-        <Field label="At most" hint={roleMay(role)}>
-          <RoleSelect value={role} onValueChange={setRole} most={most} />
-        </Field>
-        <fieldset>
-          <legend className="mb-1 font-medium">
-            For pipelines tagged <span className="text-xs font-normal text-ink-3">optional</span>
-          </legend>
-          <Tags tags={tags} onChange={setTags} />
-          <p className="mt-1 text-xs text-ink-3">
-            With tags, it looks at everything, and does more on pipelines with one of them only.
-          </p>
-        </fieldset>
-        <Field label="Ends after">
-          <Select
-            value={String(days)}
-            onValueChange={(next) => setDays(Number(next))}
-            options={DAYS.map((value) => ({ value: String(value), label: `${value} days` }))}
-          />
-        </Field>
-        {create.error && Object.keys(told).length === 0 && (
-          <Callout tone="fail">{messageOf(create.error)}</Callout>
-        )}
-      </form>
-    </Dialog>
+        <Input autoFocus value={name} autoComplete="off" onChange={(event) => setName(event.target.value)} />
+      </Field>
+      <Field label="At most" hint={roleMay(role)}>
+        <RoleSelect value={role} onValueChange={setRole} most={most} />
+      </Field>
+      <fieldset>
+        <legend className="mb-1 font-medium">
+          For pipelines tagged <span className="text-xs font-normal text-ink-3">optional</span>
+        </legend>
+        <Tags tags={tags} onChange={setTags} />
+        <p className="mt-1 text-xs text-ink-3">
+          With tags, it looks at everything, and does more on pipelines with one of them only.
+        </p>
+      </fieldset>
+      <Field label="Ends after">
+        <Select
+          value={String(days)}
+          onValueChange={(next) => setDays(Number(next))}
+          options={DAYS.map((value) => ({ value: String(value), label: `${value} days` }))}
+        />
+      </Field>
+    </FormDialog>
   );
 }

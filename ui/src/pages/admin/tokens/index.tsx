@@ -10,8 +10,10 @@ import { ConfirmDialog } from "../../../components/ConfirmDialog";
 import { DataTable } from "../../../components/DataTable";
 import { EmptyState } from "../../../components/EmptyState";
 import { FilterBar } from "../../../components/FilterBar";
+import { SearchInput } from "../../../components/SearchInput";
 import { Switch } from "../../../components/Switch";
 import { toast } from "../../../components/toasts";
+import { useFiltered } from "../../../components/use-filtered";
 import { usePagedRows } from "../../../components/use-paged-rows";
 import { useUrlFilters } from "../../../components/use-url-filters";
 import { columnsWith } from "./columns";
@@ -21,9 +23,10 @@ import { NewTokenDialog } from "./NewTokenDialog";
 export function Tokens() {
   const me = useMe();
   const isAdmin = hasRole(me, "admin");
-  const [{ all }, setFilters] = useUrlFilters<"all">();
+  const [{ q, all }, setFilters] = useUrlFilters<"q" | "all">();
   const isAll = isAdmin && all === "true";
   const list = usePagedRows<Token>(useInfiniteQuery(tokensOptions(isAll)));
+  const rows = useFiltered(list.rows, q, (token) => [token.name, token.user]);
   const [isNew, setNew] = useState(false);
   const [revoked, setRevoked] = useState<Token | null>(null);
   const revoke = useRevokeToken();
@@ -36,6 +39,12 @@ export function Tokens() {
   return (
     <>
       <FilterBar>
+        <SearchInput
+          label="Search tokens"
+          value={q ?? ""}
+          onValueChange={(next) => setFilters({ q: next })}
+          className="grow basis-40 sm:max-w-72"
+        />
         {isAdmin ? (
           <span className="flex h-8 items-center gap-2 text-ink-2">
             <Switch
@@ -55,11 +64,16 @@ export function Tokens() {
         columns={columns}
         rowKey={(token) => String(token.id)}
         empty={
-          <EmptyState icon={KeyRound} title="No token yet" action={make}>
-            A program signs in with a token, and may do no more than you allow it.
-          </EmptyState>
+          q ? (
+            <EmptyState title="No token is like that">Search for less.</EmptyState>
+          ) : (
+            <EmptyState icon={KeyRound} title="No token yet" action={make}>
+              A program signs in with a token, and may do no more than you allow it.
+            </EmptyState>
+          )
         }
         {...list}
+        rows={rows}
       />
       {isNew && <NewTokenDialog onClose={() => setNew(false)} />}
       <ConfirmDialog

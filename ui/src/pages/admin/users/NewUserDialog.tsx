@@ -1,12 +1,9 @@
 import { useState } from "react";
-import { messageOf } from "../../../api/error";
 import { mistakesByField } from "../../../api/mistakes";
 import type { Role } from "../../../api/model";
 import { useCreateUser, type Granted } from "../../../api/queries/admin";
-import { Button } from "../../../components/Button";
-import { Callout } from "../../../components/Callout";
-import { Dialog } from "../../../components/Dialog";
 import { Field } from "../../../components/Field";
+import { FormDialog } from "../../../components/FormDialog";
 import { Input } from "../../../components/Input";
 import { SecretInput } from "../../../components/SecretInput";
 import { toast } from "../../../components/toasts";
@@ -31,7 +28,7 @@ export function NewUserDialog({ onClose }: { onClose: () => void }) {
   const errors: Record<string, string | undefined> = { ...told, ...own };
   const submit = () => {
     setAsked(true);
-    if (!name.trim() || (password && passwordMistake(password)) || create.isPending) return;
+    if (!name.trim() || (password && passwordMistake(password))) return;
     create.mutate(
       {
         name: name.trim(),
@@ -49,70 +46,52 @@ export function NewUserDialog({ onClose }: { onClose: () => void }) {
     );
   };
   return (
-    <Dialog
-      open
-      onOpenChange={(open) => !open && onClose()}
+    <FormDialog
       title="Add user"
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button look="primary" type="submit" form="new-user" busy={create.isPending}>
-            Add user
-          </Button>
-        </>
-      }
+      action="Add user"
+      isBusy={create.isPending}
+      error={Object.keys(told).length === 0 && create.error}
+      onSubmit={submit}
+      onClose={onClose}
     >
-      <form
-        id="new-user"
-        noValidate
-        className="flex flex-col gap-3 pb-2"
-        onSubmit={(event) => {
-          event.preventDefault();
-          submit();
-        }}
+      <Field
+        label="Name"
+        hint="What they sign in with, and what they are called in the audit log."
+        error={errors["name"]}
       >
-        <Field
-          label="Name"
-          hint="What they sign in with, and what they are called in the audit log."
-          error={errors["name"]}
-        >
-          <Input
-            autoFocus
-            value={name}
-            autoCapitalize="none"
-            autoComplete="off"
-            spellCheck={false}
-            onChange={(event) => setName(event.target.value)}
-          />
-        </Field>
-        <Field label="Mail address" optional error={errors["email"]}>
-          <Input
-            type="email"
-            value={email}
-            autoComplete="off"
-            onChange={(event) => setEmail(event.target.value)}
-          />
-        </Field>
-        <Field
-          label="Password"
-          optional
-          hint="10 characters or more. Without one, only the single sign-on lets them in."
-          error={errors["password"]}
-        >
-          <SecretInput
-            value={password}
-            autoComplete="new-password"
-            onChange={(event) => setPassword(event.target.value)}
-          />
-        </Field>
-        <Field label="Role" hint={roleMay(role)}>
-          <RoleSelect value={role} onValueChange={setRole} />
-        </Field>
-        <Grants grants={grants} onChange={setGrants} />
-        {create.error && Object.keys(told).length === 0 && (
-          <Callout tone="fail">{messageOf(create.error)}</Callout>
-        )}
-      </form>
-    </Dialog>
+        <Input
+          autoFocus
+          value={name}
+          autoCapitalize="none"
+          autoComplete="off"
+          spellCheck={false}
+          onChange={(event) => setName(event.target.value)}
+        />
+      </Field>
+      <Field label="Mail address" optional error={errors["email"]}>
+        <Input
+          type="email"
+          value={email}
+          autoComplete="off"
+          onChange={(event) => setEmail(event.target.value)}
+        />
+      </Field>
+      <Field
+        label="Password"
+        optional
+        hint="10 characters or more. Without one, only the single sign-on lets them in."
+        error={errors["password"]}
+      >
+        <SecretInput
+          value={password}
+          autoComplete="new-password"
+          onChange={(event) => setPassword(event.target.value)}
+        />
+      </Field>
+      <Field label="Role" hint={roleMay(role)}>
+        <RoleSelect value={role} onValueChange={setRole} />
+      </Field>
+      <Grants grants={grants} onChange={setGrants} />
+    </FormDialog>
   );
 }

@@ -1,10 +1,7 @@
 import { useState } from "react";
-import { messageOf } from "../../../api/error";
 import { useUpdateUser } from "../../../api/queries/admin";
-import { Button } from "../../../components/Button";
-import { Callout } from "../../../components/Callout";
-import { Dialog } from "../../../components/Dialog";
 import { Field } from "../../../components/Field";
+import { FormDialog } from "../../../components/FormDialog";
 import { SecretInput } from "../../../components/SecretInput";
 import { toast } from "../../../components/toasts";
 import { passwordMistake } from "./password";
@@ -17,7 +14,7 @@ export function ResetPassword({ name, onClose }: { name: string; onClose: () => 
   const mistake = passwordMistake(password);
   const submit = () => {
     setAsked(true);
-    if (mistake || update.isPending) return;
+    if (mistake) return;
     update.mutate(
       { user: name, etag: null, change: { password } },
       {
@@ -29,38 +26,23 @@ export function ResetPassword({ name, onClose }: { name: string; onClose: () => 
     );
   };
   return (
-    <Dialog
-      open
-      onOpenChange={(open) => !open && onClose()}
+    <FormDialog
       title={`Set a new password for ${name}`}
       description="Their sessions end. Tell them the password in person; they can change it themselves."
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button look="primary" type="submit" form="reset-password" busy={update.isPending}>
-            Set password
-          </Button>
-        </>
-      }
+      action="Set password"
+      isBusy={update.isPending}
+      error={update.error}
+      onSubmit={submit}
+      onClose={onClose}
     >
-      <form
-        id="reset-password"
-        className="flex flex-col gap-3 pb-2"
-        onSubmit={(event) => {
-          event.preventDefault();
-          submit();
-        }}
-      >
-        <Field label="New password" hint="10 characters or more." error={isAsked && mistake}>
-          <SecretInput
-            autoFocus
-            value={password}
-            autoComplete="new-password"
-            onChange={(event) => setPassword(event.target.value)}
-          />
-        </Field>
-        {update.error && <Callout tone="fail">{messageOf(update.error)}</Callout>}
-      </form>
-    </Dialog>
+      <Field label="New password" hint="10 characters or more." error={isAsked && mistake}>
+        <SecretInput
+          autoFocus
+          value={password}
+          autoComplete="new-password"
+          onChange={(event) => setPassword(event.target.value)}
+        />
+      </Field>
+    </FormDialog>
   );
 }

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { ApiError, messageOf } from "../../../api/error";
+import { ApiError } from "../../../api/error";
 import type { Role, User } from "../../../api/model";
 import { useUpdateUser, userOptions, type Granted } from "../../../api/queries/admin";
 import { Button } from "../../../components/Button";
@@ -8,6 +8,7 @@ import { Callout } from "../../../components/Callout";
 import { Dialog } from "../../../components/Dialog";
 import { ErrorState } from "../../../components/ErrorState";
 import { Field } from "../../../components/Field";
+import { FormDialog } from "../../../components/FormDialog";
 import { Input } from "../../../components/Input";
 import { Skeleton } from "../../../components/Skeleton";
 import { Switch } from "../../../components/Switch";
@@ -77,59 +78,42 @@ function Form({ user, etag, onClose, onReload }: FormProps) {
       },
     );
   return (
-    <Dialog
-      open
-      onOpenChange={(open) => !open && onClose()}
+    <FormDialog
       title={user.name}
       description={`Made ${exact(Date.parse(user.created_at))}`}
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button look="primary" type="submit" form="user" busy={update.isPending}>
-            Save
-          </Button>
-        </>
-      }
+      action="Save"
+      isBusy={update.isPending}
+      error={!isStale && update.error}
+      onSubmit={submit}
+      onClose={onClose}
     >
-      <form
-        id="user"
-        noValidate
-        className="flex flex-col gap-3 pb-2"
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (!update.isPending) submit();
-        }}
-      >
-        <Field label="Name for people to read">
-          <Input value={displayName} onChange={(event) => setDisplayName(event.target.value)} />
-        </Field>
-        <Field label="Mail address" optional>
-          <Input type="email" value={email} onChange={(event) => setEmail(event.target.value)} />
-        </Field>
-        <Field label="Role" hint={roleMay(role)}>
-          <RoleSelect value={role} onValueChange={setRole} />
-        </Field>
-        <Grants grants={grants} onChange={setGrants} />
-        <span className="flex items-center gap-2">
-          <Switch checked={isOn} onCheckedChange={setOn} label="May sign in" />
-          <span aria-hidden>{isOn ? "May sign in" : "May not sign in; their tokens do nothing"}</span>
-        </span>
-        {isStale ? (
-          <Callout
-            tone="warn"
-            title="Somebody else changed this user"
-            action={
-              <Button size="small" onClick={onReload}>
-                Show it
-              </Button>
-            }
-          >
-            Nothing of yours is saved. Look at what it is now, and change it again.
-          </Callout>
-        ) : (
-          update.error && <Callout tone="fail">{messageOf(update.error)}</Callout>
-        )}
-      </form>
-    </Dialog>
+      <Field label="Name for people to read">
+        <Input value={displayName} onChange={(event) => setDisplayName(event.target.value)} />
+      </Field>
+      <Field label="Mail address" optional>
+        <Input type="email" value={email} onChange={(event) => setEmail(event.target.value)} />
+      </Field>
+      <Field label="Role" hint={roleMay(role)}>
+        <RoleSelect value={role} onValueChange={setRole} />
+      </Field>
+      <Grants grants={grants} onChange={setGrants} />
+      <span className="flex items-center gap-2">
+        <Switch checked={isOn} onCheckedChange={setOn} label="May sign in" />
+        <span aria-hidden>{isOn ? "May sign in" : "May not sign in; their tokens do nothing"}</span>
+      </span>
+      {isStale && (
+        <Callout
+          tone="warn"
+          title="Somebody else changed this user"
+          action={
+            <Button size="small" onClick={onReload}>
+              Show it
+            </Button>
+          }
+        >
+          Nothing of yours is saved. Look at what it is now, and change it again.
+        </Callout>
+      )}
+    </FormDialog>
   );
 }

@@ -8,6 +8,8 @@ import { DataTable } from "../../../components/DataTable";
 import { EmptyState } from "../../../components/EmptyState";
 import { FilterBar } from "../../../components/FilterBar";
 import { FilterSelect } from "../../../components/FilterSelect";
+import { SearchInput } from "../../../components/SearchInput";
+import { useFiltered } from "../../../components/use-filtered";
 import { usePagedRows } from "../../../components/use-paged-rows";
 import { useUrlFilters } from "../../../components/use-url-filters";
 import { ROLES } from "../roles";
@@ -25,8 +27,9 @@ export interface Doing {
 
 /** Who can sign in, and what they may do. */
 export function Users() {
-  const [{ role }, setFilters] = useUrlFilters<"role">();
+  const [{ q, role }, setFilters] = useUrlFilters<"q" | "role">();
   const list = usePagedRows<User>(useInfiniteQuery(usersOptions(role ? { role: role as Role } : {})));
+  const rows = useFiltered(list.rows, q, (user) => [user.name, user.display_name, user.email]);
   const [isNew, setNew] = useState(false);
   const [doing, setDoing] = useState<Doing | null>(null);
   const columns = useMemo(() => columnsWith(setDoing), []);
@@ -34,6 +37,12 @@ export function Users() {
   return (
     <>
       <FilterBar>
+        <SearchInput
+          label="Search users"
+          value={q ?? ""}
+          onValueChange={(next) => setFilters({ q: next })}
+          className="grow basis-40 sm:max-w-72"
+        />
         <FilterSelect
           label="Role"
           value={role}
@@ -51,8 +60,9 @@ export function Users() {
         columns={columns}
         rowKey={(user) => user.name}
         onOpen={(user) => setDoing({ what: "edit", user })}
-        empty={<EmptyState title="Nobody has this role">Choose another one.</EmptyState>}
+        empty={<EmptyState title="Nobody is like that">Search for less, or choose another role.</EmptyState>}
         {...list}
+        rows={rows}
       />
       {isNew && <NewUserDialog onClose={() => setNew(false)} />}
       {doing?.what === "edit" && <UserDialog name={doing.user.name} onClose={end} />}

@@ -37,7 +37,8 @@ interface Numbered {
 }
 
 function columnsOf(rows: Row[] | undefined): Column<Numbered>[] {
-  const names = Object.keys(rows?.[0] ?? { loading: "" });
+  // one stands in while rows are read; an answer without rows tells of no columns
+  const names = rows ? Object.keys(rows[0] ?? {}) : ["reading"];
   return names.map((name) => {
     const isNumber = rows?.some((row) => typeof row[name] === "number") ?? false;
     return {

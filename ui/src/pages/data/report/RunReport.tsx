@@ -127,6 +127,7 @@ export function RunReport({ report }: { report: Report }) {
             })}
             what="curl"
             withWords
+            size="medium"
           />
           {data && <span className="text-xs text-ink-2">{plural(data.length, "row")}</span>}
         </span>

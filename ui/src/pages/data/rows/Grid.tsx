@@ -2,16 +2,14 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
 import type { Row } from "../../../api/data";
 import type { Collection, CollectionColumn } from "../../../api/model";
-import { classes } from "../../../components/classes";
 import { ErrorState } from "../../../components/ErrorState";
 import { Skeleton } from "../../../components/Skeleton";
-import { SortHeader } from "../../../components/SortHeader";
 import { sortingOf } from "../../../components/table-columns";
-import { isNumber, kindOf, textOf } from "../values";
+import { textOf } from "../values";
 import { ACTIONS_WIDTH, widthOf } from "./widths";
-import { Cell } from "./Cell";
-import { CellEditor } from "./CellEditor";
 import type { Deletion } from "./DeleteDialog";
+import { GridHead } from "./GridHead";
+import { GridRow } from "./GridRow";
 import { RowActions } from "./RowActions";
 import type { CellEdit } from "./use-cell-edit";
 
@@ -122,111 +120,31 @@ export function Grid(props: GridProps) {
         style={{ minWidth: width }}
         className="min-w-full"
       >
-        <div role="rowgroup" className="sticky top-0 z-10 bg-canvas">
-          <div role="row" className="grid border-b" style={{ gridTemplateColumns: template }}>
-            {columns.map((column) => (
-              <div
-                key={column.name}
-                role="presentation"
-                className="border-r px-2.5 first:pl-4 sm:first:pl-6"
-                title={column.type}
-              >
-                <SortHeader
-                  isRight={isNumber(column.type) && !column.references}
-                  order={sorting?.id === column.name ? (sorting.desc ? "down" : "up") : undefined}
-                  onSort={
-                    kindOf(column.type) === "json" || column.name === "deleted_at"
-                      ? undefined
-                      : () => toggleSort(column.name)
-                  }
-                >
-                  {column.name}
-                </SortHeader>
-              </div>
-            ))}
-            <div role="columnheader" className="sticky right-0 bg-canvas">
-              <span className="sr-only">Actions</span>
-            </div>
-          </div>
-        </div>
+        <GridHead columns={columns} template={template} sorting={sorting} onSort={toggleSort} />
         {rows ? (
           <div role="rowgroup" className="relative" style={{ height: virtual.getTotalSize() }}>
             {items.map((item) => {
               const row = lines[item.index];
               if (!row) return null;
-              const id = row[collection.key];
-              const isDeleted = Boolean(row["deleted_at"]);
               return (
-                <div
-                  key={textOf(id)}
-                  role="row"
-                  aria-rowindex={item.index + 2}
-                  className={classes(
-                    "group absolute inset-x-0 top-0 grid border-b",
-                    isDeleted && "text-ink-3 line-through decoration-ink-3/60",
-                  )}
-                  style={{
-                    height: item.size,
-                    transform: `translateY(${item.start}px)`,
-                    gridTemplateColumns: template,
-                  }}
-                >
-                  {columns.map((column, index) => {
-                    const isEdited = edit.editing?.id === id && edit.editing?.column === column.name;
-                    return (
-                      <div
-                        key={column.name}
-                        role="gridcell"
-                        data-cell={`${item.index}:${index}`}
-                        aria-colindex={index + 1}
-                        aria-readonly={!isEditable(row, column)}
-                        tabIndex={!isEdited && active[0] === item.index && active[1] === index ? 0 : -1}
-                        onFocus={() => setActive([item.index, index])}
-                        onDoubleClick={() =>
-                          isEditable(row, column) ? edit.start(row, column) : onOpen(row)
-                        }
-                        onKeyDown={(event) =>
-                          event.target === event.currentTarget && press(event, item.index, index)
-                        }
-                        className={classes(
-                          "flex min-w-0 items-center border-r px-2.5 -outline-offset-2 first:pl-4 sm:first:pl-6",
-                          isEdited && "relative z-20 p-0! line-through-none",
-                          isNumber(column.type) && !column.references && "tabular justify-end",
-                        )}
-                      >
-                        {isEdited && edit.editing ? (
-                          <CellEditor
-                            key={edit.editing.text}
-                            column={column}
-                            target={collections.find((one) => one.name === column.references?.collection)}
-                            editing={edit.editing}
-                            onSave={async (text, then) => {
-                              if (await edit.save(column, text))
-                                focus(
-                                  item.index + (then === "below" ? 1 : 0),
-                                  index + (then === "right" ? 1 : then === "left" ? -1 : 0),
-                                );
-                            }}
-                            onCancel={() => {
-                              edit.cancel();
-                              focus(item.index, index);
-                            }}
-                          />
-                        ) : (
-                          <Cell column={column} value={row[column.name]} collections={collections} />
-                        )}
-                      </div>
-                    );
-                  })}
-                  <div
-                    role="gridcell"
-                    data-cell={`${item.index}:${columns.length}`}
-                    aria-colindex={columns.length + 1}
-                    onKeyDown={(event) =>
-                      event.key === "ArrowLeft" ? press(event, item.index, columns.length) : undefined
-                    }
-                    className="sticky right-0 flex items-center justify-center bg-canvas"
-                  >
+                <GridRow
+                  key={textOf(row[collection.key])}
+                  row={row}
+                  columns={columns}
+                  collection={collection}
+                  collections={collections}
+                  place={item.index}
+                  top={item.start}
+                  height={item.size}
+                  template={template}
+                  active={active[0] === item.index ? active[1] : null}
+                  edit={edit}
+                  isEditable={isEditable}
+                  onActive={(column) => setActive([item.index, column])}
+                  onPress={press}
+                  onFocus={focus}
+                  onOpen={onOpen}
+                  actions={
                     <RowActions
                       collection={collection}
                       row={row}
@@ -235,8 +153,8 @@ export function Grid(props: GridProps) {
                       onOpen={onOpen}
                       onDelete={onDelete}
                     />
-                  </div>
-                </div>
+                  }
+                />
               );
             })}
           </div>

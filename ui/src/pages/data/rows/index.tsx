@@ -5,6 +5,7 @@ import type { Row } from "../../../api/data";
 import type { Collection } from "../../../api/model";
 import { rowsOptions } from "../../../api/queries/data";
 import { useDenial } from "../../../api/roles";
+import { Announcement } from "../../../components/Announcement";
 import { Button } from "../../../components/Button";
 import { EmptyState } from "../../../components/EmptyState";
 import { usePagedRows } from "../../../components/use-paged-rows";
@@ -16,6 +17,7 @@ import { Grid } from "./Grid";
 import { RowDialog } from "./RowDialog";
 import { Toolbar } from "./Toolbar";
 import { useCellEdit } from "./use-cell-edit";
+import { useRowsNews } from "./use-rows-news";
 
 interface RowsTabProps {
   collection: Collection;
@@ -39,6 +41,7 @@ export function RowsTab({ collection, collections }: RowsTabProps) {
     withDeleted: deleted === "true",
   });
   const list = usePagedRows<Row>(useInfiniteQuery(rowsOptions(collection, query)));
+  const news = useRowsNews(collection, query);
   const edit = useCellEdit(collection);
   const denial = useDenial(collection.write);
   const deletionDenial = useDenial(collection.delete);
@@ -59,6 +62,7 @@ export function RowsTab({ collection, collections }: RowsTabProps) {
           </Button>
         }
       />
+      {news.hasNews && <Announcement onShow={news.show}>Show rows that came or went</Announcement>}
       <Grid
         collection={collection}
         collections={collections}

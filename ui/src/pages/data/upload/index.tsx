@@ -93,7 +93,7 @@ export function UploadTab({ collection }: { collection: Collection }) {
             Upload
           </Button>
           {isSending && <Button onClick={cancel}>Cancel</Button>}
-          <CopyButton text={command} what="curl" withWords />
+          <CopyButton text={command} what="curl" withWords size="medium" />
         </div>
         <Outcome collection={collection} progress={progress} mode={mode} />
       </div>

@@ -9,10 +9,11 @@ import { Code } from "../../../components/Code";
 import { CodeDiff } from "../../../components/CodeDiff";
 import { CopyButton } from "../../../components/CopyButton";
 import { Skeleton } from "../../../components/Skeleton";
+import { SkeletonRows } from "../../../components/SkeletonRows";
 import { Time } from "../../../components/Time";
 import { useUrlFilters } from "../../../components/use-url-filters";
 import { plural } from "../../../format/numbers";
-import { outlineOf } from "../../../format/pipeline-yaml";
+import { outlineOf } from "../../../format/pipeline-outline";
 import { useChoices, usePipelineSchema } from "../graph/use-choices";
 import { useAllowed } from "../use-allowed";
 import type { Draft } from "../use-draft";
@@ -174,7 +175,7 @@ interface OldVersionProps {
 function OldVersion({ pipeline, version, draft, denial, onBack }: OldVersionProps) {
   const { data, error } = useQuery(versionOptions(pipeline, version));
   if (error) return <Callout tone="fail">There is no version {version} any more.</Callout>;
-  if (!data) return <Skeleton className="m-6 h-60" />;
+  if (!data) return <SkeletonRows />;
   const restore = () => {
     draft.change(data.text);
     onBack();

@@ -21,15 +21,8 @@ import { useUrlFilters } from "../../../components/use-url-filters";
 import { breakpoint, useWidth } from "../../../components/use-breakpoint";
 import { exact } from "../../../format/durations";
 import { look, sentence } from "../../../format/status";
-import {
-  KINDS,
-  outlineOf,
-  withEdge,
-  withNewTask,
-  withoutEdge,
-  withoutTask,
-  type Kind,
-} from "../../../format/pipeline-yaml";
+import { KINDS, outlineOf, type Kind } from "../../../format/pipeline-outline";
+import { withEdge, withNewTask, withoutEdge, withoutTask } from "../../../format/pipeline-yaml";
 import { mistakesByTask } from "../places";
 import { useAllowed } from "../use-allowed";
 import type { Draft } from "../use-draft";
@@ -61,7 +54,7 @@ export default function GraphTab({ pipeline, draft }: GraphTabProps) {
 
   const outline = useMemo(() => outlineOf(draft.text), [draft.text]);
   const isLarge = outline.tasks.length > DRAWN_MAX;
-  const isList = isLarge || (search.view ? search.view === "list" : isNarrow);
+  const isList = search.view ? search.view === "list" : isNarrow || isLarge;
   const { mistakes, isChecking } = useMistakes(pipeline, draft.text, isEditing && draft.isDirty);
   const tasks = useMemo(() => {
     const wrong = mistakesByTask(mistakes, outline.tasks);

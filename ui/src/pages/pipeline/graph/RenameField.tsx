@@ -2,7 +2,8 @@ import { useState } from "react";
 import { Button } from "../../../components/Button";
 import { Field } from "../../../components/Field";
 import { Input } from "../../../components/Input";
-import { nameProblem, withRenamedTask, type TaskEntry } from "../../../format/pipeline-yaml";
+import type { TaskEntry } from "../../../format/pipeline-outline";
+import { nameProblem, withRenamedTask } from "../../../format/pipeline-yaml";
 import type { Draft } from "../use-draft";
 
 interface RenameFieldProps {

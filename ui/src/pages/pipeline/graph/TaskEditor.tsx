@@ -3,16 +3,16 @@ import { Collapsible } from "radix-ui";
 import { useEffect, useMemo, useState, type ReactNode } from "react";
 import { Button } from "../../../components/Button";
 import { Callout } from "../../../components/Callout";
-import { Checkbox } from "../../../components/Checkbox";
 import { Field } from "../../../components/Field";
 import { IconButton } from "../../../components/IconButton";
 import { SchemaForm } from "../../../components/schema-form/SchemaForm";
 import { isObject } from "../../../components/schema-form/shape";
 import { Select } from "../../../components/Select";
 import { Skeleton } from "../../../components/Skeleton";
-import { connectProblem, type GraphTask } from "../../../components/task-graph/model";
+import type { GraphTask } from "../../../components/task-graph/model";
 import { kindIcon, KIND_WORDS } from "../../../components/task-graph/kinds";
-import { KINDS, withTask, type Kind, type TaskEntry } from "../../../format/pipeline-yaml";
+import { KINDS, type Kind, type TaskEntry } from "../../../format/pipeline-outline";
+import { withTask } from "../../../format/pipeline-yaml";
 import { sentence } from "../../../format/status";
 import type { Draft } from "../use-draft";
 import { blankTask } from "./new-task";
@@ -20,6 +20,7 @@ import { RenameField } from "./RenameField";
 import { StreamsField } from "./StreamsField";
 import { itemsSchema, optionsSchema, withPresent, workSchema } from "./task-schema";
 import { useChoices, usePipelineSchema } from "./use-choices";
+import { WaitsFor } from "./WaitsFor";
 
 interface TaskEditorProps {
   entry: TaskEntry;
@@ -97,7 +98,6 @@ export function TaskEditor({
     change({ ...plain({ ...entry, kind: next, value: blankTask(next) }), ...rest });
   };
   const Icon = kindIcon(kind);
-  const others = tasks.filter((task) => task.name !== entry.name && !task.hook);
   const after = Array.isArray(value["after"]) ? value["after"].map(String) : [];
 
   return (
@@ -158,27 +158,7 @@ export function TaskEditor({
             <Callout tone="warn">The project has no channels yet: add some in levada.yaml.</Callout>
           )}
           {!entry.hook && (
-            <fieldset>
-              <legend className="mb-1 font-medium">Waits for</legend>
-              {others.length === 0 && <p className="text-xs text-ink-3">There is no other task.</p>}
-              {others.map((task) => {
-                const isIn = after.includes(task.name);
-                const problem = isIn ? undefined : connectProblem(tasks, task.name, entry.name);
-                return (
-                  <Checkbox
-                    key={task.name}
-                    checked={isIn}
-                    disabled={problem !== undefined}
-                    onCheckedChange={(next) =>
-                      set("after", next ? [...after, task.name] : after.filter((name) => name !== task.name))
-                    }
-                  >
-                    {task.name}
-                    {problem && <span className="block text-xs text-ink-3">{problem}</span>}
-                  </Checkbox>
-                );
-              })}
-            </fieldset>
+            <WaitsFor tasks={tasks} task={entry.name} after={after} onChange={(next) => set("after", next)} />
           )}
           {after.length > 0 && (
             <Field label="Goes if">

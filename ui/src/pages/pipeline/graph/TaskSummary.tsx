@@ -8,7 +8,7 @@ import { Status } from "../../../components/Status";
 import { kindIcon, KIND_WORDS } from "../../../components/task-graph/kinds";
 import { rowsOf, shownState, type GraphTask } from "../../../components/task-graph/model";
 import { Time } from "../../../components/Time";
-import type { TaskEntry } from "../../../format/pipeline-yaml";
+import type { TaskEntry } from "../../../format/pipeline-outline";
 import { count } from "../../../format/numbers";
 import { TaskError } from "../../run/task/TaskError";
 

@@ -1,7 +1,7 @@
 import type { TaskRun } from "../../../api/model";
 import type { Course } from "../../../api/use-run-progress";
 import type { GraphTask } from "../../../components/task-graph/model";
-import type { TaskEntry } from "../../../format/pipeline-yaml";
+import type { TaskEntry } from "../../../format/pipeline-outline";
 
 /** The tasks of a document with what became of them in a run. */
 export function graphTasks(

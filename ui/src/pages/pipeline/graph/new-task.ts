@@ -1,4 +1,4 @@
-import type { Kind } from "../../../format/pipeline-yaml";
+import type { Kind } from "../../../format/pipeline-outline";
 
 /** A task of a kind, as empty as it can be. */
 export function blankTask(kind: Kind): Record<string, unknown> {

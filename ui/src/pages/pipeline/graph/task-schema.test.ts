@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { shapeOf, type JsonSchema, type Shape } from "../../../components/schema-form/shape";
-import { KINDS } from "../../../format/pipeline-yaml";
+import { KINDS } from "../../../format/pipeline-outline";
 import { optionsSchema, withPresent, workSchema } from "./task-schema";
 
 const DOCUMENT = JSON.parse(readFileSync("../api/pipeline.schema.json", "utf8")) as JsonSchema;

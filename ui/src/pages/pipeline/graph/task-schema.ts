@@ -1,5 +1,5 @@
 import type { JsonSchema } from "../../../components/schema-form/shape";
-import type { Kind } from "../../../format/pipeline-yaml";
+import type { Kind } from "../../../format/pipeline-outline";
 
 /** Names that a task can refer to. */
 export interface Choices {

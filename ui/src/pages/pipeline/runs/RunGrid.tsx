@@ -1,19 +1,16 @@
-import { useQueries } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useMemo, useRef, useState, type KeyboardEvent } from "react";
-import type { Run, TaskRun } from "../../../api/model";
-import { runTasksOptions } from "../../../api/queries/runs";
+import type { Run, TaskState } from "../../../api/model";
 import { classes } from "../../../components/classes";
 import { Status } from "../../../components/Status";
 import { TONE_FILL, TONE_ICONS, TONE_TEXT } from "../../../components/status-icons";
-import { shownState } from "../../../components/task-graph/model";
 import { duration, exact } from "../../../format/durations";
-import { isOver, look } from "../../../format/status";
-import { gridOf, secondsOf } from "./grid";
+import { look } from "../../../format/status";
+import { cellState, gridOf, secondsOf } from "./grid";
 
 interface RunGridProps {
-  /** The newest first. */
+  /** The newest first, with their tasks. */
   runs: Run[];
   hasMore: boolean;
   isLoadingMore: boolean;
@@ -39,23 +36,7 @@ export function RunGrid({ runs, hasMore, isLoadingMore, onMore }: RunGridProps) 
     overscan: 4,
   });
   const shown = columns.getVirtualItems();
-  // runs that have ended never change: they are read once
-  const tasks = useQueries({
-    queries: shown.map(({ index }) => {
-      const run = runs[index] as Run;
-      return { ...runTasksOptions(run.id), staleTime: isOver(run.state) ? Infinity : 5_000 };
-    }),
-    combine: (results) => results.map((result) => result.data?.items),
-  });
-  const byRun = useMemo(() => {
-    const found = new Map<number, TaskRun[]>();
-    shown.forEach(({ index }, place) => {
-      const [run, items] = [runs[index], tasks[place]];
-      if (run && items) found.set(run.id, items);
-    });
-    return found;
-  }, [shown, tasks, runs]);
-  const { names, cells } = useMemo(() => gridOf(byRun), [byRun]);
+  const { names, cells } = useMemo(() => gridOf(runs), [runs]);
   const rows = useVirtualizer({
     count: names.length,
     getScrollElement: () => scroll.current,
@@ -213,14 +194,14 @@ const STEPS: Record<string, [down: number, right: number]> = {
 
 interface CellProps {
   run: Run;
-  task: TaskRun;
+  task: TaskState;
   props: { "data-cell": string; tabIndex: number; onFocus: () => void };
   onOpen: () => void;
 }
 
 /** What became of a task in a run. */
 function Cell({ run, task, props, onOpen }: CellProps) {
-  const { tone, word } = look(shownState(task) ?? task.state);
+  const { tone, word } = look(cellState(task));
   const Icon = TONE_ICONS[tone];
   const took =
     task.started_at && task.ended_at

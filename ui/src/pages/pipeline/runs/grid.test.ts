@@ -1,25 +1,38 @@
 import { expect, test } from "vitest";
-import type { TaskRun } from "../../../api/model";
-import { gridOf, secondsOf } from "./grid";
+import type { Run, TaskState } from "../../../api/model";
+import { cellState, gridOf, secondsOf } from "./grid";
 
-const task = (name: string): TaskRun => ({
+const task = (name: string, more: Partial<TaskState> = {}): TaskState => ({
   id: 1,
   task: name,
   state: "succeeded",
-  attempt: 1,
   failed: 0,
-  lost: 0,
+  ...more,
+});
+const run = (id: number, tasks: TaskState[]): Run => ({
+  id,
+  pipeline: "shop",
+  version: 1,
+  cause: "manual",
+  params: {},
+  state: "succeeded",
+  admitted: true,
+  created_at: "2026-01-01T00:00:00Z",
+  tasks,
 });
 
 test("tasks stand in the order of the newest run, those that are gone at the end", () => {
-  const { names, cells } = gridOf(
-    new Map([
-      [1, [task("old"), task("a")]],
-      [2, [task("b"), task("a")]],
-    ]),
-  );
+  const { names, cells } = gridOf([run(2, [task("b"), task("a")]), run(1, [task("old"), task("a")])]);
   expect(names).toEqual(["b", "a", "old"]);
   expect(cells.get(1)?.has("b")).toBe(false);
+});
+
+test("a task that waits for its items is at work, one that waits for its next try is not", () => {
+  expect(cellState(task("a", { state: "waiting" }))).toBe("running");
+  expect(cellState(task("a", { state: "waiting", until: "2026-01-01T00:00:00Z" }))).toBe("waiting");
+  expect(cellState(task("a", { state: "waiting", until: "2026-01-01T00:00:00Z", failed: 1 }))).toBe(
+    "retrying",
+  );
 });
 
 test("a run that goes on has no duration yet", () => {

@@ -1,19 +1,28 @@
-import type { Run, TaskRun } from "../../../api/model";
+import type { Run, TaskState } from "../../../api/model";
 
-/** The names of all tasks, in the order of the newest run that has them, and the task runs by run and name. */
-export function gridOf(byRun: ReadonlyMap<number, readonly TaskRun[]>): {
+/** The names of all tasks, in the order of the newest run that has them, and the tasks by run and name. */
+export function gridOf(runs: readonly Run[]): {
   names: string[];
-  cells: Map<number, Map<string, TaskRun>>;
+  cells: Map<number, Map<string, TaskState>>;
 } {
-  const newest = [...byRun.keys()].sort((a, b) => b - a);
   const names = new Set<string>();
-  const cells = new Map<number, Map<string, TaskRun>>();
-  for (const run of newest) {
-    const tasks = byRun.get(run) ?? [];
-    tasks.forEach((task) => names.add(task.task));
-    cells.set(run, new Map(tasks.map((task) => [task.task, task])));
+  const cells = new Map<number, Map<string, TaskState>>();
+  for (const { id, tasks = [] } of runs) {
+    const row = new Map<string, TaskState>();
+    for (const task of tasks ?? []) {
+      names.add(task.task);
+      row.set(task.task, task);
+    }
+    cells.set(id, row);
   }
   return { names: [...names], cells };
+}
+
+/** The state as it is shown: one that waits for its items or for another run is at work, one that failed is tried again. */
+export function cellState({ state, until, failed }: TaskState): string {
+  if (state !== "waiting") return state;
+  if (!until) return "running";
+  return failed > 0 ? "retrying" : state;
 }
 
 /** How long a run took, in seconds; null while it goes on and if nothing of it started. */

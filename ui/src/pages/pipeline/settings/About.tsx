@@ -4,7 +4,8 @@ import { Field } from "../../../components/Field";
 import { Input } from "../../../components/Input";
 import { Panel } from "../../../components/Panel";
 import { TextArea } from "../../../components/TextArea";
-import { outlineOf, withTop } from "../../../format/pipeline-yaml";
+import { outlineOf } from "../../../format/pipeline-outline";
+import { withTop } from "../../../format/pipeline-yaml";
 import { useAllowed } from "../use-allowed";
 import type { Draft } from "../use-draft";
 

@@ -83,7 +83,7 @@ export function BackfillDialog({ pipeline, onClose }: { pipeline: string; onClos
       size="medium"
       footer={
         <>
-          <CopyButton text={commandOf(pipeline, backfill)} what="the command" withWords />
+          <CopyButton text={commandOf(pipeline, backfill)} what="the command" withWords size="medium" />
           <span className="grow" />
           <Button onClick={onClose}>Close</Button>
           <Button

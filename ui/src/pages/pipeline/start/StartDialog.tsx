@@ -71,7 +71,7 @@ export function StartDialog({ pipeline, params = {}, onClose }: StartDialogProps
       title={`Run ${pipeline}`}
       footer={
         <>
-          <CopyButton text={command} what="the command" withWords />
+          <CopyButton text={command} what="the command" withWords size="medium" />
           <span className="grow" />
           <Button onClick={onClose}>Close</Button>
           <Button

@@ -1,11 +1,11 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
-import { ArrowRight, Layers, RotateCcw } from "lucide-react";
+import { useNavigate } from "@tanstack/react-router";
+import { ArrowRight, Layers, Pause, Play, RotateCcw } from "lucide-react";
 import { useMemo, useState } from "react";
-import {
-  pipelineStreamsOptions,
-  useResetStream,
-  type PipelineStream,
-} from "../../../api/queries/pipeline-streams";
+import { messageOf } from "../../../api/error";
+import type { StreamItem } from "../../../api/model";
+import { pipelineStreamsOptions, useResetStream } from "../../../api/queries/pipeline-streams";
+import { useStartRun } from "../../../api/queries/runs";
 import { Callout } from "../../../components/Callout";
 import { ConfirmDialog } from "../../../components/ConfirmDialog";
 import { CopyButton } from "../../../components/CopyButton";
@@ -15,6 +15,7 @@ import { EmptyState } from "../../../components/EmptyState";
 import { FilterBar } from "../../../components/FilterBar";
 import { IconButton } from "../../../components/IconButton";
 import { SearchInput } from "../../../components/SearchInput";
+import { Status } from "../../../components/Status";
 import type { Column } from "../../../components/table-columns";
 import { Time } from "../../../components/Time";
 import { toast } from "../../../components/toasts";
@@ -22,14 +23,23 @@ import { usePagedRows } from "../../../components/use-paged-rows";
 import { useUrlFilters } from "../../../components/use-url-filters";
 import { duration } from "../../../format/durations";
 import { useAllowed } from "../use-allowed";
+import type { Draft } from "../use-draft";
+import { withPaused } from "./pause";
 import { positionText } from "./position-text";
 
+interface StreamsTabProps {
+  pipeline: string;
+  draft: Draft;
+}
+
 /** The streams of a pipeline: how each is loaded, how far it came, and how far it is behind. */
-export default function StreamsTab({ pipeline }: { pipeline: string }) {
+export default function StreamsTab({ pipeline, draft }: StreamsTabProps) {
   const [search, setSearch] = useUrlFilters<"q" | "sort">();
-  const [resetting, setResetting] = useState<PipelineStream | null>(null);
+  const [resetting, setResetting] = useState<StreamItem | null>(null);
   const denial = useAllowed(pipeline, "editor");
   const reset = useResetStream(pipeline);
+  const start = useStartRun();
+  const navigate = useNavigate();
   const paged = usePagedRows(useInfiniteQuery(pipelineStreamsOptions(pipeline)));
   const rows = useMemo(() => {
     const text = search.q?.toLowerCase();
@@ -37,7 +47,21 @@ export default function StreamsTab({ pipeline }: { pipeline: string }) {
       (row) => !text || `${row.task} ${row.stream} ${row.target ?? ""}`.toLowerCase().includes(text),
     );
   }, [paged.rows, search.q]);
-  const columns = useMemo(() => columnsOf(denial, setResetting), [denial]);
+  const columns = useMemo(
+    () =>
+      columnsOf(denial, setResetting, ({ task, stream, paused }) =>
+        draft.change(withPaused(draft.text, task, stream, !paused)),
+      ),
+    [denial, draft],
+  );
+  const runNow = ({ task }: StreamItem) =>
+    start.mutate(
+      { pipeline, tasks: [task] },
+      {
+        onSuccess: (run) => void navigate({ to: "/runs/$id", params: { id: String(run.id) } }),
+        onError: (error) => toast(messageOf(error), { tone: "fail" }),
+      },
+    );
   const problems = [
     ...new Set(paged.rows?.flatMap((row) => (row.error ? [`${row.to}: ${row.error}`] : [])) ?? []),
   ];
@@ -96,7 +120,10 @@ export default function StreamsTab({ pipeline }: { pipeline: string }) {
         onConfirm={async () => {
           if (!resetting) return;
           await reset.mutateAsync({ task: resetting.task, stream: resetting.stream });
-          toast(`The next run reads ${resetting.stream} from the start.`, { tone: "ok" });
+          toast(`The next run reads ${resetting.stream} from the start.`, {
+            tone: "ok",
+            action: { label: "Run now", run: () => runNow(resetting) },
+          });
         }}
       >
         <p>
@@ -113,8 +140,9 @@ export default function StreamsTab({ pipeline }: { pipeline: string }) {
 
 function columnsOf(
   denial: string | undefined,
-  onReset: (stream: PipelineStream) => void,
-): Column<PipelineStream>[] {
+  onReset: (stream: StreamItem) => void,
+  onPause: (stream: StreamItem) => void,
+): Column<StreamItem>[] {
   return [
     {
       id: "stream",
@@ -122,8 +150,11 @@ function columnsOf(
       accessorFn: (row) => row.stream,
       cell: ({ row: { original } }) => (
         <span className="flex flex-col leading-4">
-          <span className="truncate font-medium" title={original.stream}>
-            {original.stream}
+          <span className="flex items-center gap-2">
+            <span className="truncate font-medium" title={original.stream}>
+              {original.stream}
+            </span>
+            {original.paused && <Status state="paused" />}
           </span>
           <span className="flex items-center gap-1 truncate text-xs text-ink-2">
             {original.from} <ArrowRight className="size-3 shrink-0" aria-label="to" /> {original.to}
@@ -202,15 +233,24 @@ function columnsOf(
       id: "reset",
       header: () => <span className="sr-only">Actions</span>,
       cell: ({ row: { original } }) => (
-        <IconButton
-          icon={RotateCcw}
-          label={`Reset ${original.stream}`}
-          size="small"
-          reason={denial ?? (original.load ? undefined : "It was never loaded.")}
-          onClick={() => onReset(original)}
-        />
+        <span className="flex justify-end gap-1">
+          <IconButton
+            icon={original.paused ? Play : Pause}
+            label={`${original.paused ? "Let go on" : "Pause"} ${original.stream}`}
+            size="small"
+            reason={denial}
+            onClick={() => onPause(original)}
+          />
+          <IconButton
+            icon={RotateCcw}
+            label={`Reset ${original.stream}`}
+            size="small"
+            reason={denial ?? (original.load ? undefined : "It was never loaded.")}
+            onClick={() => onReset(original)}
+          />
+        </span>
       ),
-      meta: { width: "32px", align: "right" },
+      meta: { width: "60px", align: "right" },
     },
   ];
 }

@@ -35,8 +35,9 @@ export function Gantt({ run, tasks, courses, selected, onSelect, range, onRangeC
   const now = isLive ? Math.max(ticking, Date.now() - 1_000) : ticking;
   const whole = spanOf(tasks, run.created_at, now);
   const span = range ?? whole;
+  // beside the panel of a task there is little room for them
   const isNarrow = useWidth() < breakpoint("sm");
-  const ticks = ticksOf(span, whole.from, isNarrow ? 2 : 5);
+  const ticks = ticksOf(span, whole.from, isNarrow ? 2 : 3);
   const virtual = useVirtualizer({
     count: tasks.length,
     getScrollElement: () => scroll.current,

@@ -3,7 +3,7 @@ import { Download, Eye, FileText } from "lucide-react";
 import { useState } from "react";
 import { messageOf } from "../../../api/error";
 import type { Run, TaskRun } from "../../../api/model";
-import { connectionFileAddress, connectionFilesOptions } from "../../../api/queries/files";
+import { fileAddress, filesOptions } from "../../../api/queries/connection-files";
 import { connectionOptions } from "../../../api/queries/connections";
 import { pipelineStreamsOptions } from "../../../api/queries/pipeline-streams";
 import { artifactAddress, artifactsOptions, fileTextOptions } from "../../../api/queries/run-parts";
@@ -15,9 +15,10 @@ import { EmptyState } from "../../../components/EmptyState";
 import { ErrorState } from "../../../components/ErrorState";
 import { IconButton } from "../../../components/IconButton";
 import { Skeleton } from "../../../components/Skeleton";
+import { SkeletonRows } from "../../../components/SkeletonRows";
 import { Time } from "../../../components/Time";
 import { buttonClasses } from "../../../components/button-classes";
-import type { TaskEntry } from "../../../format/pipeline-yaml";
+import type { TaskEntry } from "../../../format/pipeline-outline";
 import { useAllowed } from "../../pipeline/use-allowed";
 import { artifactFolder, isText } from "./file-names";
 
@@ -50,7 +51,7 @@ export function Files({ run, task, item, entry }: FilesProps) {
   const isFiles = destination?.data.connector === "files";
 
   if (error && !data) return <ErrorState error={error} onRetry={() => void refetch()} />;
-  if (!data) return <Skeleton className="m-6 h-16" />;
+  if (!data) return <SkeletonRows rows={3} />;
   const folder = artifactFolder(task.task, item);
   const own = data.pages
     .flatMap((page) => page.items)
@@ -96,7 +97,7 @@ function Written({
     .flatMap((page) => page.items)
     .filter((stream) => stream.task === task.task && stream.target)
     .map((stream) => stream.target as string);
-  if (!targets) return <Skeleton className="m-6 h-16" />;
+  if (!targets) return <SkeletonRows rows={3} />;
   return [...new Set(targets)].map((target) => (
     <WrittenTo key={target} task={task} connection={connection} target={target} onOpen={onOpen} />
   ));
@@ -110,7 +111,7 @@ interface WrittenToProps {
 }
 
 function WrittenTo({ task, connection, target, onOpen }: WrittenToProps) {
-  const { data, error } = useInfiniteQuery({ ...connectionFilesOptions(connection, target), retry: false });
+  const { data, error } = useInfiniteQuery({ ...filesOptions(connection, target), retry: false });
   const since = Date.parse(task.started_at ?? "");
   const until = task.ended_at ? Date.parse(task.ended_at) + 60_000 : Infinity;
   if (error)
@@ -127,9 +128,9 @@ function WrittenTo({ task, connection, target, onOpen }: WrittenToProps) {
       name: file.path,
       bytes: file.bytes,
       at: file.modified_at,
-      address: connectionFileAddress(connection, file.path),
+      address: fileAddress(connection, file.path),
     }));
-  if (!files) return <Skeleton className="m-6 h-16" />;
+  if (!files) return <SkeletonRows rows={3} />;
   return (
     <section aria-label={`Files in ${connection}`}>
       <h3 className="border-b bg-sunken px-4 py-1.5 text-xs font-medium text-ink-2 sm:px-6">

@@ -4,7 +4,7 @@ import type { RunEvent, TaskRun } from "../../../api/model";
 import { runHistoryOptions } from "../../../api/queries/run-parts";
 import { EmptyState } from "../../../components/EmptyState";
 import { ErrorState } from "../../../components/ErrorState";
-import { Skeleton } from "../../../components/Skeleton";
+import { SkeletonRows } from "../../../components/SkeletonRows";
 import { Status } from "../../../components/Status";
 import { Time } from "../../../components/Time";
 import { duration } from "../../../format/durations";
@@ -34,7 +34,7 @@ export function History({ run, task }: { run: number; task: TaskRun }) {
     if (hasNextPage && !isFetchingNextPage) void fetchNextPage();
   }, [hasNextPage, isFetchingNextPage, fetchNextPage]);
   if (error && !data) return <ErrorState error={error} onRetry={() => void refetch()} />;
-  if (!data) return <Skeleton className="m-6 h-24" />;
+  if (!data) return <SkeletonRows rows={4} />;
   const events = data.pages.flatMap((page) => page.items).filter((event) => event.task_run === task.id);
   if (events.length === 0 && !hasNextPage) return <EmptyState title="Nothing has happened to it yet" />;
   return (

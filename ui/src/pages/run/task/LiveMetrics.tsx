@@ -13,9 +13,11 @@ const PHASES = { move: "moving rows", commit: "committing", verify: "verifying",
 
 /** How fast a sync is, what holds it back, and how far each stream is. */
 export function LiveMetrics({ course: { progress, rates } }: { course: Course }) {
-  const figures = [
+  const figures: { name: string; value: string; says?: string }[] = [
     { name: "Rows per second", value: compact(progress.rows_per_second) },
     { name: "Bytes per second", value: bytes(progress.bytes_per_second) },
+    { name: "Bytes read", value: bytes(progress.bytes_read) },
+    { name: "In memory", value: bytes(progress.bytes_held), says: "Rows that are read and not yet written" },
     { name: "Rows read", value: count(progress.rows_read) },
     { name: "Rows written", value: count(progress.rows_written) },
     { name: "Rejected", value: count(progress.rows_rejected) },
@@ -23,9 +25,9 @@ export function LiveMetrics({ course: { progress, rates } }: { course: Course })
   ];
   return (
     <section aria-label="Live" className="flex flex-col gap-3">
-      <dl className="grid grid-cols-2 gap-px overflow-hidden rounded-lg border bg-line sm:grid-cols-3">
-        {figures.map(({ name, value }) => (
-          <div key={name} className="bg-canvas px-3 py-2">
+      <dl className="grid grid-cols-2 gap-px overflow-hidden rounded-lg border bg-line sm:grid-cols-4">
+        {figures.map(({ name, value, says }) => (
+          <div key={name} title={says} className="bg-canvas px-3 py-2">
             <dt className="text-xs text-ink-2">{name}</dt>
             <dd className="tabular text-lg font-semibold">{value}</dd>
           </div>

@@ -8,7 +8,7 @@ import { whyTaskOptions } from "../../../api/queries/run-parts";
 import { workersOptions } from "../../../api/queries/workers";
 import type { Course } from "../../../api/use-run-progress";
 import { Time } from "../../../components/Time";
-import type { TaskEntry } from "../../../format/pipeline-yaml";
+import type { TaskEntry } from "../../../format/pipeline-outline";
 import { LiveMetrics } from "./LiveMetrics";
 import { Outputs } from "./Outputs";
 import { Proof } from "./Proof";

@@ -14,7 +14,7 @@ export function Proof({ proof, onRejected }: ProofProps) {
   const isWhole = holds(proof);
   return (
     <section aria-label="Proof" className="flex flex-col gap-3">
-      <div className="flex flex-wrap items-end gap-x-3 gap-y-2 rounded-lg border bg-sunken px-4 py-3">
+      <div className="flex flex-wrap items-baseline gap-x-3 gap-y-2 rounded-lg border bg-sunken px-4 py-3">
         <Term value={proof.read} word="read" />
         <Sign>=</Sign>
         <Term value={proof.written} word="written" tone="text-ok" />
@@ -93,5 +93,5 @@ function Term({ value, word, tone = "" }: { value: number; word: string; tone?: 
 }
 
 function Sign({ children }: { children: string }) {
-  return <span className="pb-5 text-lg text-ink-3">{children}</span>;
+  return <span className="text-lg text-ink-3">{children}</span>;
 }

@@ -16,7 +16,7 @@ import { kindIcon } from "../../../components/task-graph/kinds";
 import { shownState } from "../../../components/task-graph/model";
 import { toast } from "../../../components/toasts";
 import { useUrlFilters } from "../../../components/use-url-filters";
-import type { TaskEntry } from "../../../format/pipeline-yaml";
+import type { TaskEntry } from "../../../format/pipeline-outline";
 import { isOver, sentence } from "../../../format/status";
 import { useAllowed } from "../../pipeline/use-allowed";
 import { AttemptSelect } from "./AttemptSelect";
@@ -197,6 +197,7 @@ function RetryTask({ run, task }: { run: Run; task: string }) {
       icon={RotateCcw}
       busy={retry.isPending}
       reason={denial}
+      aria-label={`Run the task ${task} again`}
       onClick={() =>
         retry.mutate(
           { run: run.id, tasks: [task] },
@@ -207,7 +208,7 @@ function RetryTask({ run, task }: { run: Run; task: string }) {
         )
       }
     >
-      Run this task again
+      Run again
     </Button>
   );
 }

@@ -1,0 +1,34 @@
+import { expect, test } from "vitest";
+import { withPaused } from "./pause";
+
+const DOCUMENT = `version: 1
+name: shop
+sync:
+  from: shop
+  to: warehouse
+  streams:
+    public.dim_*: { write: merge, key: [id] } # all dimensions
+    public.orders: { read: incremental, cursor: at }
+`;
+
+test("a stream that is named gets a word, and loses it again", () => {
+  const paused = withPaused(DOCUMENT, "sync", "public.orders", true);
+  expect(paused).toContain("public.orders: { read: incremental, cursor: at, paused: true }");
+  expect(withPaused(paused, "sync", "public.orders", false)).toBe(DOCUMENT);
+});
+
+test("one that a wildcard names goes on as the wildcard says", () => {
+  const paused = withPaused(DOCUMENT, "sync", "public.dim_day", true);
+  expect(paused).toContain("# all dimensions");
+  expect(paused).toMatch(/public\.dim_day:\s*\{? ?\n? *write: merge/);
+  expect(paused).toContain("paused: true");
+  const again = withPaused(paused, "sync", "public.dim_day", false);
+  expect(again).toMatch(/public\.dim_day:\s*\{? ?\n? *write: merge/);
+  expect(again).not.toContain("paused");
+});
+
+test("a list stays one when nothing is paused any more", () => {
+  const list = "version: 1\nname: a\nsync: { from: a, to: b, streams: [x, y] }\n";
+  expect(withPaused(list, "sync", "x", true)).toContain("paused: true");
+  expect(withPaused(list, "sync", "x", false)).toBe(list);
+});
