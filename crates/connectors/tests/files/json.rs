@@ -44,7 +44,7 @@ async fn broken_lines_are_rejected_with_their_number() {
     let folder = folder(&[("t.jsonl", lines.as_bytes())]);
     let (_, rows, rejects) = read_all(source(&folder, json!({})).as_ref(), "t.jsonl").await;
     let nul = row(&[None, Some("x\0y")]);
-    assert_eq!(rows, [row(&[Some("1"), None]), row(&[Some("3"), None]), nul], "the last of two equal keys counts");
+    assert_eq!(rows, [nul, row(&[Some("1"), None]), row(&[Some("3"), None])], "the last of two equal keys counts");
     let reasons: Vec<_> = rejects.iter().map(|r| r.reason.as_str()).collect();
     assert_eq!(reasons.len(), 4, "{reasons:?}");
     for (line, what) in [(2, "not a JSON object"), (4, "not a JSON object"), (7, "escape"), (8, "not a JSON")] {
