@@ -10,7 +10,7 @@ export interface PipelineFilter {
   owner?: string;
   state?: "active" | "paused";
   last?: RunState;
-  sort?: string;
+  sort?: `${"" | "-"}${"name" | "last_run" | "next_fire"}`;
 }
 
 export function pipelinesOptions(filter: PipelineFilter) {

@@ -59,7 +59,7 @@ impl Local {
             return Ok(path);
         }
         Err(Error::new(
-            ErrorKind::Permission,
+            ErrorKind::Config,
             format!("`{relative}` is a link that leads out of the connection's root"),
         )
         .advise("Copy the file below the root, or give the connection another root."))

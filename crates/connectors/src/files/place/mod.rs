@@ -96,7 +96,7 @@ pub fn checked(path: &str) -> Result<&str> {
     let clean = path.strip_prefix("./").unwrap_or(path).trim_end_matches('/');
     let leaves = clean.starts_with('/') || clean.contains(['\\', '\0']) || clean.split('/').any(|part| part == "..");
     if leaves {
-        return Err(Error::new(ErrorKind::Permission, format!("`{path}` leads out of the connection's root"))
+        return Err(Error::new(ErrorKind::Config, format!("`{path}` leads out of the connection's root"))
             .advise("Name files relative to the root, without `..`; or give the connection another root."));
     }
     Ok(clean)
