@@ -50,7 +50,8 @@ export interface Outline {
 /** Reads a document. Of one that is not YAML, what can be read is told. */
 export function outlineOf(text: string): Outline {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
+  // names that are there twice are found by the server: the parser compares each with all
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: false });
   const root = document.toJS() as unknown;
   const values: Values = isRecord(root) ? root : {};
   const lineAt = (node: unknown) => {

@@ -17,6 +17,8 @@ interface ResultGridProps {
 export function ResultGrid({ label, rows, error, onRetry }: ResultGridProps) {
   const columns = useMemo(() => columnsOf(rows), [rows]);
   const numbered = useMemo(() => rows?.map((row, index) => ({ row, index })), [rows]);
+  if (rows?.length === 0)
+    return <EmptyState title="The answer has no rows">Nothing is like that in the database.</EmptyState>;
   return (
     <DataTable
       label={label}
@@ -26,7 +28,7 @@ export function ResultGrid({ label, rows, error, onRetry }: ResultGridProps) {
       rowHeight={32}
       error={error}
       onRetry={onRetry}
-      empty={<EmptyState title="The answer has no rows">Nothing is like that in the database.</EmptyState>}
+      empty={null}
     />
   );
 }
@@ -37,8 +39,8 @@ interface Numbered {
 }
 
 function columnsOf(rows: Row[] | undefined): Column<Numbered>[] {
-  // one stands in while rows are read; an answer without rows tells of no columns
-  const names = rows ? Object.keys(rows[0] ?? {}) : ["reading"];
+  // one stands in while rows are read
+  const names = Object.keys(rows?.[0] ?? { reading: "" });
   return names.map((name) => {
     const isNumber = rows?.some((row) => typeof row[name] === "number") ?? false;
     return {
