@@ -2112,6 +2112,8 @@ export interface components {
             problem?: string | null;
             /** @description The pipelines that use it. */
             used_by: string[];
+            /** @description What came of its last test since it was made or changed; null if there was none. */
+            tested?: components["schemas"]["LastTest"] | null;
         };
         /** @description A page of a list. */
         ConnectionPage: {
@@ -2473,6 +2475,17 @@ export interface components {
             /** @description When it ended. */
             ended_at?: components["schemas"]["Timestamp"] | null;
         };
+        /** @description What came of the last test of a connection. */
+        LastTest: {
+            /** @description When it was made. */
+            at: components["schemas"]["Timestamp"];
+            /** @description Whether every step succeeded. */
+            ok: boolean;
+            /** @description Where the connection leads, without credentials. */
+            address: string;
+            /** @description The steps, up to the first that failed. */
+            steps: components["schemas"]["Step"][];
+        };
         /** @description What requests may take. */
         Limits: {
             /**
@@ -2815,6 +2828,12 @@ export interface components {
             bytes_read: number;
             /**
              * Format: uint64
+             * @description Bytes of rows that are on their way: read, and not yet written.
+             * @default 0
+             */
+            bytes_held: number;
+            /**
+             * Format: uint64
              * @description Rows that the destination took so far.
              */
             rows_written: number;
@@ -3009,6 +3028,8 @@ export interface components {
             started_at?: components["schemas"]["Timestamp"] | null;
             /** @description When it ended. */
             ended_at?: components["schemas"]["Timestamp"] | null;
+            /** @description Its tasks in short, in the order of the document, if they were asked for. */
+            tasks?: components["schemas"]["TaskState"][] | null;
         };
         /**
          * Format: int64
@@ -3249,6 +3270,12 @@ export interface components {
             bytes_read: number;
             /**
              * Format: uint64
+             * @description Bytes of rows that are on their way: read, and not yet written.
+             * @default 0
+             */
+            bytes_held: number;
+            /**
+             * Format: uint64
              * @description Rows the destination has accepted so far.
              */
             rows_written: number;
@@ -3288,6 +3315,8 @@ export interface components {
             write: components["schemas"]["WriteMode"];
             /** @description The column that tells which rows are new. */
             cursor?: string | null;
+            /** @description Whether loads leave it out. */
+            paused: boolean;
             /** @description The table or folder there; null if it was not loaded yet, as is all that follows. */
             target?: string | null;
             /** @description How far it was read, as its source tells it; null where every load reads everything. */
@@ -3410,6 +3439,12 @@ export interface components {
             bytes_read: number;
             /**
              * Format: uint64
+             * @description Bytes of rows that are on their way: read, and not yet written.
+             * @default 0
+             */
+            bytes_held: number;
+            /**
+             * Format: uint64
              * @description Rows that the destination took so far.
              */
             rows_written: number;
@@ -3526,6 +3561,26 @@ export interface components {
             items: components["schemas"]["TaskRun"][];
             /** @description What to give as `after` for the next page; null on the last one. */
             next?: string | null;
+        };
+        /** @description A task of a run in short. */
+        TaskState: {
+            /** @description Which. */
+            id: components["schemas"]["TaskRunId"];
+            /** @description The task. */
+            task: string;
+            /** @description Where it stands, as of a task run. */
+            state: string;
+            /** @description Until when it waits, where that is known. */
+            until?: components["schemas"]["Timestamp"] | null;
+            /**
+             * Format: uint32
+             * @description Attempts that failed.
+             */
+            failed: number;
+            /** @description When it was claimed last. */
+            started_at?: components["schemas"]["Timestamp"] | null;
+            /** @description When it ended. */
+            ended_at?: components["schemas"]["Timestamp"] | null;
         };
         /** @description What came of a test. */
         Tested: {
@@ -4555,7 +4610,7 @@ export interface operations {
     streamEvents: {
         parameters: {
             query: {
-                /** @description `runs`, `run:NUMBER`, `logs:TASK_RUN`, `pipelines`, `workers` and `progress`; can be given several times. */
+                /** @description `runs`, `run:NUMBER`, `logs:TASK_RUN`, `pipelines`, `workers`, `changes`, `rows` and `progress`; can be given several times. */
                 topic: string[];
                 /** @description The last event that the client knows of, unless it says so with `Last-Event-ID`. */
                 after?: number;
@@ -5742,6 +5797,8 @@ export interface operations {
                 search?: string;
                 /** @description The order; `-` before it is the other way round, and the newest come first unless asked for otherwise. */
                 sort?: "created" | "-created";
+                /** @description With the tasks of each run in short. Where runs have many tasks, a page has fewer runs than were asked for. */
+                tasks?: boolean;
                 /** @description The `next` of the page before. */
                 after?: string;
                 /** @description How many; 50 unless given, 1,000 at most. */
