@@ -28,13 +28,13 @@ demo: ## a seeded shop of a million rows into SQLite and Parquet, then a server 
 test: ## format, lints and every test against real servers (installed and started as needed, stopped at the end)
 	@scripts/test
 
-bench: build ## TPC-H loads side by side with the usual tools, into bench/RESULTS.md (SCALE=1 RUNS=3)
-	cargo build --release --locked -p levada-bench
-	scripts/services run "$(CARGO_TARGET_DIR)/release/levada-bench" \
+bench: ui ## loads, runs and the API side by side with the usual tools, into bench/RESULTS.md (SCALE=1 RUNS=3)
+	cargo build --release --locked -p levada -p levada-bench
+	ulimit -S -n "$$(ulimit -H -n)"; scripts/services run "$(CARGO_TARGET_DIR)/release/levada-bench" \
 	  --levada "$(CARGO_TARGET_DIR)/release/levada" --scale $(SCALE) --runs $(RUNS) --output bench/RESULTS.md
 
-bench-peers: build $(AIRFLOW)/requirements.txt ## the same pipelines on Levada and Apache Airflow (from PyPI, in a cache), into bench/RESULTS.md (RUNS=3)
-	cargo build --release --locked -p levada-bench
+bench-peers: ui $(AIRFLOW)/requirements.txt ## the same pipelines on Levada and Apache Airflow (from PyPI, in a cache), into bench/RESULTS.md (RUNS=3)
+	cargo build --release --locked -p levada -p levada-bench
 	scripts/services run "$(CARGO_TARGET_DIR)/release/levada-bench" --part peers --airflow "$(AIRFLOW)" \
 	  --levada "$(CARGO_TARGET_DIR)/release/levada" --runs $(RUNS) --output bench/RESULTS.md
 

@@ -98,7 +98,7 @@ async fn stay(mut client: Client, request: Arc<[u8]>, first: Duration, counts: A
 /// Seconds of one load of all rows.
 async fn loaded(server: &Server) -> Result<f64> {
     let started = server.send("POST", "/api/v1/pipelines/load/runs", &json!({})).await?;
-    let path = format!("/api/v1/runs/{}", started["run"]["id"]);
+    let path = format!("/api/v1/runs/{}", started["id"]);
     loop {
         tokio::time::sleep(Duration::from_millis(100)).await;
         let run = server.send("GET", &path, &Value::Null).await?;

@@ -38,8 +38,8 @@ pub async fn listeners(places: &Places, kind: Kind) -> Result<Vec<Figure>> {
     for _ in 0..LISTENERS {
         sockets.push(subscribed(&server).await?);
     }
-    let told = tokio::spawn(times_of(subscribed(&server).await?));
     let stop = CancellationToken::new();
+    let told = tokio::spawn(times_of(subscribed(&server).await?, stop.clone()));
     let heard: Vec<_> = sockets.into_iter().map(|socket| tokio::spawn(heard(socket, stop.clone()))).collect();
     let start = Instant::now();
     let mut beat = interval(PAUSE);
@@ -49,10 +49,10 @@ pub async fn listeners(places: &Places, kind: Kind) -> Result<Vec<Figure>> {
         server.send("POST", "/api/v1/pipelines/tick/runs", &json!({})).await?;
     }
     let took = start.elapsed();
-    let told = told.await??;
     tokio::time::sleep(QUIET).await;
     let memory = server.process.resident_mb();
     stop.cancel();
+    let told = told.await??;
     let mut delays = Vec::new();
     for listener in heard {
         let heard = listener.await??;
@@ -80,18 +80,21 @@ async fn subscribed(server: &Server) -> Result<Socket> {
     Ok(socket)
 }
 
-/// The instants at which events happened, in microseconds, by their number; ends when it has been quiet.
-async fn times_of(mut socket: Socket) -> Result<HashMap<u64, i64>> {
+/// The instants at which events happened, in microseconds, by their number.
+async fn times_of(mut socket: Socket, stop: CancellationToken) -> Result<HashMap<u64, i64>> {
     let mut times = HashMap::new();
-    while let Ok(Some(message)) = tokio::time::timeout(QUIET, socket.next()).await {
-        let Message::Text(text) = message? else { continue };
+    loop {
+        let message = tokio::select! {
+            message = socket.next() => message.ok_or("the server closed a socket")??,
+            () = stop.cancelled() => return Ok(times),
+        };
+        let Message::Text(text) = message else { continue };
         let told: Value = serde_json::from_str(&text)?;
         let at = told["event"]["at"].as_str().map(levada_core::time::Timestamp::parse);
         if let (Some(id), Some(Some(at))) = (told["id"].as_u64(), at) {
             times.insert(id, at.as_micros());
         }
     }
-    Ok(times)
 }
 
 /// The numbers of the events that one listener heard, each with the microsecond at which it did.

@@ -4,6 +4,7 @@ mod bare;
 mod client;
 mod crowd;
 mod listeners;
+mod lists;
 mod requests;
 mod server;
 
@@ -24,6 +25,7 @@ type Run = for<'a> fn(&'a Places, Kind, usize) -> LocalBoxFuture<'a, Result<Vec<
 const ALL: &[(&str, Run)] = &[
     ("GET of one pipeline", |places, kind, runs| Box::pin(requests::rate(places, kind, runs))),
     ("page of 50 of 100,000 runs", |places, kind, _| Box::pin(requests::page(places, kind))),
+    ("lists over 1,000 pipelines and 100,000 runs", |places, kind, _| Box::pin(lists::lists(places, kind))),
     ("bulk insert of 1,000 rows", |places, kind, runs| Box::pin(requests::bulk(places, kind, runs))),
     ("1,000 WebSocket clients", |places, kind, _| Box::pin(listeners::listeners(places, kind))),
     ("10,000 keep-alive clients", |places, kind, _| Box::pin(crowd::crowd(places, kind))),

@@ -23,8 +23,11 @@ const CLIENTS: usize = 32;
 const TIME: Duration = Duration::from_secs(3);
 /// How often a single request is timed.
 const TIMES: usize = 200;
+/// Runs that lie behind.
+pub const PAST: u32 = 100_000;
 
-const PIPELINE: &str = "version: 1\nname: nightly\ndescription: Does nothing, every night\ntags: [bench]\n\
+/// A pipeline that waits for its night.
+pub const PIPELINE: &str = "version: 1\nname: nightly\ndescription: Does nothing, every night\ntags: [bench]\n\
                         schedule: { cron: '0 3 * * *' }\ntasks:\n  rest: { wait: { for: 1s } }\n";
 
 /// Authenticated requests for one pipeline, beside a server with nothing behind it.
@@ -81,7 +84,7 @@ pub async fn page(places: &Places, kind: Kind) -> Result<Vec<Figure>> {
     let store = Store::open(&location).await.map_err(|error| error.to_string())?;
     let pipelines = store.pipelines().await.map_err(|error| error.to_string())?;
     let document = pipelines.first().ok_or("no pipeline")?.document;
-    stores::fill(&location, "nightly", document, 100_000).await?;
+    stores::fill(&location, "'nightly'", document, PAST).await?;
     let request = server.request("GET", "/api/v1/runs?limit=50", b"");
     let mut client = Client::connect(server.address).await?;
     let mut times = Vec::new();

@@ -67,11 +67,11 @@ pub async fn client(url: &str) -> Result<(tokio_postgres::Client, JoinHandle<()>
     Ok((client, driver))
 }
 
-/// Adds runs of three tasks each to a store, all ended.
+/// Adds runs of three tasks each to a store, all ended; the pipeline of run `n` is an expression of SQL.
 pub async fn fill(location: &Location, pipeline: &str, document: i64, runs: u32) -> Result<()> {
     let insert = format!(
         "INSERT INTO runs (pipeline, document, cause, identity, params, state, admitted, priority, open, created_at, started_at, \
-         ended_at) SELECT '{pipeline}', {document}, 'manual', 'past:' || n, '{{}}', 'succeeded', 1, 0, 0, n, n, n FROM numbers"
+         ended_at) SELECT {pipeline}, {document}, 'manual', 'past:' || n, '{{}}', 'succeeded', 1, 0, 0, n, n, n FROM numbers"
     );
     let tasks = "INSERT INTO task_runs (run, task, name, state, blockers, priority, attempt, started_at, ended_at) \
                  SELECT r.id, t.n, 't' || t.n, 'succeeded', 0, 0, 1, 1, 1 FROM runs r, \

@@ -240,7 +240,7 @@ async fn history(places: &Places, kind: Kind) -> Result<Vec<Figure>> {
     };
     ticks().await?;
     let empty = ticks().await?;
-    stores::fill(&world.location, "chain", document, 1_000_000).await?;
+    stores::fill(&world.location, "'chain'", document, 1_000_000).await?;
     ticks().await?;
     let full = ticks().await?;
     world.end().await;

@@ -2403,9 +2403,9 @@ export interface components {
             attempt: number;
             /**
              * Format: uint64
-             * @description How many lines the log has now.
+             * @description How many lines the log has now; null if lines from a number on were asked for, as it takes time to count.
              */
-            total: number;
+            total?: number | null;
             /** @description The lines, in order. */
             lines: components["schemas"]["Line"][];
         };
@@ -5348,7 +5348,7 @@ export interface operations {
                 attempt?: number;
                 /** @description The number of the first line, from 0; the last lines are read unless it is given. */
                 from?: number;
-                /** @description How many; 200 unless given, 1,000 at most. */
+                /** @description How many; 200 unless given, 1,000 at most. Long lines make fewer of them, never none. */
                 limit?: number;
             };
             header?: never;

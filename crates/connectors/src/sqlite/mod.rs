@@ -17,7 +17,7 @@ mod types;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use levada_core::connector::{CheckStep, Connection, Connector, Descriptor};
@@ -25,11 +25,14 @@ use levada_core::destination::{Destination, WriteMode};
 use levada_core::error::{Context, Error, ErrorKind, Result};
 use levada_core::rows::Rows;
 use levada_core::source::Source;
-use rusqlite::OpenFlags;
+use rusqlite::{ErrorCode, OpenFlags};
 use serde_json::{Map, Value};
 use url::Url;
 
 use config::{Journal, Settings};
+
+/// The pause before the journal is switched again.
+const JOURNAL_PAUSE: Duration = Duration::from_millis(10);
 
 /// The connector `sqlite`.
 pub struct Sqlite;
@@ -83,12 +86,24 @@ impl File {
     fn open_to_write(&self) -> Result<rusqlite::Connection> {
         let connection = self.open(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         if self.settings.journal == Journal::Wal {
-            let _: String =
-                connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(error::of)?;
+            self.to_write_ahead_log(&connection).map_err(error::of)?;
         }
         // FULL: what a commit answered survives a power cut.
         connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF").map_err(error::of)?;
         Ok(connection)
+    }
+
+    /// Switches to the write-ahead log. SQLite does not wait by itself when several do that to a new file at once.
+    fn to_write_ahead_log(&self, connection: &rusqlite::Connection) -> rusqlite::Result<()> {
+        let until = Instant::now() + self.settings.busy_timeout();
+        loop {
+            match connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)) {
+                Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && Instant::now() < until => {
+                    std::thread::sleep(JOURNAL_PAUSE);
+                }
+                outcome => return outcome.map(drop),
+            }
+        }
     }
 
     fn open(&self, flags: OpenFlags) -> Result<rusqlite::Connection> {

@@ -178,12 +178,12 @@ impl Logs<'_> {
             let page: Lines = self.client.call("readLog", input).await?;
             let lines = if self.args.tail == Some(0) && from.is_none() { Vec::new() } else { page.lines };
             let told: String = lines.iter().map(|line| told(self.output, log, line, many, self.is_terminal)).collect();
-            let next = lines.last().map_or(from.unwrap_or(page.total), |line| line.number + 1);
-            log.next = Some(next);
+            let next = lines.last().map(|line| line.number + 1).or(from).or(page.total);
+            log.next = next;
             if !told.is_empty() && !self.output.lines(&told).map_err(one)? {
                 return Ok(false);
             }
-            if lines.is_empty() || next >= page.total {
+            if lines.is_empty() {
                 log.is_done = !log.is_open;
                 return Ok(true);
             }

@@ -25,6 +25,8 @@ use crate::routes::runs::{Event, Progress};
 const BEHIND_MAX: usize = 8_192;
 /// How often the store is looked at where nothing tells of a change: other processes on SQLite write too.
 const LOOK: Duration = Duration::from_millis(50);
+/// The pause after events were handed on: what happens meanwhile travels together.
+const GATHER: Duration = Duration::from_millis(20);
 /// How often lists without events of their own are compared.
 const COMPARE: Duration = Duration::from_secs(1);
 /// The pause after the store could not be read.
@@ -104,8 +106,8 @@ impl Hub {
             if self.is_unheard() {
                 return;
             }
-            let more = match self.look(&store, &mut feed).await {
-                Ok(more) => more,
+            let is_busy = match self.look(&store, &mut feed).await {
+                Ok(is_busy) => is_busy,
                 Err(error) => {
                     tracing::warn!("live events wait for the metadata store: {error}");
                     tokio::time::sleep(PAUSE).await;
@@ -125,7 +127,9 @@ impl Hub {
                     self.say(None, about, &text.to_string());
                 }
             }
-            if !more {
+            if is_busy {
+                tokio::time::sleep(GATHER).await;
+            } else {
                 let [work, due, stop, end] = &mut signals;
                 tokio::select! {
                     _ = work.changed() => {}
@@ -138,7 +142,7 @@ impl Hub {
         }
     }
 
-    /// Hands on what is new. Answers whether there may be more at once.
+    /// Hands on what is new. Answers whether there was anything.
     async fn look(&self, store: &Store, feed: &mut Feed) -> Result<bool> {
         let events = feed.next(store).await?;
         for event in &events {

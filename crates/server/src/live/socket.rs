@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::extract::FromRequestParts as _;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use futures_util::{FutureExt as _, SinkExt as _};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -21,6 +22,8 @@ const BEAT: Duration = Duration::from_secs(15);
 const SILENCE_MAX: Duration = Duration::from_secs(45);
 /// How long a message may take to be written.
 const SEND_TIME: Duration = Duration::from_secs(10);
+/// Messages that are written together at most.
+const TOGETHER_MAX: usize = 256;
 /// The longest message of a client.
 const BYTES_MAX: usize = 64 << 10;
 /// Close codes: what the client did is not understood, it may not listen any more, it was too slow (RFC 6455, 7.4.2).
@@ -53,7 +56,7 @@ pub async fn open(mut call: Call<Resume>) -> Result<Other<false>, Problem> {
     let upgrade = upgrade.map_err(|_| Problem::Malformed("This is a WebSocket: ask for an upgrade.".to_owned()))?;
     let listener = Listener::new(&call.app, call.input.after).await?;
     let app = call.app;
-    let upgrade = upgrade.max_message_size(BYTES_MAX).max_frame_size(BYTES_MAX).write_buffer_size(0);
+    let upgrade = upgrade.max_message_size(BYTES_MAX).max_frame_size(BYTES_MAX);
     Ok(Other(upgrade.on_upgrade(move |socket| async move { talk(app, socket, listener, credential).await })))
 }
 
@@ -75,7 +78,6 @@ async fn converse(
     listener: &mut Listener,
     credential: Option<&Credential>,
 ) -> Result<(), (u16, String)> {
-    let broken = |error: levada_core::error::Error| (1_011, error.message().to_owned());
     send(socket, Message::Text(hello(listener.last()))).await?;
     let (mut beat, mut heard_at) = (interval(BEAT), Instant::now());
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -90,13 +92,7 @@ async fn converse(
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return Ok(()),
                 }
             }
-            heard = listener.next() => match heard.map_err(broken)? {
-                Heard::Message(_, text) => send(socket, Message::Text(text)).await?,
-                Heard::Behind(last) => {
-                    send(socket, Message::Text(behind(last))).await?;
-                    return Err((SLOW, format!("too slow; go on after {last}")));
-                }
-            },
+            heard = listener.next() => tell(socket, listener, heard.map_err(broken)?).await?,
             _ = beat.tick() => {
                 if heard_at.elapsed() > SILENCE_MAX {
                     return Ok(());
@@ -112,12 +108,38 @@ async fn converse(
     }
 }
 
+/// Hands on what was heard, and whatever more can be heard at once: written together, many cost hardly more than one.
+async fn tell(socket: &mut WebSocket, listener: &mut Listener, first: Heard) -> Result<(), (u16, String)> {
+    let (mut next, mut count) = (Some(first), 0);
+    while let Some(heard) = next {
+        match heard {
+            Heard::Message(_, text) => within_time(socket.feed(Message::Text(text))).await?,
+            Heard::Behind(last) => {
+                send(socket, Message::Text(behind(last))).await?;
+                return Err((SLOW, format!("too slow; go on after {last}")));
+            }
+        }
+        count += 1;
+        let may_wait = count < TOGETHER_MAX;
+        next = may_wait.then(|| listener.next().now_or_never()).flatten().transpose().map_err(broken)?;
+    }
+    within_time(socket.flush()).await
+}
+
 async fn send(socket: &mut WebSocket, message: Message) -> Result<(), (u16, String)> {
-    match tokio::time::timeout(SEND_TIME, socket.send(message)).await {
+    within_time(socket.send(message)).await
+}
+
+async fn within_time(written: impl Future<Output = Result<(), axum::Error>>) -> Result<(), (u16, String)> {
+    match tokio::time::timeout(SEND_TIME, written).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err((1_001, String::new())),
         Err(_) => Err((SLOW, "too slow".to_owned())),
     }
+}
+
+fn broken(error: levada_core::error::Error) -> (u16, String) {
+    (1_011, error.message().to_owned())
 }
 
 /// Does what a client says.

@@ -31,7 +31,7 @@ pub struct Read {
     pub attempt: Option<u32>,
     /// The number of the first line, from 0; the last lines are read unless it is given.
     pub from: Option<u64>,
-    /// How many; 200 unless given, 1,000 at most.
+    /// How many; 200 unless given, 1,000 at most. Long lines make fewer of them, never none.
     pub limit: Option<u32>,
 }
 
@@ -54,8 +54,8 @@ pub struct Whole {
 pub struct Lines {
     /// The attempt that they are of.
     pub attempt: u32,
-    /// How many lines the log has now.
-    pub total: u64,
+    /// How many lines the log has now; null if lines from a number on were asked for, as it takes time to count.
+    pub total: Option<u64>,
     /// The lines, in order.
     pub lines: Vec<Line>,
 }
@@ -83,31 +83,13 @@ pub async fn read(call: Call<Read>) -> Result<Answer<Lines>, Problem> {
     let (path, attempt) = find(&call.app, run, &task, item, attempt).await?;
     let work = move || {
         let reader = LogReader::new(path);
-        let total = reader.count()?;
-        let lines = match from {
-            Some(from) => bounded(reader.lines(from, limit)?),
-            None => reader.tail(limit)?,
-        };
-        Ok::<_, levada_core::error::Error>((total, lines))
+        Ok::<_, levada_core::error::Error>(match from {
+            Some(from) => (None, reader.lines(from, limit)?),
+            None => (Some(reader.count()?), reader.tail(limit)?),
+        })
     };
     let (total, lines) = on_a_thread(work).await??;
     Ok(Lines { attempt, total, lines: lines.into_iter().map(Line::from).collect() }.into())
-}
-
-/// Bytes of text in a page at most, unless one line has more.
-const PAGE_BYTES_MAX: usize = 1 << 20;
-
-/// As many of the first lines as an answer may hold, and one at least; the next page goes on after them.
-fn bounded(mut lines: Vec<LogLine>) -> Vec<LogLine> {
-    let mut bytes = 0;
-    let fits = |line: &&LogLine| {
-        let is_first = bytes == 0;
-        bytes += line.text.len();
-        is_first || bytes <= PAGE_BYTES_MAX
-    };
-    let kept = lines.iter().take_while(fits).count();
-    lines.truncate(kept.max(1));
-    lines
 }
 
 /// Takes a whole log away as a file.

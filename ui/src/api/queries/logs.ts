@@ -11,7 +11,8 @@ export interface LogOf {
 
 export interface LogPage {
   attempt: number;
-  total: number;
+  /** How many lines the log has; null if lines from one on were asked for. */
+  total?: number | null | undefined;
   lines: LogLine[];
 }
 

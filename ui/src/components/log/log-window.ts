@@ -18,8 +18,8 @@ export class LogWindow {
     return this.pages.get(Math.floor(number / PAGE_LINES))?.get(number);
   }
 
-  /** Takes lines in. */
-  put(lines: readonly LogLine[], total = this.total): void {
+  /** Takes lines in; the log has at least as many as the number of the last. */
+  put(lines: readonly LogLine[], total = 0): void {
     for (const line of lines) {
       const page = Math.floor(line.number / PAGE_LINES);
       const known = this.pages.get(page) ?? new Map<number, LogLine>();

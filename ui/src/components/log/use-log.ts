@@ -42,8 +42,9 @@ export function useLog(log: LogOf, follows: number | null, onLine?: (line: LogLi
     setError(null);
     readLog({ run, task, item, attempt: asked }, undefined, PAGE_LINES, ended.signal)
       .then((page) => {
-        window.current.put(page.lines, page.total);
-        setState({ key, attempt: page.attempt, from: page.total });
+        const total = page.total ?? 0;
+        window.current.put(page.lines, total);
+        setState({ key, attempt: page.attempt, from: total });
       })
       .catch((failure: unknown) => !ended.signal.aborted && setError(failure));
     return () => {
@@ -66,7 +67,7 @@ export function useLog(log: LogOf, follows: number | null, onLine?: (line: LogLi
         const into = window.current;
         try {
           const page = await readLog({ run, task, item, attempt: asked }, gap.from, gap.limit, ended.signal);
-          into.put(page.lines, page.total);
+          into.put(page.lines);
           if (page.lines.length === 0) wanted.current = null;
         } catch (failure) {
           if (!ended.signal.aborted) setError(failure);
