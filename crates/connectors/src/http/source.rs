@@ -13,7 +13,7 @@ use levada_core::position::Position;
 use levada_core::source::{Extract, ReadMode, ReadRequest, Reader, Source, StreamInfo};
 
 use super::cursor::Cursor;
-use super::endpoint::{Endpoint, RAW};
+use super::endpoint::{CursorFormat, Endpoint, RAW};
 use super::page::Page;
 use super::records::Parser;
 use super::replay::Feed;
@@ -129,8 +129,9 @@ impl Remote {
         wanted.extend(cursor.as_ref().map(|cursor| cursor.column().clone()));
         let is_told = endpoint.columns.0.is_empty();
         let parser = Parser::new(Arc::new(Schema::new(wanted)), &stream.schema, is_told)?;
-        let (parameters, warning) = asked_from(&endpoint, cursor.as_ref())?;
-        let warning = warning.filter(|_| api.settings.replay.is_none());
+        let parameters = asked_from(&endpoint, cursor.as_ref())?;
+        let is_stored = api.settings.replay.is_some();
+        let warnings = if is_stored { Vec::new() } else { asks_for_all(&endpoint, cursor.as_ref()) };
         let reading = Reading {
             feed: Feed::open(api, &stream.name, parameters).await?,
             rows: Rows::Records(parser),
@@ -138,7 +139,7 @@ impl Remote {
             cursor,
             batch_bytes,
         };
-        Ok((reading, warning.into_iter().collect()))
+        Ok((reading, warnings))
     }
 
     async fn open_raw(
@@ -166,7 +167,8 @@ impl Remote {
             cursor = Some(Cursor::open(field, from.as_ref(), lag.as_deref(), false)?);
             parser = Some(Parser::new(Arc::new(Schema::new(vec![field.clone()])), &schema, false)?);
         }
-        let (parameters, warning) = asked_from(&endpoint, cursor.as_ref())?;
+        let parameters = asked_from(&endpoint, cursor.as_ref())?;
+        let warnings = asks_for_all(&endpoint, cursor.as_ref());
         let reading = Reading {
             feed: Feed::open(api, name, parameters).await?,
             rows: Rows::Answers { wanted, cursor: parser },
@@ -174,7 +176,7 @@ impl Remote {
             is_ordered: false,
             batch_bytes,
         };
-        Ok((reading, warning.into_iter().collect()))
+        Ok((reading, warnings))
     }
 }
 
@@ -194,20 +196,27 @@ fn is_ordered(endpoint: &Endpoint, cursor: Option<&Cursor>) -> bool {
     matches!((told, cursor), (Some(told), Some(cursor)) if told.cursor == *cursor.column().name())
 }
 
-/// The parameter that asks for what is new, and what to say where there is none.
-fn asked_from(endpoint: &Endpoint, cursor: Option<&Cursor>) -> Result<(Vec<(String, String)>, Option<String>)> {
-    let Some(cursor) = cursor else { return Ok((Vec::new(), None)) };
-    let told = endpoint.incremental.as_ref().filter(|told| told.cursor == *cursor.column().name());
-    match told.and_then(|told| told.parameter.as_ref().map(|parameter| (parameter, told.format))) {
-        Some((parameter, format)) => {
-            Ok((cursor.asked_from(format)?.map(|value| (parameter.clone(), value)).into_iter().collect(), None))
-        }
-        None => {
-            let column = cursor.column().name();
-            let warning = format!("every record is asked for, as no query parameter takes a value of `{column}`");
-            Ok((Vec::new(), Some(warning)))
-        }
-    }
+/// What the settings say of asking for what is new by this cursor.
+fn told<'a>(endpoint: &'a Endpoint, cursor: &Cursor) -> Option<(&'a str, CursorFormat)> {
+    let told = endpoint.incremental.as_ref().filter(|told| told.cursor == *cursor.column().name())?;
+    Some((told.parameter.as_deref()?, told.format))
+}
+
+/// The parameter that asks for what is new.
+fn asked_from(endpoint: &Endpoint, cursor: Option<&Cursor>) -> Result<Vec<(String, String)>> {
+    let Some(cursor) = cursor else { return Ok(Vec::new()) };
+    let Some((parameter, format)) = told(endpoint, cursor) else { return Ok(Vec::new()) };
+    Ok(cursor.asked_from(format)?.map(|value| (parameter.to_owned(), value)).into_iter().collect())
+}
+
+/// What to say where nothing asks for what is new.
+fn asks_for_all(endpoint: &Endpoint, cursor: Option<&Cursor>) -> Vec<String> {
+    let unasked = cursor.filter(|cursor| told(endpoint, cursor).is_none());
+    let warning = |cursor: &Cursor| {
+        let column = cursor.column().name();
+        format!("every record is asked for, as no query parameter takes a value of `{column}`")
+    };
+    unasked.map(warning).into_iter().collect()
 }
 
 impl Reading {
