@@ -58,11 +58,8 @@ impl Local {
         if real.starts_with(&self.root) || (!self.root.exists() && self.root.starts_with(&real)) {
             return Ok(path);
         }
-        Err(Error::new(
-            ErrorKind::Config,
-            format!("`{relative}` is a link that leads out of the connection's root"),
-        )
-        .advise("Copy the file below the root, or give the connection another root."))
+        Err(Error::new(ErrorKind::Config, format!("`{relative}` is a link that leads out of the connection's root"))
+            .advise("Copy the file below the root, or give the connection another root."))
     }
 
     fn walk(&self, folder: &Path, relative: &str, found: &mut Vec<FileMeta>) -> Result<()> {
