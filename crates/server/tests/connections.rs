@@ -92,7 +92,9 @@ async fn no_secret_is_ever_shown() {
     let kept = kept.json();
     assert_eq!((&kept["tested"]["ok"], &kept["tested"]["steps"]), (&json!(false), &tested.json()["steps"]));
     let listed = place.get("/api/v1/connections").await.json();
-    let of = |name: &str| listed["items"].as_array().unwrap().iter().find(|item| item["name"] == name).unwrap()["tested"].clone();
+    let of = |name: &str| {
+        listed["items"].as_array().unwrap().iter().find(|item| item["name"] == name).unwrap()["tested"].clone()
+    };
     assert_eq!((of("shop"), of("lake")), (kept["tested"].clone(), Value::Null));
     assert_eq!(place.get("/api/v1/connections?connector=files").await.json()["items"].as_array().unwrap().len(), 1);
     let first = place.get("/api/v1/connections?limit=2").await.json();

@@ -138,7 +138,9 @@ impl Serving {
     /// The collection that a path leads to, or to something of.
     fn collection_at(&self, path: &str) -> Option<&Collection> {
         match self.target(path)? {
-            Target::Rows(at) | Target::Row(at, _) | Target::Bulk(at) | Target::Restore(at, _) => self.collections.get(at),
+            Target::Rows(at) | Target::Row(at, _) | Target::Bulk(at) | Target::Restore(at, _) => {
+                self.collections.get(at)
+            }
             Target::Report(_) => None,
         }
     }

@@ -75,7 +75,8 @@ fn fill(store: &str, runs: u64) -> Result<()> {
             for (place, task) in pipeline.tasks.iter().enumerate() {
                 let at = started + each * place as i64;
                 let is_last = is_failed && place + 1 == pipeline.tasks.len();
-                let error = is_last.then_some(r#"{"code":"E0104","message":"the program ended with 1","advice":"Read its log."}"#);
+                let error = is_last
+                    .then_some(r#"{"code":"E0104","message":"the program ended with 1","advice":"Read its log."}"#);
                 let state = if is_last { "failed" } else { "succeeded" };
                 add_task.execute(params![run, place as i64, task, state, is_last, error, at, at + each])?;
             }
@@ -100,8 +101,7 @@ fn pipelines(connection: &Connection) -> Result<Vec<Pipeline>> {
     while let Some(row) = rows.next()? {
         let graph: Value = serde_json::from_str(&row.get::<_, String>(2)?)?;
         let nodes = graph["nodes"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let tasks: Vec<String> =
-            nodes.iter().filter_map(|node| Some(node["name"].as_str()?.to_owned())).collect();
+        let tasks: Vec<String> = nodes.iter().filter_map(|node| Some(node["name"].as_str()?.to_owned())).collect();
         // the past of a pipeline with thousands of tasks would be most of it
         if tasks.len() < 100 {
             found.push(Pipeline { name: row.get(0)?, document: row.get(1)?, tasks });
