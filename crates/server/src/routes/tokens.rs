@@ -127,7 +127,8 @@ pub async fn list(call: Call<List>) -> Result<Answer<Page<Shown>>, Problem> {
         // whoever is no user has no tokens
         false => Some(UserId(call.caller.user().unwrap_or_default())),
     };
-    let tokens = call.app.store.tokens(TokenFilter { user, search, is_reversed: sort.is_ascending(), after, limit }).await?;
+    let tokens =
+        call.app.store.tokens(TokenFilter { user, search, is_reversed: sort.is_ascending(), after, limit }).await?;
     let next = tokens.last().filter(|_| tokens.len() == limit).map(|token| token.id.to_string());
     let mut names: BTreeMap<i64, String> = BTreeMap::new();
     let mut items = Vec::with_capacity(tokens.len());
