@@ -93,7 +93,7 @@ async fn a_run_tells_all(place: Place) {
     let (first, other) = ("t0".to_owned(), "t1".to_owned());
     let queued = [(second, first.clone(), "queued"), (second, other.clone(), "queued")];
     let ended = (run, first, "succeeded");
-    assert_eq!(states(vec![second, run]).await, [&queued[..], &[ended.clone()]].concat());
+    assert_eq!(states(vec![second, run]).await, [&queued[..], std::slice::from_ref(&ended)].concat());
     assert_eq!(states(vec![run, second]).await, [ended, (run, other, "queued"), queued[0].clone()]);
     let happened = world.store.happenings(run, 0, 100).await.unwrap();
     let shown: Vec<_> = happened.iter().map(|line| (line.event.as_str(), line.state.as_str())).collect();
