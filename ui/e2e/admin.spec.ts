@@ -49,6 +49,8 @@ test("a token is shown once, works, and is revoked", async ({ admin, server }) =
   await expect(admin.getByText(text)).toHaveCount(0);
   await admin.getByRole("button", { name: "Revoke deploy" }).click();
   await admin.getByRole("dialog").getByRole("button", { name: "Revoke" }).click();
+  // what is behind a dialog has no role
+  await expect(admin.getByRole("dialog")).toHaveCount(0);
   await expect(admin.getByRole("button", { name: "Revoke deploy" })).toHaveCount(0);
   expect((await ask()).status).toBe(401);
 });

@@ -180,7 +180,7 @@ async fn lists(connection: &Arc<dyn Connection>) {
     assert!(paths(connection, "in/nothing").await.is_empty());
     assert!(paths(connection, "nowhere/*.csv").await.is_empty());
     assert!(paths(connection, "i").await.is_empty(), "a part of a name is no folder");
-    assert_eq!(connection.list("../x").await.unwrap_err().kind(), ErrorKind::Permission);
+    assert_eq!(connection.list("../x").await.unwrap_err().kind(), ErrorKind::Config);
     assert_eq!(connection.query("SELECT 1", 1).await.unwrap_err().kind(), ErrorKind::Unsupported);
     let found = connection.list("in/a.csv").await.unwrap().remove(0);
     assert_eq!(found.bytes, 4);
@@ -196,8 +196,8 @@ async fn lists(connection: &Arc<dyn Connection>) {
         ("in", ErrorKind::NotFound),
         ("in/*.csv", ErrorKind::NotFound),
         ("in/.hidden.csv", ErrorKind::NotFound),
-        ("in/../../x", ErrorKind::Permission),
-        ("/etc/passwd", ErrorKind::Permission),
+        ("in/../../x", ErrorKind::Config),
+        ("/etc/passwd", ErrorKind::Config),
     ] {
         assert_eq!(connection.open(path).await.err().unwrap().kind(), kind, "{path}");
     }

@@ -146,7 +146,8 @@ fn columns_that_the_target_computes_are_not_written() {
         );
         let always = if system == System::MariaDb { "" } else { "GENERATED ALWAYS" };
         target.sql(&format!("CREATE TABLE t(id int PRIMARY KEY, n int, twice int {always} AS (n * 10) STORED)"));
-        for options in ["{ verify: checksum }", "{ read: incremental, cursor: id }", "{ on_schema_change: freeze }"] {
+        let merge = "{ read: incremental, cursor: id, write: merge, key: [id] }";
+        for options in ["{ verify: checksum }", merge, "{ on_schema_change: freeze }"] {
             let pipeline = Pipeline::new(&source, &target, &format!("  public.t: {options}"));
             assert!(pipeline.done()[0] <= 1000, "{system:?}");
             assert_eq!(target.sql("SELECT count(*), sum(n), sum(twice) FROM t"), "1000\t500500\t5005000", "{options}");

@@ -190,7 +190,7 @@ async fn changes_are_told() {
     // neither who looks nor who fails changes anything
     place.get("/v1/department").await.is(200);
     place.post("/v1/department", json!({ "name": 7 })).await.is(422);
-    place.send("DELETE", "/v1/department/1", &[], Value::Null).await;
+    place.send("DELETE", "/v1/department/1", &[], Value::Null).await.is(204);
     assert_eq!((hear(&mut socket).await, hear(&mut socket).await), (rows, changes.clone()));
     place.post("/api/v1/connections/here/test", json!({})).await.is(200);
     assert_eq!(hear(&mut socket).await, changes);

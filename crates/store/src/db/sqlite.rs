@@ -13,6 +13,7 @@ use super::{Row, Value};
 const BUSY: Duration = Duration::from_secs(20);
 /// The pause where it has to look again by itself.
 const PAUSE: Duration = Duration::from_millis(10);
+const WRITABLE: &str = "Check that the folder of the metadata store can be written.";
 /// The extended code of a full disk under the shared memory of a WAL: `SQLITE_IOERR_SHMSIZE`.
 const SHM_IS_FULL: i32 = 4_874;
 /// Prepared statements kept.
@@ -45,6 +46,12 @@ impl Connection {
             }
             Ok(())
         };
+        // SQLite opens what it may not write all the same, and would tell at the first write
+        if writes && native.is_readonly("main").map_err(|error| explain(&error).at(place()))? {
+            return Err(Error::new(ErrorKind::Io, "the metadata store: the file is read only")
+                .advise(WRITABLE)
+                .at(place()));
+        }
         // SQLite does not wait by itself when two processes make a new file a WAL at once
         let until = Instant::now() + BUSY;
         loop {
@@ -167,7 +174,7 @@ fn explain(error: &rusqlite::Error) -> Error {
         ErrorKind::Full => "Free some space; nothing of this step was kept.",
         ErrorKind::Busy => "Another program holds the metadata store; end it, or try again.",
         ErrorKind::Config => "The file is not a metadata store, or it is damaged; restore its last copy.",
-        ErrorKind::Permission | ErrorKind::Io => "Check that the folder of the metadata store can be written.",
+        ErrorKind::Permission | ErrorKind::Io => WRITABLE,
         _ => "",
     };
     let message = match kind {

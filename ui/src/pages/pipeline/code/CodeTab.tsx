@@ -36,7 +36,7 @@ export default function CodeTab({ pipeline, version, draft }: CodeTabProps) {
   const schema = usePipelineSchema();
   const outline = useMemo(() => outlineOf(draft.text), [draft.text]);
   const choices = useChoices(outline.connections);
-  const { mistakes, isChecking, error } = useMistakes(pipeline, draft.text);
+  const { mistakes, isChecking, error } = useMistakes(pipeline, draft.text, !denial && draft.isDirty);
   const diagnostics = useMemo(() => diagnosticsOf(draft.text, mistakes), [draft.text, mistakes]);
   const complete = useMemo(
     () =>
