@@ -178,9 +178,12 @@ async fn lists_tell_that_they_changed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_are_told() {
     let (place, address, cookie) = served().await;
-    let project = "version: 1\nconnections: { here: { type: sqlite, path: ./here.db } }\n\
-                   collections: { department: { connection: here, columns: { name: { type: text } } } }\n";
-    place.apply_all(project, &[]).await;
+    let project = format!(
+        "version: 1\nconnections: {{ here: {{ type: sqlite, path: {:?} }} }}\n\
+         collections: {{ department: {{ connection: here, columns: {{ name: {{ type: text }} }} }} }}\n",
+        place.data().join("here.db")
+    );
+    place.apply_all(&project, &[]).await;
     let mut socket = connect(&address, "", &[("cookie", cookie.as_str())]).await.unwrap();
     hear(&mut socket).await;
     say(&mut socket, json!({ "subscribe": ["rows", "changes"] })).await;
