@@ -65,7 +65,9 @@ test("items have their own state and log", async ({ page, levada }) => {
 
 test("a sync tells while it is at work how fast it is, and what holds it back", async ({ page, levada }) => {
   const rows = Array.from({ length: 400_000 }, (_, id) => `${id},name ${id},${"words ".repeat(8)}`);
-  writeFileSync(join(levada.folder, "data", "large.csv"), `id,name,text\n${rows.join("\n")}\n`);
+  // long enough that figures, which come every two seconds, are told of it anywhere
+  const lines = `${rows.join("\n")}\n`.repeat(5);
+  writeFileSync(join(levada.folder, "data", "large.csv"), `id,name,text\n${lines}`);
   await makePipeline(page, levada, "large", LARGE);
   const id = await run(page, levada, "large", false);
   await page.goto(`${levada.url}/runs/${id}`);
