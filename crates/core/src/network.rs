@@ -261,15 +261,11 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let parts = address.segments();
-    let [.., high, low] = parts;
-    let inner = |high: u16, low: u16| {
-        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
-        is_public_v4(Ipv4Addr::new(a, b, c, d))
-    };
     match parts {
         // IPv4 in IPv6: mapped, translated (NAT64) and 6to4.
-        [0, 0, 0, 0, 0, 0xFFFF, ..] | [0x64, 0xFF9B, 0, 0, 0, 0, ..] => inner(high, low),
-        [0x2002, first, second, ..] => inner(first, second),
+        [0, 0, 0, 0, 0, 0xFFFF, ..] | [0x64, 0xFF9B, 0, 0, 0, 0, ..] | [0x2002, ..] => {
+            inner(address.into()).is_some_and(is_public)
+        }
         // Teredo, benchmarks, ORCHID and documentation.
         [0x2001, 0..=0x01FF | 0x0DB8, ..] | [0x3FFF, 0..=0x0FFF, ..] => false,
         // Of all others only 2000::/3 is given out.
