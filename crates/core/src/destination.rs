@@ -16,6 +16,11 @@ pub trait Destination: Send + Sync {
     /// How names must look here; the engine maps names before it plans.
     fn name_rules(&self) -> NameRules;
 
+    /// The most columns that a target can have here, with those that a load adds to its stage.
+    fn columns_max(&self) -> usize {
+        usize::MAX
+    }
+
     /// The full name of a target, from the wanted namespace (ignored where there are none) and table name.
     fn target(&self, namespace: Option<&str>, table: &str) -> String;
 

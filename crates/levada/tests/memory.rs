@@ -64,7 +64,7 @@ fn huge_values_stay_under_the_limit() {
     assert_eq!(lengths(&sqlite), wanted);
     drop(sqlite);
     let back = Database::postgres("levada_huge_c");
-    for name in ["big.parquet", "big.jsonl"] {
+    for name in ["big.parquet", "big.jsonl", "big.avro", "big.csv"] {
         from_source(&format!("PostgreSQL to {name}"), &file(name));
         copy(&format!("{name} to PostgreSQL"), &[&file(name), &back.url()]);
         assert_eq!(lengths(&back), wanted, "{name}");

@@ -48,6 +48,22 @@ fn tables_of_every_shape_arrive() {
     }
 }
 
+/// What is too wide for a database is told before a row has moved.
+#[test]
+fn a_table_with_too_many_columns_is_refused_in_the_plan() {
+    let folder = tempfile::TempDir::new().unwrap();
+    for (system, most) in [(System::Postgres, 1_600), (System::MariaDb, 1_016), (System::Sqlite, 2_000)] {
+        let target = Database::of(system, "levada_too_wide");
+        let line = |text: &str| (0..=most).map(|i| format!("{text}{i}")).collect::<Vec<_>>().join(",");
+        std::fs::write(folder.path().join("wide.csv"), format!("{}\n{}\n", line("c"), line(""))).unwrap();
+        let source = format!("{{ type: files, root: \"{}\" }}", folder.path().display());
+        let failed = Pipeline::between(&source, &target.connection(), "  wide.csv: {}").run().failed(2);
+        let wanted = format!("wide` would have {} columns, and a table here can have {most}", most + 1);
+        assert!(failed.contains(&wanted), "{system:?}: {failed}");
+        assert_eq!(target.stages(), "", "{system:?}");
+    }
+}
+
 /// A table without columns has rows all the same; a system that has no such tables says so.
 #[test]
 fn a_table_without_columns_arrives_or_is_refused() {
@@ -181,7 +197,7 @@ fn a_replaced_table_keeps_what_hangs_on_it() {
     assert_eq!(target.sql("SELECT own FROM t WHERE id = 3"), "7", "a column of the target alone takes its default");
     // The row that is pointed at goes away: the load fails and changes nothing.
     source.sql("DELETE FROM t WHERE id = 1");
-    let told = pipeline.run().failed(1);
+    let told = pipeline.run().failed(2);
     assert!(told.contains("child"), "{told}");
     assert_eq!(target.sql("SELECT count(*) FROM t"), "2");
     assert_eq!(target.stages(), "");
@@ -207,7 +223,7 @@ fn a_replaced_table_keeps_what_hangs_on_it() {
     assert!(target.sql("SHOW CREATE TABLE t").contains("`mine`"));
     assert_eq!(target.sql("SHOW TRIGGERS").lines().count(), 1);
     source.sql("DELETE FROM t WHERE id = 1");
-    pipeline.run().failed(1);
+    pipeline.run().failed(2);
     assert_eq!(target.sql("SELECT count(*) FROM t"), "2");
     assert_eq!(target.stages(), "");
 

@@ -195,6 +195,10 @@ struct FaultyDestination {
 }
 
 impl Destination for FaultyDestination {
+    fn columns_max(&self) -> usize {
+        self.inner.columns_max()
+    }
+
     fn name_rules(&self) -> NameRules {
         self.inner.name_rules()
     }

@@ -57,6 +57,11 @@ impl Destination for MysqlDestination {
         NameRules { length_max: 64, unit: LengthUnit::BasicChars, ignores_case: true, forbidden: &['\0'] }
     }
 
+    // InnoDB's limit, and the column that numbers the rows of a stage
+    fn columns_max(&self) -> usize {
+        1_016
+    }
+
     fn target(&self, _namespace: Option<&str>, table: &str) -> String {
         table.to_owned()
     }

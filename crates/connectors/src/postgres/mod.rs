@@ -108,6 +108,10 @@ impl Destination for Database {
         NameRules { length_max: 63, unit: LengthUnit::Bytes, ignores_case: false, forbidden: &['\0'] }
     }
 
+    fn columns_max(&self) -> usize {
+        1_600
+    }
+
     fn target(&self, namespace: Option<&str>, table: &str) -> String {
         sql::stream_name(namespace.unwrap_or(&self.settings.schema), table)
     }

@@ -21,6 +21,10 @@ impl Destination for File {
         NameRules { length_max: 255, unit: LengthUnit::Chars, ignores_case: true, forbidden: &['\0'] }
     }
 
+    fn columns_max(&self) -> usize {
+        2_000
+    }
+
     fn target(&self, _namespace: Option<&str>, table: &str) -> String {
         table.to_owned()
     }

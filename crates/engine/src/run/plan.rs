@@ -169,6 +169,7 @@ pub async fn plan(
         writers: job.writers(),
         rows_estimate: info.rows_estimate,
     };
+    refuse_too_wide(&spec, ends.destination.columns_max())?;
     let mut plan = ends.destination.plan(&spec).await?;
     note_refused_nulls(&spec, &mut plan);
     plan.ddl.extend(computed.iter().map(|name| format!("-- column {name} is computed by the target, and not written")));
@@ -339,6 +340,21 @@ fn unknown_column(info: &StreamInfo, column: &str, setting: &str) -> Error {
 
 fn is_required(schema: &Schema, column: &str) -> bool {
     schema.field_with_name(column).is_ok_and(|field| !field.is_nullable())
+}
+
+/// What the database would only find out when it makes the table.
+fn refuse_too_wide(spec: &LoadSpec, columns_max: usize) -> Result<()> {
+    let existing = spec.existing.iter().flat_map(|existing| existing.schema.fields());
+    let kept = existing.filter(|field| spec.incoming.field_with_name(field.name()).is_err()).count();
+    let columns = kept + spec.incoming.fields().len();
+    if columns <= columns_max {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Unsupported,
+        format!("`{}` would have {columns} columns, and a table here can have {columns_max}", spec.target),
+    )
+    .advise("Choose columns with `columns: { include: [..] }` or leave some out with `exclude`."))
 }
 
 /// Where the target's columns may not change, a NULL for one that takes none is a bad row, and the plan has to say so.
