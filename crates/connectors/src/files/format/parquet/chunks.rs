@@ -49,18 +49,24 @@ impl Chunks {
     /// The same file for reading some column chunks in parallel steps.
     pub(super) fn of_columns(&self, mut ranges: Vec<Range<u64>>) -> Self {
         let columns = ranges.len().max(1);
+        let total = ranges.iter().map(|range| range.end - range.start).sum::<u64>();
+        let fits = total <= WINDOWS_BYTES as u64;
+        let bytes_each = if fits { 4 << 20 } else { (WINDOWS_BYTES / columns).clamp(64 << 10, 4 << 20) };
         ranges.sort_by_key(|range| range.start);
         let mut wanted: Vec<Range<u64>> = Vec::new();
         for range in ranges {
             match wanted.last_mut() {
-                Some(last) if range.start <= last.end.saturating_add(GAP_BYTES) => last.end = last.end.max(range.end),
+                // neighbours share a window only where it holds them all: else it would be read again for the second
+                Some(last)
+                    if range.start <= last.end.saturating_add(GAP_BYTES)
+                        && (fits || range.end <= last.start.saturating_add(bytes_each as u64)) =>
+                {
+                    last.end = last.end.max(range.end);
+                }
                 _ => wanted.push(range),
             }
         }
-        let total = wanted.iter().map(|range| range.end - range.start).sum::<u64>();
-        let bytes_each =
-            if total <= WINDOWS_BYTES as u64 { 4 << 20 } else { (WINDOWS_BYTES / columns).clamp(64 << 10, 4 << 20) };
-        let keep = if total <= WINDOWS_BYTES as u64 { wanted.len() + 4 } else { columns + 1 };
+        let keep = if fits { wanted.len() + 4 } else { columns + 1 };
         let windows = Windows { wanted, bytes_each, keep, held: VecDeque::new(), failure: None };
         Self { file: self.file.clone(), windows: Arc::new(Mutex::new(windows)) }
     }
