@@ -99,7 +99,7 @@ async fn converse(
                 }
                 // whoever signed out, or may no longer be here, hears nothing more
                 if let Some(credential) = credential {
-                    let still = identity::caller(app, credential).await;
+                    let still = identity::caller(app, credential, app.store.moment().await).await;
                     still.map_err(|_| (STRANGER, "sign in again".to_owned()))?;
                 }
                 send(socket, Message::Ping(Vec::new().into())).await?;
