@@ -102,15 +102,34 @@ impl Answer {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use levada_store::{Location, Store};
+    use std::sync::Arc;
+
+    use axum::extract::Request;
+    use axum::http::header::AUTHORIZATION;
+    use levada_core::access::Role;
+    use levada_core::connector::Registry;
+    use levada_core::time::{Clock, Timestamp};
+    use levada_store::{Kind, Location, NewDocument, NewToken, Store};
+    use tower::ServiceExt as _;
 
     use super::*;
+    use crate::auth::{random, token};
+    use crate::{Limits, Parts, Server, router};
+
+    const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
+
+    struct Still;
+
+    impl Clock for Still {
+        fn now(&self) -> Timestamp {
+            NOW
+        }
+    }
 
     /// A later moment of a store with each call.
     async fn later(store: &Store) -> Option<Moment> {
-        let now = levada_core::time::Timestamp::from_secs(1);
         let before = store.moment().await;
-        store.set_setting("a", Some(format!("{before:?}")), now).await.unwrap();
+        store.set_setting("a", Some(format!("{before:?}")), NOW).await.unwrap();
         let moment = store.moment().await;
         assert!(moment > before);
         moment
@@ -136,5 +155,59 @@ mod tests {
         assert_eq!((known.get(second, &"b"), known.get(second, &"c")), (None, Some(3)));
         known.put(second, "d", 4, 11);
         assert_eq!(known.get(second, &"d"), None);
+    }
+    /// A server over a file of its own, which has a pipeline.
+    async fn server(folder: &std::path::Path) -> crate::App {
+        let store = Store::open(&Location::File(folder.join("levada.db"))).await.unwrap();
+        let graph = serde_json::from_str(r#"{"nodes": [], "concurrency": null, "priority": 0}"#).unwrap();
+        let (name, path, text) = ("nightly".to_owned(), "nightly.yaml".to_owned(), "name: nightly".to_owned());
+        let document = NewDocument { kind: Kind::Pipeline, name, path, text, graph: Some(graph) };
+        store.keep_document(document, NOW).await.unwrap();
+        Server::new(Parts {
+            store,
+            registry: Registry::default(),
+            clock: Arc::new(Still),
+            env: Arc::new(|_| None),
+            secrets: Arc::new(|_| Box::pin(async { Ok(None) })),
+            project_dir: folder.to_path_buf(),
+            data_dir: folder.to_path_buf(),
+            limits: Limits::default(),
+            oidc: None,
+            ui: crate::ui::Ui::Missing,
+        })
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_given_again_until_something_is_committed() {
+        let folder = tempfile::tempdir().unwrap();
+        let app = server(folder.path()).await;
+        let user = crate::auth::tests::new_user("vera", Role::Editor);
+        let user = app.store.create_user(user, NOW).await.unwrap().id;
+        let secret = random::text().unwrap();
+        let hash = random::hash(secret.expose()).unwrap();
+        let expires_at = NOW.plus(std::time::Duration::from_secs(100));
+        let new = NewToken { user, name: "t".to_owned(), hash, role: Role::Admin, tags: None, expires_at };
+        let token = app.store.create_token(new, NOW).await.unwrap().id;
+        let value = format!("Bearer {}", token::text(token, &secret).expose());
+        let router = router::router(app.clone());
+        let get = async || {
+            let request = Request::get("/api/v1/pipelines/nightly").header(AUTHORIZATION, &value);
+            let response = router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+            let (status, headers) = (response.status(), response.headers().clone());
+            let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+            (status, headers, body)
+        };
+        // the first use of a token is noted, which is a commit
+        get().await;
+        let first = get().await;
+        let key = (CallerKind::Token { user: user.0, token: token.0 }, "/api/v1/pipelines/nightly".parse().unwrap());
+        let moment = app.store.moment().await;
+        let kept = app.answers.get(moment, &key).unwrap();
+        assert_eq!((first.0, &first.2), (StatusCode::OK, &kept.body));
+        assert_eq!(get().await, first);
+        app.answers.put(moment, key, Answer { body: Bytes::from_static(b"by heart"), ..kept }, 1);
+        assert_eq!(get().await.2, "by heart");
+        later(&app.store).await;
+        assert_eq!(get().await, first);
     }
 }

@@ -1,6 +1,12 @@
 //! What a server remembers of its store is never older than the request: whatever is changed, by the same server or by
 //! another process, counts from the next request on.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering::Relaxed;
+
+use levada_core::time::{Clock, Timestamp};
+use levada_server::Limits;
 use serde_json::{Value, json};
 
 use crate::harness::{NIGHTLY, PROJECT, Place, Reply, Who};
@@ -126,6 +132,45 @@ async fn a_role_and_grants_are_those_of_now() {
         for who in [&session, &token] {
             assert_eq!(pause(who).await, 403);
         }
+    }
+}
+
+/// A clock that is set by hand.
+#[derive(Default)]
+struct Hands(AtomicI64);
+
+impl Clock for Hands {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_secs(1_700_000_000 + self.0.load(Relaxed))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn time_ends_what_is_remembered() {
+    const DAY: i64 = 86_400;
+    let clock = Arc::new(Hands::default());
+    let place = Place::at(Limits::default(), clock.clone()).await;
+    place.apply(&[NIGHTLY]).await;
+    let (session, token, _) = user(&place, "vera", "viewer").await;
+    let noted = async || {
+        let sessions = place.get("/api/v1/users/vera/sessions").await.is(200).json();
+        let tokens = place.get("/api/v1/tokens?all=true").await.is(200).json();
+        let at = |value: &Value| Timestamp::parse(value.as_str().unwrap()).unwrap().as_micros() / 1_000_000;
+        [at(&sessions["items"][0]["seen_at"]), at(&tokens["items"][0]["used_at"])].map(|at| at - 1_700_000_000)
+    };
+    // uses are noted once a minute, neither later nor more often
+    for (second, noted_at) in [(0, 0), (59, 0), (60, 60), (100, 60), (119, 60), (120, 120)] {
+        clock.0.store(second, Relaxed);
+        for who in [&session, &token] {
+            get(&place, who, PIPELINE).await.is(200);
+        }
+        assert_eq!(noted().await, [noted_at; 2], "after {second} s");
+    }
+    // unused for half a day, it is over; and so is the token at its end
+    for (second, of_session, of_token) in [(120 + DAY / 2, 401, 200), (365 * DAY, 401, 401)] {
+        clock.0.store(second, Relaxed);
+        ask(&place, &session, PIPELINE).await.is(of_session);
+        ask(&place, &token, PIPELINE).await.is(of_token);
     }
 }
 

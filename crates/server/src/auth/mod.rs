@@ -9,7 +9,7 @@ pub mod random;
 pub mod session;
 pub mod setup;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod token;
 
 use std::time::Duration;
