@@ -9,7 +9,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 use tokio_util::sync::CancellationToken;
 
 use super::server::Server;
@@ -25,6 +26,8 @@ const LISTENERS: usize = 1_000;
 const TIME: Duration = Duration::from_secs(20);
 /// The pause between starts of runs, each of which makes three events of its own.
 const PAUSE: Duration = Duration::from_millis(30);
+/// What a listener reads at once.
+const READ_BYTES: usize = 4 << 10;
 /// How long the last events may be on their way.
 const QUIET: Duration = Duration::from_secs(2);
 
@@ -75,7 +78,9 @@ pub async fn listeners(places: &Places, kind: Kind) -> Result<Vec<Figure>> {
 async fn subscribed(server: &Server) -> Result<Socket> {
     let mut request = format!("ws://{}/api/v1/events", server.address).into_client_request()?;
     request.headers_mut().insert("authorization", server.authorization().parse()?);
-    let (mut socket, _) = connect_async(request).await?;
+    // all of it is cleared before each look
+    let config = WebSocketConfig::default().read_buffer_size(READ_BYTES);
+    let (mut socket, _) = connect_async_with_config(request, Some(config), true).await?;
     socket.send(Message::text(r#"{"subscribe": ["runs"]}"#)).await?;
     Ok(socket)
 }

@@ -72,7 +72,11 @@ impl Connection {
     }
 
     pub(super) fn begin(&mut self, writes: bool) -> Result<()> {
-        self.script(if writes { "BEGIN IMMEDIATE" } else { "BEGIN" })
+        self.execute(if writes { "BEGIN IMMEDIATE" } else { "BEGIN" }, &[]).map(drop)
+    }
+
+    pub(super) fn commit(&mut self) -> Result<()> {
+        self.execute("COMMIT", &[]).map(drop)
     }
 
     /// There may be no transaction: some errors end it by themselves.
