@@ -104,6 +104,10 @@ impl Place {
         let schema = format!("server_{name}_{}", std::process::id());
         let location = Location::Url(Secret::new(format!("{url}{joint}schema={schema}")));
         let store = Store::open(&location).await.unwrap();
+        // it remembers things from then on
+        while store.moment().await.is_none() {
+            tokio::task::yield_now().await;
+        }
         let folder = Arc::new(tempfile::tempdir().unwrap());
         [Self::new().await, Self::over(store, (location, folder), Limits::default(), Arc::new(SystemClock))]
     }

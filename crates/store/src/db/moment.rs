@@ -12,6 +12,7 @@ use std::time::Duration;
 use levada_core::error::Result;
 use levada_core::secret::Secret;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Statement};
 
 use super::{Location, postgres, sqlite};
@@ -24,6 +25,8 @@ pub struct Moment(u64);
 const TOGETHER_MAX: usize = 1_024;
 /// How long PostgreSQL may take to tell.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long it is left alone after it could not be reached.
+const RECONNECT: Duration = Duration::from_millis(500);
 
 /// The way to whoever tells moments.
 pub(super) enum Moments {
@@ -38,12 +41,16 @@ pub(super) struct File {
     count: Count<i64>,
 }
 
-/// A PostgreSQL server, by a connection that only asks, once it is asked.
+/// A PostgreSQL server, by a connection that only asks. Nobody waits until it is there.
 struct Server {
     url: Secret,
-    session: Option<(Client, Statement)>,
+    session: Option<Session>,
+    connecting: Option<JoinHandle<Result<Session>>>,
     count: Count<String>,
 }
+
+/// A connection, and the question.
+type Session = (Client, Statement);
 
 /// Numbers what is seen.
 struct Count<T> {
@@ -112,33 +119,41 @@ async fn tell(mut server: Server, mut inbox: mpsc::Receiver<oneshot::Sender<Opti
 
 impl Server {
     fn new(url: Secret) -> Self {
-        Self { url, session: None, count: Count::new() }
+        Self { url, session: None, connecting: None, count: Count::new() }
     }
 
     /// Whatever is seen over another connection is another moment: the server may have lost what it had committed last.
     async fn now(&mut self) -> Option<Moment> {
-        match tokio::time::timeout(PATIENCE, self.snapshot()).await {
-            Ok(Ok(snapshot)) => Some(self.count.of(snapshot)),
-            _ => {
+        if let Some(connected) = self.connecting.take_if(|connecting| connecting.is_finished()) {
+            self.session = connected.await.ok().and_then(Result::ok);
+        }
+        let Some((client, statement)) = &self.session else {
+            let url = &self.url;
+            self.connecting.get_or_insert_with(|| tokio::spawn(connect(url.clone())));
+            return None;
+        };
+        let asked = tokio::time::timeout(PATIENCE, client.query_one(statement, &[])).await;
+        match asked.ok().and_then(Result::ok).and_then(|row| row.try_get(0).ok()) {
+            Some(snapshot) => Some(self.count.of(snapshot)),
+            None => {
                 (self.session, self.count.seen) = (None, None);
                 None
             }
         }
     }
+}
 
-    async fn snapshot(&mut self) -> Result<String> {
-        let session = match self.session.take() {
-            Some(session) => session,
-            None => {
-                let client = postgres::session(&self.url).await?;
-                let statement = client.prepare("SELECT txid_current_snapshot()::text").await;
-                (client, statement.map_err(|error| postgres::explain(&error))?)
-            }
-        };
-        let (client, statement) = self.session.insert(session);
-        let row = client.query_one(statement, &[]).await.map_err(|error| postgres::explain(&error))?;
-        row.try_get(0).map_err(|error| postgres::explain(&error))
+async fn connect(url: Secret) -> Result<Session> {
+    let session = async {
+        let client = postgres::session(&url).await?;
+        let statement = client.prepare("SELECT txid_current_snapshot()::text").await;
+        Ok((client, statement.map_err(|error| postgres::explain(&error))?))
+    };
+    let session = session.await;
+    if session.is_err() {
+        tokio::time::sleep(RECONNECT).await;
     }
+    session
 }
 
 impl<T: PartialEq> Count<T> {
@@ -160,17 +175,26 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
 
+    async fn connected(server: &mut Server) -> Moment {
+        loop {
+            match server.now().await {
+                Some(moment) => return moment,
+                None => tokio::task::yield_now().await,
+            }
+        }
+    }
+
     #[tokio::test]
     async fn another_connection_sees_another_moment() {
         let url = std::env::var("LEVADA_TEST_POSTGRES").expect("LEVADA_TEST_POSTGRES: run `scripts/services env`");
         let url = Secret::new(url);
         let mut server = Server::new(url.clone());
-        let before = server.now().await.unwrap();
+        let before = connected(&mut server).await;
         let (asking, _) = server.session.as_ref().unwrap();
         let process: i32 = asking.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
         let other = postgres::session(&url).await.unwrap();
         other.execute("SELECT pg_terminate_backend($1, 10000)", &[&process]).await.unwrap();
         assert_eq!(server.now().await, None, "the connection is lost");
-        assert!(server.now().await.unwrap() > before);
+        assert!(connected(&mut server).await > before);
     }
 }

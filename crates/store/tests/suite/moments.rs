@@ -12,9 +12,14 @@ const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 
 on_both! { whatever_is_committed_is_another_moment  a_moment_lasts_while_nothing_is_committed }
 
-/// The moment that it is, which is told.
+/// The moment that it is, which is told once there is a connection.
 async fn now(store: &Store) -> Moment {
-    store.moment().await.unwrap()
+    loop {
+        match store.moment().await {
+            Some(moment) => return moment,
+            None => tokio::task::yield_now().await,
+        }
+    }
 }
 
 async fn whatever_is_committed_is_another_moment(place: Place) {
