@@ -17,8 +17,6 @@ use crate::places::{LEVADA, Places};
 use crate::runs::stores::{self, Kind};
 use crate::runs::{Figure, ms};
 
-/// Clients that ask at once.
-const CLIENTS: usize = 32;
 /// How long they ask.
 const TIME: Duration = Duration::from_secs(3);
 /// How often a single request is timed.
@@ -30,7 +28,7 @@ pub const PAST: u32 = 100_000;
 pub const PIPELINE: &str = "version: 1\nname: nightly\ndescription: Does nothing, every night\ntags: [bench]\n\
                         schedule: { cron: '0 3 * * *' }\ntasks:\n  rest: { wait: { for: 1s } }\n";
 
-/// Authenticated requests for one pipeline, beside a server with nothing behind it.
+/// Authenticated requests for one pipeline by as many clients as there are tokens, beside a server with nothing behind it.
 pub async fn rate(places: &Places, kind: Kind, runs: usize) -> Result<Vec<Figure>> {
     let server = Server::start(places, &stores::location(places, kind)?).await?;
     server.apply(&[("levada.yaml", "version: 1\n"), ("pipelines/nightly.yaml", PIPELINE)]).await?;
@@ -39,9 +37,9 @@ pub async fn rate(places: &Places, kind: Kind, runs: usize) -> Result<Vec<Figure
     let bare = Bare::start(&places.scratch, &answer)?;
     let (mut own, mut floor) = (Vec::new(), Vec::new());
     for _ in 0..runs {
-        own.push(asked(server.address, server.request("GET", path, b""), answer.len()).await?);
+        own.push(asked(server.address, server.requests("GET", path), answer.len()).await?);
         // the same headers come in, though nobody looks at them
-        floor.push(asked(bare.address, server.request("GET", "/", b""), answer.len()).await?);
+        floor.push(asked(bare.address, server.requests("GET", "/"), answer.len()).await?);
     }
     let (own, floor) = (median(own), median(floor));
     Ok(vec![
@@ -50,12 +48,11 @@ pub async fn rate(places: &Places, kind: Kind, runs: usize) -> Result<Vec<Figure
     ])
 }
 
-/// Requests a second of many clients, all of which have to succeed with an answer of this length.
-async fn asked(address: SocketAddr, request: Vec<u8>, bytes: usize) -> Result<f64> {
+/// Requests a second of clients that each send one of them again and again, and all have to get an answer of this length.
+async fn asked(address: SocketAddr, requests: Vec<Vec<u8>>, bytes: usize) -> Result<f64> {
     let start = Instant::now();
     let mut clients = tokio::task::JoinSet::new();
-    for _ in 0..CLIENTS {
-        let request = request.clone();
+    for request in requests {
         clients.spawn(async move {
             let mut client = Client::connect(address).await?;
             let mut count = 0_u64;
@@ -76,7 +73,8 @@ async fn asked(address: SocketAddr, request: Vec<u8>, bytes: usize) -> Result<f6
     Ok(total as f64 / start.elapsed().as_secs_f64())
 }
 
-/// A page of 50 of 100,000 runs, beside the same statement asked of the database itself.
+/// Pages of 50 of 100,000 runs, each of which the server has to look up, beside the same statement asked of the database
+/// itself; and one page again and again.
 pub async fn page(places: &Places, kind: Kind) -> Result<Vec<Figure>> {
     let location = stores::location(places, kind)?;
     let server = Server::start(places, &location).await?;
@@ -85,20 +83,34 @@ pub async fn page(places: &Places, kind: Kind) -> Result<Vec<Figure>> {
     let pipelines = store.pipelines().await.map_err(|error| error.to_string())?;
     let document = pipelines.first().ok_or("no pipeline")?.document;
     stores::fill(&location, "'nightly'", document, PAST).await?;
-    let request = server.request("GET", "/api/v1/runs?limit=50", b"");
     let mut client = Client::connect(server.address).await?;
-    let mut times = Vec::new();
+    let (mut path, mut each, mut again) = ("/api/v1/runs?limit=50".to_owned(), Vec::new(), Vec::new());
     for _ in 0..TIMES {
-        let start = Instant::now();
-        let answer = client.ask(&request).await?;
-        times.push(ms(start.elapsed()));
-        let page: Value = serde_json::from_slice(answer.body)?;
-        if page["items"].as_array().is_none_or(|items| items.len() != 50) {
-            return Err(format!("no page: {page}").into());
-        }
+        let request = server.request("GET", &path, b"");
+        let (page, time) = timed(&mut client, &request).await?;
+        each.push(time);
+        again.push(timed(&mut client, &request).await?.1);
+        let next = page["next"].as_str().ok_or("no next page")?;
+        path = format!("/api/v1/runs?limit=50&after={next}");
     }
-    let (own, floor) = (median(times), select(&location).await?);
-    Ok(vec![Figure::at_most("against the same SELECT", own / floor, 2.0, "x"), Figure::plain("page", own, "ms")])
+    let (own, floor) = (median(each), select(&location).await?);
+    Ok(vec![
+        Figure::at_most("against the same SELECT", own / floor, 2.0, "x"),
+        Figure::plain("page", own, "ms"),
+        Figure::plain("the same page again", median(again), "ms"),
+    ])
+}
+
+/// A page of 50 runs, and the milliseconds until it was here.
+async fn timed(client: &mut Client, request: &[u8]) -> Result<(Value, f64)> {
+    let start = Instant::now();
+    let answer = client.ask(request).await?;
+    let time = ms(start.elapsed());
+    let page: Value = serde_json::from_slice(answer.body)?;
+    match page["items"].as_array() {
+        Some(items) if items.len() == 50 => Ok((page, time)),
+        _ => Err(format!("no page: {page}").into()),
+    }
 }
 
 /// Milliseconds of the statement behind a page of runs, in the driver of the database; every value is taken.

@@ -18,7 +18,7 @@ pub struct Caller {
 }
 
 /// How somebody is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CallerKind {
     /// By the cookie of a session of this user.
     Session(i64),

@@ -14,6 +14,7 @@ use axum::http::header::{
 use axum::http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use levada_core::id::{BackfillId, RunId, TaskRunId};
+use levada_store::Moment;
 
 use crate::App;
 use crate::auth;
@@ -77,9 +78,9 @@ async fn pass(
     mut request: Request,
     peer: Option<Peer>,
 ) -> Result<Response, Problem> {
-    let (caller, stranger) = match identify(app, request.headers(), request.extensions()).await {
-        Ok(caller) => (caller, None),
-        Err(Problem::Stranger(why)) => (Caller::anonymous(), Some(why)),
+    let (caller, moment, stranger) = match identify(app, request.headers(), request.extensions()).await {
+        Ok((caller, moment)) => (caller, moment, None),
+        Err(Problem::Stranger(why)) => (Caller::anonymous(), None, Some(why)),
         Err(problem) => return Err(problem),
     };
     let who = Who { app, caller: &caller, address: peer.map(|peer| peer.address) };
@@ -87,7 +88,7 @@ async fn pass(
     let sign_in = || Problem::Stranger(stranger.unwrap_or("Sign in first."));
     let routes = match operations {
         Operations::Fixed(routes) => routes.clone(),
-        Operations::Served if caller.is_known() => app.data.routes(app, request.uri().path()).await?,
+        Operations::Served if caller.is_known() => app.data.routes(app, moment, request.uri().path()).await?,
         Operations::Served => return who.denied("useData", &path, sign_in()).await,
     };
     let Some(route) = routes.iter().find(|route| route.method == *request.method()) else {
@@ -114,13 +115,20 @@ async fn pass(
     if is_noted {
         who.audit(route.id, &path, ("asked", None)).await?;
     }
+    let kept_as = (route.is_kept && moment.is_some()).then(|| (caller.kind, request.uri().clone()));
+    if let Some(answer) = kept_as.as_ref().and_then(|key| app.answers.get(moment, key)) {
+        return Ok(answer.again());
+    }
     if route.takes.large {
         request.extensions_mut().insert(Large);
     }
     let answer = (route.handler)(app.clone(), caller.clone(), request, path.clone());
     let limit = if route.takes.stream.is_empty() { app.limits.time_max } else { Duration::MAX };
     let answer = tokio::time::timeout(limit, answer).await;
-    let response = answer.unwrap_or_else(|_| Problem::TimedOut.into_response());
+    let mut response = answer.unwrap_or_else(|_| Problem::TimedOut.into_response());
+    if let Some(key) = kept_as {
+        response = app.answers.keep(moment, key, response).await;
+    }
     let status = response.status();
     if status.is_server_error() {
         tracing::warn!(operation = route.id, caller = caller.name, status = status.as_u16(), "a request failed");
@@ -195,15 +203,20 @@ fn method(method: &Method) -> Option<&'static str> {
     ["GET", "POST", "PUT", "PATCH", "DELETE"].into_iter().find(|name| *name == method.as_str())
 }
 
-/// Who asks: by a token, by the cookie of a session, or by being in this process.
-async fn identify(app: &App, headers: &HeaderMap, extensions: &Extensions) -> Result<Caller, Problem> {
+/// Who asks: by a token, by the cookie of a session, or by being in this process. Where a credential was looked at, answers
+/// as well the moment of the store that it counts at.
+async fn identify(
+    app: &App,
+    headers: &HeaderMap,
+    extensions: &Extensions,
+) -> Result<(Caller, Option<Moment>), Problem> {
     if let Some(Local(person)) = extensions.get() {
-        return Ok(Caller::local(person));
+        return Ok((Caller::local(person), None));
     }
-    match credential(headers, extensions)? {
-        None => Ok(Caller::anonymous()),
-        Some(credential) => identity::caller(app, &credential).await,
-    }
+    let Some(credential) = credential(headers, extensions)? else { return Ok((Caller::anonymous(), None)) };
+    // asked for now that the request is here, so that whatever was committed before it is seen
+    let moment = app.store.moment().await;
+    Ok((identity::caller(app, &credential, moment).await?, moment))
 }
 
 /// The credential that a request carries.

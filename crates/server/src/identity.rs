@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use levada_store::AuditEntry;
+use levada_store::{AuditEntry, Moment};
 
 use crate::App;
 use crate::auth::{self, Signed};
@@ -13,18 +13,24 @@ use crate::problem::Problem;
 
 pub use crate::auth::Credential;
 
-/// Whoever a credential is of.
-pub async fn caller(app: &App, credential: &Credential) -> Result<Caller, Problem> {
-    match auth::identify(&app.store, credential, app.clock.now()).await? {
-        Some(Signed { name, user, token, role, grants }) => {
-            let kind = match token {
-                Some(token) => CallerKind::Token { user: user.0, token: token.0 },
-                None => CallerKind::Session(user.0),
-            };
-            Ok(Caller { name, kind, role, grants })
-        }
-        None => Err(Problem::Stranger("The credential is not good, or is over.")),
+/// Whoever a credential is of, at a moment of the store: looked up once for each moment, as long as its use need not be noted.
+pub async fn caller(app: &App, credential: &Credential, moment: Option<Moment>) -> Result<Caller, Problem> {
+    let stranger = || Problem::Stranger("The credential is not good, or is over.");
+    let (key, now) = (credential.key().ok_or_else(stranger)?, app.clock.now());
+    if let Some((caller, until)) = app.callers.get(moment, &key)
+        && now < until
+    {
+        return Ok(caller);
     }
+    let (Signed { name, user, token, role, grants }, until) =
+        auth::identify(&app.store, key, now).await?.ok_or_else(stranger)?;
+    let kind = match token {
+        Some(token) => CallerKind::Token { user: user.0, token: token.0 },
+        None => CallerKind::Session(user.0),
+    };
+    let caller = Caller { name, kind, role, grants };
+    app.callers.put(moment, key, (caller.clone(), until), 1);
+    Ok(caller)
 }
 
 /// Writes down that somebody may not do what they asked for.

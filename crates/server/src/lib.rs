@@ -19,6 +19,7 @@ pub mod openapi;
 pub mod problem;
 pub mod project;
 pub mod rate;
+mod remembered;
 pub mod route;
 pub mod router;
 pub mod routes;
@@ -34,17 +35,19 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use levada_core::connector::Registry;
-use levada_core::time::Clock;
+use levada_core::time::{Clock, Timestamp};
 use levada_engine::house::{Env, Secrets};
 use levada_store::Store;
 
 use auth::backoff::Backoff;
 use auth::oidc::Oidc;
 use auth::password::Passwords;
+use caller::Caller;
 use denials::Denials;
 use documents::Documents;
 use live::Hub;
 use rate::{Rate, Rates};
+use remembered::{Answers, Remembered};
 use serde_json::Value;
 use storage::Storage;
 use ui::Ui;
@@ -94,9 +97,17 @@ impl Default for Limits {
     }
 }
 
+/// Most credentials that are remembered.
+const CALLERS_MAX: usize = 20_000;
+/// Bytes of all answers that are.
+const ANSWERS_BYTES_MAX: usize = 16 << 20;
+
 /// What operations need: what the server was given, and what it made of that.
 pub struct Server {
     parts: Parts,
+    /// Whose credentials are, and until when that holds.
+    pub(crate) callers: Remembered<auth::Key, (Caller, Timestamp)>,
+    pub(crate) answers: Answers,
     pub(crate) documents: Documents,
     pub(crate) data: data::Data,
     pub(crate) rates: Rates,
@@ -123,8 +134,10 @@ impl Server {
         let rates = Rates::new(parts.limits.rate, parts.clock.clone());
         Arc::new(Self {
             parts,
+            callers: Remembered::new(CALLERS_MAX),
+            answers: Answers::new(ANSWERS_BYTES_MAX),
             documents: Documents::default(),
-            data: data::Data::default(),
+            data: data::Data::new(),
             rates,
             passwords: Passwords::default(),
             backoff: Backoff::default(),

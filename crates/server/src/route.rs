@@ -55,6 +55,8 @@ pub struct Route {
     pub fields: Vec<input::Field>,
     /// What it answers.
     pub answer: Shape,
+    /// Whether its answer is that of the store alone, and stays the same while the store does.
+    pub(crate) is_kept: bool,
     pub(crate) handler: Handler,
 }
 
@@ -141,7 +143,7 @@ where
             done.await.map_or_else(IntoResponse::into_response, Output::respond)
         })
     });
-    Route { id, method, path, rule, summary, takes: Takes::default(), fields, answer, handler }
+    Route { id, method, path, rule, summary, takes: Takes::default(), fields, answer, is_kept: false, handler }
 }
 
 impl Route {
@@ -166,6 +168,13 @@ impl Route {
     /// It takes YAML as well.
     pub(crate) fn yaml(mut self) -> Self {
         self.takes.yaml = true;
+        self
+    }
+
+    /// Its answer follows from what the store holds, who asks and what the URL names; not from the time, the surroundings or
+    /// another system.
+    pub(crate) fn kept(mut self) -> Self {
+        self.is_kept = true;
         self
     }
 

@@ -106,18 +106,20 @@ fn of_pipelines(lines: &mut Lines) {
     lines.get("listPipelines", "/api/v1/pipelines", Role(Viewer), "Pipelines", pipeline_list::list);
     let path = "/api/v1/pipelines/{pipeline}";
     lines.get("getPipeline", path, Role(Viewer), "The document of a pipeline", pipelines::get);
-    lines.last(Route::versioned);
+    lines.last(|line| line.versioned().kept());
     lines.put("putPipeline", path, Pipeline(Editor), "Make or change a pipeline", pipelines::put);
     lines.last(|line| line.conditional().versioned().yaml());
     lines.delete("deletePipeline", path, Pipeline(Editor), "Take a pipeline out; its runs stay", pipelines::delete);
     lines.last(Route::conditional);
     let path = "/api/v1/pipelines/{pipeline}/graph";
     lines.get("getPipelineGraph", path, Role(Viewer), "The structure that runs follow", pipelines::graph);
+    lines.last(Route::kept);
     let path = "/api/v1/pipelines/{pipeline}/versions";
     lines.get("listPipelineVersions", path, Role(Viewer), "Versions of the document", pipelines::versions);
+    lines.last(Route::kept);
     let path = "/api/v1/pipelines/{pipeline}/versions/{version}";
     lines.get("getPipelineVersion", path, Role(Viewer), "A version of the document", pipelines::version);
-    lines.last(Route::versioned);
+    lines.last(|line| line.versioned().kept());
     let path = "/api/v1/pipelines/{pipeline}/diff";
     lines.post("diffPipeline", path, Role(Viewer), "Compare a document with the pipeline's", pipelines::diff);
     lines.last(Route::yaml);
@@ -150,11 +152,16 @@ fn of_pipelines(lines: &mut Lines) {
 
 fn of_runs(lines: &mut Lines) {
     lines.get("listRuns", "/api/v1/runs", Role(Viewer), "Runs, the newest first", runs::list);
+    lines.last(Route::kept);
     lines.get("getRun", "/api/v1/runs/{run}", Role(Viewer), "A run", runs::get);
+    lines.last(Route::kept);
     lines.get("listTasks", "/api/v1/runs/{run}/tasks", Role(Viewer), "The tasks of a run", runs::tasks);
+    lines.last(Route::kept);
     let path = "/api/v1/runs/{run}/tasks/{task}/items";
     lines.get("listItems", path, Role(Viewer), "The items of a task", runs::items);
+    lines.last(Route::kept);
     lines.get("listEvents", "/api/v1/runs/{run}/events", Role(Viewer), "The history of a run", runs::events);
+    lines.last(Route::kept);
     lines.get("whyRun", "/api/v1/runs/{run}/why", Role(Viewer), "What a run waits for", runs::why);
     lines.post("cancelRun", "/api/v1/runs/{run}/cancel", Pipeline(Operator), "Cancel a run", runs::cancel);
     lines.post("retryRun", "/api/v1/runs/{run}/retry", Pipeline(Operator), "Try a run again", runs::retry);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
+use levada_core::secret::Secret;
 use levada_core::time::Clock;
 use levada_engine::house::{Executor, Nobody, Secrets, Surroundings, SystemClock, Worker, WorkerOptions};
 use levada_server::guard::Local;
@@ -27,7 +28,8 @@ pub const NIGHTLY: &str = "# a comment\nversion: 1\nname: nightly\ntags: [money]
 pub struct Place {
     pub app: App,
     router: axum::Router,
-    folder: tempfile::TempDir,
+    location: Location,
+    folder: Arc<tempfile::TempDir>,
 }
 
 /// Secrets of the store, as the binary looks them up.
@@ -89,12 +91,50 @@ impl Place {
 
     /// A server with a clock of one's own.
     pub async fn at(limits: Limits, clock: Arc<dyn Clock>) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&Location::File(folder.path().join("levada.db"))).await.unwrap();
-        Self::over(store, folder, limits, clock)
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let location = Location::File(folder.path().join("levada.db"));
+        let store = Store::open(&location).await.unwrap();
+        Self::over(store, (location, folder), limits, clock)
     }
 
-    fn over(store: Store, folder: tempfile::TempDir, limits: Limits, clock: Arc<dyn Clock>) -> Self {
+    /// A server over a schema of its own in PostgreSQL, and over a file.
+    pub async fn on_each_store(name: &str) -> [Self; 2] {
+        let url = std::env::var("LEVADA_TEST_POSTGRES").expect("LEVADA_TEST_POSTGRES: run `scripts/services env`");
+        let joint = if url.contains('?') { '&' } else { '?' };
+        let schema = format!("server_{name}_{}", std::process::id());
+        let location = Location::Url(Secret::new(format!("{url}{joint}schema={schema}")));
+        let store = Store::open(&location).await.unwrap();
+        // it remembers things from then on
+        while store.moment().await.is_none() {
+            tokio::task::yield_now().await;
+        }
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        [Self::new().await, Self::over(store, (location, folder), Limits::default(), Arc::new(SystemClock))]
+    }
+
+    /// The same server once more.
+    pub fn same(&self) -> Self {
+        Self {
+            app: self.app.clone(),
+            router: self.router.clone(),
+            location: self.location.clone(),
+            folder: self.folder.clone(),
+        }
+    }
+
+    /// A server of another process on the same database.
+    pub async fn beside(&self) -> Self {
+        let store = Store::open(&self.location).await.unwrap();
+        let place = (self.location.clone(), self.folder.clone());
+        Self::over(store, place, self.app.limits, self.app.clock.clone())
+    }
+
+    fn over(
+        store: Store,
+        (location, folder): (Location, Arc<tempfile::TempDir>),
+        limits: Limits,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let app = Server::new(Parts {
             store: store.clone(),
             registry: levada_connectors::registry(),
@@ -107,12 +147,13 @@ impl Place {
             oidc: None,
             ui: Ui::Folder(folder.path().join("ui")),
         });
-        Self { router: router(app.clone()), app, folder }
+        Self { router: router(app.clone()), app, location, folder }
     }
 
     /// Another server over the same store.
     pub fn again(self, limits: Limits) -> Self {
-        Self::over(self.app.store.clone(), self.folder, limits, self.app.clock.clone())
+        let place = (self.location, self.folder);
+        Self::over(self.app.store.clone(), place, limits, self.app.clock.clone())
     }
 
     /// A server with a project.

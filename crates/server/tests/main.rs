@@ -14,6 +14,7 @@ mod overview;
 mod paths;
 mod pipelines;
 mod progress;
+mod remembered;
 mod roles;
 mod runs;
 mod schedules;

@@ -44,7 +44,7 @@ pub use access::{
 pub use audit_log::{AuditCheck, AuditEntry, AuditFilter, AuditHead, AuditLine, Broken};
 pub use backfills::{Backfill, BackfillFilter, BackfillState, NewBackfill, Only};
 pub use dashboard::{Counts, Dashboard, Failed, Fire, Hour, Loaded, RunningRun};
-pub use db::{Commits, Dialect, Location, RunCounts, Signal};
+pub use db::{Commits, Dialect, Location, Moment, RunCounts, Signal};
 pub use documents::{Document, Kept, Kind, NewDocument};
 pub use live::{Feed, LiveEvent};
 pub use overview::{Holder, Pool, RecentRun, RecentRuns, TaskState};
@@ -122,6 +122,12 @@ impl Store {
     /// Changes whenever something of this kind was committed, here or in another process.
     pub fn watch(&self, signal: Signal) -> watch::Receiver<u64> {
         self.db.watch(signal)
+    }
+
+    /// The state that all of it is in: whatever is read after this was asked stays true for as long as the answer is the same,
+    /// whichever process writes. None where that cannot be told now.
+    pub async fn moment(&self) -> Option<Moment> {
+        self.db.moment().await
     }
 
     /// Asks the database for the least that it can answer.

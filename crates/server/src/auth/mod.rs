@@ -9,7 +9,7 @@ pub mod random;
 pub mod session;
 pub mod setup;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod token;
 
 use std::time::Duration;
@@ -18,7 +18,7 @@ use levada_core::access::Role;
 use levada_core::error::Result;
 use levada_core::id::{TokenId, UserId};
 use levada_core::time::Timestamp;
-use levada_store::{Store, Token, User};
+use levada_store::{Hash, Store, Token, User};
 
 pub use session::{COOKIE, COOKIE_TLS};
 
@@ -32,6 +32,25 @@ pub enum Credential {
     Session(String),
     /// The text of a token.
     Token(String),
+}
+
+/// What a credential is found by, and remembered as: nothing that opens anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Key {
+    /// The hash of a session.
+    Session(Hash),
+    /// The number of a token, and the hash of its secret.
+    Token(TokenId, Hash),
+}
+
+impl Credential {
+    /// What it is found by; none where it cannot be one.
+    pub fn key(&self) -> Option<Key> {
+        match self {
+            Self::Session(text) => random::hash(text).map(Key::Session),
+            Self::Token(text) => token::parse(text).map(|(id, hash)| Key::Token(id, hash)),
+        }
+    }
 }
 
 impl std::fmt::Debug for Credential {
@@ -58,30 +77,30 @@ pub struct Signed {
     pub grants: Vec<(String, Role)>,
 }
 
-/// Whose credential it is; none where it does not count (any more).
+/// Whose credential it is; none where it does not count (any more). Answers as well until when that holds without another
+/// look, as long as the store stays what it is: then the credential ends, or its use is to be noted again.
 ///
 /// # Errors
 /// Those of the store.
-pub async fn identify(store: &Store, credential: &Credential, now: Timestamp) -> Result<Option<Signed>> {
+pub async fn identify(store: &Store, key: Key, now: Timestamp) -> Result<Option<(Signed, Timestamp)>> {
     let is_due = |noted: Option<Timestamp>| noted.is_none_or(|noted| now.since(noted) >= TOUCH);
-    match credential {
-        Credential::Session(text) => {
-            let Some(hash) = random::hash(text) else { return Ok(None) };
+    let (signed, noted_at, expires_at) = match key {
+        Key::Session(hash) => {
             let Some(session) = store.session(hash, now).await? else { return Ok(None) };
             if is_due(Some(session.seen_at)) {
                 store.touch_session(hash, now).await?;
             }
-            Ok(Some(of_user(&session.user)))
+            (of_user(&session.user), session.seen_at, session.expires_at)
         }
-        Credential::Token(text) => {
-            let Some((id, hash)) = token::parse(text) else { return Ok(None) };
+        Key::Token(id, hash) => {
             let Some((user, token)) = store.token(id, hash, now).await? else { return Ok(None) };
             if is_due(token.used_at) {
                 store.touch_token(id, now).await?;
             }
-            Ok(Some(of_token(&user, &token)))
+            (of_token(&user, &token), token.used_at.unwrap_or(now), token.expires_at)
         }
-    }
+    };
+    Ok(Some((signed, noted_at.plus(TOUCH).min(expires_at))))
 }
 
 fn of_user(user: &User) -> Signed {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use levada_core::access::Role;
-use levada_core::error::ErrorKind;
+use levada_core::error::{ErrorKind, Result};
 use levada_core::secret::Secret;
 use levada_core::time::Timestamp;
 use levada_store::{Grant, Location, NewToken, NewUser, Store, TokenFilter, User, UserChange};
@@ -14,7 +14,7 @@ use levada_store::{Grant, Location, NewToken, NewUser, Store, TokenFilter, User,
 use super::backoff::Backoff;
 use super::login::{self, Answer};
 use super::password::Passwords;
-use super::{Credential, identify, random, setup, token};
+use super::{Credential, Signed, random, setup, token};
 
 const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 const HERE: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
@@ -29,6 +29,11 @@ pub fn new_user(name: &str, role: Role) -> NewUser {
         subject: None,
         grants: Vec::new(),
     }
+}
+
+async fn identify(store: &Store, credential: &Credential, now: Timestamp) -> Result<Option<Signed>> {
+    let Some(key) = credential.key() else { return Ok(None) };
+    Ok(super::identify(store, key, now).await?.map(|(signed, _)| signed))
 }
 
 #[derive(Debug)]

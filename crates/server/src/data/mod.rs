@@ -20,12 +20,13 @@ use levada_core::config::{self, Collection, Report};
 use levada_core::error::{Error, ErrorKind};
 use levada_core::redact::Redactor;
 use levada_core::rows::{Rows, Tables};
-use levada_store::Document;
+use levada_store::{Document, Moment};
 use tokio::sync::OnceCell;
 
 use crate::App;
 use crate::caller::Caller;
 use crate::problem::Problem;
+use crate::remembered::Remembered;
 use crate::route::{Route, Rule, Shape, Takes};
 
 /// Where collections and reports are served.
@@ -35,9 +36,10 @@ const PREFIX: &str = "/v1/";
 const STREAMS: &[&str] = &[csv::MEDIA_TYPE, bulk::LINES];
 
 /// What is served, as the project that was applied last says.
-#[derive(Default)]
 pub(crate) struct Data {
     serving: Mutex<Option<Arc<Serving>>>,
+    /// The version of the project's document.
+    version: Remembered<(), Option<i64>>,
 }
 
 /// What a version of the project serves.
@@ -79,21 +81,41 @@ type Handler = Arc<dyn Fn(App, Caller, Request, Vec<(String, String)>) -> BoxFut
 fn bare(id: &'static str, method: Method, rule: Rule, summary: &'static str) -> Route {
     let answer = Shape { status: StatusCode::OK, content: Vec::new(), etag: false };
     let handler: Handler = Arc::new(|_, _, _, _| Box::pin(async { StatusCode::NOT_FOUND.into_response() }));
-    Route { id, method, path: PATH, rule, summary, takes: Takes::default(), fields: Vec::new(), answer, handler }
+    Route {
+        id,
+        method,
+        path: PATH,
+        rule,
+        summary,
+        takes: Takes::default(),
+        fields: Vec::new(),
+        answer,
+        is_kept: false,
+        handler,
+    }
 }
 
 impl Data {
+    /// Nothing was asked for yet.
+    pub fn new() -> Self {
+        Self { serving: Mutex::default(), version: Remembered::new(1) }
+    }
+
     /// The operations at a path, for somebody who is known: others are not told what is there and what is not.
-    pub async fn routes(&self, app: &App, path: &str) -> Result<Arc<Vec<Route>>, Problem> {
-        let serving = self.serving(app).await?;
+    pub async fn routes(&self, app: &App, moment: Option<Moment>, path: &str) -> Result<Arc<Vec<Route>>, Problem> {
+        let serving = self.serving(app, moment).await?;
         let target = serving.target(path);
         let target = target.ok_or_else(|| Problem::NotFound("There is nothing at this path.".to_owned()))?;
         Ok(Arc::new(serving.routes(&target)))
     }
 
     /// What is served now: read when another version of the project was applied.
-    async fn serving(&self, app: &App) -> Result<Arc<Serving>, Problem> {
-        let version = app.store.project_document_id().await?;
+    async fn serving(&self, app: &App, moment: Option<Moment>) -> Result<Arc<Serving>, Problem> {
+        let version = match self.version.get(moment, &()) {
+            Some(version) => version,
+            None => app.store.project_document_id().await?,
+        };
+        self.version.put(moment, (), version, 1);
         let known = self.serving.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(known) = known.filter(|known| known.id() == version) {
             return Ok(known);
@@ -123,7 +145,7 @@ impl Data {
 
     /// Adds what is served to the description of the API.
     pub async fn describe(&self, app: &App, document: &mut serde_json::Value) -> Result<(), Problem> {
-        let serving = self.serving(app).await?;
+        let serving = self.serving(app, None).await?;
         describe::add(document, &serving.collections, &serving.reports);
         Ok(())
     }

@@ -26,6 +26,8 @@ const SEND_TIME: Duration = Duration::from_secs(10);
 const TOGETHER_MAX: usize = 256;
 /// The longest message of a client.
 const BYTES_MAX: usize = 64 << 10;
+/// What is read of it at once. All of it is cleared before each look, and each socket keeps it: clients say little.
+const READ_BYTES: usize = 2 << 10;
 /// Close codes: what the client did is not understood, it may not listen any more, it was too slow (RFC 6455, 7.4.2).
 const WRONG: u16 = 4_000;
 const STRANGER: u16 = 4_001;
@@ -56,7 +58,7 @@ pub async fn open(mut call: Call<Resume>) -> Result<Other<false>, Problem> {
     let upgrade = upgrade.map_err(|_| Problem::Malformed("This is a WebSocket: ask for an upgrade.".to_owned()))?;
     let listener = Listener::new(&call.app, call.input.after).await?;
     let app = call.app;
-    let upgrade = upgrade.max_message_size(BYTES_MAX).max_frame_size(BYTES_MAX);
+    let upgrade = upgrade.max_message_size(BYTES_MAX).max_frame_size(BYTES_MAX).read_buffer_size(READ_BYTES);
     Ok(Other(upgrade.on_upgrade(move |socket| async move { talk(app, socket, listener, credential).await })))
 }
 
@@ -99,7 +101,7 @@ async fn converse(
                 }
                 // whoever signed out, or may no longer be here, hears nothing more
                 if let Some(credential) = credential {
-                    let still = identity::caller(app, credential).await;
+                    let still = identity::caller(app, credential, app.store.moment().await).await;
                     still.map_err(|_| (STRANGER, "sign in again".to_owned()))?;
                 }
                 send(socket, Message::Ping(Vec::new().into())).await?;

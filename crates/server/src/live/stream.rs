@@ -60,7 +60,7 @@ pub async fn open(call: Call<Listen>) -> Result<Other<true>, Problem> {
                     Err(_) => {
                         // whoever signed out, or may no longer be here, hears nothing more
                         if let Some(credential) = &credential
-                            && identity::caller(&app, credential).await.is_err()
+                            && identity::caller(&app, credential, app.store.moment().await).await.is_err()
                         {
                             return None;
                         }

@@ -2,6 +2,7 @@
 //! a writer shares among all who wait. Knows nothing of what is stored.
 
 mod job;
+mod moment;
 mod postgres;
 mod sqlite;
 mod tls;
@@ -15,6 +16,8 @@ use std::sync::atomic::{AtomicI32, AtomicU64};
 use levada_core::error::{Error, ErrorKind, Result};
 use tokio::sync::watch;
 
+pub use moment::Moment;
+use moment::Moments;
 pub(crate) use postgres::schema;
 pub(crate) use sqlite::copy as copy_file;
 pub(crate) use tx::Memory;
@@ -73,6 +76,7 @@ pub struct Db {
     readers: Vec<Queue>,
     next_reader: AtomicU64,
     signals: Arc<Signals>,
+    moments: Moments,
 }
 
 /// Counts commits of each signal, here and in other processes.
@@ -151,7 +155,14 @@ impl Db {
         if let Location::Url(url) = location {
             postgres::listen(url.clone(), Arc::downgrade(&signals))?;
         }
-        Ok(Self { dialect, writer, readers: pool, next_reader: AtomicU64::new(0), signals })
+        Ok(Self {
+            dialect,
+            writer,
+            readers: pool,
+            next_reader: AtomicU64::new(0),
+            signals,
+            moments: Moments::of(location),
+        })
     }
 
     /// Which database it is.
@@ -216,6 +227,11 @@ impl Db {
             Some(reader) => reader.call(work, false).await,
             None => Err(closed()),
         }
+    }
+
+    /// The state that the database is in; none where that cannot be told now.
+    pub async fn moment(&self) -> Option<Moment> {
+        self.moments.now().await
     }
 
     /// Changes whenever a commit with this signal was seen, from here or from another process.

@@ -348,6 +348,13 @@ pub(super) fn place(url: &Secret) -> Result<String> {
     parse(url).map(|settings| format!("postgres://{}?schema={}", settings.place(), settings.schema))
 }
 
+/// A connection without a transaction, for questions that need no table.
+pub(super) async fn session(url: &Secret) -> Result<Client> {
+    let (client, driver) = dial(&parse(url)?).await?;
+    tokio::spawn(driver);
+    Ok(client)
+}
+
 async fn dial(settings: &Settings) -> Result<(Client, Driver)> {
     let tls = connector(settings.tls, settings.tls_ca.as_deref()).map_err(|error| error.at(PLACE))?;
     let connected = settings.config.connect(tls).await;
@@ -419,7 +426,7 @@ const NOT_EXACTLY: &str = "22012";
 /// Where errors happen.
 const PLACE: &str = "the metadata store";
 
-fn explain(error: &tokio_postgres::Error) -> Error {
+pub(super) fn explain(error: &tokio_postgres::Error) -> Error {
     let Some(db) = error.as_db_error() else {
         let cause = std::error::Error::source(error);
         let io = cause.and_then(|cause| cause.downcast_ref::<std::io::Error>());

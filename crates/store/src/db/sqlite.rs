@@ -64,8 +64,19 @@ impl Connection {
         Ok(Self { native, place: place(), version: 0 })
     }
 
+    /// A connection for [`Connection::data_version`], which never waits for anybody.
+    pub(super) fn open_for_looks(path: &Path) -> Result<Self> {
+        let connection = Self::open(path, false)?;
+        connection.native.busy_timeout(Duration::ZERO).map_err(|error| connection.explain(&error))?;
+        Ok(connection)
+    }
+
     pub(super) fn begin(&mut self, writes: bool) -> Result<()> {
-        self.script(if writes { "BEGIN IMMEDIATE" } else { "BEGIN" })
+        self.execute(if writes { "BEGIN IMMEDIATE" } else { "BEGIN" }, &[]).map(drop)
+    }
+
+    pub(super) fn commit(&mut self) -> Result<()> {
+        self.execute("COMMIT", &[]).map(drop)
     }
 
     /// There may be no transaction: some errors end it by themselves.
@@ -106,8 +117,14 @@ impl Connection {
 
     /// Whether another connection has committed since this was last asked.
     pub(super) fn changed_elsewhere(&mut self) -> bool {
-        let version = self.native.query_row("PRAGMA data_version", [], |row| row.get(0)).unwrap_or(self.version);
+        let version = self.data_version().unwrap_or(self.version);
         std::mem::replace(&mut self.version, version) != version
+    }
+
+    /// A number that changes with commits of other connections only.
+    pub(super) fn data_version(&self) -> Result<i64> {
+        let ask = || self.native.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0));
+        ask().map_err(|error| self.explain(&error))
     }
 }
 

@@ -326,7 +326,7 @@ impl Tx {
             return Err(Error::new(ErrorKind::Internal, "work on the metadata went on after a statement had failed"));
         }
         match &mut self.connection {
-            Connection::Sqlite(connection) => connection.script("COMMIT"),
+            Connection::Sqlite(connection) => connection.commit(),
             Connection::Postgres(connection) => connection.commit(&self.signals).await,
         }
     }

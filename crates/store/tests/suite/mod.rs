@@ -7,6 +7,7 @@ mod broken;
 mod claims;
 mod crowds;
 mod dashboard;
+mod moments;
 mod project;
 mod random;
 mod retries;
