@@ -132,10 +132,10 @@ test("rows of the quarantine are loaded again, and it is told which of them fit"
   data("1,30\n2,old\n5,200\n");
   const id = await run(page, levada, "people");
   await page.goto(`${levada.url}/runs/${id}?task=load&part=rows`);
-  const rows = page.getByRole("grid", { name: "Rejected rows of people.csv" });
+  const rows = page.getByRole("table", { name: "Rejected rows of people.csv" });
   await expect(rows.getByText("2 | old")).toBeVisible();
   await expect(rows.getByText("5 | 200")).toBeVisible();
-  const again = page.getByRole("button", { name: "Load again" });
+  const again = page.getByRole("button", { name: "Load again", exact: true });
   await again.click();
   await expect(page.getByText("2 rows still do not fit.")).toBeVisible();
   warehouse("DROP TRIGGER young");
