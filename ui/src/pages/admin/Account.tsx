@@ -42,11 +42,11 @@ export function Account() {
             </div>
           </div>
         </Panel>
-        <Panel title="Where you are signed in" aside={<EndSessions user={null} />}>
-          <SessionList user={null} />
-          <p className="border-t px-3 py-2 text-xs text-ink-2">
+        <Panel title="Sessions" aside={<EndSessions user={null} />}>
+          <p className="border-b px-3 py-2 text-xs text-ink-2">
             A session ends after 12 hours without use, after 30 days, and with a new password.
           </p>
+          <SessionList user={null} />
         </Panel>
         {isChanging && <PasswordDialog onClose={() => setChanging(false)} />}
       </div>

@@ -45,7 +45,7 @@ export function Licences() {
                 <tbody>
                   {packages.map(([name, version, licence]) => (
                     <tr key={`${name} ${version}`} className="border-b last:border-b-0">
-                      <td className="px-3 py-1.5 wrap-anywhere">{name}</td>
+                      <td className="w-2/5 min-w-28 px-3 py-1.5 wrap-anywhere">{name}</td>
                       <td className="tabular px-3 py-1.5 text-ink-2">{version}</td>
                       <td className="px-3 py-1.5 text-ink-2">{licence}</td>
                     </tr>
