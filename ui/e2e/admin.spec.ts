@@ -76,3 +76,40 @@ test("a secret is set, never shown, and removed by its name; the audit log tells
   await admin.getByRole("button", { name: "Verify" }).click();
   await expect(admin.getByText(/All [\d,]+ lines are as they were written/)).toBeVisible();
 });
+
+test("sessions are seen where they are, and ended one by one or all at once", async ({
+  admin,
+  browser,
+  server,
+}) => {
+  const phone = await server.signedIn(browser);
+  await admin.goto("/admin/account");
+  const sessions = admin.getByRole("list", { name: "Sessions" }).getByRole("listitem");
+  const here = sessions.filter({ hasText: "this browser" });
+  await expect(here).toHaveCount(1);
+  await expect(here.getByRole("button", { name: "End" })).toHaveCount(0);
+  await admin.getByRole("button", { name: "Sign out everywhere else" }).click();
+  await expect(sessions).toHaveCount(1);
+  await phone.goto("/runs");
+  await expect(phone).toHaveURL(/sign-in/);
+  await phone.context().close();
+
+  const [first, second] = [
+    await server.signedIn(browser, "viewer"),
+    await server.signedIn(browser, "viewer"),
+  ];
+  await admin.goto("/admin/users");
+  await admin.getByRole("button", { name: "Actions of viewer" }).click();
+  await admin.getByRole("menuitem", { name: "Sessions" }).click();
+  const theirs = admin.getByRole("dialog", { name: "Sessions of viewer" });
+  await expect(theirs.getByRole("listitem")).toHaveCount(2);
+  await theirs.getByRole("button", { name: "End" }).first().click();
+  await expect(theirs.getByRole("listitem")).toHaveCount(1);
+  await theirs.getByRole("button", { name: "Sign out everywhere" }).click();
+  await expect(theirs.getByText("Signed in nowhere.")).toBeVisible();
+  for (const page of [first, second]) {
+    await page.goto("/");
+    await expect(page).toHaveURL(/sign-in/);
+    await page.context().close();
+  }
+});

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { enter, expect, makePipeline, run, test } from "./test";
@@ -103,4 +104,49 @@ name: falling
 tasks:
   fall: { command: { argv: [ls, /nowhere/at/all] } }
   rise: { command: { argv: [echo, up] }, after: [fall] }
+`;
+
+const PEOPLE = `version: 1
+name: people
+tasks:
+  load:
+    sync:
+      from: exports
+      to: warehouse
+      streams:
+        people.csv: { rename: people, on_bad_row: quarantine, columns: { cast: { age: bigint } } }
+`;
+
+test("rows of the quarantine are loaded again, and it is told which of them fit", async ({
+  page,
+  levada,
+}) => {
+  const warehouse = (sql: string) =>
+    execFileSync("python3", ["-c", SQL, join(levada.folder, "warehouse.db"), sql], { encoding: "utf8" });
+  const data = (text: string) => writeFileSync(join(levada.folder, "data", "people.csv"), `id,age\n${text}`);
+  data("1,30\n");
+  await makePipeline(page, levada, "people", PEOPLE);
+  await run(page, levada, "people");
+  const limit = "WHEN NEW.age > 100 BEGIN SELECT RAISE(ABORT, 'too old'); END";
+  warehouse(`CREATE TRIGGER young BEFORE INSERT ON people ${limit}`);
+  data("1,30\n2,old\n5,200\n");
+  const id = await run(page, levada, "people");
+  await page.goto(`${levada.url}/runs/${id}?task=load&part=rows`);
+  const rows = page.getByRole("table", { name: "Rejected rows of people.csv" });
+  await expect(rows.getByText("2 | old")).toBeVisible();
+  await expect(rows.getByText("5 | 200")).toBeVisible();
+  const again = page.getByRole("button", { name: "Load again", exact: true });
+  await again.click();
+  await expect(page.getByText("2 rows still do not fit.")).toBeVisible();
+  warehouse("DROP TRIGGER young");
+  await again.click();
+  await expect(page.getByText("1 row of 2 is loaded, 1 still does not fit.")).toBeVisible();
+  await expect(rows.getByText("5 | 200")).toHaveCount(0);
+  await expect(rows.getByText("2 | old")).toBeVisible();
+  expect(warehouse("SELECT age FROM people ORDER BY age")).toBe("[(30,), (200,)]");
+});
+
+const SQL = `import sqlite3, sys
+with sqlite3.connect(sys.argv[1]) as database:
+    print(database.execute(sys.argv[2]).fetchall(), end="")
 `;

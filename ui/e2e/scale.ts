@@ -1,6 +1,6 @@
 import type { CDPSession, Page } from "@playwright/test";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, Server, test } from "./harness";
 
@@ -17,6 +17,10 @@ const SLACK = Number(process.env["SLACK"] ?? 1);
 const INTERACTIVE_MS = 1_000 * SLACK;
 /** How long a page may wait for one answer of the server. */
 const ANSWER_MS = 300 * SLACK;
+/** How often each page is loaded: the machine may be at something else meanwhile. */
+const TIMES = Number(process.env["TIMES"] ?? 3);
+/** How often the heaps are looked at, from their beginning to their end. */
+const LOOKS = 30;
 /** What a heap may grow by from when its page is warm to the end. */
 const GROWTH_BYTES = 4 << 20;
 
@@ -62,8 +66,11 @@ test("every page is there within a second", async () => {
     "/pipelines/p0500/code",
     "/pipelines/p0500/settings",
     "/pipelines/wide/graph",
+    "/pipelines/wide/graph?view=graph&task=t2500",
     "/pipelines/wide/runs",
+    "/pipelines/wide/streams",
     "/pipelines/wide/code",
+    "/pipelines/wide/settings",
     "/pipelines/new",
     "/runs",
     "/runs?state=failed",
@@ -81,9 +88,18 @@ test("every page is there within a second", async () => {
     "/admin/audit",
     "/admin/workers",
   ]) {
-    const { took, answer } = await interactive(page, path);
-    console.log(`${path}: interactive after ${took} ms, slowest answer ${answer} ms`);
-    expect.soft(took, path).toBeLessThanOrEqual(INTERACTIVE_MS);
+    const [took, answers]: [number[], number[]] = [[], []];
+    for (let time = 0; time < TIMES; time += 1) {
+      const one = await interactive(page, path);
+      took.push(one.took);
+      answers.push(one.answer);
+    }
+    const [best, median, answer] = [Math.min(...took), middle(took), middle(answers)];
+    console.log(
+      `${path}: interactive after ${best} ms at best, ${median} ms in the middle of ${TIMES}; ` +
+        `slowest answer ${answer} ms; load ${loadOfMachine()}`,
+    );
+    expect.soft(median, path).toBeLessThanOrEqual(INTERACTIVE_MS);
     expect.soft(answer, `${path}: an answer of the server`).toBeLessThanOrEqual(ANSWER_MS);
   }
 });
@@ -105,13 +121,18 @@ test("pages stay as large as they are while runs come and go", async () => {
       return new Heap(name, await watcher.context().newCDPSession(watcher));
     }),
   );
-  const end = Date.now() + MINUTES * 60_000;
-  for (let turn = 0; Date.now() < end; turn += 1) {
-    await ended(page, await start("beat"));
-    if (turn % 20 === 0) for (const heap of heaps) await heap.look();
+  const began = Date.now();
+  const turns: number[] = [];
+  for (let look = 0; look <= LOOKS; look += 1) {
+    let turn = 0;
+    for (; Date.now() < began + (look * MINUTES * 60_000) / LOOKS; turn += 1)
+      await ended(page, await start("beat"));
+    turns.push(turn);
+    for (const heap of heaps) await heap.look();
   }
+  const runs = turns.reduce((sum, turn) => sum + turn, 0);
+  console.log(`${runs} runs in ${MINUTES} minutes, beside a log of a hundred lines a second`);
   for (const heap of heaps) {
-    await heap.look();
     console.log(heap.told());
     expect.soft(heap.growth(), heap.name).toBeLessThanOrEqual(GROWTH_BYTES);
   }
@@ -162,6 +183,16 @@ tasks:
   lines: { command: { output: 1GB, script: "while true; do seq 1 20; sleep 0.2; done" } }
 `,
   );
+}
+
+/** The one in the middle. */
+function middle(figures: readonly number[]): number {
+  return [...figures].sort((a, b) => a - b)[Math.floor(figures.length / 2)] ?? 0;
+}
+
+/** How many processes wanted to go on in the last minute. */
+function loadOfMachine(): string {
+  return readFileSync("/proc/loadavg", "utf8").split(" ")[0] ?? "";
 }
 
 const TURN_MS = 250;

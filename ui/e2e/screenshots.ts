@@ -16,7 +16,7 @@ const SIZES = { 1440: { width: 1440, height: 900 }, 360: { width: 360, height: 7
 const README: Record<string, string> = {
   overview: "/",
   pipeline: "/pipelines/shop/graph",
-  run: "/runs/1",
+  run: "/runs/1?task=tables",
   data: "/data/supplier",
 };
 const README_SIZE = { width: 1280, height: 760 };
@@ -45,8 +45,8 @@ test("pictures of every page", async ({ browser }) => {
           page,
           path
             .replace("steps", "shop")
-            .replace("department", "supplier")
-            .replace("large_departments", "revenue_by_month"),
+            .replace("large_departments", "revenue_by_month")
+            .replace("department", "supplier"),
         );
         await page.screenshot({ path: `${OUTPUT}/${name}-${size}-${colorScheme}.png` });
       }

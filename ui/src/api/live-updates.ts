@@ -59,7 +59,7 @@ function apply(client: QueryClient, refresh: (key: QueryKey) => void, event: Liv
     case "changes":
       // what has no event of its own; only what is shown is read
       refresh(keys.connections.all);
-      for (const noun of ["users", "tokens", "secrets"]) refresh(keys.admin(noun));
+      for (const noun of ["users", "tokens", "secrets", "sessions"]) refresh(keys.admin(noun));
       break;
     default:
   }

@@ -1,13 +1,8 @@
-import { lazy, Suspense } from "react";
 import type { CodeDiffProps } from "./CodeDiffView";
-
-const CodeDiffView = lazy(() => import("./CodeDiffView"));
+import { later } from "./later";
 
 /** Two texts compared, line by line. */
-export function CodeDiff(props: CodeDiffProps) {
-  return (
-    <Suspense fallback={<div style={{ height: props.height }} className="rounded border" />}>
-      <CodeDiffView {...props} />
-    </Suspense>
-  );
-}
+export const CodeDiff = later<CodeDiffProps>(
+  () => import("./CodeDiffView"),
+  ({ height }) => <div style={{ height }} className="rounded border" />,
+);

@@ -1,4 +1,11 @@
-import { isMap, isScalar, LineCounter, parseDocument, type Document, type ParsedNode } from "yaml";
+import {
+  constructFromEvents,
+  EVENT_ID,
+  getScalarValue,
+  parseEvents,
+  YAMLException,
+  type Event,
+} from "js-yaml";
 
 /** What a task can do; the key in its document. */
 export const KINDS = ["sync", "command", "http", "notify", "pipeline", "wait"] as const;
@@ -47,27 +54,18 @@ export interface Outline {
   problem: string | null;
 }
 
-/** Reads a document. Of one that is not YAML, what can be read is told. */
+/** Reads a document. One that is not YAML says nothing but why. */
 export function outlineOf(text: string): Outline {
-  const lines = new LineCounter();
-  // names that are there twice are found by the server: the parser compares each with all
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: false });
-  const root = document.toJS() as unknown;
-  const values: Values = isRecord(root) ? root : {};
-  const lineAt = (node: unknown) => {
-    const range = (node as ParsedNode | null | undefined)?.range;
-    return range ? lines.linePos(range[0]).line : 1;
-  };
-  const taskLines = linesOf(document, lineAt);
+  const { values, lines, problem } = read(text);
   const tasks: TaskEntry[] = [];
-  if (isRecord(values["sync"]))
-    tasks.push(entry("sync", null, { sync: values["sync"] }, lineAt(document.get("sync", true))));
+  const lineAt = (...path: (string | number)[]) => lines.get(placeOf(path)) ?? 1;
+  if (isRecord(values["sync"])) tasks.push(entry("sync", null, { sync: values["sync"] }, lineAt("sync")));
   for (const [name, value] of Object.entries(recordOf(values["tasks"])))
-    tasks.push(entry(name, null, recordOf(value), taskLines.get(name) ?? 1));
+    tasks.push(entry(name, null, recordOf(value), lineAt("tasks", name)));
   for (const hook of HOOKS) {
     listOf(values[hook]).forEach((value, index) => {
       const name = index === 0 ? hook : `${hook}_${index + 1}`;
-      tasks.push(entry(name, hook, recordOf(value), lineAt(document.getIn([hook, index], true))));
+      tasks.push(entry(name, hook, recordOf(value), lines.get(placeOf([hook, index])) ?? lineAt(hook)));
     });
   }
   return {
@@ -77,20 +75,84 @@ export function outlineOf(text: string): Outline {
     params: Object.entries(recordOf(values["params"])).map(([name, value]) => paramOf(name, recordOf(value))),
     connections: Object.keys(recordOf(values["connections"])),
     tasks,
-    problem: document.errors[0]?.message ?? null,
+    problem,
   };
 }
 
 /** The names below a key of a document, such as its channels. */
 export function namesIn(text: string, key: string): string[] {
-  const root = parseDocument(text).toJS() as unknown;
-  return isRecord(root) ? Object.keys(recordOf(root[key])) : [];
+  return Object.keys(recordOf(read(text).values[key]));
 }
 
-/** Where each task begins, found in one pass: documents can have thousands. */
-function linesOf(document: Document.Parsed, lineAt: (node: unknown) => number): Map<string, number> {
-  const tasks = document.get("tasks", true) as unknown;
-  return new Map(isMap(tasks) ? tasks.items.map((item) => [keyOf(item), lineAt(item.value)]) : []);
+interface Reading {
+  values: Values;
+  /** The line where each entry of the first two levels begins, by its place. */
+  lines: Map<string, number>;
+  problem: string | null;
+}
+
+function read(text: string): Reading {
+  try {
+    const events = parseEvents(text, {});
+    // names that are there twice are told by the server
+    const [root] = constructFromEvents(events, { source: text, json: true });
+    return { values: recordOf(root), lines: linesOf(text, events), problem: null };
+  } catch (error) {
+    if (!(error instanceof YAMLException)) throw error;
+    return { values: {}, lines: new Map(), problem: error.message };
+  }
+}
+
+interface Level {
+  place: string;
+  isMap: boolean;
+  /** The key whose value comes next. */
+  key: string | null;
+  count: number;
+}
+
+/** Where the entries of the first two levels begin: those of the document, and those of its tasks. */
+function linesOf(text: string, events: readonly Event[]): Map<string, number> {
+  const found = new Map<string, number>();
+  const open: (Level | null)[] = [];
+  let [line, counted] = [1, 0];
+  const lineAt = (offset: number) => {
+    for (let end = text.indexOf("\n", counted); end >= 0 && end < offset; end = text.indexOf("\n", counted))
+      [line, counted] = [line + 1, end + 1];
+    return line;
+  };
+  for (const event of events) {
+    if (event.type === EVENT_ID.POP) {
+      open.pop();
+      continue;
+    }
+    const level = open.at(-1);
+    const isKey = level?.isMap === true && level.key === null;
+    const name = isKey && event.type === EVENT_ID.SCALAR ? getScalarValue(text, event) : "";
+    const place = level ? `${level.place}/${level.isMap ? (level.key ?? name) : level.count}` : "";
+    if (level && (isKey || !level.isMap)) {
+      found.set(place, lineAt(startOf(event)));
+      level.count += 1;
+    }
+    if (level?.isMap) level.key = isKey ? name : null;
+    const isMap = event.type === EVENT_ID.MAPPING;
+    if (event.type === EVENT_ID.DOCUMENT) open.push(null);
+    else if (isMap || event.type === EVENT_ID.SEQUENCE)
+      open.push(open.length <= LEVELS ? { place, isMap, key: null, count: 0 } : null);
+  }
+  return found;
+}
+
+const LEVELS = 2;
+
+function placeOf(path: (string | number)[]): string {
+  return path.map((step) => `/${step}`).join("");
+}
+
+function startOf(event: Event): number {
+  if ("start" in event) return event.start;
+  if ("valueStart" in event) return event.valueStart;
+  return "anchorStart" in event ? event.anchorStart : 0;
 }
 
 function entry(name: string, hook: Hook | null, value: Values, line: number): TaskEntry {
@@ -149,11 +211,6 @@ function paramOf(name: string, value: Values): Param {
       typeof given === "string" || typeof given === "number" || typeof given === "boolean" ? given : null,
     description: textOf(value["description"]),
   };
-}
-
-/** The key of an entry of a map, as text. */
-export function keyOf(pair: { key: unknown }): string {
-  return String(isScalar(pair.key) ? pair.key.value : pair.key);
 }
 
 export function isRecord(value: unknown): value is Values {

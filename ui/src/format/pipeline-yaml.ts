@@ -1,6 +1,6 @@
 import { isMap, isScalar, isSeq, parseDocument, visit, type Document, type Pair, type YAMLMap } from "yaml";
 import { keepFormat } from "./keep-format";
-import { isRecord, keyOf, type Values } from "./pipeline-outline";
+import { isRecord, type Values } from "./pipeline-outline";
 
 type Path = (string | number)[];
 
@@ -178,6 +178,11 @@ function nodeOf(document: Document, value: unknown) {
     },
   });
   return node;
+}
+
+/** The key of an entry of a map, as text. */
+function keyOf(pair: { key: unknown }): string {
+  return String(isScalar(pair.key) ? pair.key.value : pair.key);
 }
 
 function isEmpty(node: unknown): boolean {

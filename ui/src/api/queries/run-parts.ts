@@ -1,4 +1,4 @@
-import { queryOptions } from "@tanstack/react-query";
+import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 import { answer, api } from "../client";
 import { keys } from "../keys";
 import { pagedOptions } from "../pages";
@@ -116,6 +116,16 @@ export function quarantineRowsOptions(run: number, task: string, stream: string)
       }),
     ),
   );
+}
+
+/** Loads the rows of a stream that are in the quarantine again, as the pipeline is now. */
+export function useReplay(run: number) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (body: { task: string; stream: string }) =>
+      answer(api.POST("/api/v1/runs/{run}/quarantine/replay", { params: { path: { run } }, body })),
+    onSettled: () => client.invalidateQueries({ queryKey: keys.runs.part(run, "quarantine") }),
+  });
 }
 
 /** Where a file of a run can be taken away. */

@@ -1,11 +1,18 @@
-import { lazy, Suspense, useMemo } from "react";
+import { useMemo } from "react";
 import { count } from "../../format/numbers";
+import { later } from "../later";
 import { Skeleton } from "../Skeleton";
 import { DRAWN_MAX } from "./layout";
+import { loadCanvas } from "./load-canvas";
 import { nearest } from "./nearest";
 import type { TaskGraphProps } from "./TaskGraphCanvas";
 
-const TaskGraphCanvas = lazy(() => import("./TaskGraphCanvas"));
+const TaskGraphCanvas = later<TaskGraphProps>(loadCanvas, () => (
+  <div className="flex items-center gap-16 p-8">
+    <Skeleton className="h-14 w-52" />
+    <Skeleton className="h-14 w-52" />
+  </div>
+));
 
 /**
  * The tasks of a pipeline as a graph; of very many those around the one that is chosen, from which one goes on by choosing
@@ -23,16 +30,7 @@ export function TaskGraph(props: TaskGraphProps) {
           them to go on from there.
         </p>
       )}
-      <Suspense
-        fallback={
-          <div className="flex items-center gap-16 p-8">
-            <Skeleton className="h-14 w-52" />
-            <Skeleton className="h-14 w-52" />
-          </div>
-        }
-      >
-        <TaskGraphCanvas {...props} tasks={shown} />
-      </Suspense>
+      <TaskGraphCanvas {...props} tasks={shown} />
     </>
   );
 }

@@ -6,6 +6,8 @@ import { Panel } from "../../components/Panel";
 import { PasswordDialog } from "../../components/shell/PasswordDialog";
 import { Facts } from "./Facts";
 import { ROLES } from "./roles";
+import { EndSessions } from "./sessions/EndSessions";
+import { SessionList } from "./sessions/SessionList";
 
 /** Who one is here, and what one may do. */
 export function Account() {
@@ -25,11 +27,10 @@ export function Account() {
             ]}
           />
         </Panel>
-        <Panel title="Password and sessions">
+        <Panel title="Password">
           <div className="flex flex-col items-start gap-3 p-3">
             <p className="text-ink-2">
-              A session ends after 12 hours without use, after 30 days, and with a new password. A new
-              password ends your sessions in all other browsers; this one goes on.
+              A new password ends your sessions in all other browsers; this one goes on.
             </p>
             <div className="flex flex-wrap gap-2">
               <Button icon={KeyRound} onClick={() => setChanging(true)}>
@@ -40,6 +41,12 @@ export function Account() {
               </Button>
             </div>
           </div>
+        </Panel>
+        <Panel title="Sessions" aside={<EndSessions user={null} />}>
+          <p className="border-b px-3 py-2 text-xs text-ink-2">
+            A session ends after 12 hours without use, after 30 days, and with a new password.
+          </p>
+          <SessionList user={null} />
         </Panel>
         {isChanging && <PasswordDialog onClose={() => setChanging(false)} />}
       </div>

@@ -34,8 +34,9 @@ export default function ConnectionsPage() {
       <PageHeader
         title="Connections"
         summary={
-          rows &&
-          `${plural(rows.length, "connection")}${hasMore ? " or more" : ""}${isFiltered ? " like that" : ""}`
+          rows
+            ? `${plural(rows.length, "connection")}${hasMore ? " or more" : ""}${isFiltered ? " like that" : ""}`
+            : ""
         }
         actions={
           <>

@@ -1,11 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
 import { useParams } from "@tanstack/react-router";
-import { lazy, Suspense } from "react";
 import type { Versioned } from "../../api/client";
 import { ApiError } from "../../api/error";
 import type { PipelineDocument } from "../../api/model";
 import { pipelineOptions } from "../../api/queries/pipelines";
 import { ErrorState } from "../../components/ErrorState";
+import { later } from "../../components/later";
 import { NotFound } from "../../components/NotFound";
 import { Skeleton } from "../../components/Skeleton";
 import { SkeletonRows } from "../../components/SkeletonRows";
@@ -13,11 +13,12 @@ import { DraftBar } from "./DraftBar";
 import { PipelineHeader } from "./PipelineHeader";
 import { useDraft } from "./use-draft";
 
-const GraphTab = lazy(() => import("./graph/GraphTab"));
-const RunsTab = lazy(() => import("./runs/RunsTab"));
-const StreamsTab = lazy(() => import("./streams/StreamsTab"));
-const CodeTab = lazy(() => import("./code/CodeTab"));
-const SettingsTab = lazy(() => import("./settings/SettingsTab"));
+const rows = () => <SkeletonRows />;
+const GraphTab = later(() => import("./graph/GraphTab"), rows);
+const RunsTab = later(() => import("./runs/RunsTab"), rows);
+const StreamsTab = later(() => import("./streams/StreamsTab"), rows);
+const CodeTab = later(() => import("./code/CodeTab"), rows);
+const SettingsTab = later(() => import("./settings/SettingsTab"), rows);
 
 /** One pipeline: its tasks, its runs, its streams, its document and its settings. */
 export default function PipelinePage() {
@@ -38,14 +39,12 @@ function Known({ document }: { document: Versioned<PipelineDocument> }) {
     <div className={`flex min-h-full flex-col ${isWide ? "lg:h-full" : ""}`}>
       <PipelineHeader name={name} />
       <DraftBar pipeline={name} draft={draft} />
-      <Suspense fallback={<SkeletonRows />}>
-        {tab === "graph" && <GraphTab pipeline={name} draft={draft} />}
-        {tab === "runs" && <RunsTab pipeline={name} />}
-        {tab === "streams" && <StreamsTab pipeline={name} draft={draft} />}
-        {tab === "code" && <CodeTab pipeline={name} version={version} draft={draft} />}
-        {tab === "settings" && <SettingsTab pipeline={name} etag={document.etag} draft={draft} />}
-        {!["graph", "runs", "streams", "code", "settings"].includes(tab) && <NotFound />}
-      </Suspense>
+      {tab === "graph" && <GraphTab pipeline={name} draft={draft} />}
+      {tab === "runs" && <RunsTab pipeline={name} />}
+      {tab === "streams" && <StreamsTab pipeline={name} draft={draft} />}
+      {tab === "code" && <CodeTab pipeline={name} version={version} draft={draft} />}
+      {tab === "settings" && <SettingsTab pipeline={name} etag={document.etag} draft={draft} />}
+      {!["graph", "runs", "streams", "code", "settings"].includes(tab) && <NotFound />}
     </div>
   );
 }

@@ -33,8 +33,7 @@ export function mistakesByTask(
   const byLine = [...tasks].sort((a, b) => a.line - b.line);
   const found = new Map<string, string>();
   for (const { line, message } of mistakes) {
-    // the name of a task stands right above what it does
-    const task = byLine.findLast((one) => one.line - 1 <= line);
+    const task = byLine.findLast((one) => one.line <= line);
     if (task && !found.has(task.name)) found.set(task.name, message);
   }
   return found;

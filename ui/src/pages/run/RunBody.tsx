@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { ListTree, Search, Workflow } from "lucide-react";
-import { useMemo } from "react";
+import { useEffect, useMemo } from "react";
 import type { TaskRun } from "../../api/model";
 import type { Run } from "../../api/model";
 import { versionOptions } from "../../api/queries/documents";
@@ -9,6 +9,8 @@ import { classes } from "../../components/classes";
 import { EmptyState } from "../../components/EmptyState";
 import { FilterSelect } from "../../components/FilterSelect";
 import { SearchInput } from "../../components/SearchInput";
+import { SkeletonRows } from "../../components/SkeletonRows";
+import { loadCanvas } from "../../components/task-graph/load-canvas";
 import { TaskGraph } from "../../components/task-graph/TaskGraph";
 import { useUrlFilters } from "../../components/use-url-filters";
 import { plural } from "../../format/numbers";
@@ -31,13 +33,16 @@ const MANY = 12;
 /** The tasks of a run, and the one that is looked at. */
 export function RunBody({ run, tasks, courses }: RunBodyProps) {
   const [search, setSearch] = useUrlFilters<Search>();
-  const { data: document } = useQuery(versionOptions(run.pipeline, run.version));
+  const { data: document, isError: isGone } = useQuery(versionOptions(run.pipeline, run.version));
   const outline = useOutline(document?.text);
   const worthy = useMemo(() => worth(tasks), [tasks]);
   const name = search.task ?? worthy;
   const task = useMemo(() => tasks.find((one) => one.task === name), [tasks, name]);
-  const entry = useMemo(() => outline?.tasks.find((one) => one.name === name), [outline, name]);
+  const entry = useMemo(() => outline?.tasks.find((one) => one.name === name) ?? null, [outline, name]);
   const isGraph = search.view === "graph";
+  useEffect(() => {
+    if (isGraph) void loadCanvas();
+  }, [isGraph]);
 
   const shown = useMemo(() => {
     const text = search.q?.toLowerCase() ?? "";
@@ -106,7 +111,11 @@ export function RunBody({ run, tasks, courses }: RunBodyProps) {
           )}
         >
           {isGraph ? (
-            outline && <TaskGraph tasks={graph} selected={name ?? null} onSelect={select} />
+            outline ? (
+              <TaskGraph tasks={graph} selected={name ?? null} onSelect={select} />
+            ) : (
+              <GraphToCome isGone={isGone} />
+            )
           ) : shown.length > 0 ? (
             <Gantt
               run={run}
@@ -134,11 +143,20 @@ export function RunBody({ run, tasks, courses }: RunBodyProps) {
           key={task.id}
           run={run}
           task={task}
-          entry={entry ?? null}
+          entry={outline || isGone ? entry : undefined}
           course={courses.get(task.id) ?? null}
         />
       )}
     </div>
+  );
+}
+
+function GraphToCome({ isGone }: { isGone: boolean }) {
+  if (!isGone) return <SkeletonRows />;
+  return (
+    <EmptyState icon={Workflow} title="There is no graph of this run">
+      Its document could not be read. The timeline has all of its tasks.
+    </EmptyState>
   );
 }
 

@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useParams } from "@tanstack/react-router";
 import { ApiError } from "../../api/error";
+import { versionOptions } from "../../api/queries/documents";
 import { runOptions, runTasksOptions } from "../../api/queries/runs";
 import { useLiveRun } from "../../api/use-live";
 import { useRunProgress } from "../../api/use-run-progress";
@@ -20,6 +21,9 @@ function OneRun({ id }: { id: number }) {
   useLiveRun(id);
   const run = useQuery(runOptions(id));
   const tasks = useQuery(runTasksOptions(id));
+  // the document is read beside the tasks: what is shown of them depends on both
+  const { pipeline = "", version = 0 } = run.data ?? {};
+  useQuery({ ...versionOptions(pipeline, version), enabled: run.data !== undefined });
   const courses = useRunProgress(id, tasks.data?.items);
 
   if (run.error instanceof ApiError && run.error.status === 404) return <NotFound />;

@@ -34,7 +34,7 @@ export function Licences() {
         return (
           <Panel key={kind} title={title} aside={plural(packages.length, "package")}>
             <div tabIndex={0} role="group" aria-label={title} className="max-h-96 overflow-y-auto">
-              <table className="w-full text-left">
+              <table className="w-full table-fixed text-left">
                 <thead className="sr-only">
                   <tr>
                     <th>Package</th>
@@ -45,9 +45,9 @@ export function Licences() {
                 <tbody>
                   {packages.map(([name, version, licence]) => (
                     <tr key={`${name} ${version}`} className="border-b last:border-b-0">
-                      <td className="px-3 py-1.5 wrap-anywhere">{name}</td>
-                      <td className="tabular px-3 py-1.5 text-ink-2">{version}</td>
-                      <td className="px-3 py-1.5 text-ink-2">{licence}</td>
+                      <td className="w-2/5 px-3 py-1.5 wrap-anywhere">{name}</td>
+                      <td className="tabular w-1/5 px-3 py-1.5 wrap-anywhere text-ink-2">{version}</td>
+                      <td className="px-3 py-1.5 wrap-anywhere text-ink-2">{licence}</td>
                     </tr>
                   ))}
                 </tbody>

@@ -1,4 +1,4 @@
-import { Ellipsis, KeyRound, Pencil, Trash2 } from "lucide-react";
+import { Ellipsis, KeyRound, Monitor, Pencil, Trash2 } from "lucide-react";
 import type { User } from "../../../api/model";
 import { IconButton } from "../../../components/IconButton";
 import { Menu } from "../../../components/Menu";
@@ -69,6 +69,7 @@ export function columnsWith(onDo: (doing: Doing) => void): Column<User>[] {
           items={[
             { label: "Edit", icon: Pencil, onSelect: () => onDo({ what: "edit", user }) },
             { label: "Set a new password", icon: KeyRound, onSelect: () => onDo({ what: "password", user }) },
+            { label: "Sessions", icon: Monitor, onSelect: () => onDo({ what: "sessions", user }) },
             "line",
             { label: "Remove", icon: Trash2, danger: true, onSelect: () => onDo({ what: "remove", user }) },
           ]}

@@ -17,11 +17,12 @@ import { columnsWith } from "./columns";
 import { NewUserDialog } from "./NewUserDialog";
 import { RemoveUser } from "./RemoveUser";
 import { ResetPassword } from "./ResetPassword";
+import { SessionsDialog } from "./SessionsDialog";
 import { UserDialog } from "./UserDialog";
 
 /** What is being done about a user. */
 export interface Doing {
-  what: "edit" | "password" | "remove";
+  what: "edit" | "password" | "sessions" | "remove";
   user: User;
 }
 
@@ -67,6 +68,7 @@ export function Users() {
       {isNew && <NewUserDialog onClose={() => setNew(false)} />}
       {doing?.what === "edit" && <UserDialog name={doing.user.name} onClose={end} />}
       {doing?.what === "password" && <ResetPassword name={doing.user.name} onClose={end} />}
+      {doing?.what === "sessions" && <SessionsDialog name={doing.user.name} onClose={end} />}
       {doing?.what === "remove" && <RemoveUser user={doing.user} onClose={end} />}
     </>
   );

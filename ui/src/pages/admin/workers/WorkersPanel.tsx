@@ -30,7 +30,7 @@ export function WorkersPanel({ workers }: { workers: Worker[] }) {
                 {worker.own_runs_only && <span className="block text-xs text-ink-2">Its own runs only</span>}
               </span>
               <Slots used={worker.held} all={worker.slots} label={worker.name} />
-              <span className="w-24 text-right">
+              <span className="ml-auto w-24 text-right">
                 <Status state={worker.state} />
                 <span className="block text-xs text-ink-3">
                   heard <Time at={worker.heard_of_at} />

@@ -13,11 +13,12 @@ import { SkeletonRows } from "../../../components/SkeletonRows";
 import { Time } from "../../../components/Time";
 import { useUrlFilters } from "../../../components/use-url-filters";
 import { plural } from "../../../format/numbers";
-import { outlineOf } from "../../../format/pipeline-outline";
+import type { Outline } from "../../../format/pipeline-outline";
 import { useChoices, usePipelineSchema } from "../graph/use-choices";
 import { useAllowed } from "../use-allowed";
 import type { Draft } from "../use-draft";
 import { useMistakes } from "../use-mistakes";
+import { useOutline } from "../use-outline";
 import { completions } from "./complete";
 import { diagnosticsOf } from "./diagnostics";
 
@@ -28,14 +29,16 @@ interface CodeTabProps {
   draft: Draft;
 }
 
+const NONE: string[] = [];
+
 /** The document of a pipeline: to write, to compare, and to bring back. */
 export default function CodeTab({ pipeline, version, draft }: CodeTabProps) {
   const [search, setSearch] = useUrlFilters<"version">();
   const [hasHistory, setHistory] = useState(search.version !== undefined);
   const denial = useAllowed(pipeline, "editor");
   const schema = usePipelineSchema();
-  const outline = useMemo(() => outlineOf(draft.text), [draft.text]);
-  const choices = useChoices(outline.connections);
+  const outline = useLegible(useOutline(draft.text));
+  const choices = useChoices(outline?.connections ?? NONE);
   const { mistakes, isChecking, error } = useMistakes(pipeline, draft.text, !denial && draft.isDirty);
   const diagnostics = useMemo(() => diagnosticsOf(draft.text, mistakes), [draft.text, mistakes]);
   const complete = useMemo(
@@ -49,7 +52,7 @@ export default function CodeTab({ pipeline, version, draft }: CodeTabProps) {
         notify: choices.channels,
         pool: choices.pools,
         pipeline: choices.pipelines,
-        after: outline.tasks.filter((task) => !task.hook).map((task) => task.name),
+        after: outline?.tasks.filter((task) => !task.hook).map((task) => task.name) ?? [],
       }),
     [schema, choices, outline],
   );
@@ -132,6 +135,13 @@ export default function CodeTab({ pipeline, version, draft }: CodeTabProps) {
       )}
     </div>
   );
+}
+
+/** The last outline that could be read: while somebody types, the text often is no document. */
+function useLegible(outline: Outline | undefined): Outline | undefined {
+  const [legible, setLegible] = useState(outline);
+  if (outline?.problem === null && outline !== legible) setLegible(outline);
+  return outline?.problem === null ? outline : legible;
 }
 
 function Verdict({

@@ -1,6 +1,6 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { List, Pencil, Plus, Workflow, Check } from "lucide-react";
-import { useMemo, useRef, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { pipelineRunsOptions } from "../../../api/queries/run-parts";
 import { runTasksOptions } from "../../../api/queries/runs";
 import { useLiveRun } from "../../../api/use-live";
@@ -12,8 +12,10 @@ import { EmptyState } from "../../../components/EmptyState";
 import { Callout } from "../../../components/Callout";
 import { Menu } from "../../../components/Menu";
 import { Select } from "../../../components/Select";
+import { SkeletonRows } from "../../../components/SkeletonRows";
 import { kindIcon, KIND_WORDS } from "../../../components/task-graph/kinds";
 import { DRAWN_MAX } from "../../../components/task-graph/layout";
+import { loadCanvas } from "../../../components/task-graph/load-canvas";
 import { TaskGraph } from "../../../components/task-graph/TaskGraph";
 import { TaskList } from "../../../components/task-graph/TaskList";
 import { toast } from "../../../components/toasts";
@@ -21,12 +23,13 @@ import { useUrlFilters } from "../../../components/use-url-filters";
 import { breakpoint, useWidth } from "../../../components/use-breakpoint";
 import { exact } from "../../../format/durations";
 import { look, sentence } from "../../../format/status";
-import { KINDS, outlineOf, type Kind } from "../../../format/pipeline-outline";
+import { KINDS, type Kind, type TaskEntry } from "../../../format/pipeline-outline";
 import { withEdge, withNewTask, withoutEdge, withoutTask } from "../../../format/pipeline-yaml";
 import { mistakesByTask } from "../places";
 import { useAllowed } from "../use-allowed";
 import type { Draft } from "../use-draft";
 import { useMistakes } from "../use-mistakes";
+import { useDraftOutline } from "../use-outline";
 import { graphTasks } from "./graph-tasks";
 import { blankTask, freeName } from "./new-task";
 import { TaskEditor } from "./TaskEditor";
@@ -36,6 +39,8 @@ interface GraphTabProps {
   pipeline: string;
   draft: Draft;
 }
+
+const NONE: TaskEntry[] = [];
 
 /** The tasks of a pipeline with the state of a run, and a way to change them. */
 export default function GraphTab({ pipeline, draft }: GraphTabProps) {
@@ -52,17 +57,20 @@ export default function GraphTab({ pipeline, draft }: GraphTabProps) {
   const { data: taskRuns } = useQuery({ ...runTasksOptions(chosen ?? 0), enabled: chosen !== null });
   const courses = useRunProgress(chosen, taskRuns?.items);
 
-  const outline = useMemo(() => outlineOf(draft.text), [draft.text]);
-  const isLarge = outline.tasks.length > DRAWN_MAX;
-  const isList = search.view ? search.view === "list" : isNarrow || isLarge;
+  const outline = useDraftOutline(draft.text, isEditing);
+  const entries = outline?.tasks ?? NONE;
+  const isList = search.view ? search.view === "list" : isNarrow || entries.length > DRAWN_MAX;
+  useEffect(() => {
+    if (search.view === "graph") void loadCanvas();
+  }, [search.view]);
   const { mistakes, isChecking } = useMistakes(pipeline, draft.text, isEditing && draft.isDirty);
   const tasks = useMemo(() => {
-    const wrong = mistakesByTask(mistakes, outline.tasks);
-    const shown = graphTasks(outline.tasks, chosen === null ? [] : taskRuns?.items, courses);
+    const wrong = mistakesByTask(mistakes, entries);
+    const shown = graphTasks(entries, chosen === null ? [] : taskRuns?.items, courses);
     return shown.map((task) => ({ ...task, mistake: wrong.get(task.name) }));
-  }, [outline, chosen, taskRuns, courses, mistakes]);
+  }, [entries, chosen, taskRuns, courses, mistakes]);
   const selected = tasks.find((task) => task.name === search.task) ?? null;
-  const entry = outline.tasks.find((task) => task.name === search.task) ?? null;
+  const entry = entries.find((task) => task.name === search.task) ?? null;
   const select = (task: string | null) => {
     setSearch({ task: task ?? undefined });
     if (task && isNarrow) setTimeout(() => aside.current?.scrollIntoView({ block: "start" }));
@@ -71,7 +79,7 @@ export default function GraphTab({ pipeline, draft }: GraphTabProps) {
   const add = (kind: Kind) => {
     const name = freeName(
       kind,
-      outline.tasks.map((task) => task.name),
+      entries.map((task) => task.name),
     );
     // one more after the task that is chosen, or on its own
     const after = entry && !entry.hook ? [entry.name] : [];
@@ -86,8 +94,9 @@ export default function GraphTab({ pipeline, draft }: GraphTabProps) {
   const waiting = tasks
     .filter((task) => removing !== null && task.after.includes(removing))
     .map((task) => task.name);
-  const top = mistakes.filter((mistake) => ![...mistakesByTask([mistake], outline.tasks).keys()].length);
+  const top = mistakes.filter((mistake) => ![...mistakesByTask([mistake], entries).keys()].length);
 
+  if (!outline) return <SkeletonRows />;
   if (outline.problem !== null)
     return (
       <div className="p-4 sm:p-6">

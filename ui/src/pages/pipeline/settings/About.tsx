@@ -1,13 +1,13 @@
-import { useMemo, useState } from "react";
+import { useState } from "react";
 import { Button } from "../../../components/Button";
 import { Field } from "../../../components/Field";
 import { Input } from "../../../components/Input";
 import { Panel } from "../../../components/Panel";
 import { TextArea } from "../../../components/TextArea";
-import { outlineOf } from "../../../format/pipeline-outline";
 import { withTop } from "../../../format/pipeline-yaml";
 import { useAllowed } from "../use-allowed";
 import type { Draft } from "../use-draft";
+import { useDraftOutline } from "../use-outline";
 
 interface AboutProps {
   pipeline: string;
@@ -16,15 +16,16 @@ interface AboutProps {
 
 /** What a pipeline is for, who answers for it, and the words to find it by. They are part of its document. */
 export function About({ pipeline, draft }: AboutProps) {
-  const outline = useMemo(() => outlineOf(draft.text), [draft.text]);
+  const outline = useDraftOutline(draft.text, draft.isDirty);
   const said = {
-    description: outline.description ?? "",
-    owner: outline.owner ?? "",
-    tags: outline.tags.join(", "),
+    description: outline?.description ?? "",
+    owner: outline?.owner ?? "",
+    tags: outline?.tags.join(", ") ?? "",
   };
   const [typed, setTyped] = useState<Partial<typeof said>>({});
   const denial = useAllowed(pipeline, "editor");
   const now = { ...said, ...typed };
+  const isReadOnly = denial !== undefined || !outline;
   const isChanged = (Object.keys(said) as (keyof typeof said)[]).some((key) => now[key] !== said[key]);
 
   const apply = () => {
@@ -44,7 +45,7 @@ export function About({ pipeline, draft }: AboutProps) {
         className="flex flex-col gap-4 p-3"
         onSubmit={(event) => {
           event.preventDefault();
-          if (!denial && isChanged) apply();
+          if (!isReadOnly && isChanged) apply();
         }}
       >
         <Field label="Description" optional>
@@ -52,14 +53,14 @@ export function About({ pipeline, draft }: AboutProps) {
             rows={2}
             className="font-sans text-sm"
             value={now.description}
-            readOnly={denial !== undefined}
+            readOnly={isReadOnly}
             onChange={(event) => setTyped({ ...typed, description: event.target.value })}
           />
         </Field>
         <Field label="Owner" hint="Who answers for it." optional>
           <Input
             value={now.owner}
-            readOnly={denial !== undefined}
+            readOnly={isReadOnly}
             onChange={(event) => setTyped({ ...typed, owner: event.target.value })}
           />
         </Field>
@@ -70,7 +71,7 @@ export function About({ pipeline, draft }: AboutProps) {
         >
           <Input
             value={now.tags}
-            readOnly={denial !== undefined}
+            readOnly={isReadOnly}
             onChange={(event) => setTyped({ ...typed, tags: event.target.value })}
           />
         </Field>

@@ -215,7 +215,7 @@ function columnsOf(
       header: "Last load",
       accessorFn: (row) => row.committed_at ?? "",
       cell: ({ row: { original } }) => <Time at={original.committed_at} none="never" />,
-      meta: { width: "92px", align: "right" },
+      meta: { width: "92px", align: "right", hideBelow: "sm" },
     },
     {
       id: "lag",

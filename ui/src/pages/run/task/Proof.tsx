@@ -16,12 +16,9 @@ export function Proof({ proof, onRejected }: ProofProps) {
     <section aria-label="Proof" className="flex flex-col gap-3">
       <div className="flex flex-wrap items-baseline gap-x-3 gap-y-2 rounded-lg border bg-sunken px-4 py-3">
         <Term value={proof.read} word="read" />
-        <Sign>=</Sign>
-        <Term value={proof.written} word="written" tone="text-ok" />
-        <Sign>+</Sign>
-        <Term value={proof.rejected} word="rejected" tone={proof.rejected > 0 ? "text-warn" : ""} />
-        <Sign>+</Sign>
-        <Term value={proof.repeated} word="repeated" />
+        <Term sign="=" value={proof.written} word="written" tone="text-ok" />
+        <Term sign="+" value={proof.rejected} word="rejected" tone={proof.rejected > 0 ? "text-warn" : ""} />
+        <Term sign="+" value={proof.repeated} word="repeated" />
         <span
           className={classes(
             "ml-auto flex items-center gap-1.5 self-center",
@@ -83,15 +80,22 @@ export function Proof({ proof, onRejected }: ProofProps) {
   );
 }
 
-function Term({ value, word, tone = "" }: { value: number; word: string; tone?: string }) {
-  return (
-    <span className="flex flex-col">
-      <span className={classes("tabular text-lg font-semibold", tone)}>{count(value)}</span>
-      <span className="text-xs text-ink-2">{word}</span>
-    </span>
-  );
+interface TermProps {
+  /** What stands between it and the one before; they stay together on one line. */
+  sign?: string;
+  value: number;
+  word: string;
+  tone?: string;
 }
 
-function Sign({ children }: { children: string }) {
-  return <span className="text-lg text-ink-3">{children}</span>;
+function Term({ sign, value, word, tone = "" }: TermProps) {
+  return (
+    <span className="flex items-baseline gap-x-3">
+      {sign && <span className="text-lg text-ink-3">{sign}</span>}
+      <span className="flex flex-col">
+        <span className={classes("tabular text-lg font-semibold", tone)}>{count(value)}</span>
+        <span className="text-xs text-ink-2">{word}</span>
+      </span>
+    </span>
+  );
 }

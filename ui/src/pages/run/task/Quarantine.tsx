@@ -13,6 +13,7 @@ import { CopyButton } from "../../../components/CopyButton";
 import type { Column } from "../../../components/table-columns";
 import { usePagedRows } from "../../../components/use-paged-rows";
 import { useAllowed } from "../../pipeline/use-allowed";
+import { ReplayBar } from "./ReplayBar";
 
 type Rejected = components["schemas"]["Rejected"];
 type RejectingStream = components["schemas"]["Stream"];
@@ -28,17 +29,11 @@ export function Quarantine({ run, streams }: QuarantineProps) {
   const [chosen, setChosen] = useState(streams[0]?.stream ?? "");
   const denial = useAllowed(run.pipeline, "editor");
   const stream = streams.find((one) => one.stream === chosen) ?? streams[0];
-  if (denial)
-    return (
-      <div className="p-4 sm:px-6">
-        <Callout title="Rows hold data, so not everybody may see them">{denial}</Callout>
-      </div>
-    );
   if (!stream) return null;
   return (
     <div className="flex min-h-0 grow flex-col">
-      {streams.length > 1 && (
-        <div className="border-b px-4 py-1.5 sm:px-6">
+      <ReplayBar key={`replay ${stream.stream}`} run={run} task={stream.task} stream={stream.stream}>
+        {streams.length > 1 && (
           <Select
             aria-label="Stream"
             className="max-w-80"
@@ -46,9 +41,15 @@ export function Quarantine({ run, streams }: QuarantineProps) {
             onValueChange={setChosen}
             options={streams.map((one) => ({ value: one.stream, label: one.stream }))}
           />
+        )}
+      </ReplayBar>
+      {denial ? (
+        <div className="p-4 sm:px-6">
+          <Callout title="Rows hold data, so not everybody may see them">{denial}</Callout>
         </div>
+      ) : (
+        <RejectedRows key={stream.stream} run={run.id} stream={stream} />
       )}
-      <RejectedRows key={stream.stream} run={run.id} stream={stream} />
     </div>
   );
 }
@@ -72,8 +73,8 @@ function RejectedRows({ run, stream }: { run: number; stream: RejectingStream })
         onMore={paged.onMore}
         onOpen={setOpen}
         empty={
-          <EmptyState title="These rows are no longer kept">
-            The destination holds none of this load.
+          <EmptyState title="No rows are left here">
+            They were loaded again, or the destination keeps them no longer.
           </EmptyState>
         }
       />

@@ -10,6 +10,7 @@ import type { Course } from "../../../api/use-run-progress";
 import { Button } from "../../../components/Button";
 import { Duration } from "../../../components/Duration";
 import { LogView } from "../../../components/log/LogView";
+import { SkeletonRows } from "../../../components/SkeletonRows";
 import { Status } from "../../../components/Status";
 import { Tabs } from "../../../components/Tabs";
 import { kindIcon } from "../../../components/task-graph/kinds";
@@ -31,15 +32,16 @@ import { TaskError } from "./TaskError";
 interface TaskPanelProps {
   run: Run;
   task: TaskRun;
-  /** The task as the document of the run has it. */
-  entry: TaskEntry | null;
+  /** The task as the document of the run has it: null if it has it no more, undefined until that is known. */
+  entry: TaskEntry | null | undefined;
   course: Course | null;
 }
 
 type Search = "item" | "attempt" | "line" | "part" | "task";
 
 /** A task of a run, or an item of it: what went wrong, what it did, what it said. */
-export function TaskPanel({ run, task, entry, course }: TaskPanelProps) {
+export function TaskPanel({ run, task, entry: known, course }: TaskPanelProps) {
+  const entry = known ?? null;
   const [search, setSearch] = useUrlFilters<Search>();
   const item = search.item === undefined ? null : Number(search.item);
   const { data: found } = useQuery({
@@ -53,6 +55,7 @@ export function TaskPanel({ run, task, entry, course }: TaskPanelProps) {
   const rejected = (quarantine?.items ?? []).filter((stream) => stream.task === task.task);
   const hasItems =
     item === null && ((task.items !== null && task.items !== undefined) || entry?.hasItems === true);
+  const isUndecided = known === undefined && !search.part && !search.line && !hasItems;
   const part = search.part ?? firstPart(task, entry, hasItems, search.line);
   const set = (next: string) => setSearch({ part: next, ...(next !== "log" && { line: undefined }) });
   const isLive = !isOver(shown.state);
@@ -163,12 +166,16 @@ export function TaskPanel({ run, task, entry, course }: TaskPanelProps) {
           )}
       </header>
       <div className="flex min-h-0 grow flex-col [&>div]:flex [&>div]:min-h-0 [&>div]:grow [&>div]:flex-col [&_[role=tablist]]:shrink-0 [&_[role=tablist]]:px-4 sm:[&_[role=tablist]]:px-6 [&_[role=tabpanel][data-state=active]]:flex [&_[role=tabpanel]]:min-h-0 [&_[role=tabpanel][data-state=active]]:grow [&_[role=tabpanel]]:flex-col">
-        <Tabs
-          label={`Parts of ${task.task}`}
-          value={parts.some((one) => one.value === part) ? part : "overview"}
-          onValueChange={set}
-          items={parts}
-        />
+        {isUndecided ? (
+          <SkeletonRows />
+        ) : (
+          <Tabs
+            label={`Parts of ${task.task}`}
+            value={parts.some((one) => one.value === part) ? part : "overview"}
+            onValueChange={set}
+            items={parts}
+          />
+        )}
       </div>
     </section>
   );
