@@ -12,12 +12,14 @@ SEEDS ?= 10000
 # TPC-H scale factor (1 = six million rows) and repetitions in `make bench`.
 SCALE ?= 1
 RUNS ?= 3
+# The same scale factor in `make bench-memory`.
+MEMORY_SCALE ?= 5
 
 # Where `make bench-peers` installs Airflow.
 AIRFLOW ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/levada/airflow
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-peers torture nightly build ui lint fmt schemas screenshots clean-services
+.PHONY: help demo test bench bench-memory bench-peers torture nightly build ui lint fmt schemas screenshots clean-services
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +34,11 @@ bench: ui ## loads, runs and the API side by side with the usual tools, into ben
 	cargo build --release --locked -p levada -p levada-bench
 	ulimit -S -n "$$(ulimit -H -n)"; scripts/services run "$(CARGO_TARGET_DIR)/release/levada-bench" \
 	  --levada "$(CARGO_TARGET_DIR)/release/levada" --scale $(SCALE) --runs $(RUNS) --output bench/RESULTS.md
+
+bench-memory: ui ## the memory that Levada's loads take at another size, into bench/RESULTS.md (MEMORY_SCALE=5: 40 GB of disk)
+	cargo build --release --locked -p levada -p levada-bench
+	scripts/services run "$(CARGO_TARGET_DIR)/release/levada-bench" --part memory \
+	  --levada "$(CARGO_TARGET_DIR)/release/levada" --scale $(MEMORY_SCALE) --output bench/RESULTS.md
 
 bench-peers: ui $(AIRFLOW)/requirements.txt ## the same pipelines on Levada and Apache Airflow (from PyPI, in a cache), into bench/RESULTS.md (RUNS=3)
 	cargo build --release --locked -p levada -p levada-bench

@@ -7,7 +7,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 
 use crate::Result;
 use crate::measure::{Cost, Invocation, median};
-use crate::places::{Places, SOURCE};
+use crate::places::{LEVADA, OTHER, Places, SOURCE};
 use crate::say;
 
 /// Work that two commands do in turns.
@@ -97,7 +97,7 @@ impl Outcome {
 
     /// The most memory Levada held in any run, in MB.
     pub fn peak_mb(&self) -> u64 {
-        self.levada.iter().map(|cost| cost.peak_kib).max().unwrap_or(0) * 1024 / 1_000_000
+        self.levada.iter().map(Cost::peak_mb).max().unwrap_or(0)
     }
 }
 
@@ -111,6 +111,19 @@ impl Job {
             outcome.failure = Some(problem.to_string());
         }
         outcome
+    }
+
+    /// Does Levada's side once, and leaves nothing behind.
+    pub fn run_levada(&self, places: &Places) -> Result<Cost> {
+        say(&format!("{}: preparing", self.name));
+        self.once.iter().chain(&self.each_round).try_for_each(|step| step.take(places, 1))?;
+        let cost = self.levada.run(places, 1).map_err(|problem| format!("levada: {problem}"));
+        say(&format!("{}: {}", self.name, cost.as_ref().map_or("FAILED", |_| "done")));
+        for database in [LEVADA, OTHER] {
+            places.fresh_postgres(database)?;
+            places.fresh_mariadb(database)?;
+        }
+        cost.map_err(Into::into)
     }
 
     fn rounds(&self, places: &Places, rounds: usize, outcome: &mut Outcome) -> Result<()> {

@@ -25,7 +25,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>
 const USAGE: &str =
     "usage: levada-bench --levada PROGRAM [--part PART] [--scale F] [--runs N] [--only TEXT] [--output FILE]
   --levada PROGRAM  the release binary to measure
-  --part PART       `loads`, `runs`, `api` (these if nothing is said) or `peers`; the report keeps what it has of the others
+  --part PART       `loads`, `runs`, `api` (these if nothing is said), `memory` or `peers`; the report keeps what it has of the others
   --scale F         TPC-H scale factor; 1 (the default) has 6 million rows
   --runs N          repetitions of each side, in turns; medians are reported (default 3)
   --only TEXT       only jobs whose name contains TEXT
@@ -71,18 +71,23 @@ fn options() -> Result<Options> {
 }
 
 /// The parts of the report, as their headings have them.
-const PARTS: [&str; 4] = ["Loads", "Runs", "API", "Peers"];
+const PARTS: [&str; 5] = ["Loads", "Memory", "Runs", "API", "Peers"];
+/// Those that take long, or have to be installed: only who names them means them.
+const NAMED_ONLY: [&str; 2] = ["Memory", "Peers"];
 
 fn run(options: &Options) -> Result<bool> {
     let places = Places::from_environment(&options.levada, options.scale)?;
     let old = options.output.as_ref().and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
     let (mut complete, mut texts) = (true, Vec::new());
     for part in PARTS {
-        // the peers take long, and have to be installed: only who names them means them
-        let is_meant = if options.part.is_empty() { part != "Peers" } else { options.part.eq_ignore_ascii_case(part) };
+        let is_meant = match options.part.as_str() {
+            "" => !NAMED_ONLY.contains(&part),
+            meant => meant.eq_ignore_ascii_case(part),
+        };
         let (text, ok) = match part {
             _ if !is_meant => (kept(&old, part).to_owned(), true),
             "Loads" => loads(options, &places)?,
+            "Memory" => memory(options, &places)?,
             "Runs" => {
                 let sections = runs::run(&places, options.runs, &options.only)?;
                 (runs::markdown(&sections, options.runs), runs::complete(&sections))
@@ -122,6 +127,16 @@ fn loads(options: &Options, places: &Places) -> Result<(String, bool)> {
     let start_up = jobs::start_up(places);
     let text = report::markdown(places, rows, options.runs, options.scale, &outcomes, &start_up);
     Ok((text, outcomes.iter().all(|outcome| outcome.failure.is_none())))
+}
+
+/// The part on the memory that loads of another size take, and whether all of them could be measured.
+fn memory(options: &Options, places: &Places) -> Result<(String, bool)> {
+    say(&format!("preparing TPC-H lineitem at scale {}", options.scale));
+    let rows = lineitem::prepare(places, options.scale)?;
+    let jobs = jobs::of_lineitem(places).into_iter().filter(|job| job.name.contains(&options.only));
+    let costs: Vec<_> = jobs.map(|job| (job.name, job.run_levada(places))).collect();
+    let text = report::memory(places, rows, options.scale, &costs);
+    Ok((text, costs.iter().all(|(_, cost)| cost.is_ok())))
 }
 
 /// One line on what happens now.

@@ -24,6 +24,13 @@ pub struct Cost {
     pub peak_kib: u64,
 }
 
+impl Cost {
+    /// The most memory the process held, in MB.
+    pub fn peak_mb(&self) -> u64 {
+        self.peak_kib * 1024 / 1_000_000
+    }
+}
+
 const POLL: Duration = Duration::from_millis(2);
 const LIMIT: Duration = Duration::from_secs(3600);
 

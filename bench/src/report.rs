@@ -6,6 +6,7 @@ use std::process::Command;
 
 use crate::job::Outcome;
 use crate::jobs::StartUp;
+use crate::measure::Cost;
 use crate::places::Places;
 
 const PEAK_MB_MAX: u64 = 200;
@@ -46,6 +47,29 @@ pub fn markdown(
     );
     text.push_str("## Machine and versions\n\n");
     for (name, value) in circumstances(places) {
+        let _ = writeln!(text, "- {name}: {value}");
+    }
+    text
+}
+
+/// The part of the report on memory, as Markdown.
+pub fn memory(places: &Places, rows: u64, scale: f64, costs: &[(&str, crate::Result<Cost>)]) -> String {
+    let mut text = format!(
+        "# Memory\n\nWritten by `make bench-memory`: the loads above, Levada's side once, with TPC-H `lineitem` at scale {scale}: \
+         {rows} rows.\nAfter each the target was compared with the source. The limit is {PEAK_MB_MAX} MB at every scale.\n\n\
+         | job | Levada s | peak MB | |\n|---|--:|--:|---|\n"
+    );
+    for (name, cost) in costs {
+        let _ = match cost {
+            Ok(cost) => {
+                let (wall, peak) = (cost.wall.as_secs_f64(), cost.peak_mb());
+                writeln!(text, "| {name} | {wall:.2} | {peak} | {} |", verdict(peak < PEAK_MB_MAX))
+            }
+            Err(problem) => writeln!(text, "| {name} | - | - | failed: {} |", cell(&problem.to_string())),
+        };
+    }
+    text.push('\n');
+    for (name, value) in machine(places) {
         let _ = writeln!(text, "- {name}: {value}");
     }
     text

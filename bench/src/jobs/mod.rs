@@ -21,12 +21,18 @@ use crate::places::{OTHER, Places};
 /// # Errors
 /// If what a job needs cannot be had.
 pub fn all(places: &Places) -> Result<Vec<Job>> {
+    let mut jobs = of_lineitem(places);
+    jobs.push(rest::job(places)?);
+    Ok(jobs)
+}
+
+/// Those whose size goes with the scale.
+pub fn of_lineitem(places: &Places) -> Vec<Job> {
     let mut jobs = postgres::jobs(places);
     jobs.extend(files::jobs(places));
     jobs.extend(mariadb::jobs(places));
     jobs.push(merge::job(places));
-    jobs.push(rest::job(places)?);
-    Ok(jobs)
+    jobs
 }
 
 /// What most jobs from files are compared with: `psql \copy` of the CSV file into an empty table.

@@ -1,9 +1,9 @@
 //! The documents in a project's folder: found, read, checked together, and as the metadata store is to have them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use levada_core::config::{PROJECT_FILE, Variables};
+use levada_core::config::{PROJECT_FILE, Variables, secret_names};
 use levada_core::error::{Context as _, Error, Result};
 use levada_server::project::{PIPELINES_DIR, Source, compile};
 
@@ -47,12 +47,16 @@ impl Folder {
         std::iter::once(&self.project).chain(&self.pipelines)
     }
 
-    /// Refuses what is wrong with any of it, where there is no metadata store yet.
+    /// Names of secrets that the documents mention.
+    pub fn secrets(&self) -> BTreeSet<String> {
+        self.documents().flat_map(|source| secret_names(&source.text)).map(str::to_owned).collect()
+    }
+
+    /// Refuses what is wrong with any of it, or with all of it together.
     ///
     /// # Errors
     /// Every mistake in every document, with file, line and column.
-    pub fn check(&self) -> Result<(), Vec<Error>> {
-        let stored = Stored::default();
+    pub fn check(&self, stored: &Stored) -> Result<(), Vec<Error>> {
         let secret = |name: &str| stored.get(name);
         let variables = Variables { env: &env, secret: &secret, params: BTreeMap::new(), runtime: None };
         compile(&wiring::registry(), &variables, self.project.clone(), self.pipelines.clone()).map(drop)

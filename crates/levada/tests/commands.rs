@@ -161,6 +161,30 @@ fn every_mistake_of_a_document_is_told_with_its_place() {
 }
 
 #[test]
+fn the_documents_of_a_folder_are_checked_together() {
+    let starts = |other: &str| format!("version: 1\ntasks:\n  go: {{ pipeline: {{ name: {other} }} }}\n");
+    let project = "version: 1\nconnections: {}\n";
+    let folder = folder(&[
+        ("levada.yaml", project),
+        ("pipelines/a.yaml", &starts("b")),
+        ("pipelines/b.yaml", "version: 1\ntasks:\n  one: { command: { argv: [\"true\"] } }\n"),
+    ]);
+    let output = levada(folder.path(), &["validate", "."]);
+    assert_eq!((code(&output), err(&output)), (0, String::new()));
+    assert_eq!(out(&output).lines().count(), 3, "{}", out(&output));
+
+    std::fs::write(folder.path().join("pipelines/b.yaml"), starts("c")).unwrap();
+    let output = levada(folder.path(), &["validate", "pipelines/b.yaml"]);
+    assert_eq!(code(&output), 0, "alone, it may start what lies elsewhere: {}", err(&output));
+    let output = levada(folder.path(), &["--output", "json", "validate", "."]);
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((code(&output), result["valid"].as_bool()), (2, Some(false)));
+    assert_eq!(result["files"].as_array().unwrap().len(), 4);
+    assert_eq!(result["files"][3]["errors"][0]["message"], "there is no pipeline `c`", "{result}");
+    assert_eq!(result["files"][3]["errors"][0]["place"][0], "./pipelines/b.yaml:3:27", "{result}");
+}
+
+#[test]
 fn errors_are_json_where_that_is_asked_for() {
     let folder = folder(&[]);
     let output = levada(folder.path(), &["run", "missing.yaml", "--output", "json"]);

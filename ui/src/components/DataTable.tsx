@@ -3,6 +3,7 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
 import { ErrorState } from "./ErrorState";
 import { classes } from "./classes";
+import { focusSoon } from "./focus-soon";
 import { SortHeader } from "./SortHeader";
 import { Skeleton } from "./Skeleton";
 import { sortingOf, sortOf, TABLE_FEATURES, type Column } from "./table-columns";
@@ -86,9 +87,7 @@ export function DataTable<T extends RowData>(props: DataTableProps<T>) {
     const next = Math.min(Math.max(active + step, 0), lines.length - 1);
     setActive(next);
     virtual.scrollToIndex(next);
-    requestAnimationFrame(() =>
-      scroll.current?.querySelector<HTMLElement>(`[data-index="${next}"]`)?.focus(),
-    );
+    focusSoon(() => scroll.current?.querySelector<HTMLElement>(`[data-index="${next}"]`));
   };
 
   if (error && !rows) return <ErrorState error={error} onRetry={onRetry} />;

@@ -127,8 +127,8 @@ pub struct CopyArgs {
 /// Arguments of `validate`.
 #[derive(Debug, Args)]
 pub struct ValidateArgs {
-    /// The documents
-    #[arg(required = true)]
+    /// Documents, or folders of a project: all of it, each document by itself and all together
+    #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// A value for a parameter; can be given several times
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = pair)]

@@ -14,6 +14,7 @@ use crate::folder::Folder;
 use crate::output::printable;
 use crate::project::nearest_project;
 use crate::service;
+use crate::vault::Stored;
 
 /// Applies a folder.
 pub fn execute(context: &Context, args: &FolderArgs) -> Outcome {
@@ -39,7 +40,7 @@ async fn client(context: &Context, document: &Path, folder: &Folder) -> Result<C
     let store = match places.open_existing().await.map_err(one)? {
         Some(store) => store,
         None => {
-            folder.check()?;
+            folder.check(&Stored::default())?;
             places.open().await.map_err(one)?
         }
     };

@@ -1,27 +1,36 @@
 //! `levada validate`: everything that can be told of documents without touching a system.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use levada_core::error::{Error, ErrorKind};
 use levada_server::client::{Client, object};
 use levada_server::project::{Facts, examine};
 use serde_json::json;
 
-use super::{Context, Errors, Outcome, block_on};
+use super::{Context, Errors, Outcome, apply, block_on};
 use crate::cli::ValidateArgs;
+use crate::folder::Folder;
 use crate::output::error_json;
 use crate::project::read_text;
 use crate::wiring;
 
 /// Checks every file and tells all mistakes.
 pub fn execute(context: &Context, args: &ValidateArgs) -> Outcome {
-    let found = match context.remote()? {
-        Some(client) => block_on(remote(&client, args))?,
-        None => args.files.iter().map(|path| local(context, path, args)).collect(),
+    let (files, folders) = documents(context, &args.files)?;
+    let mut found: Vec<_> = match context.remote()? {
+        Some(client) => block_on(remote(&client, &files, args))?.into_iter().zip(&files).collect(),
+        None => files.iter().map(|path| (local(context, path, args), path)).collect(),
     };
+    for (path, folder) in &folders {
+        // mistakes of single documents are told already
+        let is_told = found.iter().any(|(found, file)| found.is_err() && file.starts_with(path));
+        if let Err(errors) = if is_told { Ok(()) } else { together(context, path, folder) } {
+            found.push((Err(errors), path));
+        }
+    }
     let mut code = 0;
     let mut results = Vec::new();
-    for (path, found) in args.files.iter().zip(found) {
+    for (found, path) in found {
         let shown = path.display().to_string();
         match found {
             Ok(found) if context.output.is_json() => results.push(json!({
@@ -50,6 +59,29 @@ pub fn execute(context: &Context, args: &ValidateArgs) -> Outcome {
     Ok(code)
 }
 
+/// The documents that were named, by themselves or by a project's folder, and those folders.
+fn documents(context: &Context, paths: &[PathBuf]) -> Result<(Vec<PathBuf>, Vec<(PathBuf, Folder)>), Errors> {
+    let (mut files, mut folders) = (Vec::new(), Vec::new());
+    for path in paths {
+        if path.is_dir() {
+            let folder = Folder::read(&apply::document(context, Some(path))?)?;
+            files.extend(folder.documents().map(|source| PathBuf::from(&source.shown)));
+            folders.push((path.clone(), folder));
+        } else {
+            files.push(path.clone());
+        }
+    }
+    Ok((files, folders))
+}
+
+/// What the documents of a project say of each other. A server was asked about each, with those that are applied there.
+fn together(context: &Context, path: &Path, folder: &Folder) -> Result<(), Errors> {
+    if context.remote()?.is_some() {
+        return Ok(());
+    }
+    folder.check(&context.stored(context.places_of(path)?, &folder.secrets())?)
+}
+
 /// With the documents as they lie in the folder.
 fn local(context: &Context, path: &Path, args: &ValidateArgs) -> Result<Facts, Errors> {
     let (project, file) = context.project_of(path)?;
@@ -58,9 +90,9 @@ fn local(context: &Context, path: &Path, args: &ValidateArgs) -> Result<Facts, E
 }
 
 /// With the documents that are applied at a server.
-async fn remote(client: &Client, args: &ValidateArgs) -> Result<Vec<Result<Facts, Errors>>, Errors> {
+async fn remote(client: &Client, files: &[PathBuf], args: &ValidateArgs) -> Result<Vec<Result<Facts, Errors>>, Errors> {
     let mut results = Vec::new();
-    for path in &args.files {
+    for path in files {
         let text = match read_text(path) {
             Ok(text) => text,
             Err(errors) => {

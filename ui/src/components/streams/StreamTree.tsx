@@ -13,6 +13,7 @@ import { plural } from "../../format/numbers";
 import { classes } from "../classes";
 import { Count } from "../Count";
 import { EmptyState } from "../EmptyState";
+import { focusSoon } from "../focus-soon";
 import { ChosenMark } from "./ChosenMark";
 
 interface StreamTreeProps {
@@ -55,9 +56,7 @@ export function StreamTree({ streams, search, active, onActivate, chosen, onChoo
       const next = Math.min(Math.max(index + step, 0), rows.length - 1);
       setFocused(next);
       virtual.scrollToIndex(next);
-      requestAnimationFrame(() =>
-        scroll.current?.querySelector<HTMLElement>(`[data-index="${next}"]`)?.focus(),
-      );
+      focusSoon(() => scroll.current?.querySelector<HTMLElement>(`[data-index="${next}"]`));
     } else if (row.kind === "namespace" && (event.key === "ArrowLeft" || event.key === "ArrowRight")) {
       if (row.isOpen === (event.key === "ArrowLeft")) toggle(row.name);
     } else if (event.key === " " || event.key === "Enter") {

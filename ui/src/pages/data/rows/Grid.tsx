@@ -3,6 +3,7 @@ import { useEffect, useMemo, useRef, useState, type KeyboardEvent, type ReactNod
 import type { Row } from "../../../api/data";
 import type { Collection, CollectionColumn } from "../../../api/model";
 import { ErrorState } from "../../../components/ErrorState";
+import { focusSoon } from "../../../components/focus-soon";
 import { Skeleton } from "../../../components/Skeleton";
 import { sortingOf } from "../../../components/table-columns";
 import { textOf } from "../values";
@@ -79,10 +80,10 @@ export function Grid(props: GridProps) {
     const next: [number, number] = [clamp(row, lines.length - 1), clamp(column, columns.length)];
     setActive(next);
     virtual.scrollToIndex(next[0]);
-    requestAnimationFrame(() => {
+    focusSoon(() => {
       const cell = scroll.current?.querySelector<HTMLElement>(`[data-cell="${next.join(":")}"]`);
-      (cell?.querySelector<HTMLElement>("button") ?? cell)?.focus();
       cell?.scrollIntoView({ block: "nearest", inline: "nearest" });
+      return cell?.querySelector<HTMLElement>("button") ?? cell;
     });
   };
   const isEditable = (row: Row | undefined, column: CollectionColumn | undefined): boolean =>

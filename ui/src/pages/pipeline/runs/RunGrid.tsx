@@ -3,6 +3,7 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useMemo, useRef, useState, type KeyboardEvent } from "react";
 import type { Run, TaskState } from "../../../api/model";
 import { classes } from "../../../components/classes";
+import { focusSoon } from "../../../components/focus-soon";
 import { Status } from "../../../components/Status";
 import { TONE_FILL, TONE_ICONS, TONE_TEXT } from "../../../components/status-icons";
 import { duration, exact } from "../../../format/durations";
@@ -59,9 +60,7 @@ export function RunGrid({ runs, hasMore, isLoadingMore, onMore }: RunGridProps) 
     setActive({ row, column });
     columns.scrollToIndex(column);
     if (row >= 0) rows.scrollToIndex(row);
-    requestAnimationFrame(() =>
-      scroll.current?.querySelector<HTMLElement>(`[data-cell="${row},${column}"]`)?.focus(),
-    );
+    focusSoon(() => scroll.current?.querySelector<HTMLElement>(`[data-cell="${row},${column}"]`));
   };
   const cellProps = (row: number, column: number) => ({
     "data-cell": `${row},${column}`,

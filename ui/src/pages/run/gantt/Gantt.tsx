@@ -4,6 +4,7 @@ import { useEffect, useRef, useState, type KeyboardEvent, type PointerEvent } fr
 import type { Course } from "../../../api/use-run-progress";
 import type { Run, TaskRun } from "../../../api/model";
 import { classes } from "../../../components/classes";
+import { focusSoon } from "../../../components/focus-soon";
 import { IconButton } from "../../../components/IconButton";
 import { shownState } from "../../../components/task-graph/model";
 import { breakpoint, useWidth } from "../../../components/use-breakpoint";
@@ -71,9 +72,7 @@ export function Gantt({ run, tasks, courses, selected, onSelect, range, onRangeC
     const next = Math.min(Math.max(active + step, 0), tasks.length - 1);
     setActive(next);
     virtual.scrollToIndex(next, { align: "auto" });
-    requestAnimationFrame(() =>
-      scroll.current?.querySelector<HTMLElement>(`[data-place="${next}"]`)?.focus(),
-    );
+    focusSoon(() => scroll.current?.querySelector<HTMLElement>(`[data-place="${next}"]`));
   };
 
   return (

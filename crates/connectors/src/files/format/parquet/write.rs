@@ -18,7 +18,7 @@ use parquet::schema::types::{ColumnPath, SchemaDescriptor, Type};
 
 use super::super::{FileWriter, Sink};
 
-const ROW_GROUP_BYTES: usize = 16 << 20;
+const ROW_GROUP_BYTES: usize = 10 << 20;
 const ROW_GROUP_ROWS: usize = 1 << 20;
 /// Rows in a page at most.
 const PAGE_ROWS: usize = 32 << 10;
