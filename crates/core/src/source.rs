@@ -121,4 +121,7 @@ pub struct Extract {
     pub position: Option<Position>,
     /// What the user should know, as sentences (for instance rows without a cursor value).
     pub warnings: Vec<String>,
+    /// What was read before, has changed, and is read again as a whole with nothing to tell its old rows from new ones (names
+    /// of files). It cannot be appended.
+    pub again: Vec<String>,
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use levada_core::config::{File, Project, Variables};
 use levada_core::id::RunId;
-use levada_core::run::RunState;
+use levada_core::run::{RunState, State};
 use levada_core::schedule::Catchup;
 use levada_core::time::{Clock, Timestamp};
 use levada_engine::house::{
@@ -137,6 +137,19 @@ impl House {
         }
     }
 
+    /// Every task of a run waits until an instant.
+    async fn waits(&self, run: RunId) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let found = self.store.task_runs(run).await.unwrap();
+            if found.iter().all(|task_run| matches!(task_run.state, State::Waiting { .. })) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "run {run} does not wait: {found:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     async fn succeeds(&self, run: RunId) {
         let ended = self.ended(run).await;
         assert_eq!(ended.state, RunState::Succeeded, "{:?}", self.store.task_runs(run).await.unwrap());
@@ -202,6 +215,41 @@ async fn a_task_waits_for_a_file_and_for_a_querys_truth() {
     let failed = house.store.task_runs(run).await.unwrap();
     let error = failed.iter().find_map(|task_run| task_run.error.clone()).unwrap();
     assert!(error.contains("no such column: m") && error.contains("numbers.db"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_looks_again_and_again_has_its_time_for_all_its_looks() {
+    let house = House::new().await;
+    let slow = house.apply("slow", "version: 1\nname: slow\ntasks:\n  t: { wait: { for: 900d } }\n").await;
+    let text = "version: 1\nname: p\ntasks:\n  long: { wait: { for: 2h }, timeout: 1h }\n  \
+                file: { wait: { file: { connection: drop, path: \"*.csv\" }, every: 900d }, timeout: 1h }\n  \
+                child: { pipeline: slow, timeout: 1h }\n";
+    let document = house.apply("p", text).await;
+    let run = house.start("p", document).await;
+    house.waits(run).await;
+    // a look that comes late does not make up for it
+    house.clock.pass(3 * 3_600);
+    house.store.wake_due(house.clock.now()).await.unwrap();
+    assert_eq!(house.ended(run).await.state, RunState::Failed);
+    for task_run in house.store.task_runs(run).await.unwrap() {
+        let error = task_run.error.unwrap_or_default();
+        assert!(error.contains("longer than its timeout of 3600 s"), "{}: {error}", task_run.task);
+    }
+    let children = house.runs("slow").await;
+    assert_eq!(children.iter().map(|child| (child.document, child.ended_at)).collect::<Vec<_>>(), [(slow, None)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipeline_that_failed_is_started_again_by_a_retry() {
+    let house = House::new().await;
+    house.tick();
+    let failing = NOTHING.replace("name: p", "name: failing").replace("true", "false");
+    house.apply("failing", &failing).await;
+    let text = "version: 1\nname: p\ntasks:\n  t: { pipeline: failing, retry: { attempts: 3, initial: 100ms } }\n";
+    let document = house.apply("p", text).await;
+    let run = house.start("p", document).await;
+    assert_eq!(house.ended(run).await.state, RunState::Failed);
+    assert_eq!(house.runs("failing").await.len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -191,6 +191,7 @@ async fn when_stopped_nothing_of_it_stays() {
     });
     let error = run(&work, &context).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Interrupted);
+    assert!(error.advice().contains("What it had done by then stays"), "{error}");
     assert!(started.await.unwrap().elapsed() < Duration::from_secs(5));
     assert_eq!(alive("sleep\09876"), 0);
     assert_eq!(alive(&processes::cookie(context.task_run, 1, &context.run_dir)), 0);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use levada_connectors::OffLimits;
 use levada_core::config::{PROJECT_FILE, Variables, secret_names};
 use levada_core::error::{Context as _, Error, Result};
 use levada_server::project::{PIPELINES_DIR, Source, compile};
@@ -57,9 +58,11 @@ impl Folder {
     /// # Errors
     /// Every mistake in every document, with file, line and column.
     pub fn check(&self, stored: &Stored) -> Result<(), Vec<Error>> {
+        // nothing is opened
         let secret = |name: &str| stored.get(name);
         let variables = Variables { env: &env, secret: &secret, params: BTreeMap::new(), runtime: None };
-        compile(&wiring::registry(), &variables, self.project.clone(), self.pipelines.clone()).map(drop)
+        compile(&wiring::registry(&OffLimits::default()), &variables, self.project.clone(), self.pipelines.clone())
+            .map(drop)
     }
 
     /// Errors that name documents by their place in the project, as they are called here.

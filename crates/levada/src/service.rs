@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use levada_connectors::OffLimits;
 use levada_core::config::{AUTH_FILE, AuthDocument, Variables, secret_names};
 use levada_core::error::{Context as _, Error, ErrorKind, Result};
 use levada_core::secret::Secret;
@@ -25,6 +26,8 @@ use crate::wiring;
 const DATA_DIR: &str = ".levada";
 /// The file of the metadata store in it.
 const STORE_FILE: &str = "levada.db";
+/// Where the system shows the environments of processes, in which the master key and passwords may be.
+const PROCESSES: &str = "/proc";
 
 /// Where a project keeps things.
 #[derive(Debug, Clone)]
@@ -55,6 +58,18 @@ impl Places {
             None => Location::File(data.join(STORE_FILE)),
         };
         Ok(Self { project, data, store })
+    }
+
+    /// What no connection leads to: whoever may change a pipeline could read the master key there, or make themselves an
+    /// administrator.
+    pub fn off_limits(&self) -> OffLimits {
+        let mut own = vec![self.data.clone(), self.project.join(AUTH_FILE), PathBuf::from(PROCESSES)];
+        if let Location::File(store) = &self.store {
+            let beside = |ending: &str| PathBuf::from(format!("{}{ending}", store.display()));
+            own.extend(["", "-wal", "-shm", "-journal"].map(beside));
+        }
+        own.extend(std::env::var_os("LEVADA_SECRETS_DIR").map(PathBuf::from));
+        OffLimits::new(own)
     }
 
     /// Makes the project's folder the current one: paths in documents start there, wherever the process was started.
@@ -122,7 +137,7 @@ pub fn network() -> Result<Arc<Network>> {
 /// What executes task runs in this process.
 pub fn executor(places: &Places, store: &Store, own: bool, observer: Arc<dyn Observer>) -> Result<Arc<Executor>> {
     Ok(Arc::new(Executor::new(Surroundings {
-        registry: wiring::registry(),
+        registry: wiring::registry(&places.off_limits()),
         store: store.clone(),
         clock: clock(),
         env: Arc::new(env),
@@ -160,7 +175,7 @@ fn person() -> String {
 fn app(places: &Places, store: &Store, vault: Vault, limits: Limits, oidc: Option<Oidc>) -> App {
     Server::new(Parts {
         store: store.clone(),
-        registry: wiring::registry(),
+        registry: wiring::registry(&places.off_limits()),
         clock: clock(),
         env: Arc::new(env),
         secrets: vault.lookup(),

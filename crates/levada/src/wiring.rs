@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
+use levada_connectors::OffLimits;
 use levada_core::connector::Registry;
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::network::Guard;
 use levada_server::ui::Ui;
 use tokio::runtime::{Builder, Runtime};
 
-/// Every connector of this build, within the network rules of this process. Where those are wrong, which is told to whoever
-/// starts work, no connector gets anywhere by them.
-pub fn registry() -> Registry {
+/// Every connector of this build, within the network rules of this process, and outside of what is off limits. Where those
+/// rules are wrong, which is told to whoever starts work, no connector gets anywhere by them.
+pub fn registry(off_limits: &OffLimits) -> Registry {
     let guard = crate::service::network().map_or_else(|_| Arc::new(Guard::closed()), |network| network.guard());
-    levada_connectors::registry_within(guard)
+    levada_connectors::registry_within(guard, off_limits)
 }
 
 /// The runtime that connections need.

@@ -207,3 +207,28 @@ fn a_lost_position_or_target_is_refused() {
         assert!(pipeline.run().failed(3).contains("gone"), "{system:?}");
     }
 }
+
+/// A file that grew is read again as a whole: its rows can be merged, and to append them would double the old ones.
+#[test]
+fn a_file_that_has_changed_is_merged_or_refused() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let (one, other) = (Database::of(System::Sqlite, "levada_grown"), Database::of(System::Sqlite, "levada_merged"));
+    let source = format!("{{ type: files, root: \"{}\", settle_ms: 0 }}", folder.path().display());
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let into = |target: &Database, write: &str| {
+        let stream = format!("  'log*.csv': {{ read: incremental, {write}, rename: log }}");
+        Pipeline::between(&source, &target.connection(), &stream)
+    };
+    let (appended, merged) = (into(&one, "write: append"), into(&other, "write: merge, key: [id]"));
+    write("log1.csv", "id\n1\n2\n");
+    (appended.done(), merged.done());
+    write("log2.csv", "id\n3\n");
+    assert_eq!((appended.done(), merged.done()), (vec![1], vec![1]));
+    write("log1.csv", "id\n1\n2\n4\n");
+    let told = appended.run().failed(3);
+    assert!(told.contains("`log1.csv` was loaded before and has changed") && told.contains("`key`"), "{told}");
+    let ids = |database: &Database| database.sql("SELECT group_concat(id) FROM (SELECT id FROM log ORDER BY id)");
+    assert_eq!(ids(&one), "1,2,3");
+    merged.done();
+    assert_eq!(ids(&other), "1,2,3,4");
+}

@@ -308,6 +308,34 @@ fn where_there_is_no_store_none_is_made_by_looking() {
 }
 
 #[test]
+fn no_connection_of_a_project_leads_to_what_levada_keeps() {
+    let own = "version: 1\nconnections:\n  data: { type: files, root: .levada }\n  \
+               meta: { type: sqlite, path: .levada/levada.db }\n  other: { type: sqlite, path: other.db }\n  \
+               login: { type: files, root: auth.yaml, format: csv }\n  \
+               environment: { type: files, root: /proc/self, format: csv }\n  here: { type: files, root: . }\n";
+    let load = "version: 1\nname: load\nsync: { from: meta, to: here, streams: [users] }\n";
+    let files =
+        [("levada.yaml", own), ("pipelines/load.yaml", load), ("a.csv", "id\n1\n"), ("auth.yaml", "version: 1\n")];
+    let project = Project::new(Kept::Sqlite, "kept", &files);
+    project.told(0, &["apply"]);
+    for connection in ["data", "meta", "login", "environment"] {
+        let err = project.refused(2, &["discover", connection]);
+        assert!(err.contains("where Levada keeps its own"), "{connection}: {err}");
+    }
+    let output = project.levada(&["run", "pipelines/load.yaml"]);
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(!output.status.success() && said.contains("where Levada keeps its own"), "{said}");
+    // also where the store is a file outside of the data folder
+    let elsewhere = ["--database", "other.db"];
+    project.told(0, &[&["apply"][..], &elsewhere].concat());
+    let err = project.refused(2, &[&["discover", "other"][..], &elsewhere].concat());
+    assert!(err.contains("where Levada keeps its own"), "{err}");
+    let streams = project.told(0, &["discover", "here"]);
+    assert!(streams.contains("a.csv") && !streams.contains("levada.db"), "{streams}");
+}
+
+#[test]
 fn a_full_disk_is_told_and_nothing_is_applied() {
     const NAME: &str = "project::a_full_disk_is_told_and_nothing_is_applied";
     let _ = services::postgres();

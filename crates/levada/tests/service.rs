@@ -208,6 +208,22 @@ fn run_of(project: &Project, arguments: &[&str]) -> String {
 }
 
 #[test]
+fn a_service_that_cannot_start_says_why() {
+    let project = project(Kept::Sqlite, "starts");
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = other.local_addr().unwrap().port();
+    let refused = project.refused(1, &["serve", "--port", &port.to_string()]);
+    let why = format!("cannot answer at 127.0.0.1:{port}: another process answers there");
+    assert!(refused.contains(&why) && refused.contains("another `--port`"), "{refused}");
+    // nobody has to be asked for that
+    let labels = (0..9).flat_map(|label| ["--label".to_owned(), format!("l{label}")]);
+    let nowhere = ["worker", "--database", "postgres://levada@127.0.0.1:1/none?tls=disable"].map(str::to_owned);
+    let worker: Vec<String> = nowhere.into_iter().chain(labels).collect();
+    let refused = project.refused(2, &worker.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(refused.contains("at most 8 labels, and this one would have 9"), "{refused}");
+}
+
+#[test]
 fn schedules_are_previewed_in_their_zone() {
     let project = Project::new(Kept::Sqlite, "preview", &[]);
     let document = "version: 1\nschedule: { cron: '30 2 * * *', timezone: Europe/Madrid }\ntasks: { t: { command: { argv: [echo] } } }\n";

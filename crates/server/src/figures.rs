@@ -16,14 +16,11 @@ pub async fn text(server: &Server) -> Result<String> {
     let mut page = Page::default();
     page.head("levada_build_info", "gauge", "The version that runs");
     page.line("levada_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
-    page.head("levada_runs_total", "counter", "Runs by what became of them, as this process wrote it");
     let runs = now.runs;
-    let states = [
-        ("started", runs.started),
-        ("succeeded", runs.succeeded),
-        ("failed", runs.failed),
-        ("cancelled", runs.cancelled),
-    ];
+    page.head("levada_runs_started_total", "counter", "Runs that started, as this process wrote it");
+    page.line("levada_runs_started_total", &[], runs.started);
+    page.head("levada_runs_total", "counter", "Runs that ended, by what became of them, as this process wrote it");
+    let states = [("succeeded", runs.succeeded), ("failed", runs.failed), ("cancelled", runs.cancelled)];
     for (state, count) in states {
         page.line("levada_runs_total", &[("state", state)], count);
     }

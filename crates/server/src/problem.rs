@@ -100,6 +100,15 @@ impl Problem {
         Self::NotFound(format!("there is no {what} `{name}`. List what there is."))
     }
 
+    /// The same for those who are not to know where things are.
+    pub(crate) fn without_places(self) -> Self {
+        let bare = |error: &Error| Error::new(error.kind(), error.message()).advise(error.advice());
+        match self {
+            Self::Failed(errors) => Self::Failed(errors.iter().map(bare).collect()),
+            told => told,
+        }
+    }
+
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         match self {
@@ -193,7 +202,8 @@ impl Problem {
 impl Mistake {
     fn of_row(row: Option<u64>, error: &RowError) -> Self {
         let place = row.map(|row| format!("row {row}")).into_iter().chain(error.column.clone()).collect();
-        Self { kind: error.reason.name().to_owned(), message: error.message.clone(), place, advice: String::new() }
+        let advice = advice(error.reason).to_owned();
+        Self { kind: error.reason.name().to_owned(), message: error.message.clone(), place, advice }
     }
 
     /// What an error tells.
@@ -204,6 +214,20 @@ impl Mistake {
             place: error.place().to_vec(),
             advice: error.advice().to_owned(),
         }
+    }
+}
+
+/// What to do about a row that was refused.
+const fn advice(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Unknown => "Leave it out, or correct its name: the description of the API lists the columns.",
+        Reason::Type => "Give a value of the column's type.",
+        Reason::Required => "Give a value.",
+        Reason::Check => "Give a value that keeps the rules of the column.",
+        Reason::Unique => "Give another value, or change the row that has this one.",
+        Reason::Reference => "Refer to a row that is there; one that others refer to is deleted after them.",
+        Reason::Missing => "List the rows that there are; a deleted one can be restored.",
+        Reason::Stale => "Get the row again, and apply the change to what it is now.",
     }
 }
 

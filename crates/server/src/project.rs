@@ -51,7 +51,7 @@ pub fn compile(
     }
     if errors.is_empty() {
         let all: Vec<(&File, &Pipeline)> = checked.iter().map(|(_, file, pipeline)| (file, pipeline)).collect();
-        errors.extend(check_pipelines(&all).err().unwrap_or_default());
+        errors.extend(check_pipelines(&own, &all).err().unwrap_or_default());
     }
     // mistakes in what several pipelines share are found once for each
     let mut told = BTreeSet::new();

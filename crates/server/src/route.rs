@@ -12,10 +12,12 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::future::BoxFuture;
 use levada_core::access::Role;
+use levada_core::error::{Error, ErrorKind};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
 
 use crate::caller::Caller;
 use crate::guard::{self, Peer};
@@ -190,6 +192,22 @@ impl Route {
     }
 }
 
+/// What is started once, however often it is asked for.
+pub struct Once {
+    /// What has this identity is the same.
+    pub identity: String,
+    /// A hash of what was asked for under it, where a key was given.
+    pub input: Option<String>,
+}
+
+/// The SHA-256 of an input, whatever the order of its keys.
+fn hash(input: &impl Serialize) -> Result<String, Problem> {
+    let told = |error: serde_json::Error| Error::new(ErrorKind::Internal, format!("an input has no text: {error}"));
+    let mut value = serde_json::to_value(input).map_err(told)?;
+    value.sort_all_objects();
+    Ok(Sha256::digest(value.to_string()).iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 impl<I> Call<I> {
     /// The version that `If-Match` names.
     ///
@@ -206,17 +224,23 @@ impl<I> Call<I> {
         version.map(Some).ok_or(Problem::Stale)
     }
 
-    /// The identity of something that is to be started of an object: the same for the same caller, object and key.
+    /// What tells something that is to be started of an object: the same for the same caller, object and key.
     ///
     /// # Errors
     /// `Malformed` for a key that is too long.
-    pub fn identity(&self, operation: &str, object: impl std::fmt::Display) -> Result<String, Problem> {
+    pub fn once(&self, operation: &str, object: impl std::fmt::Display) -> Result<Once, Problem>
+    where
+        I: Serialize,
+    {
         match self.header("idempotency-key") {
             Some(key) if key.is_empty() || key.len() > 255 => {
                 Err(Problem::Malformed("`Idempotency-Key` has between 1 and 255 characters.".to_owned()))
             }
-            Some(key) => Ok(format!("api:{operation}:{object}:{}:{key}", self.caller.name)),
-            None => Ok(format!("api:{}", uuid::Uuid::new_v4())),
+            Some(key) => {
+                let identity = format!("api:{operation}:{object}:{}:{key}", self.caller.name);
+                Ok(Once { identity, input: Some(hash(&self.input)?) })
+            }
+            None => Ok(Once { identity: format!("api:{}", uuid::Uuid::new_v4()), input: None }),
         }
     }
 

@@ -8,6 +8,7 @@ use levada_core::access::Role;
 use serde_json::{Value, json};
 
 use crate::harness::{Place, Reply, Who};
+use crate::roles::user;
 
 const DATA: &str = r#"version: 1
 connections:
@@ -101,6 +102,7 @@ async fn what_is_wrong_with_a_row_is_told_with_its_column() {
         assert_eq!(told.headers["content-type"], "application/problem+json");
         let told = told.json();
         assert_eq!((&told["kind"], &told["errors"][0]["place"]), (&json!(kind), &json!([column])), "{told}");
+        assert!(told["errors"][0]["advice"].as_str().unwrap().ends_with('.'), "{told}");
     }
     let told = place.post("/v1/hr/employee", json!({ "name": "x", "department": 9 })).await.is(409).json();
     assert_eq!(told["kind"], "reference");
@@ -112,6 +114,40 @@ async fn what_is_wrong_with_a_row_is_told_with_its_column() {
     place.get("/v1/department/x").await.is(404);
     stream(&place, "/v1/department", "text/plain", "x").await.is(415);
     stream(&place, "/v1/department", "application/json", "[]").await.is(400);
+}
+
+#[tokio::test]
+async fn a_list_has_so_many_filters_and_no_more() {
+    let place = place().await;
+    place.post("/v1/department", json!({ "name": "Supply", "budget": 500 })).await.is(201);
+    let filters = |count: usize| {
+        let filters: Vec<String> = (0..count).map(|n| format!("budget[ge]={n}")).collect();
+        format!("/v1/department?{}", filters.join("&"))
+    };
+    let found = place.get(&filters(100)).await.is(200).json();
+    assert_eq!(found["items"].as_array().unwrap().len(), 1);
+    for count in [101, 3_000] {
+        let told = place.get(&filters(count)).await.is(400).json();
+        assert!(told["kind"] == "usage" && told["detail"].as_str().unwrap().contains("100 filters"), "{told}");
+    }
+    place.get(&format!("/v1/department?sort={}", vec!["name"; 101].join(","))).await.is(400);
+}
+
+#[tokio::test]
+async fn where_the_data_lies_is_told_to_editors_only() {
+    let place = place().await;
+    std::fs::write(place.data().join("hr.db"), "no database".repeat(1_000)).unwrap();
+    let address = place.data().display().to_string();
+    let people = [("vera", Role::Viewer, false), ("olga", Role::Operator, false), ("ed", Role::Editor, true)];
+    for (name, role, is_told) in people {
+        let (session, _) = user(&place, name, role, json!([])).await;
+        for path in ["/v1/department", "/v1/department/1"] {
+            let reply = place.send_as(&session, "GET", path, &[], Value::Null).await;
+            assert!(!reply.status.is_success(), "{}", reply.text());
+            assert_eq!(reply.text().contains(&address), is_told, "{name}: {}", reply.text());
+            assert!(!reply.json()["errors"][0]["message"].as_str().unwrap().is_empty());
+        }
+    }
 }
 
 #[tokio::test]

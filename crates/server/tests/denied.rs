@@ -192,6 +192,16 @@ async fn the_data_api_reads_a_version_of_the_project_once() {
     place.get("/v1/unit").await.is(200);
 }
 
+/// What started and what ended are figures of their own: the sum over how runs ended counts each once.
+#[tokio::test]
+async fn figures_count_a_run_that_ended_once() {
+    let figures = Place::new().await.get("/metrics").await.is(200).text();
+    let states = figures.lines().filter_map(|line| line.strip_prefix("levada_runs_total{state=\""));
+    let states: Vec<&str> = states.filter_map(|line| line.split('"').next()).collect();
+    assert_eq!(states, ["succeeded", "failed", "cancelled"]);
+    assert!(figures.lines().any(|line| line.starts_with("levada_runs_started_total ")), "{figures}");
+}
+
 /// Figures are for this machine; a proxy on it asks for somebody else, also one that nobody named.
 #[tokio::test]
 async fn figures_are_for_this_machine_alone() {

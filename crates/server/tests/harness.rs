@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
+use levada_connectors::OffLimits;
 use levada_core::secret::Secret;
 use levada_core::time::Clock;
 use levada_engine::house::{Executor, Nobody, Secrets, Surroundings, SystemClock, Worker, WorkerOptions};
@@ -97,6 +98,16 @@ impl Place {
         Self::over(store, (location, folder), limits, clock)
     }
 
+    /// A server whose data folder, `kept` in the project's, is off limits for connections, as the binary has it.
+    pub async fn kept_apart() -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let data = folder.path().join("kept");
+        std::fs::create_dir(&data).unwrap();
+        let location = Location::File(data.join("levada.db"));
+        let store = Store::open(&location).await.unwrap();
+        Self::over(store, (location, folder), Limits::default(), Arc::new(SystemClock))
+    }
+
     /// A server over a schema of its own in PostgreSQL, and over a file.
     pub async fn on_each_store(name: &str) -> [Self; 2] {
         let url = std::env::var("LEVADA_TEST_POSTGRES").expect("LEVADA_TEST_POSTGRES: run `scripts/services env`");
@@ -135,14 +146,19 @@ impl Place {
         limits: Limits,
         clock: Arc<dyn Clock>,
     ) -> Self {
+        let kept = folder.path().join("kept");
+        let (data, off_limits) = match kept.exists() {
+            true => (kept.clone(), OffLimits::new([kept])),
+            false => (folder.path().to_path_buf(), OffLimits::default()),
+        };
         let app = Server::new(Parts {
             store: store.clone(),
-            registry: levada_connectors::registry(),
+            registry: levada_connectors::registry_within(Arc::default(), &off_limits),
             clock,
             env: Arc::new(|_| None),
-            secrets: stored(store.clone(), folder.path().to_path_buf()),
+            secrets: stored(store.clone(), data.clone()),
             project_dir: folder.path().to_path_buf(),
-            data_dir: folder.path().to_path_buf(),
+            data_dir: data,
             limits,
             oidc: None,
             ui: Ui::Folder(folder.path().join("ui")),

@@ -117,6 +117,13 @@ async fn nobody_listens_who_may_not() {
     assert_eq!(refusal(connect(&address, "", &own).await), 101);
     place.get("/api/v1/events").await.is(400);
     place.get("/api/v1/events/stream?topic=nonsense").await.is(404);
+    for before_all in ["-1", "-9223372036854775808"] {
+        place.get(&format!("/api/v1/events/stream?topic=runs&after={before_all}")).await.is(400);
+        // a socket goes on from the first event
+        let query = format!("?after={before_all}");
+        let mut socket = connect(&address, &query, &[("cookie", cookie.as_str())]).await.unwrap();
+        assert_eq!(hear(&mut socket).await["last"], 0);
+    }
     let nobody = place.send_as(&Who::Nobody, "GET", "/api/v1/events/stream?topic=runs", &[], Value::Null).await;
     nobody.is(401);
 }

@@ -3,10 +3,12 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use levada_core::access::Role;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use crate::harness::{NIGHTLY, Place};
+use crate::harness::{NIGHTLY, Place, Who};
+use crate::roles::user;
 
 /// What no answer may hold.
 const OUTSIDE: &str = "kept outside of everything";
@@ -133,6 +135,92 @@ async fn a_name_never_becomes_a_header() {
         assert!(plain.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)), "{told}");
         assert!(exact.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'%'), "{told}");
     }
+}
+
+/// A server with an editor, whose data folder holds a key and rows, to which links lead from beside it.
+async fn kept_apart() -> (Place, Who) {
+    let place = Place::kept_apart().await;
+    let (folder, kept) = (place.data(), place.data().join("kept"));
+    for file in [folder.join("a.csv"), kept.join("a.csv")] {
+        fs::write(file, "id\n1\n").unwrap();
+    }
+    fs::write(kept.join("secret.key"), OUTSIDE).unwrap();
+    symlink(&kept, folder.join("door")).unwrap();
+    symlink(kept.join("secret.key"), folder.join("copy.key")).unwrap();
+    symlink(kept.join("levada.db"), folder.join("copy.db")).unwrap();
+    let (_, editor) = user(&place, "ed", Role::Editor, json!([])).await;
+    (place, editor)
+}
+
+/// Asks as somebody, and answers the text of an answer with this status.
+async fn told(place: &Place, who: &Who, path: &str, status: u16) -> String {
+    place.send_as(who, "GET", &format!("/api/v1/connections/{path}"), &[], Value::Null).await.is(status).text()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_files_of_a_connection_lie_in_the_data_folder() {
+    let (place, editor) = kept_apart().await;
+    let folder = place.data().display();
+    let connect = async |name: &str, root: &str| {
+        let body = json!({ "connector": "files", "settings": { "root": root, "settle_ms": 0 } });
+        place.send_as(&editor, "PUT", &format!("/api/v1/connections/{name}"), &[], body).await.is(200);
+    };
+    let above = "above";
+    connect(above, &folder.to_string()).await;
+    let roots = ["kept", "kept/../kept", "gone/../kept/new", "kept/secret.key", "door", "door/new", "copy.key"];
+    for (number, root) in roots.into_iter().enumerate() {
+        let name = format!("c{number}");
+        connect(&name, &format!("{folder}/{root}")).await;
+        for path in ["files", "files/download?path=secret.key", "streams", "preview?stream=a.csv"] {
+            let told = told(&place, &editor, &format!("{name}/{path}"), 422).await;
+            assert!(told.contains("where Levada keeps its own") && !told.contains(OUTSIDE), "{root} {path}: {told}");
+        }
+        let text = format!("version: 1\nname: t\nsync: {{ from: {above}, to: {name}, streams: [a.csv] }}\n");
+        let plan = json!({ "text": text });
+        let told = place.send_as(&editor, "POST", "/api/v1/pipelines/t/plan", &[], plan).await.is(422).text();
+        assert!(told.contains("where Levada keeps its own"), "{root}: {told}");
+    }
+    for path in ["files", "files?path=*/*", "streams"] {
+        let told = told(&place, &editor, &format!("{above}/{path}"), 200).await;
+        assert!(!told.contains("kept") && !told.contains("secret") && !told.contains("copy"), "{path}: {told}");
+    }
+    let inside = ["kept/secret.key", "kept/a.csv", "door/secret.key", "copy.key"];
+    for path in inside.map(encoded) {
+        let refused = told(&place, &editor, &format!("{above}/files/download?path={path}"), 422).await;
+        assert!(!refused.contains(OUTSIDE), "{refused}");
+        told(&place, &editor, &format!("{above}/preview?stream={path}"), 422).await;
+    }
+    // what lies beside it is as it was
+    assert!(told(&place, &editor, &format!("{above}/files"), 200).await.contains("a.csv"));
+    assert_eq!(told(&place, &editor, &format!("{above}/files/download?path=a.csv"), 200).await, "id\n1\n");
+    assert!(told(&place, &editor, &format!("{above}/preview?stream=a.csv"), 200).await.contains("\"id\""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_database_of_a_connection_is_that_of_the_server() {
+    let (place, editor) = kept_apart().await;
+    let folder = place.data().display();
+    let apply = async |file: &str| {
+        let text = format!(
+            "version: 1\nconnections:\n  own: {{ type: sqlite, path: \"{folder}/{file}\" }}\ncollections:\n  users:\n    \
+             connection: own\n    columns: {{ name: text }}\n"
+        );
+        let body = json!({ "documents": [{ "path": "levada.yaml", "text": text }] });
+        place.send_as(&editor, "PUT", "/api/v1/project", &[], body).await.is(200);
+    };
+    for file in ["kept/levada.db", "kept/../kept/levada.db", "kept/new.db", "door/levada.db", "copy.db"] {
+        apply(file).await;
+        for path in ["own/streams", "own/preview?stream=users"] {
+            let told = told(&place, &editor, path, 422).await;
+            assert!(told.contains("where Levada keeps its own"), "{file} {path}: {told}");
+        }
+        place.send_as(&editor, "GET", "/v1/users", &[], Value::Null).await.is(422);
+        place.send_as(&editor, "POST", "/v1/users", &[], json!({ "name": "eve" })).await.is(422);
+    }
+    assert!(!place.data().join("kept/new.db").exists());
+    apply("shop.db").await;
+    place.send_as(&editor, "POST", "/v1/users", &[], json!({ "name": "eve" })).await.is(201);
+    assert!(told(&place, &editor, "own/preview?stream=users", 200).await.contains("eve"));
 }
 
 /// The same key starts the same run for the same caller only, and an answer of one is none for another.

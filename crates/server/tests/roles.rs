@@ -24,7 +24,7 @@ async fn place() -> Place {
 }
 
 /// A user, signed in, and a token that may what they may.
-async fn user(place: &Place, name: &str, role: Role, grants: Value) -> (Who, Who) {
+pub async fn user(place: &Place, name: &str, role: Role, grants: Value) -> (Who, Who) {
     let new = json!({ "name": name, "password": PASSWORD, "role": role.name(), "grants": grants });
     place.post("/api/v1/users", new).await.is(201);
     let session = sign_in(place, name, PASSWORD).await.is(200);
@@ -234,6 +234,31 @@ async fn sessions_are_listed_and_ended() {
     // whose they were is written down
     let lines = place.get("/api/v1/audit?action=endSessionsOf").await.is(200).json();
     assert_eq!((&lines["items"][0]["actor"], &lines["items"][0]["object"]), (&json!("ada"), &json!("user=vera")));
+}
+
+/// What signs its user in with more than it may itself is out of a token's reach.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_ends_no_sessions_and_no_other_token() {
+    let place = place().await;
+    let (session, strong) = user(&place, "ada", Role::Admin, json!([])).await;
+    let make = async |role: &str| {
+        let new = json!({ "name": role, "role": role });
+        let made = place.send_as(&session, "POST", "/api/v1/tokens", &[], new).await.is(201).json();
+        let number = made["token"]["id"].as_i64().unwrap();
+        (Who::Token(made["text"].as_str().unwrap().to_owned()), format!("/api/v1/tokens/{number}"))
+    };
+    let ((weak, own), (_, other)) = (make("viewer").await, make("editor").await);
+    let ask = async |who: &Who, method: &str, path: &str| place.send_as(who, method, path, &[], Value::Null).await;
+    let open = ask(&weak, "GET", "/api/v1/sessions").await.is(200).json();
+    let one = format!("/api/v1/sessions/{}", open["items"][0]["id"].as_str().unwrap());
+    for path in [other.as_str(), "/api/v1/sessions", "/api/v1/sessions?keep_current=true", &one] {
+        ask(&weak, "DELETE", path).await.is(403);
+    }
+    ask(&session, "GET", "/api/v1/session").await.is(200);
+    ask(&weak, "DELETE", &own).await.is(204);
+    ask(&weak, "GET", "/api/v1/session").await.is(401);
+    ask(&strong, "DELETE", &other).await.is(204);
+    ask(&strong, "DELETE", &one).await.is(204);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -31,6 +31,29 @@ async fn a_key_starts_one_run() {
 }
 
 #[tokio::test]
+async fn a_key_is_good_for_one_thing_to_do() {
+    let place = Place::with_project().await;
+    let key = [("idempotency-key", "k")];
+    let send = async |path: &str, body: Value| place.send("POST", path, &key, body).await;
+    let run = send(RUNS, json!({ "tasks": ["first"] })).await.is(201).json()["id"].clone();
+    assert_eq!(send(RUNS, json!({ "tasks": ["first"], "params": {} })).await.is(201).json()["id"], run);
+    for other in
+        [json!({ "tasks": ["second"] }), json!({}), json!({ "tasks": ["first"], "params": { "day": "2026-02-04" } })]
+    {
+        let refused = send(RUNS, other).await.is(409);
+        assert!(refused.text().contains("run 1") && refused.text().contains("a key of its own"), "{}", refused.text());
+    }
+    place.post("/api/v1/runs/1/cancel", json!({})).await.is(200);
+    let retry = "/api/v1/runs/1/retry";
+    let again = send(retry, json!({ "all": true })).await.is(201).json()["id"].clone();
+    assert_eq!(send(retry, json!({ "all": true })).await.is(201).json()["id"], again);
+    for other in [json!({ "tasks": ["first"] }), json!({}), json!({ "all": true, "params": { "day": "2026-02-04" } })] {
+        send(retry, other).await.is(409);
+    }
+    assert_eq!(place.get("/api/v1/runs").await.json()["items"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
 async fn wrong_parameters_start_nothing() {
     let place = Place::with_project().await;
     for (body, words) in [

@@ -93,6 +93,27 @@ async fn the_next_fires_are_told_of_saved_and_of_unsaved_schedules() {
 }
 
 #[tokio::test]
+async fn a_backfill_from_day_to_day_is_over_whole_days_of_the_schedules_zone() {
+    let document = "version: 1\nname: late\nschedule: { cron: \"0 22 * * *\", timezone: America/Bogota }\ntasks:\n  \
+                    first: { wait: { until: 2199-01-01T00:00:00Z } }\n";
+    let place = Place::with_documents(PROJECT, &[document]).await;
+    let plan = async |to: &str, every: Value| {
+        let range = json!({ "from": "2026-01-01", "to": to, "every": every, "dry_run": true });
+        place.post("/api/v1/pipelines/late/backfills", range).await.is(200).json()["fire_times"].clone()
+    };
+    let evenings = ["2026-01-02T03:00:00Z", "2026-01-03T03:00:00Z", "2026-01-04T03:00:00Z"];
+    assert_eq!(plan("2026-01-03", Value::Null).await, json!(evenings));
+    assert_eq!(plan("2026-01-03T00:00:00Z", Value::Null).await, json!(evenings[..1]));
+    // steps know no schedule, and are those of UTC
+    let hours = plan("2026-01-03", json!("hour")).await;
+    let hours = hours.as_array().unwrap();
+    assert_eq!(
+        (hours.len(), &hours[0], &hours[71]),
+        (72, &json!("2026-01-01T00:00:00Z"), &json!("2026-01-03T23:00:00Z"))
+    );
+}
+
+#[tokio::test]
 async fn a_backfill_is_made_once_for_each_key() {
     let place = place().await;
     let path = "/api/v1/pipelines/daily/backfills";
@@ -107,6 +128,10 @@ async fn a_backfill_is_made_once_for_each_key() {
     let first = place.send("POST", path, &key, range.clone()).await.is(200).json()["backfill"].clone();
     let again = place.send("POST", path, &key, range.clone()).await.is(200).json()["backfill"].clone();
     assert_eq!(first["id"], again["id"]);
+    let mut wider = range.clone();
+    wider["to"] = "2026-11-06".into();
+    let refused = place.send("POST", path, &key, wider).await.is(409).text();
+    assert!(refused.contains("a key of its own"), "{refused}");
     assert_eq!((&first["total"], &first["state"], &first["concurrency"]), (&json!(5), &json!("running"), &json!(1)));
     let other = place.send("POST", path, &[("idempotency-key", "two")], range.clone()).await.is(200).json();
     assert_ne!(other["backfill"]["id"], first["id"]);

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Store;
 use crate::db::{Row, Signal, Tx, Value, list};
-use crate::runs::{Cause, History, NewRun, create, stop};
+use crate::runs::{Cause, History, NewRun, create, same_input, stop};
 
 /// A backfill to be.
 #[derive(Debug, Clone)]
@@ -27,6 +27,8 @@ pub struct NewBackfill {
     pub concurrency: u32,
     /// Two with one identity are one; without it, each is its own.
     pub identity: Option<String>,
+    /// What was asked for under this identity, as a hash: another with it asks for the same, or is refused.
+    pub input: Option<String>,
 }
 
 /// Which backfills to list, the newest first.
@@ -270,8 +272,8 @@ async fn add(tx: &mut Tx, new: &NewBackfill, now: Timestamp) -> Result<BackfillI
     }
     let times: Vec<i64> = new.times.iter().map(|time| time.as_micros()).collect();
     let times = serde_json::to_string(&times).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
-    let sql = "INSERT INTO backfills (pipeline, params, times, total, concurrency, state, created_at, identity) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (identity) DO NOTHING RETURNING id";
+    let sql = "INSERT INTO backfills (pipeline, params, times, total, concurrency, state, created_at, identity, input) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (identity) DO NOTHING RETURNING id";
     let values = [
         new.pipeline.as_str().into(),
         new.params.as_str().into(),
@@ -281,6 +283,7 @@ async fn add(tx: &mut Tx, new: &NewBackfill, now: Timestamp) -> Result<BackfillI
         BackfillState::Running.name().into(),
         now.into(),
         new.identity.clone().into(),
+        new.input.clone().into(),
     ];
     tx.signal(Signal::Due);
     if let Some(mut row) = tx.row(sql, &values).await? {
@@ -292,8 +295,11 @@ async fn add(tx: &mut Tx, new: &NewBackfill, now: Timestamp) -> Result<BackfillI
 
 async fn identified(tx: &mut Tx, new: &NewBackfill) -> Result<Option<BackfillId>> {
     let Some(identity) = &new.identity else { return Ok(None) };
-    let sql = "SELECT id FROM backfills WHERE identity = $1";
-    tx.row(sql, &[identity.as_str().into()]).await?.map(|mut row| row.int().map(BackfillId)).transpose()
+    let sql = "SELECT id, input FROM backfills WHERE identity = $1";
+    let Some(mut row) = tx.row(sql, &[identity.as_str().into()]).await? else { return Ok(None) };
+    let id = BackfillId(row.int()?);
+    same_input(row.text_or_null()?.as_deref(), new.input.as_deref(), &format!("backfill {id}"))?;
+    Ok(Some(id))
 }
 
 /// A backfill that has not ended.

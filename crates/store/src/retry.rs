@@ -22,6 +22,8 @@ pub struct Again {
     pub params: Option<String>,
     /// Two with one identity are one.
     pub identity: String,
+    /// What was asked for under this identity, as a hash.
+    pub input: Option<String>,
     /// The worker that made it, and alone executes it.
     pub owner: Option<WorkerId>,
 }
@@ -60,6 +62,7 @@ async fn run_again(tx: &mut Tx, again: &Again, now: Timestamp) -> Result<Created
     let (pipeline, mut document, mut project) = (row.text()?, row.int()?, row.int_or_null()?);
     let state = crate::views::run_state(&row.text()?)?;
     let mut new = NewRun::manual(&pipeline, document, again.identity.clone());
+    new.input.clone_from(&again.input);
     let params = row.text()?;
     new.params = again.params.clone().unwrap_or(params);
     new.options = row.text_or_null()?;

@@ -2,7 +2,7 @@
 //! number given by the database, `{bytes}` bytes.
 
 /// Each migration once, in order; the version of a store is how many of them it has. Never change one that was released.
-pub(crate) const MIGRATIONS: &[&str] = &[FIRST, SECOND, THIRD];
+pub(crate) const MIGRATIONS: &[&str] = &[FIRST, SECOND, THIRD, FOURTH];
 
 /// All tables but `meta`, each after those that it refers to.
 pub(crate) fn tables() -> impl Iterator<Item = &'static str> {
@@ -261,4 +261,10 @@ CREATE TABLE moved (
 );
 DROP INDEX runs_ended;
 CREATE INDEX runs_ended ON runs (ended_at, state) WHERE ended_at IS NOT NULL;
+";
+
+/// What was asked for under a key: the same key with something else is refused.
+const FOURTH: &str = "
+ALTER TABLE runs ADD COLUMN input TEXT;
+ALTER TABLE backfills ADD COLUMN input TEXT;
 ";

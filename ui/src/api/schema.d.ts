@@ -4956,9 +4956,9 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description The first instant. */
+                    /** @description The first instant, or the first day. */
                     from: components["schemas"]["Timestamp"];
-                    /** @description The last instant that may be. */
+                    /** @description The last instant that may be, or the last day. */
                     to: components["schemas"]["Timestamp"];
                     /** @description One run for each of these; for each fire of the pipeline's only schedule by time unless given, else for each day. */
                     every?: components["schemas"]["Step2"] | null;

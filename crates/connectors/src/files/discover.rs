@@ -202,8 +202,7 @@ fn see_json(chunk: &Chunk, keys: &mut Keys, format: Format) -> u64 {
     let mut rows = 0;
     if format == Format::Jsonl {
         for line in text.lines().filter(|line| line.trim_start().starts_with('{')) {
-            keys.see(line);
-            rows += 1;
+            rows += u64::from(keys.see(line));
         }
         return rows;
     }
@@ -212,8 +211,7 @@ fn see_json(chunk: &Chunk, keys: &mut Keys, format: Format) -> u64 {
         rest = rest.trim_start_matches([' ', '\t', '\r', '\n', ',', ']']);
         let mut documents = serde_json::Deserializer::from_str(rest).into_iter::<&serde_json::value::RawValue>();
         let Some(Ok(raw)) = documents.next() else { return rows };
-        keys.see(raw.get());
-        rows += 1;
+        rows += u64::from(keys.see(raw.get()));
         rest = &rest[documents.byte_offset()..];
     }
 }

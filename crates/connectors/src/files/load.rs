@@ -221,11 +221,8 @@ impl Work {
         // Listed before the commit: whoever wrote a file by now builds on the old manifest and cannot commit any more.
         let stale = self.garbage(&live)?;
         let published = self.publish()?;
-        let outcome = self.commit_manifest(number, live, &published, end);
-        if outcome.is_err() && !self.shape.single {
-            published.iter().for_each(|entry| drop(self.place.delete(&entry.path)));
-        }
-        outcome?;
+        let manifest = self.manifest(live, &published, end).inspect_err(|_| self.withdraw(&published))?;
+        self.commit_manifest(number, &manifest, &published)?;
         let fresh: HashSet<&str> = published.iter().map(|entry| entry.path.as_str()).collect();
         self.remove(&stale.into_iter().filter(|file| !fresh.contains(file.path.as_str())).collect::<Vec<_>>());
         if !keeps && !self.shape.single {
@@ -245,16 +242,22 @@ impl Work {
             match pending.upload.publish() {
                 Ok(bytes) => published.push(Entry { path, rows: pending.rows, bytes }),
                 Err(error) => {
-                    if !self.shape.single {
-                        published.iter().for_each(|entry| drop(self.place.delete(&entry.path)));
-                    }
+                    self.withdraw(&published);
                     return Err(error);
                 }
             }
         }
     }
 
-    fn commit_manifest(&self, number: u64, live: Vec<Entry>, published: &[Entry], end: &LoadEnd) -> Result<()> {
+    /// Takes files away again that no manifest names, nor ever will.
+    fn withdraw(&self, published: &[Entry]) {
+        if !self.shape.single {
+            published.iter().for_each(|entry| drop(self.place.delete(&entry.path)));
+        }
+    }
+
+    /// The manifest that makes files count, as it is stored.
+    fn manifest(&self, live: Vec<Entry>, published: &[Entry], end: &LoadEnd) -> Result<Vec<u8>> {
         let commit = Commit {
             key: self.spec.key.clone(),
             target: self.spec.target.clone(),
@@ -276,15 +279,25 @@ impl Work {
             files: live.into_iter().chain(published.iter().cloned()).collect(),
             commits,
         };
-        let bytes =
-            serde_json::to_vec_pretty(&manifest).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
-        if self.place.put_new(&manifest::path(&self.home, number + 1), &bytes)? {
+        serde_json::to_vec_pretty(&manifest).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))
+    }
+
+    /// The commit. An error of the store may be no more than a lost answer, and the manifest may even come to be later:
+    /// the files stay, and the next load removes them if nothing names them.
+    fn commit_manifest(&self, number: u64, manifest: &[u8], published: &[Entry]) -> Result<()> {
+        let put = self.place.put_new(&manifest::path(&self.home, number + 1), manifest);
+        if matches!(put, Ok(true)) {
             return Ok(());
         }
-        // A put that was repeated after a lost answer meets its own manifest.
-        let newest = manifest::newest(self.place.as_ref(), &self.home)?;
-        let own = newest.is_some_and(|(_, m)| m.commits.iter().any(|commit| commit.load_id == self.spec.load_id));
-        if own { Ok(()) } else { Err(Self::lost_place().at(self.spec.target.clone())) }
+        let is_own = |manifest: &Manifest| manifest.commits.iter().any(|commit| commit.load_id == self.spec.load_id);
+        match (put, manifest::at(self.place.as_ref(), &self.home, number + 1)) {
+            (_, Ok(there)) if is_own(&there) => Ok(()),
+            (Err(error), _) | (Ok(_), Err(error)) => Err(error),
+            (Ok(_), Ok(_)) => {
+                self.withdraw(published);
+                Err(Self::lost_place().at(self.spec.target.clone()))
+            }
+        }
     }
 
     /// The columns after the load: what it brings, and what was there before as far as it stays.

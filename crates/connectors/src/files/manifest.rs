@@ -141,8 +141,12 @@ pub fn newest(place: &dyn Place, home: &str) -> Result<Option<(u64, Manifest)>> 
     let listed = place.list(home)?;
     let depth = home.len() + 1;
     let newest = listed.iter().filter_map(|file| number(file.path.get(depth..)?)).max();
-    let Some(newest) = newest else { return Ok(None) };
-    let path = path(home, newest);
+    newest.map(|newest| Ok((newest, at(place, home, newest)?))).transpose()
+}
+
+/// The manifest of a home with a number.
+pub fn at(place: &dyn Place, home: &str, number: u64) -> Result<Manifest> {
+    let path = path(home, number);
     let bytes = place.read(&path)?;
     let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| {
         Error::new(ErrorKind::Data, format!("the manifest `{path}` cannot be read: {error}"))
@@ -155,7 +159,7 @@ pub fn newest(place: &dyn Place, home: &str) -> Result<Option<(u64, Manifest)>> 
             format!("the manifest `{path}` is of a newer version of Levada"),
         ));
     }
-    Ok(Some((newest, manifest)))
+    Ok(manifest)
 }
 
 /// Removes manifests that have long been followed by newer ones; failing to is harmless.

@@ -31,8 +31,19 @@ use url::Url;
 pub(crate) use format::{cells, json, values};
 use settings::{Root, Settings};
 
+use crate::kit::off_limits::OffLimits;
+
 /// The connector for files.
-pub struct FilesConnector;
+pub struct FilesConnector {
+    off_limits: OffLimits,
+}
+
+impl FilesConnector {
+    /// A connector whose local files are outside of what is off limits.
+    pub fn new(off_limits: OffLimits) -> Self {
+        Self { off_limits }
+    }
+}
 
 impl Connector for FilesConnector {
     fn descriptor(&self) -> Descriptor {
@@ -54,7 +65,8 @@ impl Connector for FilesConnector {
     }
 
     fn connect(&self, settings: Value) -> Result<Arc<dyn Connection>> {
-        Ok(Arc::new(Files { settings: Arc::new(Settings::parse(settings)?) }))
+        let settings = Settings { off_limits: self.off_limits.clone(), ..Settings::parse(settings)? };
+        Ok(Arc::new(Files { settings: Arc::new(settings) }))
     }
 }
 

@@ -41,6 +41,11 @@ impl Seen {
         }
     }
 
+    /// Whether a file of its name was read before, whatever it was then.
+    pub fn had(&self, file: &FileMeta) -> bool {
+        self.files.contains_key(&file.path)
+    }
+
     /// What has been read once `files`, all that exist but those left out, are.
     pub fn after(mut self, files: &[FileMeta]) -> Self {
         self.files = files.iter().map(|f| (f.path.clone(), (f.modified_us, f.size))).collect();

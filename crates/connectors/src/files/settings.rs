@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::format::{Compression, Format};
+use crate::kit::off_limits::OffLimits;
 use crate::kit::url::decoded;
 
 /// Settings of a `files` connection.
@@ -60,6 +61,9 @@ pub struct Settings {
     /// A local file is read once it has stayed unchanged for this many milliseconds.
     #[serde(default = "settle_default")]
     pub settle_ms: u64,
+    /// Where no local file is touched; no setting.
+    #[serde(skip)]
+    pub off_limits: OffLimits,
 }
 
 fn settle_default() -> u64 {

@@ -27,6 +27,9 @@ impl Source for Files {
         blocking(move || {
             let root = place::open(&settings)?;
             let sets = listing::find(&root, selector.as_deref(), settings.format)?;
+            if let (true, None, Some(name)) = (sets.is_empty(), &selector, &root.single) {
+                return Err(listing::missing(&root, name));
+            }
             sets.iter().map(|set| describe(root.place.as_ref(), set, &settings)).collect()
         })
     }
@@ -75,8 +78,10 @@ fn read(settings: &Arc<Settings>, request: &ReadRequest) -> Result<Extract> {
     }
     let position = seen.clone().unwrap_or_default().after(&set.files).position();
     let mut files = std::mem::take(&mut set.files);
+    let mut again = Vec::new();
     if let Some(seen) = &seen {
         files.retain(|file| !seen.has(file));
+        again.extend(files.iter().filter(|file| seen.had(file)).map(|file| file.path.clone()));
     }
     let readers = if format.is_text() {
         text::readers(settings, &root, &set, files, request, format)?
@@ -85,7 +90,7 @@ fn read(settings: &Arc<Settings>, request: &ReadRequest) -> Result<Extract> {
     };
     let readers =
         readers.into_iter().map(|rows| Box::new(FilesReader { rows: Some(rows), overlap }) as Box<dyn Reader>);
-    Ok(Extract { readers: readers.collect(), position, warnings })
+    Ok(Extract { readers: readers.collect(), position, warnings, again })
 }
 
 /// The files that match, without those that are still being written.

@@ -37,15 +37,18 @@ use client::Client;
 use config::Settings;
 use endpoint::Endpoint;
 
+use crate::kit::off_limits::OffLimits;
+
 /// The connector `http`.
 pub struct Http {
     guard: Arc<Guard>,
+    off_limits: OffLimits,
 }
 
 impl Http {
-    /// A connector whose requests go where the guard lets them.
-    pub fn new(guard: Arc<Guard>) -> Self {
-        Self { guard }
+    /// A connector whose requests go where the guard lets them, and whose stored answers are none of what is off limits.
+    pub fn new(guard: Arc<Guard>, off_limits: OffLimits) -> Self {
+        Self { guard, off_limits }
     }
 }
 
@@ -71,7 +74,8 @@ impl Connector for Http {
     fn connect(&self, settings: Value) -> Result<Arc<dyn Connection>> {
         let settings = Settings::parse(settings)?;
         let client = Client::new(&settings, self.guard.clone())?;
-        Ok(Arc::new(Remote { api: Arc::new(Api { settings, client }) }))
+        let off_limits = self.off_limits.clone();
+        Ok(Arc::new(Remote { api: Arc::new(Api { settings, client, off_limits }) }))
     }
 }
 
@@ -79,6 +83,7 @@ impl Connector for Http {
 pub struct Api {
     settings: Settings,
     client: Client,
+    off_limits: OffLimits,
 }
 
 impl Api {

@@ -75,7 +75,7 @@ impl Feed {
             None => Ok(Self::Live(Box::new(Walk::new(api, name, parameters)?))),
             Some(stored) => {
                 let records = api.endpoint(name)?.records.clone();
-                Ok(Self::Stored(Box::new(Replay::open(stored, name, records).await?)))
+                Ok(Self::Stored(Box::new(Replay::open(api, stored, name, records).await?)))
             }
         }
     }
@@ -93,8 +93,8 @@ impl Feed {
 }
 
 impl Replay {
-    async fn open(stored: &Stored, name: &str, records: Path) -> Result<Self> {
-        let connection = FilesConnector.connect(stored.settings()).at("`replay`")?;
+    async fn open(api: &Api, stored: &Stored, name: &str, records: Path) -> Result<Self> {
+        let connection = FilesConnector::new(api.off_limits.clone()).connect(stored.settings()).at("`replay`")?;
         let source = connection.source()?;
         let table = raw::table(name);
         let stream = source.discover(Some(&table)).await.at("`replay`")?.into_iter().next().ok_or_else(|| {

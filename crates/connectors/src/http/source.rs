@@ -45,7 +45,7 @@ impl Source for Remote {
             let reader = HttpReader { batches, end: end.clone() };
             // ends with the pages, at an error, or when the reader is dropped
             tokio::spawn(reading.run(giver, end));
-            Ok(Extract { readers: vec![Box::new(reader)], position: None, warnings })
+            Ok(Extract { readers: vec![Box::new(reader)], position: None, warnings, again: Vec::new() })
         })
     }
 }

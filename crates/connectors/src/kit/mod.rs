@@ -1,6 +1,7 @@
 //! What connectors share.
 
 pub mod ahead;
+pub mod off_limits;
 pub mod order;
 pub mod query;
 pub mod rows;

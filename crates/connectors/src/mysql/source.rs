@@ -107,7 +107,7 @@ async fn read(config: &Arc<Config>, request: ReadRequest) -> Result<Extract> {
     });
     let position = job.window.position.clone();
     let readers = clients.into_iter().map(|client| TableReader::start(client, job.clone())).collect();
-    Ok(Extract { readers, position, warnings })
+    Ok(Extract { readers, position, warnings, again: Vec::new() })
 }
 
 /// The leading column of the key, if it is a whole number and the table is worth splitting.

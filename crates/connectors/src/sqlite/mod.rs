@@ -31,11 +31,22 @@ use url::Url;
 
 use config::{Journal, Settings};
 
+use crate::kit::off_limits::OffLimits;
+
 /// The pause before the journal is switched again.
 const JOURNAL_PAUSE: Duration = Duration::from_millis(10);
 
 /// The connector `sqlite`.
-pub struct Sqlite;
+pub struct Sqlite {
+    off_limits: OffLimits,
+}
+
+impl Sqlite {
+    /// A connector whose files are outside of what is off limits.
+    pub fn new(off_limits: OffLimits) -> Self {
+        Self { off_limits }
+    }
+}
 
 impl Connector for Sqlite {
     fn descriptor(&self) -> Descriptor {
@@ -62,7 +73,7 @@ impl Connector for Sqlite {
 
     fn connect(&self, settings: Value) -> Result<Arc<dyn Connection>> {
         let settings = Settings::parse(settings)?;
-        Ok(Arc::new(File { path: settings.file(), settings }))
+        Ok(Arc::new(File { path: settings.file(), settings, off_limits: self.off_limits.clone() }))
     }
 }
 
@@ -71,11 +82,14 @@ impl Connector for Sqlite {
 struct File {
     path: PathBuf,
     settings: Settings,
+    off_limits: OffLimits,
 }
 
 impl File {
     /// Opens the file for reading; `None` if there is none.
     fn open_to_read(&self) -> Result<Option<rusqlite::Connection>> {
+        // also of what is not there yet
+        self.off_limits.check(&self.path)?;
         if !self.path.exists() {
             return Ok(None);
         }
@@ -107,6 +121,7 @@ impl File {
     }
 
     fn open(&self, flags: OpenFlags) -> Result<rusqlite::Connection> {
+        self.off_limits.check(&self.path)?;
         let open = || {
             let connection =
                 rusqlite::Connection::open_with_flags(&self.path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;

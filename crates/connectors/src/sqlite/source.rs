@@ -60,7 +60,7 @@ impl Source for File {
                     .map_err(Error::from)?;
                 readers.push(Box::new(SqliteReader { batches }));
             }
-            Ok(Extract { readers, position, warnings: Vec::new() })
+            Ok(Extract { readers, position, warnings: Vec::new(), again: Vec::new() })
         })
     }
 }

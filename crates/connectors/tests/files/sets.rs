@@ -55,7 +55,7 @@ async fn only_new_and_changed_files_are_read_again() {
     let position = first.position.clone();
     assert_eq!(drain(first).await.unwrap().0.len(), 2);
     let again = open(source.as_ref(), &info, from(position.clone()), 64 << 10).await.unwrap();
-    assert_eq!(again.position, position);
+    assert_eq!((&again.position, again.again.len()), (&position, 0));
     assert!(drain(again).await.unwrap().0.is_empty());
     // A new file that is older than all others, and a changed one.
     std::fs::write(folder.path().join("in/c.csv"), "id\n3\n").unwrap();
@@ -63,6 +63,7 @@ async fn only_new_and_changed_files_are_read_again() {
     std::fs::File::options().write(true).open(folder.path().join("in/c.csv")).unwrap().set_modified(old).unwrap();
     std::fs::write(folder.path().join("in/b.csv"), "id\n4\n5\n").unwrap();
     let third = open(source.as_ref(), &info, from(position), 64 << 10).await.unwrap();
+    assert_eq!(third.again, ["in/b.csv"], "the other one is new");
     let rows = drain(third).await.unwrap().0;
     assert_eq!(rows, [row(&[Some("3")]), row(&[Some("4")]), row(&[Some("5")])]);
     let cursor = ReadMode::Incremental { cursor: Some("id".into()), from: None, lag: None, mark_overlap: false };
@@ -102,6 +103,18 @@ async fn nothing_outside_the_root_is_read_or_written() {
     for table in ["../x", "..", "a/b", "/etc/x"] {
         let target = destination.target(None, table);
         assert!(!target.contains('/') && target != "..", "{target}");
+    }
+}
+
+#[tokio::test]
+async fn files_without_anything_to_read_are_told_by_their_name() {
+    let folder = folder(&[("junk.jsonl", b"{bad\n"), ("fine.csv", b"id\n1\n")]);
+    for (name, wanted) in
+        [("fin.csv", "no file matches `fin.csv`"), ("junk.jsonl", "`junk.jsonl` holds no JSON objects")]
+    {
+        let source = connect(json!({ "root": folder.path().join(name), "settle_ms": 0 })).unwrap().source().unwrap();
+        let told = source.discover(None).await.unwrap_err().to_string();
+        assert!(told.contains(wanted), "{told}");
     }
 }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use levada_connectors::OffLimits;
 use levada_core::error::ErrorKind;
 use levada_core::network::{Guard, Rules};
 use levada_core::source::ReadMode;
@@ -260,7 +261,7 @@ async fn whoever_runs_the_process_has_the_last_word() {
     let own = Arc::new(Guard::default());
     own.answers_at(server.address.port());
     for guard in [Arc::new(Guard::new(Rules::parse("127.0.0.0/8", "").unwrap())), own, Arc::new(Guard::closed())] {
-        let registry = levada_connectors::registry_within(guard);
+        let registry = levada_connectors::registry_within(guard, &OffLimits::default());
         let source = registry.get("http").unwrap().connect(settings.clone()).unwrap().source().unwrap();
         let error = read(source.as_ref(), "items", ReadMode::Full).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Refused, "{error}");

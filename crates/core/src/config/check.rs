@@ -55,7 +55,7 @@ impl<'a> Check<'a> {
         if document.retry.is_some_and(|retry| retry.attempts == Some(0)) {
             self.add(&["retry", "attempts"], "a task is tried at least once", "Write `attempts: 1`.");
         }
-        let schedules = document.schedule.map(|schedules| self.schedules(&schedules, &params)).unwrap_or_default();
+        let schedules = document.schedule.map(|all| self.schedules(&name, &all, &params)).unwrap_or_default();
         let mut tasks = Vec::new();
         match (document.sync, document.tasks.is_empty()) {
             (Some(_), false) => {
@@ -309,6 +309,7 @@ impl<'a> Check<'a> {
 
     fn schedules(
         &mut self,
+        pipeline: &str,
         documents: &OneOrMany<ScheduleDocument>,
         params: &BTreeMap<String, Param>,
     ) -> Vec<Schedule> {
@@ -326,8 +327,14 @@ impl<'a> Check<'a> {
                 let message = format!("two schedules are called `{}`", schedule.name);
                 self.add(&at(&["name"]), &message, "Give one of them another name.");
             }
-            if let Trigger::File { pattern, .. } = &schedule.trigger {
-                self.connection(&at(&["on"]), "file", &pattern.connection);
+            match &schedule.trigger {
+                Trigger::File { pattern, .. } => self.connection(&at(&["on"]), "file", &pattern.connection),
+                Trigger::Pipeline { name, .. } if name == pipeline => {
+                    let message = format!("`{name}` would run without end: it follows itself");
+                    let advice = "Name another pipeline, or give it times; `retry` tries tasks again that failed.";
+                    self.add(&at(&["on", "pipeline"]), &message, advice);
+                }
+                Trigger::Time(_) | Trigger::Pipeline { .. } | Trigger::Dataset(_) => {}
             }
             self.schedule_params(&at(&["params"]), &schedule, params);
             schedules.push(schedule);

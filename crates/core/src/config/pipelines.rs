@@ -1,25 +1,26 @@
 //! The rules of all pipelines of a project together: no two have one name, each that another starts or follows exists
-//! and gets the parameters it wants, and none waits for itself by way of others.
+//! and gets the parameters it wants, none waits for itself, or starts itself without end, by way of others, and datasets
+//! that are waited for can be loaded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::file::File;
 use super::interpolate::is_late;
-use super::order::in_order;
+use super::order::{Upstream, in_order};
 use super::pipeline::{Pipeline, Task};
 use super::reference::hook_name;
 use super::schedule::Trigger;
 use super::task::StartPipeline;
-use super::work::Work;
+use super::work::{Condition, Wait, Work};
 use super::yaml::{Mark, Node};
 use crate::error::Error;
 use crate::naming::{did_you_mean, nearest};
 
-/// Checks pipelines with the files they come from.
+/// Checks pipelines with the files they come from; `own` is the project's file.
 ///
 /// # Errors
 /// `Config` with file, line and column; one for each rule that is broken.
-pub fn check_pipelines(pipelines: &[(&File, &Pipeline)]) -> Result<(), Vec<Error>> {
+pub fn check_pipelines(own: &File, pipelines: &[(&File, &Pipeline)]) -> Result<(), Vec<Error>> {
     let mut errors = Vec::new();
     let mut by_name: BTreeMap<&str, (&File, &Pipeline)> = BTreeMap::new();
     for (file, pipeline) in pipelines {
@@ -40,11 +41,8 @@ pub fn check_pipelines(pipelines: &[(&File, &Pipeline)]) -> Result<(), Vec<Error
         for (index, schedule) in pipeline.schedules.iter().enumerate() {
             let Trigger::Pipeline { name, .. } = &schedule.trigger else { continue };
             if !by_name.contains_key(name.as_str()) {
-                let index = index.to_string();
-                let listed = file.pipeline.as_ref().is_some_and(|node| node.find(&["schedule", &index]).is_some());
-                let path: &[&str] =
-                    if listed { &["schedule", &index, "on", "pipeline"] } else { &["schedule", "on", "pipeline"] };
-                errors.push(unknown(name, path));
+                let path = trigger_path(file, index, "pipeline");
+                errors.push(unknown(name, &path.iter().map(String::as_str).collect::<Vec<_>>()));
             }
         }
         for (task, start) in starts(pipeline) {
@@ -63,8 +61,10 @@ pub fn check_pipelines(pipelines: &[(&File, &Pipeline)]) -> Result<(), Vec<Error
             }
         }
     }
+    errors.extend(pipelines.iter().flat_map(|(file, pipeline)| datasets(own, pipelines, file, pipeline)));
     if errors.is_empty() {
         errors.extend(circle(&by_name));
+        errors.extend(ring(&by_name));
     }
     if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
@@ -116,6 +116,74 @@ fn circle(by_name: &BTreeMap<&str, (&File, &Pipeline)>) -> Option<Error> {
     let path: Vec<&str> = path.iter().map(String::as_str).chain(["pipeline"]).collect();
     let message = format!("pipelines start each other and wait: {}", cycle.join(" -> "));
     Some(file.error(mark(file, &path), &message, "Remove one of the starts, or write `wait: false` there."))
+}
+
+/// A pipeline that runs after another which runs because of it: they would go on without end. Pipelines that start each
+/// other without waiting can end, as a task need not be reached.
+fn ring(by_name: &BTreeMap<&str, (&File, &Pipeline)>) -> Option<Error> {
+    let pipelines = || by_name.values().map(|(_, pipeline)| *pipeline);
+    let causes = |pipeline: &Pipeline| {
+        let starters = pipelines()
+            .filter(|other| starts(other).any(|(_, start)| start.name == pipeline.name))
+            .map(|other| &other.name);
+        followed(pipeline).map(|(_, name)| name).chain(starters).cloned().collect::<Vec<_>>()
+    };
+    let edges: Vec<_> = pipelines().map(|pipeline| (pipeline.name.clone(), causes(pipeline))).collect();
+    let upstream = Upstream::new(&edges);
+    by_name.values().find_map(|(file, pipeline)| {
+        let own = &pipeline.name;
+        let (index, name) = followed(pipeline).find(|(_, name)| *name == own || upstream.waits_for(name, own))?;
+        let path = trigger_path(file, index, "pipeline");
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        let message = format!("`{own}` would run without end: it follows `{name}`, which runs because of `{own}`");
+        Some(file.error(mark(file, &path), &message, "Remove this trigger, or what makes the other run."))
+    })
+}
+
+/// The pipelines that a pipeline follows, each with the place of the schedule among all.
+fn followed(pipeline: &Pipeline) -> impl Iterator<Item = (usize, &String)> {
+    pipeline.schedules.iter().enumerate().filter_map(|(index, schedule)| match &schedule.trigger {
+        Trigger::Pipeline { name, .. } => Some((index, name)),
+        _ => None,
+    })
+}
+
+/// The datasets that a pipeline waits for and that nothing loads: they have the name of no connection. It can be one in the
+/// document of the pipeline that loads it, which the document of this one does not know.
+fn datasets(own: &File, all: &[(&File, &Pipeline)], file: &File, pipeline: &Pipeline) -> Vec<Error> {
+    let waits = pipeline.tasks.iter().filter_map(|task| match &task.work {
+        Work::Wait(Wait { condition: Condition::Dataset { name, .. }, .. }) => {
+            Some((name, [path(file, task), ["wait", "dataset"].map(str::to_owned).to_vec()].concat()))
+        }
+        _ => None,
+    });
+    let triggers = pipeline.schedules.iter().enumerate().filter_map(|(index, schedule)| match &schedule.trigger {
+        Trigger::Dataset(name) => Some((name, trigger_path(file, index, "dataset"))),
+        _ => None,
+    });
+    let files = std::iter::once(own).chain(all.iter().map(|(file, _)| *file));
+    let known: BTreeSet<&str> =
+        files.flat_map(|file| &file.connections).map(|connection| connection.name.as_str()).collect();
+    let known: Vec<&str> = known.into_iter().collect();
+    let is_of = |name: &str, of: &str| name.strip_prefix(of).is_some_and(|stream| stream.starts_with('.'));
+    let unknown = waits.chain(triggers).filter(|(name, _)| !is_late(name) && !known.iter().any(|of| is_of(name, of)));
+    unknown
+        .map(|(name, path)| {
+            let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            let of = name.split('.').next().unwrap_or_default();
+            let meant = did_you_mean(nearest(of, &known).filter(|near| *near != of));
+            let advice = format!("Write `connection.stream`. {meant}Connections: {}.", known.join(", "));
+            file.error(mark(file, &path), &format!("no connection has the dataset `{name}`"), &advice)
+        })
+        .collect()
+}
+
+/// Where the trigger of a schedule stands in its document.
+fn trigger_path(file: &File, index: usize, key: &str) -> Vec<String> {
+    let index = index.to_string();
+    let listed = file.pipeline.as_ref().is_some_and(|node| node.find(&["schedule", &index]).is_some());
+    let path: &[&str] = if listed { &["schedule", &index, "on", key] } else { &["schedule", "on", key] };
+    path.iter().map(|key| (*key).to_owned()).collect()
 }
 
 /// Where a task stands in its document.

@@ -156,8 +156,11 @@ impl ScheduleDocument {
         for (key, _) in timed.iter().filter(|(_, given)| *given && self.cron.is_none()) {
             problems.add(&[key], &format!("`{key}` needs a `cron`"), "Remove it.");
         }
-        if self.catchup.is_some() && self.on.is_some() {
-            problems.add(&["catchup"], "`catchup` has no meaning with `on`", "Remove it.");
+        // files that arrived while nobody looked are seen by the next look in any case
+        let is_of_files = |on: &OnDocument| on.file.is_some() && self.catchup != Some(Catchup::None);
+        if self.catchup.is_some() && self.on.as_ref().is_some_and(|on| !is_of_files(on)) {
+            let message = "`catchup` has no meaning with `on`, except `last` and `all` for a `file`";
+            problems.add(&["catchup"], message, "Remove it.");
         }
         let name = self.name.clone().unwrap_or_else(|| name.to_owned());
         if name.is_empty() || name.contains('/') || name.chars().any(char::is_control) {

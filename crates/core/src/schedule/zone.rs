@@ -10,7 +10,8 @@ use chrono_tz::{TZ_VARIANTS, Tz};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use super::in_document;
+use super::calendar::DAY;
+use super::{OVERLAP_MAX_S, in_document};
 use crate::error::{Error, ErrorKind, Result};
 use crate::naming::nearest;
 use crate::time::Timestamp;
@@ -51,6 +52,21 @@ impl Zone {
         DateTime::from_timestamp_micros(at.as_micros())
             .map(|utc| utc.with_timezone(&self.0).to_rfc3339_opts(SecondsFormat::AutoSi, false))
             .unwrap_or_else(|| at.to_string())
+    }
+
+    /// The first instant of a day, which is counted from 1970-01-01, on the clock of the zone. Where the clock jumps over
+    /// midnight, it is the first one after that.
+    pub fn start_of(self, day: i64) -> Timestamp {
+        let midnight = day.saturating_mul(DAY);
+        // nowhere does a day begin that long before it does in UTC
+        let mut from = midnight.saturating_sub(OVERLAP_MAX_S);
+        loop {
+            let start = (midnight - self.offset(from)).max(from);
+            match self.change(from, start) {
+                None => return Timestamp::from_secs(start),
+                Some(change) => from = change.at,
+            }
+        }
     }
 
     /// Local time minus UTC in seconds, at an instant in seconds since the epoch.

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use levada_core::config::{
-    Channel, File, Items, Pipeline, Project, Reference, RunKey, Task, Variables, Work, check_pipelines,
+    Channel, File, Items, Pipeline, Project, Reference, RunKey, Schedule, Task, Variables, Work, check_pipelines,
 };
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::run::When;
+use levada_core::schedule::Catchup;
 use serde_json::{Value, json};
 
 use super::{env, load, secret, yaml_files};
@@ -124,7 +125,8 @@ fn a_parameter_without_a_value_is_open_until_a_run_starts() {
 fn together(texts: &[(&str, &str)]) -> Vec<String> {
     let loaded: Vec<(File, Pipeline)> = texts.iter().map(|(name, text)| load(name, text, &[]).unwrap()).collect();
     let pairs: Vec<(&File, &Pipeline)> = loaded.iter().map(|(file, pipeline)| (file, pipeline)).collect();
-    check_pipelines(&pairs).err().unwrap_or_default().iter().map(Error::to_string).collect()
+    let own = File::parse("levada.yaml", "version: 1\nconnections: { lake: ./lake }\n").unwrap();
+    check_pipelines(&own, &pairs).err().unwrap_or_default().iter().map(Error::to_string).collect()
 }
 
 #[test]
@@ -163,4 +165,51 @@ fn pipelines_that_wait_for_each_other_are_refused() {
     assert_eq!(errors, [wanted]);
     let free = "version: 1\ntasks: { a: { pipeline: { name: one, wait: false } } }\n";
     assert_eq!(together(&[("one.yaml", one), ("two.yaml", free)]), Vec::<String>::new());
+}
+
+#[test]
+fn pipelines_that_start_each_other_without_end_are_refused() {
+    let follows = |name: &str| {
+        format!("version: 1\nschedule: {{ on: {{ pipeline: {name} }} }}\ntasks: {{ a: {{ wait: {{ for: 1s }} }} }}\n")
+    };
+    let starts = "version: 1\ntasks: { a: { pipeline: { name: two, wait: false } } }\n".to_owned();
+    let (one, two) = (follows("two"), follows("one"));
+    let wanted = "one.yaml:2:29: `one` would run without end: it follows `two`, which runs because of `one`. Remove this \
+                  trigger, or what makes the other run.";
+    assert_eq!(together(&[("one.yaml", &one), ("two.yaml", &two)]), [wanted]);
+    assert_eq!(together(&[("one.yaml", &one), ("two.yaml", &follows("three")), ("three.yaml", &two)]), [wanted]);
+    // by way of a pipeline that is started, waited for or not
+    let (starts, plain) = (starts.as_str(), "version: 1\ntasks: { a: { wait: { for: 1s } } }\n");
+    assert_eq!(together(&[("one.yaml", &one), ("two.yaml", plain), ("three.yaml", starts)]), Vec::<String>::new());
+    let follows_one = format!("{starts}schedule: {{ on: {{ pipeline: one }} }}\n");
+    assert_eq!(together(&[("one.yaml", &one), ("two.yaml", plain), ("three.yaml", &follows_one)]), [wanted]);
+    assert_eq!(together(&[("one.yaml", &one), ("two.yaml", plain)]), Vec::<String>::new());
+}
+
+#[test]
+fn datasets_that_nothing_loads_are_refused() {
+    let one = "version: 1\nschedule: { on: { dataset: lak.orders } }\n\
+               tasks: { a: { wait: { dataset: nope.orders } }, b: { wait: { dataset: lake } } }\n";
+    let wanted = [
+        "one.yaml:3:32: no connection has the dataset `nope.orders`. Write `connection.stream`. Connections: lake.",
+        "one.yaml:3:71: no connection has the dataset `lake`. Write `connection.stream`. Connections: lake.",
+        "one.yaml:2:28: no connection has the dataset `lak.orders`. Write `connection.stream`. Did you mean `lake`? \
+         Connections: lake.",
+    ];
+    assert_eq!(together(&[("one.yaml", one)]), wanted);
+    // the connection can be one of the pipeline that loads it
+    let loads = "version: 1\nconnections: { nope: ./nope, lak: ./lak }\nsync: { from: nope, to: lak, streams: [x] }\n";
+    let waits = one.replace("dataset: lake ", "dataset: lake.public.orders ");
+    assert_eq!(together(&[("one.yaml", &waits), ("two.yaml", loads)]), Vec::<String>::new());
+}
+
+#[test]
+fn catchup_is_for_files_as_well_as_for_times() {
+    let parse = |on: &str, catchup: &str| Schedule::parse(&format!("on: {on}\ncatchup: {catchup}\n"));
+    let file = "{ file: { connection: drop, path: \"*.csv\" } }";
+    assert_eq!(parse(file, "all").unwrap().catchup, Catchup::All);
+    for (on, catchup) in [(file, "none"), ("{ dataset: lake.orders }", "all"), ("{ pipeline: load }", "last")] {
+        let error = parse(on, catchup).unwrap_err().remove(0).to_string();
+        assert!(error.contains("2:10: `catchup` has no meaning with `on`"), "{on} {catchup}: {error}");
+    }
 }

@@ -33,6 +33,8 @@ use crate::task::{Outcome, TaskContext, command, http, processes};
 
 /// How long a task that has run out of time may take to end.
 const STOP_LIMIT: Duration = Duration::from_secs(15);
+/// How long a look may take that comes when the time of its task is over.
+const LAST_LOOK: Duration = Duration::from_secs(10);
 /// Most versions of documents kept in memory.
 const DOCUMENTS_MAX: usize = 500;
 
@@ -146,16 +148,16 @@ impl Executor {
         attempt.context.log.sys(&format!("attempt {} of task {}", claim.attempt, claim.task));
         let own_stop = stop.child_token();
         attempt.context.stop = own_stop.clone();
-        let (timeout, started) = (attempt.timeout(), Instant::now());
+        let (left, started) = (attempt.time_left(self.around.clock.now()), Instant::now());
         let result = {
             let work = self.work(&attempt);
             tokio::pin!(work);
             tokio::select! {
                 result = &mut work => result,
-                () = sleep(timeout) => {
+                () = sleep(left) => {
                     own_stop.cancel();
                     let _ = tokio::time::timeout(STOP_LIMIT, &mut work).await;
-                    Err(out_of_time(timeout.unwrap_or_default()))
+                    Err(out_of_time(attempt.timeout().unwrap_or_default()))
                 }
             }
         };
@@ -203,7 +205,7 @@ impl Executor {
                 self.avoid_doors().await?;
                 self.notify(attempt, notify).await
             }
-            Work::Pipeline(start) => self.pipeline(attempt, start).await,
+            Work::Pipeline(start) => self.pipeline(attempt, start, task.timeout).await,
             Work::Wait(wait) => self.wait(attempt, wait, task.timeout).await,
         }
     }
@@ -380,12 +382,30 @@ impl Job {
 }
 
 impl Attempt<'_> {
-    /// How long it may take. A task that only looks at something counts its time over all its looks.
+    /// How long its task may take.
     fn timeout(&self) -> Option<Duration> {
         match &self.job {
-            Job::Task(task) => task.timeout.filter(|_| !matches!(task.work, Work::Wait(_) | Work::Pipeline(_))),
+            Job::Task(task) => task.timeout,
             Job::Items(_) => None,
         }
+    }
+
+    /// How long this attempt may take. A task that only looks at something counts its time over all its looks; the last of
+    /// them comes when that time is over.
+    fn time_left(&self, now: Timestamp) -> Option<Duration> {
+        let timeout = self.timeout()?;
+        let looks = matches!(&self.job, Job::Task(task) if matches!(task.work, Work::Wait(_) | Work::Pipeline(_)));
+        if !looks {
+            return Some(timeout);
+        }
+        let left = self.since(now).plus(timeout).since(now);
+        Some(if left.is_zero() { LAST_LOOK } else { left })
+    }
+
+    /// When a task that looks again and again looked first.
+    pub(super) fn since(&self, now: Timestamp) -> Timestamp {
+        let memo = self.context.memo.as_ref();
+        memo.and_then(|memo| Timestamp::parse(memo.get("since")?.as_str()?)).unwrap_or(now)
     }
 }
 
@@ -468,9 +488,4 @@ async fn sleep(timeout: Option<Duration>) {
         Some(timeout) => tokio::time::sleep(timeout).await,
         None => std::future::pending().await,
     }
-}
-
-/// The instant of a claim's run, for tasks that count from it.
-pub(super) fn instant(memo: Option<&Json>, key: &str) -> Option<Timestamp> {
-    Timestamp::parse(memo?.get(key)?.as_str()?)
 }

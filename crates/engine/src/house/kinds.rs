@@ -12,7 +12,7 @@ use levada_core::time::Timestamp;
 use levada_store::{Cause, NewRun, Volume};
 use serde_json::{Map, Value as Json, json};
 
-use super::execute::{Attempt, Executor, Seen, instant, out_of_time};
+use super::execute::{Attempt, Executor, Seen, out_of_time};
 use super::worker::{Done, Executed};
 use crate::metrics::metrics;
 use crate::network::Reach;
@@ -119,8 +119,14 @@ impl Executor {
         Ok(Executed::Done(Done::default()))
     }
 
-    pub(super) async fn pipeline(&self, attempt: &Attempt<'_>, start: &StartPipeline) -> Result<Executed> {
+    pub(super) async fn pipeline(
+        &self,
+        attempt: &Attempt<'_>,
+        start: &StartPipeline,
+        timeout: Option<Duration>,
+    ) -> Result<Executed> {
         let now = self.around.clock.now();
+        let since = attempt.since(now);
         let memo = attempt.context.memo.as_ref();
         let run = match memo.and_then(|memo| memo.get("run")).and_then(Json::as_i64) {
             Some(run) => RunId(run),
@@ -137,11 +143,13 @@ impl Executor {
                 let message = format!("run {run} of the pipeline `{}` {}", start.name, state.name());
                 Err(Error::new(ErrorKind::Task, message).advise(format!("See what became of the run {run}.")))
             }
-            RunState::Queued | RunState::Running => Ok(Executed::Deferred {
-                until: now.plus(RUN_LOOK),
-                wake_on: Some(format!("run:{run}")),
-                memo: json!({ "run": run }).to_string(),
-            }),
+            RunState::Queued | RunState::Running => {
+                let until = look_again(now, since, timeout, now.plus(RUN_LOOK)).map_err(|error| {
+                    error.advise(format!("Raise `timeout`. The run {run} goes on, unless you cancel it."))
+                })?;
+                let (wake_on, memo) = (Some(format!("run:{run}")), json!({ "run": run, "since": since }));
+                Ok(Executed::Deferred { until, wake_on, memo: memo.to_string() })
+            }
         }
     }
 
@@ -170,10 +178,13 @@ impl Executor {
 
     pub(super) async fn wait(&self, attempt: &Attempt<'_>, wait: &Wait, timeout: Option<Duration>) -> Result<Executed> {
         let now = self.around.clock.now();
-        let since = instant(attempt.context.memo.as_ref(), "since").unwrap_or(now);
+        let since = attempt.since(now);
+        // a look can come late, and does not make up for an instant that lies beyond the task's time
+        let in_time = |at: Timestamp| timeout.is_none_or(|limit| at <= since.plus(limit));
+        let reached = |at: Timestamp| (now >= at && in_time(at), at);
         let (is_so, until) = match &wait.condition {
-            Condition::For(duration) => (now >= since.plus(*duration), since.plus(*duration)),
-            Condition::Until(instant) => (now >= *instant, *instant),
+            Condition::For(duration) => reached(since.plus(*duration)),
+            Condition::Until(instant) => reached(*instant),
             Condition::File(files) => {
                 let opened = self.open(attempt, &files.connection)?;
                 (!opened.connection.list(&files.path).await?.is_empty(), now.plus(wait.every))
@@ -193,10 +204,8 @@ impl Executor {
         if is_so {
             return Ok(Executed::Done(Done::default()));
         }
-        match timeout {
-            Some(limit) if now.since(since) >= limit => Err(out_of_time(limit)),
-            _ => Ok(Executed::Deferred { until, wake_on: None, memo: json!({ "since": since }).to_string() }),
-        }
+        let until = look_again(now, since, timeout, until)?;
+        Ok(Executed::Deferred { until, wake_on: None, memo: json!({ "since": since }).to_string() })
     }
 
     pub(super) async fn items(&self, attempt: &Attempt<'_>, for_each: &ForEach) -> Result<Executed> {
@@ -223,6 +232,15 @@ impl Executor {
         }
         attempt.context.log.sys(&format!("split into {} items", items.len()));
         Ok(Executed::Expanded { items: items.iter().map(Json::to_string).collect() })
+    }
+}
+
+/// When a task looks again that has looked since an instant: no later than its time is over. Once it is, it has failed.
+fn look_again(now: Timestamp, since: Timestamp, timeout: Option<Duration>, until: Timestamp) -> Result<Timestamp> {
+    match timeout {
+        Some(limit) if now.since(since) >= limit => Err(out_of_time(limit)),
+        Some(limit) => Ok(until.min(since.plus(limit))),
+        None => Ok(until),
     }
 }
 

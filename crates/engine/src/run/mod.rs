@@ -8,6 +8,7 @@ mod lane;
 mod load;
 pub mod plan;
 mod replay;
+mod sent_rows;
 mod targets;
 mod transform;
 mod verify;
@@ -233,10 +234,11 @@ async fn try_stream(
     };
     let attempt = async {
         let extract = ends.source.read(planned.request.clone()).await.at(format!("connection `{}`", job.sync.from))?;
+        refuse_doubled(&planned, &extract)?;
         report.warnings.extend(extract.warnings.iter().cloned());
         let end_position = extract.position.clone();
         let transform = planned.plan.raw.is_none().then(|| columns_of(&planned));
-        let lanes = pump(&planned, extract, load.as_mut(), transform, figures, job.channel_bytes()).await?;
+        let lanes = pump(job, &planned, extract, load.as_mut(), transform, figures).await?;
         let proof = prove(&lanes)?;
         let known = lanes.rejects.len();
         let cut_off = lanes.cut_off.take();
@@ -279,19 +281,33 @@ async fn try_stream(
     Ok(cut_off)
 }
 
+/// Rows that are appended must not have been loaded before.
+fn refuse_doubled(planned: &Planned, extract: &Extract) -> Result<()> {
+    let (Some(first), WriteMode::Append) = (extract.again.first(), planned.spec.write) else { return Ok(()) };
+    let others = match extract.again.len() - 1 {
+        0 => String::new(),
+        more => format!(" (and {more} more)"),
+    };
+    let message = format!("`{first}`{others} was loaded before and has changed: `append` would load its rows twice");
+    Err(Error::new(ErrorKind::Refused, message).advise(
+        "Give the stream a `key`, so that rows are merged; or add rows in new files. `--full-refresh` loads all files anew.",
+    ))
+}
+
 /// Moves all rows from the readers to the writers. The first failure ends everything.
 async fn pump(
+    job: &SyncJob,
     planned: &Planned,
     extract: Extract,
     load: &mut dyn Load,
     transform: Option<Arc<dyn Transform>>,
     figures: &Arc<StreamProgress>,
-    channel_bytes: usize,
 ) -> Result<Arc<Lanes>> {
     let writers = load.writers().await?;
+    let channel_bytes = job.channel_bytes();
     let key: Vec<usize> =
         planned.spec.key_columns.iter().filter_map(|key| planned.plan.schema.index_of(key).ok()).collect();
-    let sent = || Sent::new(planned.spec.write, &planned.plan.schema, key);
+    let sent = || Sent::new(planned.spec.write, &planned.plan.schema, key, job.sync.memory_bytes);
     let overlap = || OverlapFilter::new(planned.state.overlap.clone(), planned.overlap_columns.clone());
     let lanes = Arc::new(Lanes {
         channel: Channel::new(channel_bytes, first_batch(planned, channel_bytes), extract.readers.len())

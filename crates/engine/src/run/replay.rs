@@ -47,8 +47,9 @@ pub async fn replay(mut job: SyncJob, stream: &str, load_id: &str) -> Result<Pro
     let mut load = ends.destination.begin(planned.spec.clone(), planned.plan.clone()).await.at(place())?;
     let attempt = async {
         let reader = QuarantineReader::new(&planned, rows);
-        let extract = Extract { readers: vec![Box::new(reader)], position: None, warnings: Vec::new() };
-        let lanes = pump(&planned, extract, load.as_mut(), None, &figures, job.channel_bytes()).await?;
+        let extract =
+            Extract { readers: vec![Box::new(reader)], position: None, warnings: Vec::new(), again: Vec::new() };
+        let lanes = pump(&job, &planned, extract, load.as_mut(), None, &figures).await?;
         let mut proof = prove(&lanes)?;
         let state = State { names: planned.names.clone(), ..State::of(Some(&current))? };
         let end = LoadEnd {

@@ -2,7 +2,7 @@
 //! compared as a whole, by order-independent sums of hashes per column; of an append or merge every row sent is looked
 //! up. Rows that the destination put into the quarantine count as not sent. A difference is named by its key and columns.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
@@ -16,11 +16,10 @@ use levada_core::text;
 use levada_core::transform::Transform;
 
 use super::fingerprint::{Fingerprint, Fingerprinter};
+use super::sent_rows::SentRows;
 
 /// Rows of a replaced stream are summed in this many groups by key, so that a difference can be searched in one of them.
 const GROUPS: usize = 1024;
-/// The most rows of an append or merge that are remembered.
-const ROWS_MAX: usize = 4_000_000;
 /// How many differing columns of a row are named.
 const COLUMNS_NAMED: usize = 3;
 /// How much is shown of each part of a key.
@@ -30,13 +29,15 @@ const KEY_CHARS_MAX: usize = 100;
 pub struct Sent {
     printer: Fingerprinter,
     content: Mutex<Content>,
+    /// The most rows of an append or merge that are remembered.
+    rows_max: usize,
 }
 
 enum Content {
     /// Per group: the number of rows, then one sum per column.
     Whole(Vec<Vec<u64>>),
-    /// Hash of the key (of the row where rows are appended) to the hashes of the rows sent with it.
-    Rows(HashMap<u128, Vec<u128>>),
+    /// Each row.
+    Rows(SentRows),
 }
 
 /// A way to read one side again.
@@ -58,15 +59,17 @@ pub enum Mapping {
 }
 
 impl Sent {
-    /// An empty record of rows with these columns; `key` holds the indexes of the key columns.
-    pub fn new(write: WriteMode, schema: &Schema, key: Vec<usize>) -> Self {
+    /// An empty record of rows with these columns; `key` holds the indexes of the key columns, `memory_bytes` is what
+    /// remembering rows may take.
+    pub fn new(write: WriteMode, schema: &Schema, key: Vec<usize>, memory_bytes: u64) -> Self {
         let columns = schema.fields().len();
         let content = match write {
             WriteMode::Replace => Content::Whole(vec![vec![0; columns + 1]; GROUPS]),
-            WriteMode::Append | WriteMode::Merge => Content::Rows(HashMap::new()),
+            WriteMode::Append | WriteMode::Merge => Content::Rows(SentRows::default()),
         };
+        let rows_max = usize::try_from(memory_bytes).unwrap_or(usize::MAX) / SentRows::ROW_BYTES;
         let key = if write == WriteMode::Append || key.is_empty() { (0..columns).collect() } else { key };
-        Self { printer: Fingerprinter::new(schema, key), content: Mutex::new(content) }
+        Self { printer: Fingerprinter::new(schema, key), content: Mutex::new(content), rows_max }
     }
 
     /// Adds rows that are about to be sent.
@@ -78,15 +81,14 @@ impl Sent {
         match &mut *self.lock() {
             Content::Whole(groups) => prints.iter().for_each(|print| sum(groups, print, u64::wrapping_add)),
             Content::Rows(sent) => {
-                for print in prints {
-                    sent.entry(print.key).or_default().push(print.row);
-                }
-                if sent.len() > ROWS_MAX {
-                    return Err(Error::new(
-                        ErrorKind::Unsupported,
-                        format!("`verify: checksum` of an append or merge remembers at most {ROWS_MAX} rows"),
-                    )
-                    .advise("Use `verify: counts` for this load."));
+                prints.iter().for_each(|print| sent.push(print.key, print.row));
+                if sent.len() > self.rows_max {
+                    let most = self.rows_max;
+                    let message = format!(
+                        "`verify: checksum` remembers at most {most} rows of an append or merge in its `memory`"
+                    );
+                    return Err(Error::new(ErrorKind::Unsupported, message)
+                        .advise("Give the sync more `memory`, 32 bytes for each row; or use `verify: counts`."));
                 }
             }
         }
@@ -98,16 +100,7 @@ impl Sent {
         for print in rejects.iter().filter_map(|reject| self.printer.reject(reject)) {
             match &mut *self.lock() {
                 Content::Whole(groups) => sum(groups, &print, u64::wrapping_sub),
-                Content::Rows(sent) => {
-                    if let Some(rows) = sent.get_mut(&print.key)
-                        && let Some(at) = rows.iter().position(|row| *row == print.row)
-                    {
-                        rows.swap_remove(at);
-                        if rows.is_empty() {
-                            sent.remove(&print.key);
-                        }
-                    }
-                }
+                Content::Rows(sent) => sent.forget(print.key, print.row),
             }
         }
     }
@@ -126,16 +119,16 @@ impl Sent {
             }
             Content::Rows(sent) => Some(std::mem::take(sent)),
         };
-        let expected = missing.as_ref().map_or(0, HashMap::len) as u64;
+        let expected = missing.as_mut().map_or(0, SentRows::lacking);
         each(&target, |rows| {
             let prints = self.printer.rows(rows);
             match &mut missing {
                 None => prints.iter().for_each(|print| sum(&mut found, print, u64::wrapping_add)),
-                Some(missing) => prints.iter().for_each(|print| strike_out(missing, print)),
+                Some(missing) => prints.iter().for_each(|print| missing.found(print.key, print.row)),
             }
         })
         .await?;
-        let Some(missing) = missing else {
+        let Some(mut missing) = missing else {
             let differing = match &*self.lock() {
                 Content::Whole(groups) => groups.iter().zip(&found).position(|(sent, read)| sent != read),
                 Content::Rows(_) => None,
@@ -147,10 +140,10 @@ impl Sent {
                 }
             };
         };
-        if missing.is_empty() {
+        if missing.lacking() == 0 {
             return Ok(expected);
         }
-        Err(self.name_difference(&target, &again, &|key| missing.contains_key(&key)).await?)
+        Err(self.name_difference(&target, &again, &|key| missing.lacks(key)).await?)
     }
 
     /// Reads the suspicious rows of both sides and describes the first key at which they differ.
@@ -255,18 +248,6 @@ fn sum(groups: &mut [Vec<u64>], print: &Fingerprint, change: fn(u64, u64) -> u64
     group[0] = change(group[0], 1);
     for (sum, column) in group[1..].iter_mut().zip(&print.columns) {
         *sum = change(*sum, *column);
-    }
-}
-
-/// A row found in the target satisfies one row sent; of several sent under one key of a merge, the one that won.
-fn strike_out(missing: &mut HashMap<u128, Vec<u128>>, print: &Fingerprint) {
-    let Some(sent) = missing.get_mut(&print.key) else { return };
-    let Some(at) = sent.iter().position(|row| *row == print.row) else { return };
-    let keyed_by_row = print.key == print.row;
-    if keyed_by_row && sent.len() > 1 {
-        sent.swap_remove(at);
-    } else {
-        missing.remove(&print.key);
     }
 }
 

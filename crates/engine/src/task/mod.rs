@@ -106,6 +106,8 @@ fn too_large(size: usize) -> Error {
         .advise("Write large results to a file in LEVADA_RUN_DIR, list it under `artifacts`, and hand on its name.")
 }
 
+/// That a task was stopped which does what nobody can take back.
 fn stopped() -> Error {
     Error::new(ErrorKind::Interrupted, "stopped")
+        .advise("What it had done by then stays; see its log before you run it again.")
 }

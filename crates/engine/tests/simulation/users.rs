@@ -49,7 +49,8 @@ impl World {
             18 if self.observer.open_runs().count() < OPEN_MAX => {
                 let times = (0..4).map(|day| Timestamp::from_secs(1_600_000_000 + day * 86_400)).collect();
                 let concurrency = 1 + self.chance.below(2) as u32;
-                let new = NewBackfill { pipeline, times, params: "{}".to_owned(), concurrency, identity: None };
+                let new =
+                    NewBackfill { pipeline, times, params: "{}".to_owned(), concurrency, identity: None, input: None };
                 self.store.create_backfill(new, now).await.unwrap();
             }
             _ => {}
@@ -66,7 +67,8 @@ impl World {
         let state = self.observer.runs[&run.0].state;
         let is_refused = what == What::Rest && !matches!(state, RunState::Failed | RunState::Cancelled);
         self.say(|| format!("a user does run {run} again: {what:?}"));
-        let again = Again { run, what, newest: self.chance.once_in(2), params: None, identity, owner: None };
+        let again =
+            Again { run, what, newest: self.chance.once_in(2), params: None, identity, input: None, owner: None };
         assert_eq!(self.store.run_again(again, self.now()).await.is_err(), is_refused, "run {run} is {state:?}");
     }
 

@@ -8,6 +8,7 @@ use levada_core::config::Step;
 use levada_core::config::amount::parse_duration;
 use levada_core::run::RunState;
 use levada_core::time::Timestamp;
+use levada_server::backfills::End;
 use levada_store::Cause;
 
 use super::{one_of, pair};
@@ -230,12 +231,12 @@ pub enum ScheduleCommand {
 pub struct BackfillArgs {
     /// The pipeline
     pub pipeline: String,
-    /// The first instant, for instance `2026-01-31` or `2026-01-31T06:00:00Z`
-    #[arg(long, value_parser = instant, value_name = "WHEN")]
-    pub from: Timestamp,
-    /// The last instant that may be
-    #[arg(long, value_parser = instant, value_name = "WHEN")]
-    pub to: Timestamp,
+    /// The first day or instant, for instance `2026-01-31` or `2026-01-31T06:00:00Z`
+    #[arg(long, value_parser = end, value_name = "WHEN")]
+    pub from: End,
+    /// The last day, or the last instant that may be
+    #[arg(long, value_parser = end, value_name = "WHEN")]
+    pub to: End,
     /// One run for each of these [default: one for each fire of the schedule, if there is one; else day]
     #[arg(long, value_parser = one_of::<Step>(&["hour", "day", "week", "month"]), value_name = "STEP")]
     pub every: Option<Step>,
@@ -323,6 +324,10 @@ pub enum DbCommand {
         #[arg(long)]
         force: bool,
     },
+}
+
+fn end(text: &str) -> Result<End, String> {
+    End::parse(text).ok_or_else(|| "expected a day or an instant such as 2026-01-31T06:00:00Z".to_owned())
 }
 
 fn instant(text: &str) -> Result<Timestamp, String> {

@@ -93,15 +93,17 @@ impl Context {
 
     /// The connections of the current folder's project.
     fn project(&self) -> Result<Project, Errors> {
-        let mut project = Project::here(wiring::registry(), self.project_file.as_deref())?;
-        project.stored = self.stored(self.places()?, &project.mentioned)?;
+        let places = self.places()?;
+        let mut project = Project::here(wiring::registry(&places.off_limits()), self.project_file.as_deref())?;
+        project.stored = self.stored(places, &project.mentioned)?;
         Ok(project)
     }
 
     /// The pipeline's file at a path, with the connections of the project it lies in.
     fn project_of(&self, file: &Path) -> Result<(Project, File), Errors> {
-        let (mut project, parsed) = Project::of_file(wiring::registry(), file, self.project_file.as_deref())?;
         let places = self.places_of(file.parent().unwrap_or(Path::new(".")))?;
+        let registry = wiring::registry(&places.off_limits());
+        let (mut project, parsed) = Project::of_file(registry, file, self.project_file.as_deref())?;
         project.stored = self.stored(places, &project.mentioned)?;
         Ok((project, parsed))
     }

@@ -1,5 +1,6 @@
 //! `levada schema`: the JSON schemas of the documents and of every connector's settings, and the description of the API.
 
+use levada_connectors::OffLimits;
 use levada_core::config::{pipeline_schema, project_schema};
 use levada_core::error::{Error, ErrorKind};
 use levada_core::naming::{did_you_mean, nearest};
@@ -10,7 +11,7 @@ use crate::wiring;
 
 /// Prints a schema.
 pub fn execute(context: &Context, args: &SchemaArgs) -> Outcome {
-    let registry = wiring::registry();
+    let registry = wiring::registry(&OffLimits::default());
     let schema = match args.document.as_str() {
         "pipeline" => pipeline_schema(&registry),
         "project" => project_schema(&registry),

@@ -1,14 +1,17 @@
 //! `levada serve` and `levada worker`: the processes that go on until somebody stops them.
 
+use std::collections::BTreeSet;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use levada_core::error::{Context as _, Error, ErrorKind, Result};
+use levada_core::error::{Error, ErrorKind, Result};
 use levada_engine::house::{Nobody, Scheduler, kill_left_behind, open_door};
 use levada_server::auth::setup;
 use levada_server::denials;
 use levada_server::listen::{self, Door};
 use levada_server::router::router;
+use levada_store::LABELS_MAX;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -27,7 +30,7 @@ pub fn serve(context: &Context, args: &ServeArgs) -> Outcome {
         let door = door(args).map_err(one)?;
         let scheme = if door.tls.is_some() { "https" } else { "http" };
         let place = SocketAddr::new(args.host, args.port);
-        let listener = TcpListener::bind(place).await.at(format!("address {place}")).map_err(one)?;
+        let listener = TcpListener::bind(place).await.map_err(|error| one(no_answer_at(place, &error)))?;
         let address = listener.local_addr().map_err(|error| one(error.into()))?;
         service::network().map_err(one)?.answers_at(address.port());
         let store = places.open().await.map_err(one)?;
@@ -67,6 +70,18 @@ pub fn serve(context: &Context, args: &ServeArgs) -> Outcome {
     })
 }
 
+/// Why the server cannot answer at an address.
+fn no_answer_at(place: SocketAddr, error: &io::Error) -> Error {
+    let told = error.to_string();
+    let (why, advice) = match error.kind() {
+        io::ErrorKind::AddrInUse => ("another process answers there", "Give another `--port`; 0 takes a free one."),
+        io::ErrorKind::AddrNotAvailable => ("this machine has no such address", "Give another `--host`."),
+        io::ErrorKind::PermissionDenied => ("the system does not allow it", "Give another `--port`, from 1024 on."),
+        _ => (told.as_str(), "Give another `--host` or `--port`."),
+    };
+    Error::new(ErrorKind::Io, format!("the server cannot answer at {place}: {why}")).advise(advice)
+}
+
 /// How the server is reached.
 fn door(args: &ServeArgs) -> Result<Door> {
     let tls = match (&args.tls_cert, &args.tls_key) {
@@ -84,6 +99,12 @@ fn door(args: &ServeArgs) -> Result<Door> {
 /// Executes.
 pub fn worker(context: &Context, args: &WorkerArgs) -> Outcome {
     wiring::log();
+    let labels = args.labels.iter().collect::<BTreeSet<_>>().len();
+    if labels > LABELS_MAX {
+        let message = format!("a worker has at most {LABELS_MAX} labels, and this one would have {labels}");
+        let advice = "Give it fewer `--label`, or start several workers.";
+        return Err(one(Error::new(ErrorKind::Usage, message).advise(advice)));
+    }
     let runtime = wiring::runtime().map_err(one)?;
     runtime.block_on(async {
         let places = context.places()?;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use levada_connectors::OffLimits;
 use levada_core::error::{Error, ErrorKind};
 use levada_server::client::{Client, object};
 use levada_server::project::{Facts, examine};
@@ -86,7 +87,9 @@ fn together(context: &Context, path: &Path, folder: &Folder) -> Result<(), Error
 fn local(context: &Context, path: &Path, args: &ValidateArgs) -> Result<Facts, Errors> {
     let (project, file) = context.project_of(path)?;
     let params = args.params.iter().cloned().collect();
-    project.variables(params, |variables| examine(&wiring::registry(), variables, &file, &project.shared))
+    project.variables(params, |variables| {
+        examine(&wiring::registry(&OffLimits::default()), variables, &file, &project.shared)
+    })
 }
 
 /// With the documents that are applied at a server.

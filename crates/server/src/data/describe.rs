@@ -130,7 +130,7 @@ fn rows(collection: &Collection) -> Value {
     let mut parameters = vec![
         parameter("limit", "Most rows of the page.", json!({ "type": "integer", "minimum": 1, "maximum": 1000 })),
         parameter("after", "What the page before gave as `next`.", json!({ "type": "string" })),
-        parameter("sort", "Columns, the first one first; `-` before one turns it round.", json!({ "type": "string" })),
+        parameter("sort", "Columns, 100 at most; `-` before one turns it round.", json!({ "type": "string" })),
         parameter("expand", "Columns whose references become the rows they name.", json!({ "type": "string" })),
         parameter("deleted", "Whether deleted rows are there too.", json!({ "type": "boolean" })),
     ];
@@ -141,7 +141,7 @@ fn rows(collection: &Collection) -> Value {
                 Operator::In => json!({ "type": "string", "description": "Values, parted by commas." }),
                 _ => column.kind.json_schema(),
             };
-            let description = format!("Rows of which `{}` is so.", column.name);
+            let description = format!("Rows of which `{}` is so; a list takes 100 filters at most.", column.name);
             parameters.push(parameter(&format!("{}[{word}]", column.name), &description, schema));
         }
     }

@@ -16,6 +16,7 @@ use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::future::BoxFuture;
+use levada_core::access::Role;
 use levada_core::config::{self, Collection, Report};
 use levada_core::error::{Error, ErrorKind};
 use levada_core::redact::Redactor;
@@ -244,7 +245,7 @@ impl Serving {
         self: &Arc<Self>,
         id: &'static str,
         method: Method,
-        role: levada_core::access::Role,
+        role: Role,
         summary: &'static str,
         operation: impl Fn(Ask) -> R + Clone + Send + Sync + 'static,
     ) -> Route
@@ -252,13 +253,17 @@ impl Serving {
         R: Future<Output = Result<Response, Problem>> + Send + 'static,
     {
         let (serving, is_change) = (self.clone(), method != Method::GET);
-        let handler: Handler = Arc::new(move |app, _, request, _| {
+        let handler: Handler = Arc::new(move |app, caller, request, _| {
             let (serving, operation) = (serving.clone(), operation.clone());
+            // where the data lies is in the project's document, which readers of the data need not be shown
+            let sees_places = caller.role >= Role::Editor;
             Box::pin(async move {
                 let (head, body) = request.into_parts();
                 let (hub, path) = (app.hub.clone(), head.uri.path().to_owned());
                 let ask = Ask { app, serving: serving.clone(), head, body: Mutex::new(body) };
-                let done = operation(ask).await.unwrap_or_else(IntoResponse::into_response);
+                let done = operation(ask).await;
+                let done = done.map_err(|problem| if sees_places { problem } else { problem.without_places() });
+                let done = done.unwrap_or_else(IntoResponse::into_response);
                 if is_change && done.status().is_success() {
                     serving.collection_at(&path).into_iter().for_each(|found| hub.tell_rows(&found.table.name));
                 }

@@ -20,6 +20,8 @@ use crate::problem::Problem;
 const LIMIT_DEFAULT: usize = 50;
 /// Most rows of a page.
 const LIMIT_MAX: usize = 1_000;
+/// Most filters of a list, and most columns of its order: each database has a limit of its own to how large a query may be.
+const CONDITIONS_MAX: usize = 100;
 /// Parameters of lists; columns with these names are filtered as `name[eq]`.
 pub(super) const PARAMETERS: [&str; 5] = ["limit", "after", "sort", "expand", "deleted"];
 
@@ -210,6 +212,11 @@ fn list_request(table: &Table, query: &[(String, String)]) -> Result<ListRequest
                 }
                 request.filters.push(Filter::parse(table, column, operator, value)?);
             }
+        }
+        if request.filters.len().max(request.sort.len()) > CONDITIONS_MAX {
+            let message =
+                format!("A list takes {CONDITIONS_MAX} filters and is in order of {CONDITIONS_MAX} columns at most.");
+            return Err(Problem::Malformed(format!("{message} Give fewer; `in` takes several values.")));
         }
     }
     Ok(request)

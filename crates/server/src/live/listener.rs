@@ -110,7 +110,8 @@ impl Listener {
     /// As the store has them.
     pub async fn new(app: &App, after: Option<i64>) -> Result<Self> {
         let (receiver, until) = app.hub.listen(&app.store).await?;
-        let last = after.unwrap_or(until).min(until);
+        // a number below all events is before the first
+        let last = after.unwrap_or(until).clamp(0, until.max(0));
         Ok(Self {
             app: app.clone(),
             topics: BTreeSet::new(),

@@ -31,6 +31,9 @@ pub struct Listen {
 /// Streams events.
 pub async fn open(call: Call<Listen>) -> Result<Other<true>, Problem> {
     let after = call.header("last-event-id").and_then(|id| id.parse().ok()).or(call.input.after);
+    if after.is_some_and(i64::is_negative) {
+        return Err(Problem::Malformed("`after` is the number of an event: 0 or more.".to_owned()));
+    }
     let topic = |word: &String| Topic::parse(word).ok_or_else(|| Problem::no("topic", word));
     let topics = call.input.topic.iter().map(topic).collect::<Result<Vec<Topic>, _>>()?;
     let credential = guard::credential(&call.head.headers, &call.head.extensions)?;

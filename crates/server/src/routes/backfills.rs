@@ -12,10 +12,10 @@ use serde_json::{Map, Value};
 
 use super::runs::{as_json, texts};
 use super::{limit, number};
-use crate::backfills::{Range, TIMES_MAX, times};
+use crate::backfills::{End, Range, TIMES_MAX, times};
 use crate::documents::{self, check_start};
 use crate::problem::Problem;
-use crate::route::{Answer, Call, Page};
+use crate::route::{Answer, Call, Once, Page};
 use crate::sort::{Sort, orders};
 
 /// Instants that are told where nobody says how many.
@@ -73,15 +73,17 @@ pub struct One {
 }
 
 /// A backfill to make.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Make {
     /// The pipeline.
     pub pipeline: String,
-    /// The first instant.
-    pub from: Timestamp,
-    /// The last instant that may be.
-    pub to: Timestamp,
+    /// The first instant, or the first day.
+    #[schemars(with = "Timestamp")]
+    pub from: End,
+    /// The last instant that may be, or the last day.
+    #[schemars(with = "Timestamp")]
+    pub to: End,
     /// One run for each of these; for each fire of the pipeline's only schedule by time unless given, else for each day.
     pub every: Option<Step>,
     /// Which of the instants: all of them unless given.
@@ -130,7 +132,7 @@ pub async fn get(call: Call<One>) -> Result<Answer<Backfill>, Problem> {
 
 /// Makes a backfill, once for each `Idempotency-Key`; or tells which runs it would have.
 pub async fn make(call: Call<Make>) -> Result<Answer<Made>, Problem> {
-    let (identity, now) = (call.identity("makeBackfill", &call.input.pipeline)?, call.now());
+    let (Once { identity, input }, now) = (call.once("makeBackfill", &call.input.pipeline)?, call.now());
     let Make { pipeline, from, to, every, only, reverse, concurrency, params, dry_run, told } = call.input;
     let (app, concurrency) = (call.app, concurrency.unwrap_or(1));
     if concurrency == 0 {
@@ -150,7 +152,7 @@ pub async fn make(call: Call<Make>) -> Result<Answer<Made>, Problem> {
     if dry_run {
         return Ok(Made { backfill: None, total, fire_times: told }.into());
     }
-    let new = NewBackfill { pipeline, times, params: as_json(values), concurrency, identity: Some(identity) };
+    let new = NewBackfill { pipeline, times, params: as_json(values), concurrency, identity: Some(identity), input };
     let id = app.store.create_backfill(new, now).await?;
     let backfill = find(&app.store, id.0).await?;
     Ok(Made { total: backfill.total, backfill: Some(backfill), fire_times: told }.into())

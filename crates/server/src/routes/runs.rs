@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use super::{instant, limit, number, object, parsed};
 use crate::documents::{self, check_start};
 use crate::problem::Problem;
-use crate::route::{Answer, Call, Created, Page};
+use crate::route::{Answer, Call, Created, Once, Page};
 use crate::sort::{Sort, orders};
 
 /// Tasks of one page of runs, for its size.
@@ -226,7 +226,7 @@ pub struct OneTask {
 }
 
 /// A run to start.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Start {
     /// The pipeline.
@@ -240,7 +240,7 @@ pub struct Start {
 }
 
 /// A run after the pattern of an earlier one.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Retry {
     /// The earlier run.
@@ -453,7 +453,7 @@ pub async fn why_task(call: Call<OneTask>) -> Result<Answer<Why>, Problem> {
 
 /// Starts a run.
 pub async fn start(call: Call<Start>) -> Result<Created<Run>, Problem> {
-    let identity = call.identity("startRun", &call.input.pipeline)?;
+    let Once { identity, input } = call.once("startRun", &call.input.pipeline)?;
     let (app, now) = (call.app.clone(), call.now());
     let Start { pipeline, params, tasks } = call.input;
     let project = app.store.project().await?;
@@ -462,23 +462,14 @@ pub async fn start(call: Call<Start>) -> Result<Created<Run>, Problem> {
     check_start(&app, &project, document, values.clone(), &tasks).await?;
     let mut new = NewRun::manual(&pipeline, document.id, identity);
     new.project = project.document.as_ref().map(|document| document.id);
-    let params = as_json(values);
-    new.params.clone_from(&params);
-    new.only = tasks;
+    (new.params, new.only, new.input) = (as_json(values), tasks, input);
     let created = app.store.create_run(new, now).await?;
-    let run = find(&app.store, created.run.0).await?;
-    if !created.is_new && run.params != params {
-        return Err(Error::new(ErrorKind::Refused, "the `Idempotency-Key` has started a run with other parameters")
-            .at(format!("run {}", run.id))
-            .advise("Give each start a key of its own.")
-            .into());
-    }
-    made(run)
+    made(find(&app.store, created.run.0).await?)
 }
 
 /// Makes a run after the pattern of an earlier one.
 pub async fn retry(call: Call<Retry>) -> Result<Created<Run>, Problem> {
-    let identity = call.identity("retryRun", call.input.run)?;
+    let Once { identity, input } = call.once("retryRun", call.input.run)?;
     let (app, now) = (call.app.clone(), call.now());
     let Retry { run, all, tasks, newest, params } = call.input;
     let earlier = find(&app.store, run).await?;
@@ -489,7 +480,7 @@ pub async fn retry(call: Call<Retry>) -> Result<Created<Run>, Problem> {
         (false, false) => What::Tasks(tasks),
         (true, false) => return Err(Problem::Malformed("Give `all` or `tasks`, not both.".to_owned())),
     };
-    let again = Again { run: earlier.id, what, newest, params, identity, owner: None };
+    let again = Again { run: earlier.id, what, newest, params, identity, input, owner: None };
     let run = app.store.run_again(again, now).await?.run;
     made(find(&app.store, run.0).await?)
 }

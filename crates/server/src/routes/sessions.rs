@@ -1,5 +1,6 @@
 //! Where people are signed in: their sessions listed and ended, by themselves and by administrators.
 
+use levada_core::access::Role;
 use levada_core::id::UserId;
 use levada_core::time::Timestamp;
 use levada_store::{Hash, OpenSession, SessionId};
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{limit, users};
 use crate::App;
 use crate::auth::{random, session};
+use crate::caller::CallerKind;
 use crate::guard;
 use crate::identity::Credential;
 use crate::problem::Problem;
@@ -135,7 +137,7 @@ async fn page(
 
 /// Ends one's own sessions: signs out everywhere.
 pub async fn end_all(call: Call<All>) -> Result<Answer<Ended>, Problem> {
-    let user = own(&call)?;
+    let user = own_to_end(&call)?;
     let keep = if call.input.keep_current { current(&call)? } else { None };
     let answer = Answer::from(Ended { ended: call.app.store.remove_sessions(user, keep).await? });
     Ok(if call.input.keep_current { answer } else { answer.cookie(&session::clear(call.is_tls())) })
@@ -149,7 +151,10 @@ pub async fn end_all_of(call: Call<users::One>) -> Result<Answer<Ended>, Problem
 
 /// Ends a session of one's own.
 pub async fn end(call: Call<One>) -> Result<Done, Problem> {
-    ended(call.app.store.end_session(own(&call)?, SessionId(call.input.session.clone())).await?, &call.input.session)
+    ended(
+        call.app.store.end_session(own_to_end(&call)?, SessionId(call.input.session.clone())).await?,
+        &call.input.session,
+    )
 }
 
 /// Ends a session of a user.
@@ -166,6 +171,16 @@ fn ended(was_there: bool, session: &str) -> Result<Done, Problem> {
 fn own<I>(call: &Call<I>) -> Result<UserId, Problem> {
     let nobody = || Problem::Malformed("Who asks is no user, and has no sessions.".to_owned());
     call.caller.user().map(UserId).ok_or_else(nobody)
+}
+
+/// The user who asks, where it is no token of a role below admin: the sessions may do more than that.
+fn own_to_end<I>(call: &Call<I>) -> Result<UserId, Problem> {
+    match call.caller.kind {
+        CallerKind::Token { .. } if call.caller.role < Role::Admin => {
+            Err(Problem::Forbidden("A token ends no sessions. Sign in with a password.".to_owned()))
+        }
+        _ => own(call),
+    }
 }
 
 /// The hash of the session that a request came with.

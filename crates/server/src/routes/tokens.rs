@@ -173,8 +173,13 @@ pub async fn create(call: Call<New>) -> Result<Created<NewTokenText>, Problem> {
     Ok(Created { location, body: NewTokenText { token: Shown::of(made, owner), text } })
 }
 
-/// Removes a token: one's own, or anybody's for an administrator.
+/// Removes a token: one's own, or anybody's for an administrator. A token below that
+/// role removes no other, which may be a stronger one.
 pub async fn remove(call: Call<One>) -> Result<Done, Problem> {
+    let is_other = matches!(call.caller.kind, CallerKind::Token { token, .. } if token != call.input.token);
+    if is_other && call.caller.role < Role::Admin {
+        return Err(Problem::Forbidden("A token removes only itself. Sign in with a password.".to_owned()));
+    }
     let of = match call.caller.role {
         Role::Admin => None,
         _ => Some(UserId(call.caller.user().unwrap_or_default())),

@@ -118,14 +118,18 @@ const CHANGE: &[Column] = &[
     ("is_fine", "bigint"),
     ("new_error", "text"),
     ("new_memo", "text"),
+    ("keeps_memo", "bigint"),
     ("new_ended_at", "bigint"),
 ];
 
-fn change(now: Timestamp, before: &TaskRow, row: &TaskRow, traces: &Traces) -> [Value; 15] {
+fn change(now: Timestamp, before: &TaskRow, row: &TaskRow, traces: &Traces) -> [Value; 16] {
     let wake_at = match row.state {
         State::Waiting { until } => until,
         _ => None,
     };
+    // a failed attempt is made again from the start, and must not find what it waited for; one whose worker was lost goes
+    // on, so that it starts nothing a second time
+    let starts_anew = row.failed > before.failed && !row.state.is_terminal();
     [
         row.id.into(),
         before.version.into(),
@@ -141,6 +145,7 @@ fn change(now: Timestamp, before: &TaskRow, row: &TaskRow, traces: &Traces) -> [
         (row.state == State::Succeeded).into(),
         traces.error.clone().into(),
         traces.memo.clone().into(),
+        (!starts_anew).into(),
         row.state.is_terminal().then_some(now).into(),
     ]
 }
@@ -201,7 +206,8 @@ impl History {
                    worker = CASE WHEN v.keeps_worker = 1 THEN t.worker ELSE NULL END, \
                    outputs = COALESCE(v.new_outputs, t.outputs), \
                    error = CASE WHEN v.is_fine = 1 THEN NULL ELSE COALESCE(v.new_error, t.error) END, \
-                   memo = COALESCE(v.new_memo, t.memo), ended_at = v.new_ended_at FROM {rows} \
+                   memo = COALESCE(v.new_memo, CASE WHEN v.keeps_memo = 1 THEN t.memo END), \
+                   ended_at = v.new_ended_at FROM {rows} \
                    WHERE t.id = v.which AND t.version = v.was_version AND t.epoch = v.was_epoch";
         self.changing.clear();
         tx.each_later_exactly(sql, CHANGE, &std::mem::take(&mut self.changes)).await

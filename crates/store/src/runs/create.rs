@@ -27,6 +27,8 @@ pub struct NewRun {
     pub cause: Cause,
     /// Two runs with one identity are one run: the second is never made.
     pub identity: String,
+    /// What was asked for under this identity, as a hash: another run with it asks for the same, or is refused.
+    pub input: Option<String>,
     /// The schedule that fired.
     pub schedule: Option<String>,
     /// The instant it fired for.
@@ -120,6 +122,7 @@ impl NewRun {
             project: None,
             cause: Cause::Manual,
             identity,
+            input: None,
             schedule: None,
             fire_time: None,
             params: "{}".to_owned(),
@@ -205,10 +208,30 @@ async fn known(tx: &mut Tx, new: &[&NewRun]) -> Result<HashMap<String, RunId>> {
     }
     let mut values = Vec::new();
     let those = tx.among("identity", &mut values, new.iter().map(|new| new.identity.as_str()));
-    for mut row in tx.rows(&format!("SELECT identity, id FROM runs WHERE {those}"), &values).await? {
-        known.insert(row.text()?, RunId(row.int()?));
+    let mut inputs = HashMap::new();
+    for mut row in tx.rows(&format!("SELECT identity, id, input FROM runs WHERE {those}"), &values).await? {
+        let (identity, run) = (row.text()?, RunId(row.int()?));
+        inputs.insert(identity.clone(), row.text_or_null()?);
+        known.insert(identity, run);
+    }
+    for new in new {
+        if let (Some(run), Some(before)) = (known.get(&new.identity), inputs.get(&new.identity)) {
+            same_input(before.as_deref(), new.input.as_deref(), &format!("run {run}"))?;
+        }
     }
     Ok(known)
+}
+
+/// Refuses another input under an identity that has made something; older versions did not keep it.
+pub(crate) fn same_input(before: Option<&str>, now: Option<&str>, made: &str) -> Result<()> {
+    match (before, now) {
+        (Some(before), Some(now)) if before != now => {
+            Err(Error::new(ErrorKind::Refused, "this key was given before, and with something else")
+                .at(made)
+                .advise("Give each start a key of its own."))
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn make(tx: &mut Tx, history: &mut History, new: Vec<&NewRun>) -> Result<Vec<(String, RunId)>> {
@@ -260,8 +283,8 @@ impl Making<'_> {
 
 async fn add_runs(tx: &mut Tx, making: &[Making<'_>], now: Timestamp) -> Result<Vec<RunId>> {
     let sql = "INSERT INTO runs (pipeline, document, project, cause, identity, schedule, fire_time, params, options, \
-               backfill, retry_of, parent, owner, state, admitted, priority, open, created_at) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) \
+               backfill, retry_of, parent, owner, state, admitted, priority, open, created_at, input) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
                ON CONFLICT (identity) DO NOTHING RETURNING id";
     let ask = |making: &Making<'_>| {
         let new = making.new;
@@ -284,6 +307,7 @@ async fn add_runs(tx: &mut Tx, making: &[Making<'_>], now: Timestamp) -> Result<
             making.graph.priority.into(),
             making.open().into(),
             now.into(),
+            new.input.clone().into(),
         ];
         Ask::new(sql, values)
     };

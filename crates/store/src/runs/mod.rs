@@ -16,7 +16,7 @@ pub use create::{Cause, Created, NewRun};
 pub use exchange::{Exchange, Exchanged, Update};
 
 pub(crate) use change::History;
-pub(crate) use create::{Place, create, create_run, create_runs, graph, place_of};
+pub(crate) use create::{Place, create, create_run, create_runs, graph, place_of, same_input};
 pub(crate) use end::admit;
 pub(crate) use exchange::exchange;
 pub(crate) use stop::{stop, stop_run};

@@ -18,7 +18,7 @@ fn days(count: i64) -> Vec<Timestamp> {
 impl World {
     async fn backfill(&self, times: Vec<Timestamp>, concurrency: u32) -> BackfillId {
         let params = r#"{"since":"x"}"#.to_owned();
-        let new = NewBackfill { pipeline: "p".to_owned(), times, params, concurrency, identity: None };
+        let new = NewBackfill { pipeline: "p".to_owned(), times, params, concurrency, identity: None, input: None };
         self.store.create_backfill(new, self.now).await.unwrap()
     }
 
@@ -104,8 +104,8 @@ async fn one_identity_is_one_backfill(place: Place) {
     let world = World::new(place.store).await;
     world.pipeline("p", chain(1)).await;
     let make = async |identity: Option<&str>| {
-        let (params, identity) = ("{}".to_owned(), identity.map(str::to_owned));
-        let new = NewBackfill { pipeline: "p".to_owned(), times: days(2), params, concurrency: 1, identity };
+        let (params, identity, input) = ("{}".to_owned(), identity.map(str::to_owned), Some("a".to_owned()));
+        let new = NewBackfill { pipeline: "p".to_owned(), times: days(2), params, concurrency: 1, identity, input };
         world.store.create_backfill(new, world.now).await.unwrap()
     };
     let (one, two) = tokio::join!(make(Some("api:ada:1")), make(Some("api:ada:1")));

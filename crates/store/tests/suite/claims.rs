@@ -161,6 +161,7 @@ async fn retries_do_the_rest(place: Place) {
         newest: false,
         params: None,
         identity: identity.to_owned(),
+        input: None,
         owner: None,
     };
     assert!(world.store.run_again(again(What::Rest, "early"), world.now).await.is_err());

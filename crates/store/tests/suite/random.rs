@@ -119,7 +119,15 @@ impl Life {
             11 if !self.runs.is_empty() => {
                 let run = self.runs[random.below(self.runs.len())];
                 let what = if random.one_in(2) { What::Rest } else { What::All };
-                let again = Again { run, what, newest: true, params: None, identity: format!("a{step}"), owner: None };
+                let again = Again {
+                    run,
+                    what,
+                    newest: true,
+                    params: None,
+                    identity: format!("a{step}"),
+                    input: None,
+                    owner: None,
+                };
                 // refused where the run is open or has nothing left to do
                 self.runs.extend(store.run_again(again, now).await.ok().map(|created| created.run));
                 store.advance_backfills(now).await.unwrap();
@@ -179,8 +187,14 @@ async fn whatever_happens_every_run_ends() {
             documents.push(world.pipeline(&format!("p{index}"), random.graph()).await);
         }
         let times = (0..4).map(|day| world.now.plus(Duration::from_secs(day))).collect();
-        let new =
-            NewBackfill { pipeline: "p0".to_owned(), times, params: "{}".to_owned(), concurrency: 2, identity: None };
+        let new = NewBackfill {
+            pipeline: "p0".to_owned(),
+            times,
+            params: "{}".to_owned(),
+            concurrency: 2,
+            identity: None,
+            input: None,
+        };
         world.store.create_backfill(new, world.now).await.unwrap();
         let mut life = Life { world, random, documents, workers: Vec::new(), runs: Vec::new() };
         for step in 0..STEPS {

@@ -13,7 +13,7 @@ tasks_done_anew_have_new_items  named_tasks_do_all_items }
 impl World {
     async fn again(&self, run: RunId, what: What, identity: &str) -> RunId {
         let identity = identity.to_owned();
-        let again = Again { run, what, newest: false, params: None, identity, owner: None };
+        let again = Again { run, what, newest: false, params: None, identity, input: None, owner: None };
         self.store.run_again(again, self.now).await.unwrap().run
     }
 

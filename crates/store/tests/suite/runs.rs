@@ -10,7 +10,7 @@ use super::world::{World, chain, ended, graph, node, worker};
 use crate::places::{Place, on_both};
 
 on_both! { a_chain_runs_in_order  one_identity_is_one_run  failures_skip_what_comes_after  retries_wait_for_their_time
-a_lost_worker_writes_nothing  a_report_that_comes_again_ends_nothing_twice  items_run_within_their_limit }
+an_attempt_after_a_failure_knows_nothing_of_the_one_before  a_lost_worker_writes_nothing  a_report_that_comes_again_ends_nothing_twice  items_run_within_their_limit }
 
 async fn a_chain_runs_in_order(place: Place) {
     let world = World::new(place.store).await;
@@ -65,6 +65,32 @@ async fn retries_wait_for_their_time(place: Place) {
     assert_eq!(world.store.wake_due(world.now).await.unwrap(), (1, None));
     let again = world.claim(1).await;
     assert_eq!(again[0].attempt, 2);
+}
+
+async fn an_attempt_after_a_failure_knows_nothing_of_the_one_before(place: Place) {
+    let mut world = World::new(place.store).await;
+    let mut graph = chain(1);
+    graph.nodes[0].retry = Retry { attempts: 2, initial: Duration::from_secs(60), ..Retry::default() };
+    let document = world.pipeline("p", graph).await;
+    world.run("p", document, "a").await;
+    let claim = world.claim(1).await.remove(0);
+    let until = world.now.plus(Duration::from_secs(1));
+    let memo = Some("{\"run\":6}".to_owned());
+    let waits = Update { memo: memo.clone(), ..ended(&claim, Event::Deferred { until }) };
+    world.exchange(vec![waits], 0).await;
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.store.wake_due(world.now).await.unwrap().0, 1);
+    assert_eq!(world.claim(1).await[0].memo, memo);
+    // its worker is lost: the next one must not start the same thing again
+    world.pass(Duration::from_secs(31));
+    world.store.reap(Vec::new(), world.now).await.unwrap();
+    world.worker = world.store.sign_on(worker("two"), world.now).await.unwrap();
+    let claim = world.claim(1).await.remove(0);
+    assert_eq!(claim.memo, memo);
+    world.end(&claim, Event::Errored { retry: true }).await;
+    world.pass(Duration::from_secs(60));
+    assert_eq!(world.store.wake_due(world.now).await.unwrap().0, 1);
+    assert_eq!(world.claim(1).await[0].memo, None);
 }
 
 async fn a_lost_worker_writes_nothing(place: Place) {

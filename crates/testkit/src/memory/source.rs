@@ -79,7 +79,7 @@ fn extract(table: &Table, request: &ReadRequest) -> Result<Extract> {
     }
     let readers =
         shares.into_iter().map(|share| Box::new(MemoryReader(share.into_iter())) as Box<dyn Reader>).collect();
-    Ok(Extract { readers, position, warnings: Vec::new() })
+    Ok(Extract { readers, position, warnings: Vec::new(), again: Vec::new() })
 }
 
 fn index(schema: &Schema, column: &str) -> Result<usize> {

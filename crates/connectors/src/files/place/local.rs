@@ -11,13 +11,16 @@ use levada_core::error::{Context, Error, ErrorKind, Result};
 
 use super::{FileMeta, Guard, Opened, Place, Sink, Upload, changed};
 use crate::files::format::RandomRead;
+use crate::kit::off_limits::{self, OffLimits};
 
-pub(super) fn open(path: &Path) -> Result<Opened> {
+pub(super) fn open(path: &Path, off_limits: &OffLimits) -> Result<Opened> {
+    off_limits.check(path)?;
     let absolute = std::path::absolute(path).at(path.display().to_string())?;
     if absolute.is_file() {
         let name = absolute.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
         let folder = absolute.parent().unwrap_or(Path::new("/"));
-        return Ok(Opened { place: Arc::new(Local { root: real(folder)? }), single: Some(name) });
+        let place = Arc::new(Local { root: real(folder)?, off_limits: off_limits.clone() });
+        return Ok(Opened { place, single: Some(name) });
     }
     // A root that does not exist yet is a target to be; an ending of a known format makes it a file.
     let named = absolute.file_name().and_then(|n| n.to_str()).filter(|n| !absolute.exists() && has_format(n));
@@ -25,7 +28,7 @@ pub(super) fn open(path: &Path) -> Result<Opened> {
         (Some(name), Some(folder)) => (folder, Some(name.to_owned())),
         _ => (absolute.as_path(), None),
     };
-    Ok(Opened { place: Arc::new(Local { root: real(root)? }), single })
+    Ok(Opened { place: Arc::new(Local { root: real(root)?, off_limits: off_limits.clone() }), single })
 }
 
 fn has_format(name: &str) -> bool {
@@ -38,10 +41,12 @@ fn real(folder: &Path) -> Result<PathBuf> {
 
 struct Local {
     root: PathBuf,
+    /// What may lie below the root, and is none of its files.
+    off_limits: OffLimits,
 }
 
 impl Local {
-    /// The absolute path of a relative one, refused if links lead it out of the root.
+    /// The absolute path of a relative one, refused if links lead it out of the root, or if it is off limits.
     fn path(&self, relative: &str) -> Result<PathBuf> {
         let path = if relative.is_empty() { self.root.clone() } else { self.root.join(relative) };
         let mut known = path.as_path();
@@ -50,12 +55,13 @@ impl Local {
                 Ok(real) => break real,
                 Err(_) => match known.parent() {
                     Some(parent) => known = parent,
-                    None => return Ok(path),
+                    None => return self.off_limits.check(&path).map(|()| path),
                 },
             }
         };
         // While the root itself does not exist yet, the nearest existing folder above it is all there is to look at.
         if real.starts_with(&self.root) || (!self.root.exists() && self.root.starts_with(&real)) {
+            self.off_limits.check(&path)?;
             return Ok(path);
         }
         Err(Error::new(ErrorKind::Config, format!("`{relative}` is a link that leads out of the connection's root"))
@@ -70,10 +76,14 @@ impl Local {
             }
             Err(error) => return Err(Error::from(error).at(folder.display().to_string())),
         };
+        let real = off_limits::real(folder);
         for entry in entries {
             let entry = entry.at(folder.display().to_string())?;
             let name = entry.file_name();
             let Some(name) = name.to_str() else { continue };
+            if self.off_limits.hold(&real.join(name)) {
+                continue;
+            }
             let inner = super::join(relative, name);
             let kind = entry.file_type().at(inner.clone())?;
             if kind.is_dir() {

@@ -86,7 +86,7 @@ pub struct Opened {
 /// Opens the root of a connection. A root that is a file becomes its folder and the file's name.
 pub fn open(settings: &Settings) -> Result<Opened> {
     match settings.place()? {
-        Root::Local(path) => local::open(&path),
+        Root::Local(path) => local::open(&path, &settings.off_limits),
         Root::S3 { bucket, prefix } => s3::open(settings, &bucket, &prefix),
     }
 }

@@ -94,7 +94,7 @@ async fn open(settings: &Settings, request: ReadRequest) -> Result<Extract> {
             slices.clone(),
         )));
     }
-    Ok(Extract { readers, position: window.position, warnings: window.warnings })
+    Ok(Extract { readers, position: window.position, warnings: window.warnings, again: Vec::new() })
 }
 
 /// What keeps the table's definition as it is until the transaction ends. `LOCK` comes before the snapshot; a table

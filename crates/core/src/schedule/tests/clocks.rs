@@ -73,6 +73,20 @@ fn times_that_the_clock_jumps_over_fire_together() {
 }
 
 #[test]
+fn a_day_starts_with_its_first_instant() {
+    let start = |zone: &str, day: &str| {
+        let zone: Zone = zone.parse().unwrap();
+        zone.local(zone.start_of(at(day).as_secs() / 86_400))
+    };
+    assert_eq!(start("America/Bogota", "2026-01-03"), "2026-01-03T00:00:00-05:00");
+    assert_eq!(start("Pacific/Kiritimati", "2026-01-03"), "2026-01-03T00:00:00+14:00");
+    assert_eq!(start("Europe/Madrid", "2026-03-30"), "2026-03-30T00:00:00+02:00");
+    // the clock jumps over midnight, or goes back to the day before
+    assert_eq!(start("America/Santiago", "2026-09-06"), "2026-09-06T01:00:00-03:00");
+    assert_eq!(start("America/Santiago", "2026-04-05"), "2026-04-05T00:00:00-04:00");
+}
+
+#[test]
 fn sparse_rules_are_found_fast() {
     let started = std::time::Instant::now();
     for (text, zone) in

@@ -51,8 +51,7 @@ export function BackfillDialog({ pipeline, onClose }: { pipeline: string; onClos
   const isOrdered = from !== "" && to !== "" && from <= to;
   const backfill: BackfillOf = {
     from,
-    // all of the last day
-    to: `${to}T23:59:59Z`,
+    to,
     ...(every && { every: every as NonNullable<BackfillOf["every"]> }),
     only,
     reverse,

@@ -31,9 +31,9 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Takes one object into account; what is not an object is left to the reader to reject.
-    pub fn see(&mut self, object: &str) {
-        let _ = entries(object, |key, raw| self.see_value(key, raw));
+    /// Takes one object into account. Answers whether it is one; what is not is left to the reader to reject.
+    pub fn see(&mut self, object: &str) -> bool {
+        entries(object, |key, raw| self.see_value(key, raw)).is_ok()
     }
 
     /// Takes one value into account.
