@@ -221,7 +221,8 @@ fn a_file_that_has_changed_is_merged_or_refused() {
     };
     let (appended, merged) = (into(&one, "write: append"), into(&other, "write: merge, key: [id]"));
     write("log1.csv", "id\n1\n2\n");
-    (appended.done(), merged.done());
+    appended.done();
+    merged.done();
     write("log2.csv", "id\n3\n");
     assert_eq!((appended.done(), merged.done()), (vec![1], vec![1]));
     write("log1.csv", "id\n1\n2\n4\n");

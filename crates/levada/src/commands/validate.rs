@@ -17,7 +17,7 @@ use crate::wiring;
 
 /// Checks every file and tells all mistakes.
 pub fn execute(context: &Context, args: &ValidateArgs) -> Outcome {
-    let (files, folders) = documents(context, &args.files)?;
+    let Documents { files, folders } = documents(context, &args.files)?;
     let mut found: Vec<_> = match context.remote()? {
         Some(client) => block_on(remote(&client, &files, args))?.into_iter().zip(&files).collect(),
         None => files.iter().map(|path| (local(context, path, args), path)).collect(),
@@ -60,19 +60,28 @@ pub fn execute(context: &Context, args: &ValidateArgs) -> Outcome {
     Ok(code)
 }
 
-/// The documents that were named, by themselves or by a project's folder, and those folders.
-fn documents(context: &Context, paths: &[PathBuf]) -> Result<(Vec<PathBuf>, Vec<(PathBuf, Folder)>), Errors> {
-    let (mut files, mut folders) = (Vec::new(), Vec::new());
+/// What is to be checked.
+#[derive(Default)]
+struct Documents {
+    /// The documents that were named, by themselves or by a project's folder.
+    files: Vec<PathBuf>,
+    /// Those folders.
+    folders: Vec<(PathBuf, Folder)>,
+}
+
+/// Finds what is to be checked.
+fn documents(context: &Context, paths: &[PathBuf]) -> Result<Documents, Errors> {
+    let mut named = Documents::default();
     for path in paths {
         if path.is_dir() {
             let folder = Folder::read(&apply::document(context, Some(path))?)?;
-            files.extend(folder.documents().map(|source| PathBuf::from(&source.shown)));
-            folders.push((path.clone(), folder));
+            named.files.extend(folder.documents().map(|source| PathBuf::from(&source.shown)));
+            named.folders.push((path.clone(), folder));
         } else {
-            files.push(path.clone());
+            named.files.push(path.clone());
         }
     }
-    Ok((files, folders))
+    Ok(named)
 }
 
 /// What the documents of a project say of each other. A server was asked about each, with those that are applied there.
