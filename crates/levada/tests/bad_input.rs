@@ -290,7 +290,7 @@ fn a_missing_file_and_a_broken_line_are_told() {
     std::fs::write(folder.path().join("ragged.csv"), "id,name\n1,a\n2,b,c\n3\n").unwrap();
     let url = target.url();
     for (file, words) in [
-        ("gone.csv", &["gone.csv", "address or path"][..]),
+        ("gone.csv", &["no file matches `gone.csv`", "List what there is"][..]),
         ("broken.csv", &["broken.csv", "never closed"]),
         ("ragged.csv", &["ragged.csv", "3"]),
     ] {
