@@ -8,6 +8,10 @@ export const PASSWORD = ADMIN.password;
 export const ROLES = ["viewer", "operator", "editor", "admin"] as const;
 export type RoleName = (typeof ROLES)[number];
 
+const TURN_MS = 250;
+/** A minute. */
+const RUN_TURNS = 240;
+
 /** A server that is set up, and what tests do with it beside its pages. */
 export class Server {
   private constructor(private readonly levada: Levada) {}
@@ -37,6 +41,25 @@ export class Server {
     const answer = await fetch(this.url + path, { method: "POST", headers, body: JSON.stringify(body) });
     if (!answer.ok) throw new Error(`POST ${path}: ${answer.status} ${await answer.text()}`);
     return answer;
+  }
+
+  /** Starts a run, and waits for its end. Answers its number. */
+  async run(pipeline: string, cookie: string): Promise<number> {
+    const answer = await this.post(`/api/v1/pipelines/${pipeline}/runs`, {}, cookie);
+    const { id } = (await answer.json()) as { id: number };
+    for (let turn = 0; turn < RUN_TURNS; turn += 1) {
+      const { ended_at } = await this.get<{ ended_at: string | null }>(`/api/v1/runs/${id}`, cookie);
+      if (ended_at) return id;
+      await new Promise((resolve) => setTimeout(resolve, TURN_MS));
+    }
+    throw new Error(`run ${id} of ${pipeline} has not ended`);
+  }
+
+  /** What the API answers, to whoever has the cookie. */
+  async get<T>(path: string, cookie: string): Promise<T> {
+    const answer = await fetch(this.url + path, { headers: { cookie } });
+    if (!answer.ok) throw new Error(`GET ${path}: ${answer.status} ${await answer.text()}`);
+    return (await answer.json()) as T;
   }
 
   /** The cookie of a new session. */

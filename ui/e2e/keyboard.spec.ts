@@ -1,5 +1,5 @@
-import type { Page } from "@playwright/test";
 import { expect, PASSWORD, test, userOf } from "./harness";
+import { tabTo } from "./keys";
 
 test.use({ house: "keyboard" });
 
@@ -38,22 +38,3 @@ test("by keyboard alone: sign in, find a pipeline, run it, read its log", async 
   await expect(page.getByText("hello from the log")).toBeVisible();
   await context.close();
 });
-
-const STEPS_MAX = 80;
-
-/** Presses Tab until what has the focus is called so; whoever cannot see the page gets there in the same way. */
-async function tabTo(page: Page, name: string | RegExp): Promise<void> {
-  for (let step = 0; step < STEPS_MAX; step += 1) {
-    await page.keyboard.press("Tab");
-    const called = await page.evaluate(nameOfFocused);
-    if (typeof name === "string" ? called === name : name.test(called)) return;
-  }
-  throw new Error(`Tab does not lead to ${String(name)}`);
-}
-
-function nameOfFocused(): string {
-  const element = document.activeElement;
-  if (!(element instanceof HTMLElement)) return "";
-  const label = element instanceof HTMLInputElement ? element.labels?.[0]?.textContent : null;
-  return (element.getAttribute("aria-label") ?? label ?? element.textContent ?? "").trim();
-}

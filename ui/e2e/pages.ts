@@ -19,6 +19,7 @@ export const PAGES: PageOfApp[] = [
   { name: "pipeline-settings", path: "/pipelines/steps/settings" },
   { name: "runs", path: "/runs" },
   { name: "run", path: "/runs/1" },
+  { name: "logs", path: "/logs" },
   { name: "connections", path: "/connections" },
   { name: "new-connection", path: "/connections/new", role: "editor" },
   { name: "connection", path: "/connections/warehouse" },

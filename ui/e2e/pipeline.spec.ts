@@ -90,13 +90,19 @@ test("a stream is reset, and the next run reads it from the start", async ({ pag
 });
 
 test("the grid of runs asks once, and shows a run as it goes", async ({ page, levada }) => {
+  await makePipeline(
+    page,
+    levada,
+    "grid",
+    "version: 1\nname: grid\ntasks:\n  hello: { command: { argv: [echo, hello] } }\n",
+  );
   const asked: string[] = [];
   page.on("request", (request) => asked.push(new URL(request.url()).pathname));
-  for (let turn = 0; turn < 3; turn += 1) await run(page, levada, "greet");
-  await page.goto(`${levada.url}/pipelines/greet/runs`);
+  for (let turn = 0; turn < 3; turn += 1) await run(page, levada, "grid");
+  await page.goto(`${levada.url}/pipelines/grid/runs`);
   await expect(page.getByRole("gridcell")).toHaveCount(3);
   expect(asked.filter((path) => /\/runs\/\d+\/tasks$/.test(path))).toEqual([]);
-  await run(page, levada, "greet");
+  await run(page, levada, "grid");
   await expect(page.getByRole("gridcell")).toHaveCount(4);
   await expect(page.getByRole("button", { name: /^hello in run \d+: succeeded/ })).toHaveCount(4);
 });

@@ -39,6 +39,8 @@ test("a run is watched, its failure is found, and it is retried", async ({ page,
 test("a long log is searched, linked to, and never there as a whole", async ({ page, levada }) => {
   await makePipeline(page, levada, "talkative", LOG);
   const id = await run(page, levada, "talkative");
+  const asked: URL[] = [];
+  page.on("request", (request) => asked.push(new URL(request.url())));
   await page.goto(`${levada.url}/runs/${id}?task=lines&part=log`);
   await expect(page.getByText("200,002 lines")).toBeVisible();
   const search = page.getByRole("searchbox", { name: "Search the log" });
@@ -51,6 +53,36 @@ test("a long log is searched, linked to, and never there as a whole", async ({ p
   await expect(page.getByText("ERROR at 123456")).toBeInViewport();
   const rows = page.getByRole("region", { name: "Lines of the log" }).getByRole("button");
   expect(await rows.count()).toBeLessThan(300);
+
+  // the server looks for the levels too, and tells of the rest as it is wanted
+  const lines = page.getByRole("combobox", { name: "Lines" });
+  await lines.selectOption("error");
+  await page.getByRole("button", { name: "Show only matches" }).click();
+  await expect(rows).toHaveCount(1);
+  expect(asked.some((url) => url.searchParams.get("contains") === "ERROR at")).toBe(true);
+  expect(asked.some((url) => url.searchParams.get("level") === "error")).toBe(true);
+  expect(asked.filter((url) => url.pathname.endsWith("/logs/download"))).toEqual([]);
+});
+
+test("what went wrong lately is in one list, and leads to its line", async ({ page, levada }) => {
+  const id = await run(page, levada, "broken");
+  await page.goto(`${levada.url}/logs?pipeline=broken`);
+  const row = page.getByRole("row").filter({ hasText: "missing.csv" }).first();
+  await expect(row).toContainText(`run ${id}`);
+  await row.click();
+  await expect(page).toHaveURL(new RegExp(`/runs/${id}\\?.*part=log`));
+  await expect(page.getByRole("region", { name: "Lines of the log" })).toContainText("missing.csv");
+});
+
+test("a link to a task that the run does not have says so, and leads to the run", async ({
+  page,
+  levada,
+}) => {
+  const id = await run(page, levada, "greet");
+  await page.goto(`${levada.url}/runs/${id}?task=gone`);
+  await expect(page.getByText("This run has no task gone")).toBeVisible();
+  await page.getByRole("link", { name: "Show the run" }).click();
+  await expect(page.getByRole("region", { name: "Task hello" })).toBeVisible();
 });
 
 test("items have their own state and log", async ({ page, levada }) => {

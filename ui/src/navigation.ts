@@ -4,13 +4,14 @@ import {
   Database,
   LayoutDashboard,
   ListTree,
+  ScrollText,
   Settings2,
   Workflow,
   type LucideIcon,
 } from "lucide-react";
 
 export interface NavigationItem {
-  to: "/" | "/pipelines" | "/runs" | "/connections" | "/data" | "/reference" | "/admin";
+  to: "/" | "/pipelines" | "/runs" | "/logs" | "/connections" | "/data" | "/reference" | "/admin";
   title: string;
   icon: LucideIcon;
   /** Leads there after `g`. */
@@ -23,7 +24,8 @@ export interface NavigationItem {
 export const NAVIGATION: NavigationItem[] = [
   { to: "/", title: "Overview", icon: LayoutDashboard, key: "o", words: "home health failures" },
   { to: "/pipelines", title: "Pipelines", icon: Workflow, key: "p", words: "schedules tasks" },
-  { to: "/runs", title: "Runs", icon: ListTree, key: "r", words: "history jobs logs" },
+  { to: "/runs", title: "Runs", icon: ListTree, key: "r", words: "history jobs" },
+  { to: "/logs", title: "Logs", icon: ScrollText, key: "l", words: "lines warnings errors recent" },
   {
     to: "/connections",
     title: "Connections",

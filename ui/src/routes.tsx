@@ -122,6 +122,14 @@ const runs = createRoute({
   staticData: { crumbs: () => [{ label: "Runs" }] },
 });
 
+const logs = createRoute({
+  getParentRoute: () => inside,
+  path: "logs",
+  validateSearch: takes("q", "level", "pipeline", "since"),
+  component: lazyRouteComponent(() => import("./pages/logs")),
+  staticData: { crumbs: () => [{ label: "Logs" }] },
+});
+
 const compareRuns = createRoute({
   getParentRoute: () => inside,
   path: "runs/compare",
@@ -243,6 +251,7 @@ export const router = createRouter({
       pipelineStart,
       pipeline,
       runs,
+      logs,
       compareRuns,
       run,
       connections,

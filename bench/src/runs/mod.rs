@@ -94,7 +94,10 @@ pub fn run(places: &Places, runs: usize, only: &str) -> Result<Vec<Section>> {
 pub fn markdown(sections: &[Section], runs: usize) -> String {
     let mut text = format!(
         "# Runs\n\nHow fast pipelines run by themselves, against the floor of the machine: `c` is one durable commit on the same \
-         store, `f` one\nstart and end of `/bin/true`. Medians of {runs}.\n"
+         store, `f` one\nstart and end of `/bin/true`. Medians of {runs}. Rows without a \
+         target count what a task costs beside `c` and `f`: a commit carries several\nstatements, each of which PostgreSQL may have to \
+         answer before the next; an attempt of a command also makes and removes its folder, writes\ninputs, a log and the log's \
+         index, and looks up what tasks before it put out.\n"
     );
     for Section { store, floor, figures } in sections {
         let (c, f) = (ms(floor.commit), ms(floor.fork));

@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use levada_core::schedule::{Catchup, Every, Gap, Overlap, Rule, Schedule, Zone};
 use levada_core::time::{Clock, Timestamp};
 use levada_engine::house::{Scheduler, SystemClock};
-use levada_store::{NewSchedule, RunFilter, Spec, When};
+use levada_store::{Commits, NewSchedule, RunFilter, Spec, When};
 use tokio_util::sync::CancellationToken;
 
 use super::probes::Floor;
@@ -34,10 +34,10 @@ pub struct Workload {
 pub const ALL: &[Workload] = &[
     Workload { name: "40 tasks in sequence", run: |p, k, f, n| Box::pin(sequence(p, k, f, n)) },
     Workload { name: "200 runs of 3 tasks at once", run: |p, k, f, n| Box::pin(at_once(p, k, f, n)) },
-    Workload { name: "400 commands on 2 slots", run: |p, k, f, _| Box::pin(commands(p, k, f)) },
-    Workload { name: "10,000 tasks of 100 ms on 100 workers", run: |p, k, _, _| Box::pin(sleepers(p, k)) },
-    Workload { name: "10,000 schedules, 1,000 due at once", run: |p, k, _, _| Box::pin(schedules(p, k)) },
-    Workload { name: "tick with 3 million finished task runs", run: |p, k, _, _| Box::pin(history(p, k)) },
+    Workload { name: "400 commands on 2 slots", run: |p, k, f, n| Box::pin(commands(p, k, f, n)) },
+    Workload { name: "10,000 tasks of 100 ms on 100 workers", run: |p, k, _, n| Box::pin(sleepers(p, k, n)) },
+    Workload { name: "10,000 schedules, 1,000 due at once", run: |p, k, _, n| Box::pin(schedules(p, k, n)) },
+    Workload { name: "tick with 3 million finished task runs", run: |p, k, _, n| Box::pin(history(p, k, n)) },
     Workload { name: "serve", run: |p, k, _, n| Box::pin(serve(p, k, n)) },
 ];
 
@@ -78,6 +78,7 @@ async fn sequence(places: &Places, kind: Kind, floor: &Floor, runs: usize) -> Re
     }
     drop(process);
     world.end().await;
+    let costs = costs(places, kind, chain("chain", TASKS), TASKS).await?;
     // the first one warms up
     let wall = median(walls.into_iter().skip(1));
     let c = ms(floor.commit) * TASKS as f64;
@@ -85,7 +86,40 @@ async fn sequence(places: &Places, kind: Kind, floor: &Floor, runs: usize) -> Re
         Kind::Sqlite => (1.5, "wall, in process, in units of 40 c"),
         Kind::Postgres => (4.0, "wall, one separate worker, in units of 40 c"),
     };
-    Ok(vec![Figure::at_most(what, wall / c, factor, "x"), Figure::at_most("wall", wall, 300.0, "ms")])
+    let mut figures = vec![Figure::at_most(what, wall / c, factor, "x"), Figure::at_most("wall", wall, 300.0, "ms")];
+    figures.extend(costs);
+    Ok(figures)
+}
+
+/// What the store does for each task of a pipeline, counted in this process: the second run of it, in which every version
+/// of a document is known.
+async fn costs(places: &Places, kind: Kind, text: String, tasks: usize) -> Result<Vec<Figure>> {
+    let mut world = World::new(places, kind).await?;
+    let document = world.pipeline("chain", text).await?;
+    world.worker(4, world.executor()).await?;
+    let mut before = world.store.commits();
+    for _ in 0..2 {
+        before = world.store.commits();
+        let ids = world.fire("chain", document, 1).await?;
+        world.until_done().await?;
+        world.all_succeeded(&ids).await?;
+    }
+    let figures = per_task(before, world.store.commits(), kind, tasks);
+    world.end().await;
+    Ok(figures)
+}
+
+/// What was written between two looks at the counters, for each of some tasks.
+fn per_task(before: Commits, after: Commits, kind: Kind, tasks: usize) -> Vec<Figure> {
+    let each = |what: &str, before: u64, after: u64| Figure::plain(what, (after - before) as f64 / tasks as f64, "");
+    let mut figures = vec![
+        each("durable commits per task", before.commits, after.commits),
+        each("statements per task", before.statements, after.statements),
+    ];
+    if kind == Kind::Postgres {
+        figures.push(each("answers waited for per task", before.trips, after.trips));
+    }
+    figures
 }
 
 async fn at_once(places: &Places, kind: Kind, floor: &Floor, runs: usize) -> Result<Vec<Figure>> {
@@ -121,51 +155,86 @@ async fn at_once(places: &Places, kind: Kind, floor: &Floor, runs: usize) -> Res
     ])
 }
 
-async fn commands(places: &Places, kind: Kind, floor: &Floor) -> Result<Vec<Figure>> {
+async fn commands(places: &Places, kind: Kind, floor: &Floor, runs: usize) -> Result<Vec<Figure>> {
     const TASKS: usize = 400;
+    const SLOTS: u32 = 2;
     let mut text = "version: 1\nname: commands\ntasks:\n".to_owned();
     for number in 0..TASKS {
         let _ = writeln!(text, "  t{number}: {{ command: {{ argv: [/bin/true] }} }}");
     }
-    let mut world = World::new(places, kind).await?;
-    let document = world.pipeline("commands", text).await?;
-    world.worker(2, world.executor()).await?;
-    let start = Instant::now();
-    let ids = world.fire("commands", document, 1).await?;
-    world.until_done().await?;
-    let wall = ms(start.elapsed());
-    world.all_succeeded(&ids).await?;
-    world.end().await;
-    let ideal = TASKS as f64 * (ms(floor.fork) + ms(floor.commit)) / 2.0;
-    Ok(vec![Figure::at_most("wall, in units of 400 (f + c) / 2", wall / ideal, 2.0, "x")])
+    let (mut walls, mut attempts, mut counted) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..runs {
+        let mut world = World::new(places, kind).await?;
+        let document = world.pipeline("commands", text.clone()).await?;
+        let times = Arc::new(Times::default());
+        let inner = world.executor();
+        world.worker(SLOTS, Arc::new(Timed { inner, times: times.clone() })).await?;
+        let (before, start) = (world.store.commits(), Instant::now());
+        let ids = world.fire("commands", document, 1).await?;
+        world.until_done().await?;
+        walls.push(ms(start.elapsed()));
+        attempts.push(times.attempt_ms());
+        counted = per_task(before, world.store.commits(), kind, TASKS);
+        world.all_succeeded(&ids).await?;
+        world.end().await;
+    }
+    let (wall, attempt) = (median(walls), median(attempts));
+    let ideal = TASKS as f64 * (ms(floor.fork) + ms(floor.commit)) / f64::from(SLOTS);
+    let mut figures = vec![
+        Figure::at_most("wall, in units of 400 (f + c) / 2", wall / ideal, 2.0, "x"),
+        Figure::plain("a slot is taken for, per task", wall * f64::from(SLOTS) / TASKS as f64, "ms"),
+        Figure::plain("of that an attempt takes, mean", attempt, "ms"),
+    ];
+    figures.append(&mut counted);
+    Ok(figures)
 }
 
-async fn sleepers(places: &Places, kind: Kind) -> Result<Vec<Figure>> {
+async fn sleepers(places: &Places, kind: Kind, runs: usize) -> Result<Vec<Figure>> {
     const TASKS: usize = 10_000;
     const WORKERS: usize = 100;
     const SLEEP: Duration = Duration::from_millis(100);
-    let mut world = World::new(places, kind).await?;
     let mut text = "version: 1\nname: sleepers\ntasks:\n".to_owned();
     for number in 0..100 {
         let _ = writeln!(text, "  t{number}: {{ wait: {{ for: 0s }} }}");
     }
-    let document = world.pipeline("sleepers", text).await?;
-    let ids = world.fire("sleepers", document, TASKS / 100).await?;
-    let start = Instant::now();
-    for _ in 0..WORKERS {
-        world.worker(1, Arc::new(Sleeper(SLEEP))).await?;
+    let mut walls = Vec::new();
+    for _ in 0..runs {
+        let mut world = World::new(places, kind).await?;
+        let document = world.pipeline("sleepers", text.clone()).await?;
+        let ids = world.fire("sleepers", document, TASKS / 100).await?;
+        let start = Instant::now();
+        for _ in 0..WORKERS {
+            world.worker(1, Arc::new(Sleeper(SLEEP))).await?;
+        }
+        world.until_done().await?;
+        walls.push(start.elapsed().as_secs_f64());
+        world.all_succeeded(&ids).await?;
+        world.end().await;
     }
-    world.until_done().await?;
-    let wall = start.elapsed().as_secs_f64();
-    world.all_succeeded(&ids).await?;
-    world.end().await;
     let ideal = SLEEP.as_secs_f64() * (TASKS / WORKERS) as f64;
-    Ok(vec![Figure::at_least("of the ideal", ideal / wall * 100.0, 95.0, "%")])
+    Ok(vec![Figure::at_least("of the ideal", ideal / median(walls) * 100.0, 95.0, "%")])
 }
 
-async fn schedules(places: &Places, kind: Kind) -> Result<Vec<Figure>> {
+/// Schedules that are due at once.
+const DUE: usize = 1_000;
+
+async fn schedules(places: &Places, kind: Kind, runs: usize) -> Result<Vec<Figure>> {
+    let (mut fewest, mut most, mut late) = (usize::MAX, 0, Vec::new());
+    for _ in 0..runs {
+        let (fired, last) = fires(places, kind).await?;
+        (fewest, most) = (fewest.min(fired), most.max(fired));
+        late.push(last.as_secs_f64());
+    }
+    Ok(vec![
+        Figure::at_least("fires, the fewest", fewest as f64, DUE as f64, ""),
+        Figure::at_most("fires, the most", most as f64, DUE as f64, ""),
+        Figure::at_most("the last one started after", median(late), 2.0, "s"),
+    ])
+}
+
+/// How many of many schedules fire at an instant, and how long after it the last one starts.
+async fn fires(places: &Places, kind: Kind) -> Result<(usize, Duration)> {
     const ALL: usize = 10_000;
-    const DUE: usize = 1_000;
     const PER_PIPELINE: usize = 100;
     let mut world = World::new(places, kind).await?;
     let rule = |seconds: u64| -> Result<Spec> {
@@ -215,36 +284,46 @@ async fn schedules(places: &Places, kind: Kind) -> Result<Vec<Figure>> {
         }
     }
     world.end().await;
-    Ok(vec![
-        Figure::at_least("fires", fired as f64, DUE as f64, ""),
-        Figure::at_most("fires", fired as f64, DUE as f64, ""),
-        Figure::at_most("the last one started after", late.as_secs_f64(), 2.0, "s"),
-    ])
+    Ok((fired, late))
 }
 
-async fn history(places: &Places, kind: Kind) -> Result<Vec<Figure>> {
-    const TICKS: usize = 200;
-    let world = World::new(places, kind).await?;
-    let document = world.pipeline("chain", chain("chain", 3)).await?;
-    // some work that is waiting, so that a tick has something to look at
-    world.fire("chain", document, 50).await?;
-    let scheduler = Scheduler::new(world.store.clone(), Arc::new(SystemClock), true);
-    let ticks = async || -> Result<f64> {
-        let mut times = Vec::new();
-        for _ in 0..TICKS {
-            let start = Instant::now();
-            scheduler.tick(SystemClock.now()).await.map_err(|error| error.to_string())?;
-            times.push(ms(start.elapsed()));
+/// Two stores with the same work that waits, one of them with a history; both are looked at in turns.
+async fn history(places: &Places, kind: Kind, runs: usize) -> Result<Vec<Figure>> {
+    let (mut worlds, mut seen) = (Vec::new(), [Vec::new(), Vec::new()]);
+    for past in [0, 1_000_000] {
+        let world = World::new(places, kind).await?;
+        let document = world.pipeline("chain", chain("chain", 3)).await?;
+        // so that a tick has something to look at
+        world.fire("chain", document, 50).await?;
+        if past > 0 {
+            stores::fill(&world.location, "'chain'", document, past).await?;
         }
-        Ok(median(times))
-    };
-    ticks().await?;
-    let empty = ticks().await?;
-    stores::fill(&world.location, "'chain'", document, 1_000_000).await?;
-    ticks().await?;
-    let full = ticks().await?;
-    world.end().await;
+        ticks(&world).await?;
+        worlds.push(world);
+    }
+    for _ in 0..runs {
+        for (world, seen) in worlds.iter().zip(&mut seen) {
+            seen.push(ticks(world).await?);
+        }
+    }
+    for world in worlds {
+        world.end().await;
+    }
+    let [empty, full] = seen.map(median);
     Ok(vec![Figure::at_most("tick, against none", full / empty, 1.1, "x"), Figure::plain("tick", full, "ms")])
+}
+
+/// How long a tick takes, in milliseconds.
+async fn ticks(world: &World) -> Result<f64> {
+    const TICKS: usize = 200;
+    let scheduler = Scheduler::new(world.store.clone(), Arc::new(SystemClock), true);
+    let mut times = Vec::new();
+    for _ in 0..TICKS {
+        let start = Instant::now();
+        scheduler.tick(SystemClock.now()).await.map_err(|error| error.to_string())?;
+        times.push(ms(start.elapsed()));
+    }
+    Ok(median(times))
 }
 
 async fn serve(places: &Places, kind: Kind, runs: usize) -> Result<Vec<Figure>> {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
-use levada_core::config::{File, Project, Variables};
+use levada_core::config::{Commands, File, Project, Variables};
 use levada_core::connector::Registry;
 use levada_core::id::{RunId, WorkerId};
 use levada_core::run::Graph;
@@ -76,6 +76,7 @@ impl World {
             project_dir: self.data.clone(),
             data_dir: self.data.clone(),
             network: Arc::default(),
+            commands: Commands::Enabled,
             own: false,
             observer: Arc::new(Nobody),
         }))
@@ -156,6 +157,13 @@ impl Times {
             Some(start.saturating_duration_since(*end).as_secs_f64() * 1e3)
         };
         times.iter().filter_map(gap).collect()
+    }
+
+    /// How long an attempt took, in milliseconds, on average.
+    pub fn attempt_ms(&self) -> f64 {
+        let times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all: f64 = times.values().map(|(start, end)| end.duration_since(*start).as_secs_f64() * 1e3).sum();
+        all / times.len() as f64
     }
 }
 

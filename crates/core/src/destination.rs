@@ -46,6 +46,12 @@ pub trait Destination: Send + Sync {
     /// Rows that a load put into the quarantine, in the order in which they came, from the `skip`-th on.
     fn rejects<'a>(&'a self, load_id: &'a str, skip: usize, limit: usize) -> BoxFuture<'a, Result<Vec<Reject>>>;
 
+    /// Where a person finds the rows that a load put into the quarantine: a table or a file; `None` where none are kept.
+    fn quarantine(&self, target: &str, load_id: &str) -> Option<String> {
+        let _ = (target, load_id);
+        None
+    }
+
     /// Starts a load: takes the stream's lock, removes what a dead load of the same stream left behind.
     ///
     /// # Errors

@@ -27,11 +27,26 @@ pub trait Source: Send + Sync {
         schema::check_order(column)
     }
 
+    /// Whether an incremental read of the stream of this name follows a cursor column, and so has to be given one; asked when
+    /// a load is planned. A source whose streams bring an order of their own (files) says no.
+    fn needs_cursor(&self, stream: &str) -> bool {
+        let _ = stream;
+        true
+    }
+
+    /// Whether a column of a discovered stream can be read as the text of its values; asked when a load is planned that wants
+    /// text of it. A source says yes where some values have a text and no place in the column's type (NaN in a decimal).
+    fn reads_as_text(&self, column: &Field) -> bool {
+        let _ = column;
+        false
+    }
+
     /// Opens readers that together yield every row of the request exactly once, from one consistent view of the
     /// stream. The readers may be driven from different tasks; dropping one ends its work at the source.
     ///
     /// # Errors
-    /// `NotFound` for a stream or column that is gone, `Connect`; `Config` as for [`Source::check_cursor`].
+    /// `NotFound` for a stream or column that is gone, `Connect`; `Config` as for [`Source::check_cursor`], and where
+    /// there is no cursor that [`Source::needs_cursor`].
     fn read<'a>(&'a self, request: ReadRequest) -> BoxFuture<'a, Result<Extract>>;
 }
 
@@ -81,7 +96,7 @@ pub struct ReadRequest {
     /// The stream, as discovered.
     pub stream: StreamInfo,
     /// The columns wanted, by source name and in this order. Their types are those of `stream.schema`, unless
-    /// `stream.typed_by_request`.
+    /// `stream.typed_by_request`; a column that [`Source::reads_as_text`] may be text.
     pub columns: SchemaRef,
     /// All rows, or those after a position.
     pub mode: ReadMode,

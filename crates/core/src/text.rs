@@ -92,6 +92,12 @@ pub fn seconds(seconds: f64) -> String {
     }
 }
 
+/// A count with what it counts, for words that take an `s`: `0 rows`, `1 row`, `2 rows`.
+pub fn counted(count: u64, what: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{ending}")
+}
+
 /// Shortest text that reads back to the same `f64`; `NaN`, `Infinity`, `-Infinity`.
 pub fn write_f64(out: &mut String, value: f64) {
     let magnitude = value.abs();

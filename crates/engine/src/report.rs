@@ -24,6 +24,9 @@ pub struct StreamReport {
     pub load_id: String,
     /// The proof: rows on both sides.
     pub proof: Proof,
+    /// Where its rejected rows are, if there are any: a table or a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<String>,
     /// What the commit did to the target.
     pub changes: Changes,
     /// Bytes read, as they lay in memory.

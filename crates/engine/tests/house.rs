@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use levada_core::config::{File, Project, Variables};
+use levada_core::config::{Commands, File, Project, Variables};
 use levada_core::id::RunId;
 use levada_core::run::{RunState, State};
 use levada_core::schedule::Catchup;
 use levada_core::time::{Clock, Timestamp};
 use levada_engine::house::{
-    Executor, Keeper, Landing, Nobody, Scheduler, Surroundings, SystemClock, Worker, WorkerOptions,
+    Executor, Keeper, Landing, Nobody, Removed, Scheduler, Surroundings, SystemClock, Worker, WorkerOptions,
 };
 use levada_engine::metrics::{Outcome, metrics};
 use levada_store::{Kind, Location, NewDocument, NewRun, NewSchedule, Run, RunFilter, Spec, Store, When};
@@ -53,6 +53,11 @@ impl Drop for House {
 
 impl House {
     async fn new() -> Self {
+        Self::allowing(Commands::Enabled).await
+    }
+
+    /// In a process that allows this much of commands.
+    async fn allowing(commands: Commands) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("in")).unwrap();
         let project = format!(
@@ -73,6 +78,7 @@ impl House {
             project_dir: folder.path().to_path_buf(),
             data_dir: folder.path().join("data"),
             network: Arc::default(),
+            commands,
             own: false,
             observer: Arc::new(Nobody),
         }));
@@ -217,6 +223,26 @@ async fn a_task_waits_for_a_file_and_for_a_querys_truth() {
     assert!(error.contains("no such column: m") && error.contains("numbers.db"), "{error}");
 }
 
+/// No document can allow what the process does not: tasks, hooks and items of a task are refused as they come.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_without_commands_runs_none() {
+    let house = House::allowing(Commands::Forbidden).await;
+    house.keep(Kind::Project, "", &format!("{}commands: enabled\n", house.project), Vec::new()).await;
+    let command = "command: { script: \"echo ran >> told\" }";
+    for task in [command.to_owned(), format!("for_each: {{ list: [1, 2] }}, {command}")] {
+        let text = format!(
+            "version: 1\nname: p\ntasks:\n  t: {{ {task} }}\non_failure: [{{ {command} }}]\nretry: {{ attempts: 1 }}\n"
+        );
+        let document = house.apply("p", &text).await;
+        let run = house.start("p", document).await;
+        assert_eq!(house.ended(run).await.state, RunState::Failed);
+        let failed = house.store.task_runs(run).await.unwrap();
+        let told = failed.iter().filter_map(|task_run| task_run.error.clone());
+        assert!(told.clone().any(|error| error.contains("commands are switched off here")), "{failed:?}");
+    }
+    assert_eq!(house.told(), [""; 0]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_that_looks_again_and_again_has_its_time_for_all_its_looks() {
     let house = House::new().await;
@@ -237,6 +263,42 @@ async fn a_task_that_looks_again_and_again_has_its_time_for_all_its_looks() {
     }
     let children = house.runs("slow").await;
     assert_eq!(children.iter().map(|child| (child.document, child.ended_at)).collect::<Vec<_>>(), [(slow, None)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_tells_what_for_and_leaves_the_logs_of_its_first_and_last_look() {
+    let house = House::new().await;
+    let text = "version: 1\nname: p\ntasks:\n  \
+                t: { wait: { file: { connection: drop, path: \"*.csv\" }, every: 60s }, timeout: 2h }\n";
+    let document = house.apply("p", text).await;
+    let run = house.start("p", document).await;
+    let task = async || house.store.task_runs(run).await.unwrap().remove(0);
+    house.waits(run).await;
+    let first = task().await;
+    for look in 2..=3 {
+        house.clock.pass(61);
+        house.store.wake_due(house.clock.now()).await.unwrap();
+        while task().await.attempt < look {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        house.waits(run).await;
+    }
+    let why = house.store.why_task_run(first.id, house.clock.now()).await.unwrap();
+    assert!(
+        why.starts_with("it waits for the file *.csv of the connection drop, looked 3 times, looks again at "),
+        "{why}"
+    );
+    assert!(why.contains(", gives up at 20"), "{why}");
+    house.put("a.csv", "x\n1\n");
+    house.clock.pass(61);
+    house.store.wake_due(house.clock.now()).await.unwrap();
+    house.succeeds(run).await;
+    let last = task().await;
+    assert_eq!((last.attempt, last.started_at), (4, first.started_at), "it took from its first look on");
+    let logs = levada_engine::house::logs_of(&house.folder.path().join("data"), run).unwrap();
+    let mut attempts: Vec<u32> = logs.iter().map(|log| log.attempt).collect();
+    attempts.sort_unstable();
+    assert_eq!(attempts, [1, 4]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -383,6 +445,34 @@ async fn what_is_kept_no_longer_goes_with_its_logs_and_files() {
     assert_eq!(keeper.round().await.unwrap().runs, 4, "the last that succeeded stays");
     assert_eq!(house.runs("p").await.iter().map(|run| run.id).collect::<Vec<_>>(), [runs[7]]);
     assert_eq!(house.runs("q").await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_cleans_its_folder_of_runs_that_others_removed() {
+    let house = House::new().await;
+    let text = "version: 1\nname: p\ntasks:\n  t: { command: { script: \"echo x > $LEVADA_RUN_DIR/x\" } }\n";
+    let document = house.apply("p", text).await;
+    for _ in 0..7 {
+        let run = house.start("p", document).await;
+        house.succeeds(run).await;
+    }
+    let keeper = |folder: &str| Keeper::new(house.store.clone(), house.clock.clone(), house.folder.path().join(folder));
+    assert_eq!(keeper("data").of_folder().round().await.unwrap(), Removed { runs: 0, folders: 0 });
+    // the server has another folder, and can remove only what is in the store
+    assert_eq!(keeper("elsewhere").round().await.unwrap(), Removed { runs: 2, folders: 0 });
+    let worker = keeper("data").of_folder();
+    assert_eq!(worker.round().await.unwrap().folders, 0, "what was written today is left alone");
+    house.clock.pass(DAY + 3_600);
+    assert_eq!(worker.round().await.unwrap().folders, 4, "logs and files of two runs");
+    house.clock.pass(10 * DAY);
+    assert_eq!(worker.round().await.unwrap().folders, 5, "files of runs stay for ten days");
+    house.clock.pass(90 * DAY);
+    assert_eq!(
+        worker.round().await.unwrap(),
+        Removed { runs: 0, folders: 5 },
+        "logs go, runs stay for others to remove"
+    );
+    assert_eq!(house.runs("p").await.len(), 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -135,6 +135,23 @@ async fn a_frozen_target_says_where_it_refuses_null() {
 }
 
 #[tokio::test]
+async fn a_plan_tells_the_type_of_what_is_kept_as_text() {
+    let (source, target) = (Memory::new(), Memory::new());
+    let of_type = |data_type| levada_core::schema::field("span", data_type, true, "any:tsmultirange", None);
+    source.put("t", &Arc::new(Schema::new(vec![of_type(DataType::Int64)])), Vec::new());
+    target.put("t", &Arc::new(Schema::new(vec![Field::new("span", DataType::Utf8, true)])), Vec::new());
+    let plans = plan_all(&job(Arc::new(source.clone()), Arc::new(target.clone()), full())).await.unwrap();
+    let Fit::Text(note) = &plans[0].plan.columns[0].fit else { panic!("{:?}", plans[0].plan.columns) };
+    assert_eq!(note, "text, from the source's type tsmultirange");
+
+    // a type that the document asks for is nobody's own
+    let columns = Columns { cast: [("span".to_owned(), "int32".to_owned())].into(), ..Columns::default() };
+    let job = job(Arc::new(source), Arc::new(target), StreamOptions { columns, ..full() });
+    let plans = plan_all(&job).await.unwrap();
+    assert_eq!(plans[0].plan.columns[0].fit, Fit::Text("text".to_owned()));
+}
+
+#[tokio::test]
 async fn an_unknown_column_is_named_with_the_nearest_and_nothing_moves() {
     let (source, target) = (Memory::new(), Memory::new());
     source.put("t", &schema(), rows(0, 1));
@@ -204,6 +221,26 @@ async fn a_stream_is_not_loaded_into_itself() {
     let job = job(Arc::new(both.clone()), Arc::new(both.clone()), full());
     assert_eq!(carry_out(job).await.unwrap_err().kind(), ErrorKind::Config);
     assert_eq!(both.rows("t").unwrap().len(), 5);
+}
+
+#[tokio::test]
+async fn an_incremental_read_without_its_cursor_is_refused_when_planned() {
+    let (source, target) = (Memory::new(), Memory::new());
+    source.put("t", &schema(), rows(0, 3));
+    // rows without a position would be refused too, but the cursor is what is missing
+    target.put("t", &schema(), rows(0, 3));
+    let job = || {
+        let options = StreamOptions { cursor: None, ..append() };
+        job(Arc::new(source.clone()), Arc::new(target.clone()), options)
+    };
+    for error in [plan_all(&job()).await.err(), carry_out(job()).await.err()] {
+        let error = error.expect("nobody knows what is new");
+        assert_eq!((error.kind(), error.kind().policy().exit_code), (ErrorKind::Config, 2), "{error}");
+        assert_eq!(error.place(), ["stream `t`"]);
+        assert!(error.message().contains("cursor"), "{error}");
+        assert!(error.advice().contains("id, seen, name"), "{error}");
+    }
+    assert_eq!(target.rows("t").unwrap().len(), 3);
 }
 
 #[tokio::test]

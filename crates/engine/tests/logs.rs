@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use levada_core::redact::Redactor;
 use levada_core::time::{Clock, Timestamp};
-use levada_engine::log::{LogReader, Stream, TaskLog};
+use levada_engine::log::{Budget, Filter, Level, LogReader, Stream, TaskLog};
 
 pub struct SystemTime;
 
@@ -126,4 +126,79 @@ fn output_has_a_limit_and_a_full_disk_is_told() {
     let full = log(Path::new("/dev/full"));
     full.sys("lost");
     assert_eq!(full.close().unwrap_err().kind(), levada_core::error::ErrorKind::Full);
+}
+
+/// 4,500 lines of program output, every 900th a warning, and an error on the standard error in the middle.
+fn written(path: &Path) -> LogReader {
+    let log = log(path);
+    for n in 0..4500u32 {
+        match n {
+            2250 => log.stream(Stream::Err).push("ERROR no Größe left\n".as_bytes(), |_| ()).unwrap(),
+            n if n % 900 == 0 => log.stream(Stream::Out).push(b"WARN slow\n", |_| ()).unwrap(),
+            n => log.stream(Stream::Out).push(format!("line {n}\n").as_bytes(), |_| ()).unwrap(),
+        }
+    }
+    log.close().unwrap();
+    LogReader::new(path)
+}
+
+fn numbers(lines: &[levada_engine::log::LogLine]) -> Vec<u64> {
+    lines.iter().map(|line| line.number).collect()
+}
+
+#[test]
+fn what_is_looked_for_comes_in_pages_that_join() {
+    let folder = tempfile::tempdir().unwrap();
+    let reader = written(&folder.path().join("load.1.log"));
+    let filter = Filter { level: Level::Warn, ..Filter::default() };
+    // with little to read at a time most pages are empty, and still lead on
+    for (count, budget) in [(1000, Budget::default()), (2, Budget::default()), (1000, Budget::of(3000))] {
+        let (mut found, mut from) = (Vec::new(), 0);
+        loop {
+            let page = reader.search(from, count, &filter, budget).unwrap();
+            assert!(page.is_end || page.next > from);
+            found.extend(numbers(&page.lines));
+            from = page.next;
+            if page.is_end {
+                break;
+            }
+        }
+        assert_eq!(found, [0, 900, 1800, 2250, 2700, 3600]);
+        assert_eq!(from, 4500);
+    }
+    assert_eq!(reader.search(0, 10, &filter, Budget::of(3000)).unwrap().lines.len(), 1);
+    assert!(reader.search(1, 10, &filter, Budget::of(3000)).unwrap().lines.is_empty());
+}
+
+#[test]
+fn lines_are_told_by_stream_level_and_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let reader = written(&folder.path().join("load.1.log"));
+    let found = |filter: Filter| numbers(&reader.search(0, 1000, &filter, Budget::default()).unwrap().lines);
+    assert_eq!(found(Filter { stream: Some(Stream::Err), ..Filter::default() }), [2250]);
+    assert_eq!(found(Filter { stream: Some(Stream::Sys), ..Filter::default() }), [0; 0]);
+    assert_eq!(found(Filter { level: Level::Error, ..Filter::default() }), [2250]);
+    assert_eq!(found(Filter::default().containing(Some("gRÖSSE"))), [0; 0]);
+    assert_eq!(found(Filter::default().containing(Some("GRÖßE"))), [2250]);
+    assert_eq!(found(Filter::default().containing(Some("LINE 44")))[..3], [44, 440, 441]);
+    let both = Filter { level: Level::Warn, stream: Some(Stream::Out), ..Filter::default() }.containing(Some("s"));
+    assert_eq!(found(both), [0, 900, 1800, 2700, 3600]);
+    assert_eq!(found(Filter::default().containing(Some("line .*"))), [0; 0]);
+}
+
+#[test]
+fn the_newest_lines_are_found_from_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let reader = written(&folder.path().join("load.1.log"));
+    let filter = Filter { level: Level::Warn, ..Filter::default() };
+    let mut budget = Budget::default();
+    assert_eq!(numbers(&reader.newest(4, &filter, &mut budget).unwrap()), [3600, 2700, 2250, 1800]);
+    assert_eq!(numbers(&reader.newest(100, &filter, &mut budget).unwrap()), [3600, 2700, 2250, 1800, 900, 0]);
+    assert_eq!(numbers(&reader.newest(2, &Filter::default(), &mut budget).unwrap()), [4499, 4498]);
+    assert!(!budget.is_spent());
+    // the last line is among the few bytes that may be read
+    let mut little = Budget::of(30_000);
+    assert_eq!(numbers(&reader.newest(1, &Filter::default(), &mut little).unwrap()), [4499]);
+    let none = LogReader::new(folder.path().join("none.log"));
+    assert_eq!(none.newest(5, &Filter::default(), &mut budget).unwrap(), []);
 }

@@ -116,6 +116,12 @@ async fn outputs_by_file_or_last_line() {
     assert_eq!(with("echo '{\"a\": 1}'; echo '{\"b\": 2}'; echo").await.unwrap(), json!({"b": 2}));
     assert_eq!(with("echo '{\"a\": 1}'; echo end").await.unwrap(), json!({}));
     assert_eq!(with("echo '{\"a\": 1}'; echo '{\"f\": 3}' > $LEVADA_OUTPUTS").await.unwrap(), json!({"f": 3}));
+    let hinted = || fs::read_to_string(context.log.path()).unwrap().matches("hint: the output ends like").count();
+    assert_eq!(hinted(), 0);
+    assert_eq!(with("printf '{\n  \"a\": {\"b\": 1}\n}\n'").await.unwrap(), json!({}));
+    assert_eq!(hinted(), 1, "an object of several lines is none, and that is said");
+    assert_eq!(with("printf '{\n\"a\": 1\n}\n'; echo '{}' > $LEVADA_OUTPUTS").await.unwrap(), json!({}));
+    assert_eq!(hinted(), 1, "who writes the file is not told");
     let error = with("echo '[1]' > $LEVADA_OUTPUTS").await.unwrap_err();
     assert!(error.message().contains("does not hold a JSON object"), "{error}");
     for large in [

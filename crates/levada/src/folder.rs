@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use levada_connectors::OffLimits;
-use levada_core::config::{PROJECT_FILE, Variables, secret_names};
+use levada_core::config::{Commands, PROJECT_FILE, Variables, secret_names};
 use levada_core::error::{Context as _, Error, Result};
 use levada_server::project::{PIPELINES_DIR, Source, compile};
 
@@ -61,8 +61,10 @@ impl Folder {
         // nothing is opened
         let secret = |name: &str| stored.get(name);
         let variables = Variables { env: &env, secret: &secret, params: BTreeMap::new(), runtime: None };
-        compile(&wiring::registry(&OffLimits::default()), &variables, self.project.clone(), self.pipelines.clone())
-            .map(drop)
+        let registry = wiring::registry(&OffLimits::default());
+        // what the process allows of commands is asked where they are applied to
+        let commands = |_: &str| Commands::Enabled;
+        compile(&registry, &variables, &commands, self.project.clone(), self.pipelines.clone()).map(drop)
     }
 
     /// Errors that name documents by their place in the project, as they are called here.

@@ -9,6 +9,7 @@ mod progress;
 mod project;
 mod service;
 mod typed;
+mod usage;
 mod vault;
 mod wiring;
 
@@ -18,6 +19,8 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     // nothing happens before this line: `levada --version` and a typing error answer at once
-    let cli = cli::Cli::parse();
-    ExitCode::from(commands::execute(cli))
+    ExitCode::from(match cli::Cli::try_parse() {
+        Ok(cli) => commands::execute(cli),
+        Err(error) => usage::tell(&error, std::env::args_os()),
+    })
 }

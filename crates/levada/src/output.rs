@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use levada_core::error::{Context as _, Error, Result};
+use levada_core::error::{Context as _, Error, ErrorKind, Result};
 use levada_core::time::Timestamp;
 use serde::Serialize;
 use serde_json::json;
@@ -84,7 +84,10 @@ impl Output {
     pub fn json(self, value: &impl Serialize) {
         match serde_json::to_string_pretty(value) {
             Ok(text) => self.line(&text),
-            Err(error) => self.note(&format!("error: the result cannot be written as JSON: {error}")),
+            Err(error) => {
+                LOST.store(true, Ordering::Relaxed);
+                self.errors(&[Error::new(ErrorKind::Internal, format!("the result is no JSON: {error}"))]);
+            }
         }
     }
 
@@ -98,16 +101,19 @@ impl Output {
         let _ = writeln!(std::io::stderr().lock(), "{text}");
     }
 
-    /// Tells errors, and gives the exit code that follows from them.
+    /// Tells errors, and gives the exit code that follows from them. As JSON they are one object in a line of its own: programs
+    /// find it last on standard error.
     pub fn errors(self, errors: &[Error]) -> u8 {
+        let exit_code = errors.first().map_or(0, |error| error.kind().policy().exit_code);
         if self.is_json() {
-            self.note(&json!({ "errors": errors.iter().map(error_json).collect::<Vec<_>>() }).to_string());
+            let errors: Vec<_> = errors.iter().map(error_json).collect();
+            self.note(&json!({ "errors": errors, "exit_code": exit_code }).to_string());
         } else {
             for error in errors {
                 self.note(&format!("error: {}", printable(&error.to_string())));
             }
         }
-        errors.first().map_or(0, |error| error.kind().policy().exit_code)
+        exit_code
     }
 }
 
@@ -168,7 +174,7 @@ impl Table {
 impl Cell {
     /// Text on the left.
     pub fn text(text: impl AsRef<str>) -> Self {
-        Self { text: shortened(&printable(text.as_ref())), right: false }
+        Self { text: shortened(&printable(text.as_ref()), CELL_WIDTH_MAX), right: false }
     }
 
     /// A number, on the right.
@@ -194,14 +200,15 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
 }
 
-fn shortened(text: &str) -> String {
-    if text.width() <= CELL_WIDTH_MAX {
+/// Text that takes no more columns of a terminal than this.
+pub fn shortened(text: &str, width_max: usize) -> String {
+    if text.width() <= width_max {
         return text.to_owned();
     }
     let mut width = 1;
     let kept = text.chars().take_while(|c| {
         width += c.width().unwrap_or(0);
-        width <= CELL_WIDTH_MAX
+        width <= width_max
     });
     kept.chain(['…']).collect()
 }

@@ -80,12 +80,16 @@ async fn log(progress: &Progress, output: Output, end: &CancellationToken) {
             () = tokio::time::sleep(LOG_INTERVAL) => {}
             () = end.cancelled() => return,
         }
-        let running: Vec<String> =
-            progress.snapshot().iter().filter(|stream| stream.phase != Phase::Ended).map(line).collect();
-        if !running.is_empty() {
-            output.note(&running.join("; "));
+        if let Some(line) = log_line(&progress.snapshot()) {
+            output.note(&line);
         }
     }
+}
+
+/// The figures of the streams that are at work, if any is.
+fn log_line(streams: &[StreamSnapshot]) -> Option<String> {
+    let at_work: Vec<String> = streams.iter().filter(|stream| stream.phase != Phase::Ended).map(line).collect();
+    (!at_work.is_empty()).then(|| at_work.join("; "))
 }
 
 /// One stream's figures in a line.
@@ -124,4 +128,70 @@ fn line(stream: &StreamSnapshot) -> String {
     }
     parts.push(format!("bound by {}", bound_word(stream.bound)));
     parts.join("  ")
+}
+
+#[cfg(test)]
+mod tests {
+    use levada_engine::progress::Bound;
+
+    use super::*;
+
+    /// A quarter of a table, after two seconds.
+    fn orders() -> StreamSnapshot {
+        StreamSnapshot {
+            stream: "public.orders".to_owned(),
+            rows_estimate: Some(10_000),
+            rows_read: 2_500,
+            bytes_read: 5_000_000,
+            bytes_held: 0,
+            rows_written: 2_000,
+            rows_rejected: 0,
+            seconds: 2.0,
+            phase: Phase::Move,
+            bound: Bound::Read,
+        }
+    }
+
+    #[test]
+    fn a_line_tells_how_fast_how_long_and_what_holds_it_back() {
+        let name = format!("{:24}", "public.orders");
+        assert_eq!(
+            line(&orders()),
+            format!("{name} 2,500 of about 10,000 rows  1,250 rows/s  2.5 MB/s  ETA 6.0s  bound by read")
+        );
+        // the same rows after ten times as long
+        let late = StreamSnapshot { seconds: 20.0, rows_rejected: 7, bound: Bound::Write, ..orders() };
+        assert_eq!(
+            line(&late),
+            format!("{name} 2,500 of about 10,000 rows  125 rows/s  250.0 kB/s  7 rejected  ETA 1m00s  bound by write")
+        );
+    }
+
+    #[test]
+    fn a_line_promises_nothing_that_is_not_known() {
+        let unknown = StreamSnapshot { rows_estimate: None, ..orders() };
+        let at_once = StreamSnapshot { rows_read: 0, bytes_read: 0, seconds: 0.0, ..orders() };
+        let beyond = StreamSnapshot { rows_estimate: Some(2_000), ..orders() };
+        for stream in [unknown, at_once, beyond] {
+            assert!(!line(&stream).contains("ETA") && line(&stream).contains("rows/s"), "{}", line(&stream));
+        }
+    }
+
+    #[test]
+    fn a_line_tells_what_comes_after_the_rows() {
+        let in_phase = |phase| line(&StreamSnapshot { phase, ..orders() });
+        assert!(in_phase(Phase::Commit).ends_with("2.5 MB/s  committing"));
+        assert!(in_phase(Phase::Verify).ends_with("verifying"));
+        assert!(in_phase(Phase::Ended).ends_with("done in 2.0s"));
+    }
+
+    #[test]
+    fn a_log_line_has_the_streams_at_work_only() {
+        let other = StreamSnapshot { stream: "evil\u{1b}[2J".to_owned(), ..orders() };
+        let ended = StreamSnapshot { phase: Phase::Ended, ..orders() };
+        let told = log_line(&[ended.clone(), orders(), other]).unwrap_or_default();
+        assert_eq!(told.matches("public.orders").count(), 1);
+        assert!(told.contains("; evil\\u{1b}[2J"), "{told}");
+        assert_eq!((log_line(&[ended]), log_line(&[])), (None, None));
+    }
 }

@@ -150,7 +150,8 @@ pub fn nearest_project(folder: &Path) -> Option<PathBuf> {
     Some(found.strip_prefix(here).map(Path::to_path_buf).unwrap_or(found))
 }
 
-fn same_file(a: &Path, b: &Path) -> bool {
+/// Whether two paths lead to one file.
+pub fn same_file(a: &Path, b: &Path) -> bool {
     a.canonicalize().ok().is_some_and(|a| b.canonicalize().ok() == Some(a))
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use levada_connectors::OffLimits;
-use levada_core::config::{AUTH_FILE, AuthDocument, Variables, secret_names};
+use levada_core::config::{AUTH_FILE, AuthDocument, Commands, Variables, secret_names};
 use levada_core::error::{Context as _, Error, ErrorKind, Result};
 use levada_core::secret::Secret;
 use levada_core::time::{Clock, Timestamp};
@@ -28,6 +28,8 @@ const DATA_DIR: &str = ".levada";
 const STORE_FILE: &str = "levada.db";
 /// Where the system shows the environments of processes, in which the master key and passwords may be.
 const PROCESSES: &str = "/proc";
+/// Is there in a process that was told on its command line to run no commands.
+static NO_COMMANDS: OnceLock<()> = OnceLock::new();
 
 /// Where a project keeps things.
 #[derive(Debug, Clone)]
@@ -134,6 +136,20 @@ pub fn network() -> Result<Arc<Network>> {
     Ok(NETWORK.get_or_init(|| Arc::new(Network::new(rules))).clone())
 }
 
+/// Keeps this process from running and accepting commands.
+pub fn forbid_commands() {
+    NO_COMMANDS.get_or_init(|| ());
+}
+
+/// Whether this process runs and accepts commands, as whoever started it says.
+pub fn commands() -> Commands {
+    let told = std::env::var("LEVADA_NO_COMMANDS").unwrap_or_default();
+    match NO_COMMANDS.get().is_some() || !matches!(told.as_str(), "" | "0" | "false") {
+        true => Commands::Forbidden,
+        false => Commands::Enabled,
+    }
+}
+
 /// What executes task runs in this process.
 pub fn executor(places: &Places, store: &Store, own: bool, observer: Arc<dyn Observer>) -> Result<Arc<Executor>> {
     Ok(Arc::new(Executor::new(Surroundings {
@@ -145,6 +161,7 @@ pub fn executor(places: &Places, store: &Store, own: bool, observer: Arc<dyn Obs
         network: network()?,
         project_dir: places.project.clone(),
         data_dir: places.data.clone(),
+        commands: commands(),
         own,
         observer,
     })))
@@ -181,6 +198,7 @@ fn app(places: &Places, store: &Store, vault: Vault, limits: Limits, oidc: Optio
         secrets: vault.lookup(),
         project_dir: places.project.clone(),
         data_dir: places.data.clone(),
+        commands: commands(),
         limits,
         oidc,
         ui: wiring::ui(),

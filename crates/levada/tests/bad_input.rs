@@ -102,6 +102,8 @@ fn wrong_addresses_and_names_are_told() {
         ("an unknown table", pg.clone(), "public.ordesr", &[], 1, &["public.ordesr", "Did you mean `public.orders`?"]),
         ("an unknown table", maria.clone(), "ordesr", &[], 1, &["ordesr", "Did you mean `orders`?"]),
         ("a wildcard without a match", pg.clone(), "sales.*", &[], 1, &["sales.*", "There are: public.orders."]),
+        ("no cursor", pg.clone(), pg_stream, &["--read", "incremental"], 2, &["needs a cursor", "Of a fitting type"]),
+        ("no cursor", maria.clone(), "orders", &["--read", "incremental"], 2, &["needs a cursor", "Of a fitting type"]),
         (
             "an unknown cursor",
             pg.clone(),
@@ -241,15 +243,20 @@ fn a_full_disk_is_told_and_the_next_run_finishes() {
     }
     let outcome = std::panic::catch_unwind(|| {
         let source = Database::postgres("levada_full");
-        source.sql("CREATE TABLE t AS SELECT i AS id, repeat(md5(i::text), 10) AS v FROM generate_series(1, 50000) i; CREATE TABLE s AS SELECT 1 AS id");
-        let target = format!("{{ type: sqlite, path: '{}/full.db' }}", folder.path().display());
-        let pipeline = Pipeline::between(&source.connection(), &target, "  public.s: {}\n  public.t: {}");
-        let ran = pipeline.run();
-        let failure = ran.failed(1);
-        assert!(failure.contains("full") && failure.contains("full.db"), "{failure}");
-        paragraph(&failure);
-        source.sql("DELETE FROM t WHERE id > 100");
-        assert_eq!(pipeline.done(), [1, 100]);
+        let disk = folder.path().display();
+        let files =
+            (format!("{{ type: files, root: '{disk}/files', format: csv }}"), "No space left", "/files/t/part-");
+        let sqlite = (format!("{{ type: sqlite, path: '{disk}/full.db' }}"), "full", "full.db");
+        for (target, said, place) in [files, sqlite] {
+            source.sql("DROP TABLE IF EXISTS s, t; CREATE TABLE s AS SELECT 1 AS id; CREATE TABLE t AS SELECT i AS id, repeat(md5(i::text), 10) AS v FROM generate_series(1, 50000) i");
+            let pipeline = Pipeline::between(&source.connection(), &target, "  public.s: {}\n  public.t: {}");
+            let ran = pipeline.run();
+            let failure = ran.failed(1);
+            assert!(failure.contains(said) && failure.contains(place), "{failure}");
+            paragraph(&failure);
+            source.sql("DELETE FROM t WHERE id > 100");
+            assert_eq!(pipeline.done(), [1, 100]);
+        }
     });
     Command::new("umount").arg(folder.path()).status().unwrap();
     assert!(outcome.is_ok());

@@ -20,6 +20,7 @@ const COMMANDS: &[&str] = &[
     "runs",
     "show",
     "logs",
+    "artifacts",
     "why",
     "cancel",
     "retry",
@@ -185,13 +186,150 @@ fn the_documents_of_a_folder_are_checked_together() {
 }
 
 #[test]
+fn a_missing_cursor_is_told_before_anything_moves() {
+    let connections = "connections: { in: ./in, shop: ./shop.db, out: ./out.db }";
+    let first = "  one: { sync: { from: in, to: out, streams: { t.csv: { read: incremental, write: append } } } }";
+    let second =
+        "  two:\n    sync:\n      from: shop\n      to: out\n      streams:\n        orders: { read: incremental }";
+    let document = format!("version: 1\n{connections}\ntasks:\n{first}\n{second}\n");
+    let folder = folder(&[("in/t.csv", "id\n1\n"), ("p.yaml", &document)]);
+    let told = |arguments: &[&str]| {
+        let output = levada(folder.path(), arguments);
+        assert_eq!(code(&output), 2, "{arguments:?}: {}", err(&output));
+        assert!(err(&output).contains("an incremental read of `orders` needs a cursor"), "{}", err(&output));
+        err(&output)
+    };
+    let validated = told(&["validate", "p.yaml"]);
+    assert!(validated.contains("p.yaml:10:") && validated.contains("Set `cursor`"), "{validated}");
+    assert_eq!(validated.matches("error: ").count(), 1, "files need no cursor: {validated}");
+    assert!(told(&["run", "p.yaml"]).contains("task `two`"));
+    assert!(!folder.path().join("out.db").exists(), "the first task has run");
+}
+
+#[test]
+fn two_pipelines_of_one_project_have_two_names() {
+    let named = "version: 1\nname: load\ntasks:\n  one: { command: { argv: [\"true\"] } }\n";
+    let other = "version: 1\nconnections: {}\n";
+    let folder = folder(&[("a.yaml", named), ("b.yaml", named), ("other/levada.yaml", other), ("other/c.yaml", named)]);
+    let output = levada(folder.path(), &["validate", "a.yaml", "b.yaml"]);
+    assert_eq!(code(&output), 2, "{}", out(&output));
+    let told = err(&output);
+    assert!(told.contains("b.yaml: the name `load` belongs to the pipeline in a.yaml"), "{told}");
+    let output = levada(folder.path(), &["--output", "json", "validate", "a.yaml", "b.yaml"]);
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((code(&output), &result["valid"], &result["files"][1]["valid"]), (2, &false.into(), &false.into()));
+    // one file by two paths, and a pipeline of another project
+    let output = levada(folder.path(), &["validate", "a.yaml", "./a.yaml", "other/c.yaml"]);
+    assert_eq!((code(&output), err(&output)), (0, String::new()));
+}
+
+#[test]
 fn errors_are_json_where_that_is_asked_for() {
     let folder = folder(&[]);
     let output = levada(folder.path(), &["run", "missing.yaml", "--output", "json"]);
     assert_eq!((code(&output), out(&output)), (2, String::new()));
     let told: Value = serde_json::from_str(&err(&output)).unwrap();
+    assert_eq!((&told["errors"][0]["code"], &told["exit_code"]), (&Value::from("config"), &Value::from(2)));
     assert_eq!(told["errors"][0]["place"][0], "missing.yaml");
     assert!(told["errors"][0]["advice"].as_str().unwrap().contains("levada init"));
+}
+
+#[test]
+fn wrong_use_is_json_where_that_is_asked_for() {
+    let folder = folder(&[]);
+    let cases: &[(&[&str], &str, &str)] = &[
+        (&["--output", "json"], "requires a subcommand", "Usage: levada"),
+        (&["--output=json", "vaildate", "x.yaml"], "'vaildate'", "'validate'"),
+        (&["run", "--output", "json"], "<FILE>", "Usage: levada run"),
+        (&["run", "x.yaml", "--output", "json", "--param", "novalue"], "NAME=VALUE", "--help"),
+        (&["runs", "--output", "json", "--limit", "many"], "'many'", "--help"),
+    ];
+    for (arguments, message, advice) in cases {
+        let output = levada(folder.path(), arguments);
+        assert_eq!((code(&output), out(&output)), (2, String::new()), "{arguments:?}");
+        let told: Value = serde_json::from_str(&err(&output)).unwrap();
+        let [error] = told["errors"].as_array().unwrap().as_slice() else { panic!("{arguments:?}: {told}") };
+        assert_eq!((error["code"].as_str(), told["exit_code"].as_u64()), (Some("usage"), Some(2)), "{arguments:?}");
+        assert!(error["message"].as_str().unwrap().contains(message), "{arguments:?}: {error}");
+        assert!(error["advice"].as_str().unwrap().contains(advice), "{arguments:?}: {error}");
+    }
+    // help is no mistake
+    let help = levada(folder.path(), &["--output", "json", "run", "--help"]);
+    assert_eq!((code(&help), err(&help)), (0, String::new()));
+    assert!(out(&help).contains("Usage: levada run"));
+}
+
+#[test]
+fn a_failure_is_told_once() {
+    let pipeline = |stream: &str| {
+        let streams = format!("{stream}: {{ columns: {{ cast: {{ n: int }} }} }}");
+        let connections = "connections: { in: ./in, out: ./out.db }";
+        format!("version: 1\n{connections}\nsync:\n  from: in\n  to: out\n  streams:\n    {streams}\n")
+    };
+    let (moving, planned) = (pipeline("t.csv"), pipeline("tt.csv"));
+    let folder = folder(&[("in/t.csv", "id,n\n1,many\n"), ("moving.yaml", &moving), ("planned.yaml", &planned)]);
+    for file in ["moving.yaml", "planned.yaml"] {
+        let output = levada(folder.path(), &["run", file]);
+        let told = err(&output);
+        assert_eq!(code(&output), 1, "{told}");
+        assert_eq!(told.lines().filter(|line| line.contains("error: ")).count(), 1, "{file}: {told}");
+        assert!(told.contains("t.csv"), "{file}: {told}");
+        let output = levada(folder.path(), &["run", file, "--output", "json"]);
+        assert_eq!((code(&output), err(&output)), (1, String::new()), "{file}");
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let error = &report["tasks"][0]["error"];
+        assert!(error["message"].as_str().unwrap().contains("t.csv"), "{file}: {report}");
+        assert_eq!((error["exit_code"].as_u64(), report["succeeded"].as_bool()), (Some(1), Some(false)), "{report}");
+    }
+}
+
+#[test]
+fn rejected_rows_are_where_they_are_said_to_be() {
+    let folder = folder(&[("in/t.csv", "id,n\n1,1\n2,many\n")]);
+    let copy = |target: &str, format: &str| {
+        let bad_rows = ["--cast", "n=int", "--on-bad-row", "quarantine", "--output", format];
+        let output = levada(folder.path(), &[&["copy", "./in/t.csv", target][..], &bad_rows].concat());
+        assert_eq!(code(&output), 0, "{target}: {}", err(&output));
+        output
+    };
+    let told = err(&copy("./out.db", "text"));
+    assert!(told.contains("1 row is in the quarantine `_levada_rejects`, under load "), "{told}");
+    for target in ["./out.jsonl", "./out/"] {
+        let told = err(&copy(target, "text"));
+        let file = told.split_once("in the quarantine `").unwrap().1.split('`').next().unwrap();
+        let rows = std::fs::read_to_string(file).unwrap();
+        assert!(rows.contains("many") && rows.lines().count() == 1, "{target}: {told}");
+    }
+    let report: Value = serde_json::from_slice(&copy("./again.jsonl", "json").stdout).unwrap();
+    assert!(Path::new(report["streams"][0]["quarantine"].as_str().unwrap()).is_file(), "{report}");
+}
+
+#[test]
+fn a_reset_tells_what_it_threw_away_and_what_follows() {
+    let folder = folder(&[("in/t.csv", "id\n1\n"), ("in/all.csv", "id\n1\n")]);
+    let copy = |stream: &str, read: &str| {
+        levada(folder.path(), &["copy", "./in", "./out.db", "--stream", stream, "--read", read])
+    };
+    assert_eq!((code(&copy("t.csv", "incremental")), code(&copy("all.csv", "full"))), (0, 0));
+    let held = levada(folder.path(), &["positions", "show", "./out.db", "--output", "json"]);
+    let held: Value = serde_json::from_slice(&held.stdout).unwrap();
+    let held = held["positions"].as_array().unwrap().iter().find(|held| held["stream"] == "t.csv").unwrap();
+    assert!(held["position"].is_object(), "{held}");
+
+    let told = out(&levada(folder.path(), &["positions", "reset", "./out.db", "--stream", "t.csv"]));
+    for word in
+        [held["pipeline"].as_str().unwrap(), "`t.csv`", &held["position"].to_string()[..30], "the rows in `t` stay"]
+    {
+        assert!(told.contains(word), "`{word}` is missing: {told}");
+    }
+    assert!(told.contains("append is refused"), "{told}");
+    assert_eq!(code(&copy("t.csv", "incremental")), 3, "as it was told");
+    let rest = levada(folder.path(), &["positions", "reset", "./out.db", "--all", "--output", "json"]);
+    let rest: Value = serde_json::from_slice(&rest.stdout).unwrap();
+    let [reset] = rest["reset"].as_array().unwrap().as_slice() else { panic!("{rest}") };
+    assert!(reset["stream"] == "all.csv" && reset["target"] == "all" && reset["position"].is_object(), "{rest}");
+    let nothing = levada(folder.path(), &["positions", "reset", "./out.db", "--all"]);
+    assert_eq!((code(&nothing), out(&nothing)), (0, "there was nothing to reset\n".to_owned()));
 }
 
 #[test]
@@ -263,6 +401,26 @@ fn relative_paths_start_at_the_current_folder_in_urls_too() {
     }
     let output = levada(folder.path(), &["check", "file:./in"]);
     assert!(out(&output).contains(&*folder.path().join("in").to_string_lossy()), "{}", out(&output));
+}
+
+#[test]
+fn a_check_of_what_is_not_there_fails_under_the_name_that_was_given() {
+    let folder = folder(&[
+        ("levada.yaml", "version: 1\nconnections: { inbox: ./in, fresh: ./fresh }\n"),
+        ("in/t.csv", "id\n1\n"),
+    ]);
+    let output = levada(folder.path(), &["check", "inbx"]);
+    assert_eq!(code(&output), 2, "{}", out(&output));
+    let told = err(&output);
+    assert!(told.contains("inbx: there is no connection `inbx`") && told.contains("Did you mean `inbox`?"), "{told}");
+    assert!(!format!("{told}{}", out(&output)).contains("file:"), "{told}");
+    let output = levada(folder.path(), &["check", "./no"]);
+    assert_ne!(code(&output), 0, "{}", out(&output));
+    assert!(err(&output).contains("there is no file or folder"), "{}", err(&output));
+    // A connection of the project may be a target that no load has made yet.
+    let output = levada(folder.path(), &["check"]);
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    assert!(out(&output).contains("does not exist yet"), "{}", out(&output));
 }
 
 #[test]

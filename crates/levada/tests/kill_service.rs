@@ -2,7 +2,7 @@
 //! thirty tasks, and started again at once. Every run must come to its end in a minute, every sync must have loaded what it
 //! was to load once, every command must have run to its end, and never twice at one time.
 //!
-//! `LEVADA_KILL_ROUNDS` sets the number of rounds for both stores together (20), `LEVADA_KILL_SEED` the moments.
+//! `LEVADA_KILL_ROUNDS` sets the number of rounds for each store (20), `LEVADA_KILL_SEED` the moments.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -90,7 +90,7 @@ fn document() -> String {
 /// Kills processes while run after run goes on, and checks what each has done.
 fn torture(name: &str, mut house: House, mut processes: Vec<Process>) {
     let number = |variable: &str, default: u64| std::env::var(variable).map_or(default, |text| text.parse().unwrap());
-    let rounds = number("LEVADA_KILL_ROUNDS", 20).div_ceil(2);
+    let rounds = number("LEVADA_KILL_ROUNDS", 20);
     let seed = number("LEVADA_KILL_SEED", u64::from(std::process::id()));
     println!("{name}: {rounds} rounds, LEVADA_KILL_SEED={seed}");
     let mut chance = Chance::new(seed, name);

@@ -257,6 +257,31 @@ fn bad_rows_go_into_the_quarantine_with_their_reason() {
 }
 
 #[test]
+fn a_cast_to_text_keeps_what_is_no_number() {
+    for system in ALL {
+        let (source, target) = both("nan", system);
+        source.sql(
+            "CREATE TABLE t(id int, n numeric(10,2), m text); INSERT INTO t VALUES (1, 'NaN', 'a'), (2, 0.5, 'b')",
+        );
+        let pipeline = Pipeline::new(&source, &target, "  public.t: { columns: { cast: { n: text } } }");
+        assert_eq!(pipeline.done(), [2], "{system:?}");
+        assert_eq!(target.sql("SELECT n FROM t ORDER BY id").trim(), "NaN\n0.50", "{system:?}");
+        // Rows that are looked at, for a hash in another column, hold numbers only: the plan says so, and the run does.
+        target.sql("DROP TABLE t");
+        pipeline.streams("  public.t: { on_bad_row: quarantine, columns: { hash: [m] } }");
+        let folder = pipeline.command(&[]).get_current_dir().unwrap().to_owned();
+        let plan =
+            Command::new(LEVADA).args(["plan", "p.yaml", "--output", "json"]).current_dir(folder).output().unwrap();
+        let plan = String::from_utf8(plan.stdout).unwrap();
+        let says_so = plan.contains("values that are no number, as NaN, are refused");
+        assert!(says_so || system != System::Postgres, "{plan}");
+        assert_eq!(pipeline.done(), [1], "{system:?}");
+        let reason = target.sql("SELECT reason FROM _levada_rejects");
+        assert!(reason.contains("`NaN` has no place in a decimal column"), "{system:?}: {reason}");
+    }
+}
+
+#[test]
 fn a_checksum_knows_what_each_system_does_to_values() {
     for system in ALL {
         let (source, target) = both("proof", system);

@@ -174,6 +174,7 @@ fn every_verb_that_looks_tells_the_same() {
             &["logs", "1", "last", "--tail", "1"],
             &["logs", "1", "--follow"],
             &["logs", "1", "last", "--attempt", "7"],
+            &["logs", "--recent", "--level", "error", "--pipeline", "work"],
             &["why", "1"],
             &["why", "1", "each.1"],
             &["schedule", "list"],
@@ -425,5 +426,30 @@ fn logs_are_followed_over_connections_that_break() {
         assert_eq!(next(50), (51..=100).collect::<Vec<_>>(), "each line once, in order");
         assert_eq!(next(1), Vec::<u32>::new());
         assert_eq!(child.wait().unwrap().code(), Some(0));
+    }
+}
+
+/// Whoever starts a process says that it runs no commands; a document that was applied before, and allows them, changes nothing.
+#[test]
+fn a_process_that_was_started_so_runs_no_commands() {
+    for kept in BOTH {
+        let shell = "version: 1\nname: shell\ntasks: { say: { command: { script: 'echo ran > ran' } } }\n";
+        let files = [("levada.yaml", "version: 1\ncommands: enabled\n"), ("pipelines/shell.yaml", shell)];
+        let project = Project::new(kept, &format!("no_commands_{kept:?}").to_lowercase(), &files);
+        let mut apply = project.command(&["apply"]);
+        let told = refused(&apply.env("LEVADA_NO_COMMANDS", "1").output().unwrap(), 2);
+        assert!(told.contains("commands are switched off here, whatever documents say"), "{told}");
+        project.told(0, &["apply"]);
+        let served = project.serve_with(&["--no-commands"]);
+        project.told(1, &["start", "shell", "--wait"]);
+        assert!(!project.path("ran").exists());
+        let recent = project.told(0, &["logs", "--recent", "--level", "error", "--tail", "1"]);
+        assert!(recent.contains(" shell ") && recent.contains("commands are switched off here"), "{recent}");
+        assert_eq!(project.told(0, &["logs", "--recent", "--pipeline", "other"]), "");
+        drop(served);
+        // a run, or the last lines of all: one of the two
+        project.refused(2, &["logs"]);
+        project.refused(2, &["logs", "1", "--recent"]);
+        project.refused(2, &["logs", "1", "--level", "warn"]);
     }
 }

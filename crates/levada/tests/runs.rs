@@ -283,3 +283,58 @@ fn an_interrupted_copy_ends_soon_and_leaves_nothing_half_done() {
         assert_eq!(psql(&shop.target, left), "", "{signal}");
     }
 }
+
+#[test]
+fn runs_of_a_file_go_when_they_are_more_than_its_project_keeps() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("levada.yaml"), "version: 1\nretention: { keep: 2 }\n").unwrap();
+    let text = "version: 1\nname: p\ntasks:\n  t: { command: { argv: [echo, hello] } }\n";
+    std::fs::write(folder.path().join("p.yaml"), text).unwrap();
+    for _ in 0..4 {
+        told(&levada(folder.path(), &["run", "p.yaml"]), 0);
+    }
+    let kept = json(&levada(folder.path(), &["runs", "--output", "json"]), 0);
+    let ids: Vec<i64> = kept["runs"].as_array().unwrap().iter().map(|run| run["run"].as_i64().unwrap()).collect();
+    assert_eq!(ids, [4, 3]);
+    let logs = std::fs::read_dir(folder.path().join(".levada/logs")).unwrap();
+    let mut logs: Vec<String> = logs.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    logs.sort();
+    assert_eq!(logs, ["3", "4"]);
+}
+
+#[test]
+fn files_that_tasks_left_are_listed_copied_and_checked() {
+    let folder = TempDir::new().unwrap();
+    let levada = |arguments: &[&str]| levada(folder.path(), arguments);
+    let text = "version: 1
+name: p
+tasks:
+  report:
+    command:
+      script: 'cd $LEVADA_RUN_DIR; mkdir out; printf abc > out/a.csv; echo draft > out/a.tmp'
+      artifacts: ['out/*.csv']
+  each: { for_each: { list: [x, y] }, command: { script: 'echo ${item} > $LEVADA_RUN_DIR/own' } }
+";
+    std::fs::write(folder.path().join("p.yaml"), text).unwrap();
+    told(&levada(&["run", "p.yaml"]), 0);
+    let paths = |arguments: &[&str]| {
+        let listed = json(&levada(&[&["artifacts", "1", "--output", "json"], arguments].concat()), 0);
+        let files = listed["artifacts"].as_array().unwrap().iter();
+        files.map(|file| file["path"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(paths(&[]), ["each.0/own", "each.1/own", "report/out/a.csv"], "what no pattern names is no artifact");
+    assert_eq!(paths(&["--task", "each"]), ["each.0/own", "each.1/own"]);
+    assert_eq!(paths(&["--task", "each.1"]), ["each.1/own"]);
+
+    let copied = told(&levada(&["artifacts", "1", "-o", "copies"]), 0);
+    assert!(copied.contains("ba7816bf8f01"), "the sum is told: {copied}");
+    assert_eq!(std::fs::read_to_string(folder.path().join("copies/report/out/a.csv")).unwrap(), "abc");
+    assert_eq!(std::fs::read_to_string(folder.path().join("copies/each.1/own")).unwrap(), "y\n");
+    told(&levada(&["artifacts", "1", "-o", "copies"]), 3);
+
+    std::fs::write(folder.path().join(".levada/runs/1/report/out/a.csv"), "abd").unwrap();
+    let changed = levada(&["artifacts", "1", "--task", "report", "-o", "others"]);
+    assert!(!changed.status.success());
+    assert!(String::from_utf8_lossy(&changed.stderr).contains("is not what the task left"), "{changed:?}");
+    assert_eq!(std::fs::read_dir(folder.path().join("others/report/out")).unwrap().count(), 0);
+}

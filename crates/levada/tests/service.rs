@@ -1,5 +1,7 @@
 //! A project that runs by itself: applied, served, and talked to over the store, with the real binary on both stores.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -128,7 +130,15 @@ fn runs_are_started_retried_and_cancelled() {
         assert_eq!(first, "once\n", "what succeeded is not done again");
         assert!(project.told(0, &["logs", &again["run"].to_string(), "last"]).contains("2026-03-01"));
         assert!(project.refused(3, &["retry", &again["run"].to_string()]).contains("succeeded"));
-        project.told(0, &["retry", &waiting, "--all", "--wait"]);
+        let unknown = project.refused(2, &["retry", &waiting, "--task", "nope"]);
+        assert!(unknown.contains("no task `nope`") && unknown.contains("Tasks: first, flaky, last."), "{unknown}");
+        let near = project.refused(2, &["retry", &waiting, "--task", "flakey"]);
+        assert!(near.contains("Did you mean `flaky`?"), "{near}");
+        let watched = project.refused(0, &["retry", &waiting, "--all", "--wait"]);
+        for task in ["first", "flaky", "last"] {
+            let ends = watched.lines().filter(|line| line.starts_with(&format!("task `{task}`: succeeded after ")));
+            assert_eq!(ends.count(), 1, "{watched}");
+        }
         assert_eq!(std::fs::read_to_string(project.path("first.txt")).unwrap(), "once\nonce\n");
         let alone = project.told(0, &["start", "work", "--task", "last", "--wait", "--output", "json"]);
         assert_eq!(tasks(&serde_json::from_str(&alone).unwrap()), ["last succeeded"]);
@@ -143,6 +153,10 @@ fn runs_are_started_retried_and_cancelled() {
         }
         assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
         assert!(project.refused(3, &["cancel", &slow]).contains("has ended"));
+        for verb in ["show", "why", "logs", "retry", "cancel"] {
+            let err = project.refused(1, &[verb, "999999"]);
+            assert!(err.contains("there is no run ") && err.contains("`levada runs`"), "{verb}: {err}");
+        }
         assert!(project.refused(1, &["show", "999999"]).contains("there is no run `999999`"));
     }
 }
@@ -165,6 +179,30 @@ fn items_are_folded_and_logs_are_followed() {
 }
 
 #[test]
+fn every_line_that_is_followed_says_whose_it_is() {
+    let project = project(Kept::Sqlite, "followed");
+    let wait = "echo begun; until test -f go; do sleep 0.05; done";
+    let first = format!("  first: {{ command: {{ script: '{wait}' }} }}\n");
+    let then = "  then: { after: [first], command: { argv: [echo, ended] } }\n";
+    project.write("pipelines/two.yaml", &format!("version: 1\ntasks:\n{first}{then}"));
+    project.told(0, &["apply"]);
+    let _served = project.serve();
+    let started = run(&project, &["start", "two"]);
+    let mut follow = project.command(&["logs", &started, "-f"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(follow.stdout.take().unwrap()).lines().map(Result::unwrap);
+    // the other task has no log yet
+    let mut seen: Vec<String> = Vec::new();
+    while !seen.iter().any(|line| line.contains("begun")) {
+        seen.push(lines.next().expect("the log ended before its task"));
+    }
+    project.write("go", "");
+    seen.extend(lines);
+    assert_eq!(follow.wait().unwrap().code(), Some(0), "{seen:#?}");
+    assert!(seen.iter().all(|line| line.contains(" first |") || line.contains(" then |")), "{seen:#?}");
+    assert!(seen.iter().any(|line| line.ends_with("ended")), "{seen:#?}");
+}
+
+#[test]
 fn backfills_go_on_by_themselves() {
     for kept in BOTH {
         let project = project(kept, "backfill");
@@ -173,7 +211,7 @@ fn backfills_go_on_by_themselves() {
         assert_eq!(dry.lines().collect::<Vec<_>>(), [4, 3, 2, 1].map(|day| format!("2026-02-0{day}T00:00:00Z")));
         assert_eq!(project.json(&["backfills", "list"])["backfills"], serde_json::json!([]));
         let made = project.json(&[&range[..], &["--concurrency", "2"]].concat());
-        assert_eq!(made["runs"], 4);
+        assert_eq!((&made["runs"], &made["at_once"]), (&4.into(), &2.into()));
         let id = made["backfill"].to_string();
         project.told(0, &["backfills", "pause", &id]);
         let _served = project.serve();
@@ -197,6 +235,10 @@ fn backfills_go_on_by_themselves() {
         let cancelled =
             run_of(&project, &["backfill", "slow", "--from", "2026-01-01", "--to", "2026-12-31", "--every", "month"]);
         until("an open run", || project.json(&["backfills", "show", &cancelled])["runs"]["running"] == 1);
+        // its pipeline has a schedule, and so one run at a time
+        let one =
+            ["backfill", "tick", "--from", "2026-01-01", "--to", "2026-01-03", "--every", "day", "--concurrency", "3"];
+        assert!(project.refused(0, &one).contains("not 3 at once: the `concurrency` of tick itself is 1"));
         project.told(0, &["backfills", "cancel", &cancelled]);
         until("the end of the third", || project.json(&["backfills", "show", &cancelled])["state"] == "cancelled");
         assert!(project.refused(3, &["backfills", "pause", &cancelled]).contains("has ended"));

@@ -16,6 +16,7 @@ use levada_engine::connections::{self, Opened};
 use levada_store::{Document, Project};
 use serde_json::{Map, Value as Json, json};
 
+use crate::condition::Condition;
 use crate::documents::Known;
 use crate::problem::Problem;
 use crate::project::Source;
@@ -240,14 +241,14 @@ pub async fn save(
     app: &App,
     name: &str,
     given: Written,
-    expected: Option<u32>,
+    condition: Option<&Condition>,
     now: Timestamp,
 ) -> Result<Saved, Problem> {
     check_name(name)?;
     for _ in 0..TRIES {
         let (project, file) = app.project_with_file().await?;
         let old = old(app, file.as_deref(), name)?;
-        fresh(&project, old.is_some(), expected)?;
+        fresh(&project, old.is_some(), condition)?;
         let (sealed, secrets) = given.clone().restored(old.as_ref())?.sealed(name);
         let own = own(&project);
         let text = edit::set(&own.path, &own.text, &["connections", name], &sealed.to_json())?;
@@ -270,11 +271,11 @@ pub async fn save(
 ///
 /// # Errors
 /// `Stale` as the version asks; `Failed` where pipelines use it.
-pub async fn delete(app: &App, name: &str, expected: u32, now: Timestamp) -> Result<(), Problem> {
+pub async fn delete(app: &App, name: &str, condition: &Condition, now: Timestamp) -> Result<(), Problem> {
     for _ in 0..TRIES {
         let (project, file) = app.project_with_file().await?;
         let old = old(app, file.as_deref(), name)?.ok_or_else(|| Problem::no("connection", name))?;
-        fresh(&project, true, Some(expected))?;
+        fresh(&project, true, Some(condition))?;
         if let Some(users) = app.used_by(&project).get(name) {
             let users: Vec<&str> = users.iter().map(String::as_str).collect();
             let message = format!("the connection `{name}` is used by {}", users.join(", "));
@@ -314,11 +315,12 @@ fn old(app: &App, file: Option<&File>, name: &str) -> Result<Option<Written>, Pr
     Ok(found.map(|found| found.written()).transpose()?.map(|settings| Written::new(&app.registry, settings)))
 }
 
-fn fresh(project: &Project, is_there: bool, expected: Option<u32>) -> Result<(), Problem> {
-    match (project.document.as_ref().map(|own| own.version), expected) {
+fn fresh(project: &Project, is_there: bool, condition: Option<&Condition>) -> Result<(), Problem> {
+    match (project.document.as_ref().map(|own| own.version), condition) {
         (_, None) if is_there => Err(Problem::Unconditional),
         (_, None) => Ok(()),
-        (Some(version), Some(expected)) if version == expected => Ok(()),
+        (_, Some(Condition::There)) if !is_there => Err(Problem::Stale),
+        (Some(version), Some(condition)) if condition.allows_version(version) => Ok(()),
         (_, Some(_)) => Err(Problem::Stale),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use levada_core::access::Role;
-use levada_core::config::{self, File, Variables};
+use levada_core::config::{self, Commands, File, Variables};
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::naming::{did_you_mean, nearest};
 use levada_core::redact::Redactor;
@@ -166,8 +166,14 @@ impl Server {
         let texts = std::iter::once(&project).chain(&pipelines).map(|source| source.text.as_str());
         let mut known = self.known_secrets(texts).await;
         known.extend(secrets);
+        // what was applied before stays and is refused when it runs: else nobody could take one of several out
+        let applied = match self.commands {
+            Commands::Enabled => BTreeSet::new(),
+            _ => self.store.project().await?.pipelines.into_values().map(|document| document.text).collect(),
+        };
+        let commands = |text: &str| if applied.contains(text) { Commands::Enabled } else { self.commands };
         let new = self.with_variables(&known, BTreeMap::new(), |variables| {
-            project::compile(&self.registry, variables, project, pipelines)
+            project::compile(&self.registry, variables, &commands, project, pipelines)
         });
         new.map_err(|errors| unquoted(errors, &known))
     }
@@ -207,7 +213,7 @@ impl Server {
         params: Option<BTreeMap<String, String>>,
     ) -> Result<Checked, Problem> {
         let own = project.document.as_ref().map(|own| self.documents.file(own)).transpose()?;
-        let shared = config::Project::of(std::iter::once(file).chain(own.as_deref()));
+        let shared = config::Project::of(std::iter::once(file).chain(own.as_deref())).within(self.commands);
         let texts = std::iter::once(text).chain(project.document.as_ref().map(|own| own.text.as_str()));
         let known = self.known_secrets(texts).await;
         let checked = self.with_variables(&known, params.clone().unwrap_or_default(), |variables| match &params {

@@ -5,6 +5,7 @@ pub mod auth;
 pub mod backfills;
 pub mod caller;
 pub mod client;
+pub mod condition;
 pub mod connections;
 mod data;
 pub mod denials;
@@ -34,6 +35,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use levada_core::config::Commands;
 use levada_core::connector::Registry;
 use levada_core::time::{Clock, Timestamp};
 use levada_engine::house::{Env, Secrets};
@@ -71,6 +73,8 @@ pub struct Parts {
     pub project_dir: PathBuf,
     /// Where logs and the files of runs lie.
     pub data_dir: PathBuf,
+    /// Whether this process accepts commands; no document allows what it does not.
+    pub commands: Commands,
     /// What requests may take.
     pub limits: Limits,
     /// The provider that people sign in with.

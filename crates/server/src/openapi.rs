@@ -64,7 +64,7 @@ fn operation(route: &Route) -> Value {
     let Some(operation_map) = operation.as_object_mut() else { return operation };
     let mut parameters: Vec<Value> = route.fields.iter().filter_map(parameter).collect();
     if route.takes.condition {
-        parameters.push(header("If-Match", "The `ETag` of the version that is to be changed."));
+        parameters.push(header("If-Match", "The `ETag` of what is to be changed, several, or `*` for any."));
     }
     if route.takes.key {
         parameters.push(header("Idempotency-Key", "The same key of the same caller starts the same thing once."));

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use levada_core::config::{self, EndState, File, PROJECT_FILE, Pipeline, Task, Trigger, Variables, check_pipelines};
+use levada_core::config::{
+    self, Commands, EndState, File, PROJECT_FILE, Pipeline, Task, Trigger, Variables, at_stream, check_pipelines,
+};
 use levada_core::connector::Registry;
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::run::RunState;
 use levada_engine::connections;
+use levada_engine::planning::missing_cursors;
 use levada_store::{Kind, NewDocument, NewProject, NewSchedule, Spec, When};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -26,13 +29,15 @@ pub struct Source {
     pub text: String,
 }
 
-/// What the store is to have, if nothing is wrong with any of the documents.
+/// What the store is to have, if nothing is wrong with any of the documents. `commands` tells, by the text of a pipeline, what
+/// the process allows of commands in it.
 ///
 /// # Errors
 /// Every mistake in every document, with file, line and column.
 pub fn compile(
     registry: &Registry,
     variables: &Variables<'_>,
+    commands: &dyn Fn(&str) -> Commands,
     project: Source,
     pipelines: Vec<Source>,
 ) -> Result<NewProject, Vec<Error>> {
@@ -44,7 +49,7 @@ pub fn compile(
     }
     let (mut checked, mut errors) = (Vec::new(), Vec::new());
     for source in pipelines {
-        match check(registry, variables, &source, &own) {
+        match check(registry, variables, commands(&source.text), &source, &own) {
             Ok((file, pipeline)) => checked.push((source, file, pipeline)),
             Err(found) => errors.extend(found),
         }
@@ -107,6 +112,7 @@ pub fn examine(
 ) -> Result<Facts, Vec<Error>> {
     let mut facts = Facts { pipeline: None, tasks: 0, streams: 0, connections: file.connections.len() };
     let (mut errors, mut used, mut variables) = (Vec::new(), file.connections.clone(), variables.clone());
+    let mut tasks = Vec::new();
     if file.has_pipeline() {
         match file.check(shared, &variables) {
             Ok((pipeline, params)) => {
@@ -119,30 +125,52 @@ pub fn examine(
                     used.extend(shared.connections.iter().filter(|other| is_new && other.name == name).cloned());
                 }
                 facts.pipeline = Some(pipeline.name);
+                tasks = pipeline.tasks;
             }
             Err(mistakes) => errors.extend(mistakes),
         }
     }
-    let opened = used.iter().map(|connection| connections::open(registry, connection, &variables));
-    errors.extend(opened.flat_map(|opened| opened.err().unwrap_or_default()));
+    errors.extend(connect(registry, &variables, file, &tasks, &used.iter().collect::<Vec<_>>()));
     if errors.is_empty() { Ok(facts) } else { Err(errors) }
+}
+
+/// Opens connections, and looks whether the tasks give them what they need. Asks no system. Gives what is wrong.
+fn connect(
+    registry: &Registry,
+    variables: &Variables<'_>,
+    file: &File,
+    tasks: &[Task],
+    used: &[&config::Connection],
+) -> Vec<Error> {
+    let (mut opened, mut errors) = (Vec::new(), Vec::new());
+    for connection in used {
+        match connections::open(registry, connection, variables) {
+            Ok(found) => opened.push(found),
+            Err(found) => errors.extend(found),
+        }
+    }
+    for task in tasks {
+        let missing = missing_cursors(task, &opened).into_iter();
+        errors.extend(missing.map(|(stream, error)| at_stream(file, task, stream, &error)));
+    }
+    errors
 }
 
 /// The pipeline in a document, with all that it uses of the project.
 fn check(
     registry: &Registry,
     variables: &Variables<'_>,
+    commands: Commands,
     source: &Source,
     own: &File,
 ) -> Result<(File, Pipeline), Vec<Error>> {
     let file = File::parse(&source.shown, &source.text)?;
-    let shared = config::Project::of([&file, own]);
+    let shared = config::Project::of([&file, own]).within(commands);
     let (pipeline, params) = file.check(&shared, variables)?;
     let variables = Variables { params, ..variables.clone() };
     let used: BTreeSet<&str> = pipeline.tasks.iter().flat_map(Task::connections).collect();
-    let used = shared.connections.iter().filter(|connection| used.contains(connection.name.as_str()));
-    let errors: Vec<Error> =
-        used.flat_map(|used| connections::open(registry, used, &variables).err().unwrap_or_default()).collect();
+    let used: Vec<_> = shared.connections.iter().filter(|connection| used.contains(connection.name.as_str())).collect();
+    let errors = connect(registry, &variables, &file, &pipeline.tasks, &used);
     if errors.is_empty() { Ok((file, pipeline)) } else { Err(errors) }
 }
 

@@ -171,6 +171,7 @@ mod tests {
             secrets: Arc::new(|_| Box::pin(async { Ok(None) })),
             project_dir: folder.to_path_buf(),
             data_dir: folder.to_path_buf(),
+            commands: levada_core::config::Commands::Enabled,
             limits: Limits::default(),
             oidc: None,
             ui: crate::ui::Ui::Missing,

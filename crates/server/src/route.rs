@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, IF_MATCH, LOCATION, SET_COOKIE};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, LOCATION, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -20,6 +20,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::caller::Caller;
+use crate::condition::Condition;
 use crate::guard::{self, Peer};
 use crate::problem::Problem;
 use crate::{App, input};
@@ -209,19 +210,17 @@ fn hash(input: &impl Serialize) -> Result<String, Problem> {
 }
 
 impl<I> Call<I> {
-    /// The version that `If-Match` names.
+    /// What `If-Match` asks of what is there.
     ///
     /// # Errors
-    /// `Unconditional` without one; `Stale` for one that no document ever had.
-    pub fn version(&self) -> Result<u32, Problem> {
-        self.version_or_new()?.ok_or(Problem::Unconditional)
+    /// `Unconditional` if it asks nothing.
+    pub fn condition(&self) -> Result<Condition, Problem> {
+        self.condition_or_new().ok_or(Problem::Unconditional)
     }
 
-    /// The version that `If-Match` names; none without one, which means a document that is new.
-    pub fn version_or_new(&self) -> Result<Option<u32>, Problem> {
-        let Some(tag) = self.header(IF_MATCH.as_str()) else { return Ok(None) };
-        let version = tag.trim().trim_matches('"').strip_prefix('v').and_then(|version| version.parse().ok());
-        version.map(Some).ok_or(Problem::Stale)
+    /// What `If-Match` asks of what is there; none without it, which means a document that is new.
+    pub fn condition_or_new(&self) -> Option<Condition> {
+        Condition::of(&self.head.headers)
     }
 
     /// What tells something that is to be started of an object: the same for the same caller, object and key.

@@ -21,8 +21,8 @@ use crate::route::Rule::{self, Metrics, Pipeline, Public, Role, Signed};
 use crate::route::{Call, Output, Route, line};
 use crate::routes::{
     artifacts, audit, backfills, browse, connections, connectors, files, health, logs, oidc, overview, pipeline_list,
-    pipelines, plans, positions, project, quarantine, recent, runs, schedules, search, secrets, served, session,
-    sessions, settings, streams, tokens, users, validate, workers,
+    pipelines, plans, positions, project, quarantine, recent, recent_lines, runs, schedules, search, secrets, served,
+    session, sessions, settings, streams, tokens, users, validate, workers,
 };
 
 /// The routes, and the schemas that they refer to.
@@ -170,6 +170,8 @@ fn of_runs(lines: &mut Lines) {
     lines.get("readLog", path, Role(Viewer), "Lines of the log of a task", logs::read);
     let path = "/api/v1/runs/{run}/logs/download";
     lines.get("downloadLog", path, Role(Viewer), "The log of a task as a file", logs::download);
+    let path = "/api/v1/logs/recent";
+    lines.get("listRecentLines", path, Role(Viewer), "The last lines of all logs", recent_lines::list);
     lines.get("listen", "/api/v1/events", Role(Viewer), "Live events over a WebSocket", socket::open);
     lines.get("streamEvents", "/api/v1/events/stream", Role(Viewer), "Live events, server-sent", stream::open);
     let path = "/api/v1/runs/{run}/artifacts";

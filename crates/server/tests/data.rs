@@ -74,7 +74,10 @@ async fn a_row_lives_through_every_operation() {
     let old = made.headers["etag"].to_str().unwrap();
     patch(&place, "/v1/department/1", &[("if-match", old)], json!({ "budget": 1 })).await.is(412);
     let new = changed.headers["etag"].to_str().unwrap();
-    patch(&place, "/v1/department/1", &[("if-match", new)], json!({ "budget": 2 })).await.is(200);
+    let (weak, both) = (format!("{old}, W/{new}"), format!("{old}, {new}"));
+    patch(&place, "/v1/department/1", &[("if-match", &weak)], json!({ "budget": 2 })).await.is(412);
+    patch(&place, "/v1/department/1", &[("if-match", &both)], json!({ "budget": 2 })).await.is(200);
+    patch(&place, "/v1/department/1", &[("if-match", "*")], json!({ "budget": 3 })).await.is(200);
     let whole = place.put("/v1/department/1", json!({ "name": "Sales" })).await.is(200);
     assert_eq!(whole.json(), json!({ "id": 1, "name": "Sales", "budget": "0.00" }));
     place.put("/v1/department/1", json!({ "id": 2, "name": "Sales" })).await.is(400);

@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use levada_connectors::OffLimits;
+use levada_core::config::Commands;
 use levada_core::secret::Secret;
 use levada_core::time::Clock;
 use levada_engine::house::{Executor, Nobody, Secrets, Surroundings, SystemClock, Worker, WorkerOptions};
@@ -140,11 +141,16 @@ impl Place {
         Self::over(store, place, self.app.limits, self.app.clock.clone())
     }
 
-    fn over(
+    fn over(store: Store, place: (Location, Arc<tempfile::TempDir>), limits: Limits, clock: Arc<dyn Clock>) -> Self {
+        Self::allowing(store, place, limits, clock, Commands::Enabled)
+    }
+
+    fn allowing(
         store: Store,
         (location, folder): (Location, Arc<tempfile::TempDir>),
         limits: Limits,
         clock: Arc<dyn Clock>,
+        commands: Commands,
     ) -> Self {
         let kept = folder.path().join("kept");
         let (data, off_limits) = match kept.exists() {
@@ -159,6 +165,7 @@ impl Place {
             secrets: stored(store.clone(), data.clone()),
             project_dir: folder.path().to_path_buf(),
             data_dir: data,
+            commands,
             limits,
             oidc: None,
             ui: Ui::Folder(folder.path().join("ui")),
@@ -170,6 +177,13 @@ impl Place {
     pub fn again(self, limits: Limits) -> Self {
         let place = (self.location, self.folder);
         Self::over(self.app.store.clone(), place, limits, self.app.clock.clone())
+    }
+
+    /// Another server over the same store, which was started to run and accept no commands.
+    pub fn without_commands(&self) -> Self {
+        let place = (self.location.clone(), self.folder.clone());
+        let clock = self.app.clock.clone();
+        Self::allowing(self.app.store.clone(), place, self.app.limits, clock, Commands::Forbidden)
     }
 
     /// A server with a project.
@@ -287,6 +301,7 @@ pub async fn work(place: &Place) -> CancellationToken {
         project_dir: app.project_dir.clone(),
         data_dir: app.data_dir.clone(),
         network: Arc::default(),
+        commands: app.commands,
         own: false,
         observer: Arc::new(Nobody),
     }));

@@ -27,7 +27,8 @@ tasks:
         printf 'a,b' > $LEVADA_RUN_DIR/deep/out.csv
         printf '<script>' > $LEVADA_RUN_DIR/page.html
         ln -s /etc/passwd $LEVADA_RUN_DIR/link
-      artifacts: [page.html]
+        echo draft > $LEVADA_RUN_DIR/deep/scratch
+      artifacts: ['*.html', deep/*.csv]
 ";
 const SLOW: &str = "version: 1
 name: slow
@@ -188,6 +189,8 @@ async fn files_of_a_run_are_taken_away_and_no_others() {
         list["items"].as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap()).collect();
     assert_eq!(paths, ["leave/deep/out.csv", "leave/page.html"]);
     assert_eq!(list["items"][0]["bytes"], 3);
+    let sum = "1eb7c54d52831bbfe8942af0b1c56b7409523a59ed6ca99c1174fef7eb32c1b5";
+    assert_eq!(list["items"][0]["sha256"], sum);
     let download =
         async |path: &str| house.place.get(&format!("/api/v1/runs/{run}/artifacts/download?path={path}")).await;
     let reply = download("leave/page.html").await.is(200);
@@ -199,6 +202,7 @@ async fn files_of_a_run_are_taken_away_and_no_others() {
     assert_eq!(download("leave%2Fdeep%2Fout.csv").await.is(200).text(), "a,b");
     for path in [
         "leave/link",
+        "leave/deep/scratch",
         "../../levada.db",
         "..%2F..%2Flevada.db",
         "leave/../../../levada.db",

@@ -1,6 +1,7 @@
 //! The server as its callers see it: requests go through the router to a real store.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod commands;
 mod connections;
 mod data;
 mod denied;
@@ -10,6 +11,7 @@ mod hr;
 mod identifiers;
 mod live;
 mod loads;
+mod logs;
 mod overview;
 mod paths;
 mod pipelines;

@@ -27,7 +27,6 @@ async fn a_change_names_what_it_changes() {
     let body = json!({ "text": text });
     place.put(PIPELINE, body.clone()).await.is(428);
     place.send("PUT", PIPELINE, &[("if-match", "\"v7\"")], body.clone()).await.is(412);
-    place.send("PUT", PIPELINE, &[("if-match", "*")], body.clone()).await.is(412);
     let changed = place.send("PUT", PIPELINE, &[("if-match", "\"v1\"")], body.clone()).await.is(200);
     assert_eq!((&changed.json()["change"], &changed.headers["etag"].to_str().unwrap()), (&json!("changed"), &"\"v2\""));
     place.send("PUT", PIPELINE, &[("if-match", "\"v1\"")], body).await.is(412);
@@ -69,6 +68,40 @@ async fn a_pipeline_comes_and_goes() {
     place.send("DELETE", "/api/v1/pipelines/weekly", &[("if-match", "\"v1\"")], json!({})).await.is(204);
     place.get("/api/v1/pipelines/weekly").await.is(404);
     place.post("/api/v1/pipelines/weekly/runs", json!({})).await.is(404);
+}
+
+/// `*` asks for any version, a list for one of several, and a weak tag for none.
+#[tokio::test]
+async fn a_condition_names_any_version_or_one_of_several() {
+    let place = Place::with_project().await;
+    let put = async |path: &str, tags: &str, day: u32| {
+        let name = path.rsplit('/').next().unwrap();
+        let text =
+            NIGHTLY.replace("name: nightly", &format!("name: {name}")).replace("2026-01-01", &format!("2026-01-{day}"));
+        place.send("PUT", path, &[("if-match", tags)], json!({ "text": text })).await
+    };
+    assert_eq!(put(PIPELINE, "*", 10).await.is(200).json()["version"], 2);
+    assert_eq!(put(PIPELINE, "\"v1\", \"v2\"", 11).await.is(200).json()["version"], 3);
+    put(PIPELINE, "\"v1\", \"v2\"", 12).await.is(412);
+    put(PIPELINE, "W/\"v3\"", 12).await.is(412);
+    put(PIPELINE, "\"v3,v4\"", 12).await.is(412);
+    // nothing is there that could have any version
+    put("/api/v1/pipelines/weekly", "*", 10).await.is(412);
+    let connection = json!({ "connector": "files", "settings": { "root": "data" } });
+    place.send("PUT", "/api/v1/connections/other", &[("if-match", "*")], connection.clone()).await.is(412);
+    place.send("PUT", "/api/v1/connections/here", &[("if-match", "*")], connection).await.is(200);
+    place.send("DELETE", PIPELINE, &[("if-match", "\"v2\"")], json!({})).await.is(412);
+    place.send("DELETE", PIPELINE, &[("if-match", "\"v2\", \"v3\"")], json!({})).await.is(204);
+    place.send("DELETE", PIPELINE, &[("if-match", "*")], json!({})).await.is(404);
+    let user = json!({ "name": "vera", "password": "correct horse battery", "role": "viewer" });
+    place.post("/api/v1/users", user).await.is(201);
+    let change = json!({ "display_name": "Vera" });
+    place.send("PATCH", "/api/v1/users/vera", &[("if-match", "\"v8\", \"v9\"")], change.clone()).await.is(412);
+    place.send("PATCH", "/api/v1/users/vera", &[("if-match", "*")], change).await.is(200);
+    place.send("DELETE", "/api/v1/users/vera", &[("if-match", "*")], json!({})).await.is(204);
+    let documents = json!({ "documents": [{ "path": "levada.yaml", "text": "version: 1\n" }] });
+    place.send("PUT", "/api/v1/project", &[("if-match", "*")], documents.clone()).await.is(200);
+    Place::new().await.send("PUT", "/api/v1/project", &[("if-match", "*")], documents).await.is(412);
 }
 
 /// Whoever changes all documents at once can say which ones they have seen.

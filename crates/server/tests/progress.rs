@@ -38,6 +38,7 @@ async fn worker(place: &Place) -> Worker {
         project_dir: folder.clone(),
         data_dir: folder,
         network: Arc::default(),
+        commands: place.app.commands,
         own: false,
         observer: Arc::new(Nobody),
     });

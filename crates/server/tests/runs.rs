@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{NIGHTLY, Place};
+use crate::harness::{NIGHTLY, Place, work};
 
 const RUNS: &str = "/api/v1/pipelines/nightly/runs";
 
@@ -130,4 +130,71 @@ async fn a_run_is_cancelled_and_tried_again() {
     assert!(!events["items"].as_array().unwrap().is_empty());
     place.get("/api/v1/runs/99").await.is(404);
     place.post("/api/v1/runs/99/cancel", json!({})).await.is(404);
+}
+
+/// A list as it is asked for, in pages of a length and joined.
+async fn joined(place: &Place, list: &str, limit: u32) -> Vec<Value> {
+    let (mut all, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = place.get(&format!("{list}&limit={limit}{after}")).await.is(200).json();
+        all.extend(page["items"].as_array().unwrap().iter().cloned());
+        match page["next"].as_str() {
+            Some(next) => after = format!("&after={next}"),
+            None => return all,
+        }
+    }
+}
+
+/// A list goes both ways, and pages of any length are the whole of it.
+async fn goes_both_ways(place: &Place, list: &str, word: &str, count: usize) {
+    let up = place.get(&format!("{list}?sort={word}")).await.is(200).json()["items"].as_array().unwrap().clone();
+    assert!(up.len() >= count, "{list}: {up:?}");
+    let down: Vec<Value> = up.iter().rev().cloned().collect();
+    for limit in 1..=4 {
+        assert_eq!(joined(place, &format!("{list}?sort={word}"), limit).await, up, "{list} by {word}");
+        assert_eq!(joined(place, &format!("{list}?sort=-{word}"), limit).await, down, "{list} by -{word}");
+    }
+    place.get(&format!("{list}?sort=nonsense")).await.is(400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_go_both_ways_in_pages() {
+    for place in Place::on_each_store("lists").await {
+        let named = |name: &str| NIGHTLY.replace("name: nightly", &format!("name: {name}"));
+        place.apply(&[NIGHTLY, &named("daily"), &named("weekly")]).await;
+        for day in 2..5 {
+            let text = json!({ "text": NIGHTLY.replace("2026-01-01", &format!("2026-01-0{day}")) });
+            place.send("PUT", "/api/v1/pipelines/nightly", &[("if-match", "*")], text).await.is(200);
+        }
+        let run = place.post(RUNS, json!({})).await.is(201).json()["id"].clone();
+        place.post(&format!("/api/v1/runs/{run}/cancel"), json!({})).await.is(200);
+        goes_both_ways(&place, "/api/v1/pipelines/nightly/versions", "version", 4).await;
+        goes_both_ways(&place, "/api/v1/recent-runs", "pipeline", 3).await;
+        goes_both_ways(&place, &format!("/api/v1/runs/{run}/events"), "at", 2).await;
+        for word in ["place", "name", "started", "ended"] {
+            goes_both_ways(&place, &format!("/api/v1/runs/{run}/tasks"), word, 2).await;
+        }
+        place.get(&format!("/api/v1/runs/{run}/quarantine?sort=-stream&limit=1")).await.is(200);
+        // what nobody asked for is in the order that it always had
+        let versions = place.get("/api/v1/pipelines/nightly/versions").await.is(200).json();
+        assert_eq!(versions["items"][0]["version"], 4);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn items_go_both_ways_in_pages() {
+    for place in Place::on_each_store("items").await {
+        let each = "version: 1\nname: each\ntasks:\n  t: { for_each: { list: [a, b, c, d, e] }, command: { argv: [\"true\"] } }\n";
+        place.apply(&[each]).await;
+        let stop = work(&place).await;
+        let run = place.post("/api/v1/pipelines/each/runs", json!({})).await.is(201).json()["id"].clone();
+        let items = format!("/api/v1/runs/{run}/tasks/t/items");
+        while place.get(&format!("/api/v1/runs/{run}")).await.is(200).json()["ended_at"].is_null() {
+            tokio::task::yield_now().await;
+        }
+        stop.cancel();
+        goes_both_ways(&place, &items, "place", 5).await;
+        let third = place.get(&format!("{items}?after=2&limit=1")).await.is(200).json();
+        assert_eq!(third["items"][0]["item"], "c");
+    }
 }

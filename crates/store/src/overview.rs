@@ -49,7 +49,7 @@ pub struct TaskState {
     pub state: State,
     /// Attempts that failed.
     pub failed: u32,
-    /// When it was claimed last.
+    /// When its attempt began; of a wait, its first look.
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
@@ -87,12 +87,13 @@ impl Store {
     pub async fn recent_runs(
         &self,
         names: Option<Vec<String>>,
-        after: Option<String>,
+        (after, is_ascending): (Option<String>, bool),
         pipelines: usize,
         runs: usize,
     ) -> Result<Vec<RecentRuns>> {
-        let recent =
-            async move |tx: &mut Tx| recent_runs(tx, names.as_deref(), after.as_deref(), pipelines, runs).await;
+        let recent = async move |tx: &mut Tx| {
+            recent_runs(tx, names.as_deref(), (after.as_deref(), is_ascending), pipelines, runs).await
+        };
         self.db.read(recent).await
     }
 
@@ -116,12 +117,18 @@ impl Store {
 pub(crate) async fn recent_runs(
     tx: &mut Tx,
     names: Option<&[String]>,
-    after: Option<&str>,
+    (after, is_ascending): (Option<&str>, bool),
     pipelines: usize,
     runs: usize,
 ) -> Result<Vec<RecentRuns>> {
     // the oldest run that is shown of each pipeline comes first, so that both databases read its runs by the index
     let mut values = vec![runs.saturating_sub(1).into(), after.unwrap_or_default().into(), pipelines.into()];
+    // every name is behind the empty one; before none there is no limit
+    let (behind, order) = match (is_ascending, after) {
+        (true, _) => ("p.name > $2", "ASC"),
+        (false, Some(_)) => ("p.name < $2", "DESC"),
+        (false, None) => ("p.name >= $2", "DESC"),
+    };
     let named = match names {
         Some(names) => format!("AND {}", tx.among("p.name", &mut values, names.iter().map(String::as_str))),
         None => String::new(),
@@ -129,9 +136,9 @@ pub(crate) async fn recent_runs(
     let sql = format!(
         "SELECT q.name, r.id, r.state, r.created_at, r.started_at, r.ended_at FROM (\
          SELECT p.name, COALESCE((SELECT l.id FROM runs l WHERE l.pipeline = p.name ORDER BY l.id DESC \
-         LIMIT 1 OFFSET $1), 0) AS oldest FROM pipelines p WHERE p.removed = 0 AND p.name > $2 \
-         {named} ORDER BY p.name LIMIT $3) q \
-         LEFT JOIN runs r ON r.pipeline = q.name AND r.id >= q.oldest ORDER BY q.name, r.id DESC"
+         LIMIT 1 OFFSET $1), 0) AS oldest FROM pipelines p WHERE p.removed = 0 AND {behind} \
+         {named} ORDER BY p.name {order} LIMIT $3) q \
+         LEFT JOIN runs r ON r.pipeline = q.name AND r.id >= q.oldest ORDER BY q.name {order}, r.id DESC"
     );
     let mut found: Vec<RecentRuns> = Vec::new();
     for mut row in tx.rows(&sql, &values).await? {

@@ -10,6 +10,7 @@ use crate::db::{Signal, Tx};
 use crate::documents::{self, Document, Kept, NewDocument};
 use crate::runs::{History, admit};
 use crate::schedules::{self, NewSchedule};
+use crate::views::Bound;
 use crate::{Store, views};
 
 /// A pipeline at a glance.
@@ -80,7 +81,19 @@ impl Store {
 
     /// Versions of the document of a pipeline, also of one that was taken out: the newest first, from before a version on.
     pub async fn pipeline_versions(&self, name: String, before: Option<i64>, limit: usize) -> Result<Vec<Document>> {
+        let before = Bound::Before(before.unwrap_or(i64::MAX));
         self.db.read(async move |tx: &mut Tx| versions(tx, &name, before, limit).await).await
+    }
+
+    /// The same, the oldest first, after a version; from the first one on without it.
+    pub async fn pipeline_versions_after(
+        &self,
+        name: String,
+        version: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<Document>> {
+        let from = Bound::From(version.unwrap_or_default().saturating_add(1));
+        self.db.read(async move |tx: &mut Tx| versions(tx, &name, from, limit).await).await
     }
 
     /// The pipelines of the project, in order of their names.
@@ -153,11 +166,14 @@ async fn current_graph(tx: &mut Tx, name: &str) -> Result<Option<Graph>> {
     graph.map(Some).map_err(|error| Error::new(ErrorKind::Internal, format!("the graph of {name}: {error}")))
 }
 
-async fn versions(tx: &mut Tx, name: &str, before: Option<i64>, limit: usize) -> Result<Vec<Document>> {
-    let sql = "SELECT id, version, path, text, applied_at FROM documents \
-               WHERE kind = 'pipeline' AND name = $1 AND version < $2 ORDER BY version DESC LIMIT $3";
-    let values = [name.into(), before.unwrap_or(i64::MAX).into(), limit.into()];
-    tx.rows(sql, &values).await?.iter_mut().map(documents::read).collect()
+async fn versions(tx: &mut Tx, name: &str, bound: Bound, limit: usize) -> Result<Vec<Document>> {
+    let (version, compares, order) = bound.sql();
+    let sql = format!(
+        "SELECT id, version, path, text, applied_at FROM documents \
+         WHERE kind = 'pipeline' AND name = $1 AND version {compares} $2 ORDER BY version {order} LIMIT $3"
+    );
+    let values = [name.into(), version.into(), limit.into()];
+    tx.rows(&sql, &values).await?.iter_mut().map(documents::read).collect()
 }
 
 pub(crate) async fn pipelines(tx: &mut Tx) -> Result<Vec<Pipeline>> {

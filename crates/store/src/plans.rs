@@ -190,11 +190,13 @@ async fn operate(tx: &mut Tx, worker: WorkerId) -> Result<()> {
     schedules::next_at(tx, "time").await?;
     backfills::advance(tx, NOW).await?;
     pipelines::pipelines(tx).await?;
-    overview::recent_runs(tx, None, None, 50, 20).await?;
+    for is_ascending in [true, false] {
+        overview::recent_runs(tx, None, (Some("p"), is_ascending), 50, 20).await?;
+    }
     overview::task_states(tx, &[RunId(50_000), RunId(50_002)], 1_000).await?;
     overview::pools(tx).await?;
     overview::held(tx).await?;
-    overview::recent_runs(tx, Some(&["p".to_owned(), "p7".to_owned()]), None, 50, 20).await?;
+    overview::recent_runs(tx, Some(&["p".to_owned(), "p7".to_owned()]), (None, true), 50, 20).await?;
     dashboard::dashboard(tx, NOW).await?;
     progress::progress(tx, Some(RunId(50_000))).await?;
     let all = RunFilter { limit: 50, ..RunFilter::default() };
@@ -213,7 +215,9 @@ async fn operate(tx: &mut Tx, worker: WorkerId) -> Result<()> {
         views::runs(tx, &filter).await?;
     }
     views::task_runs(tx, RunId(50_000)).await?;
-    views::happenings(tx, RunId(50_000), 0, 50).await?;
+    for bound in [views::Bound::From(1), views::Bound::Before(i64::MAX)] {
+        views::happenings(tx, RunId(50_000), bound, 50).await?;
+    }
     let keep = Keep { age: Duration::from_secs(3_600), runs: 1_000 };
     retention::old(tx, keep, NOW).await?;
     let claim = given.claims.first().unwrap();

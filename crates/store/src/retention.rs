@@ -1,6 +1,7 @@
 //! What goes, so that the store does not grow for ever: old runs with all that belongs to them, workers that are gone, and
 //! sessions that have expired.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use levada_core::error::Result;
@@ -21,6 +22,8 @@ pub struct Keep {
 
 /// Most runs removed in one transaction, so that nobody waits for long.
 const BATCH: i64 = 100;
+/// Most runs asked for in one statement.
+const LOOK_MAX: usize = 1_000;
 /// How long workers are remembered that are gone.
 const WORKERS: Duration = Duration::from_secs(24 * 3_600);
 /// How long it is known what was moved.
@@ -35,6 +38,36 @@ impl Store {
         let found = self.db.read(async move |tx: &mut Tx| old(tx, keep, now).await).await?;
         self.db.write(async move |tx: &mut Tx| remove(tx, &found, now).await).await
     }
+
+    /// Whether [`Store::remove_old`] would find a run or a worker. Only reads, for those to whom a commit in vain is dear.
+    pub async fn has_old(&self, keep: Keep, now: Timestamp) -> Result<bool> {
+        self.db.read(async move |tx: &mut Tx| has_old(tx, keep, now).await).await
+    }
+
+    /// Those of some runs that were here and are no more. Numbers after the newest run tell of another store, and are none.
+    pub async fn removed_runs(&self, runs: Vec<RunId>) -> Result<Vec<RunId>> {
+        self.db.read(async move |tx: &mut Tx| removed(tx, &runs).await).await
+    }
+}
+
+async fn has_old(tx: &mut Tx, keep: Keep, now: Timestamp) -> Result<bool> {
+    let gone = "SELECT id FROM workers WHERE state = 'gone' AND beat_at < $1 LIMIT 1";
+    Ok(tx.row(gone, &[now.minus(WORKERS).into()]).await?.is_some() || !old(tx, keep, now).await?.is_empty())
+}
+
+async fn removed(tx: &mut Tx, runs: &[RunId]) -> Result<Vec<RunId>> {
+    let newest = tx.row("SELECT id FROM runs ORDER BY id DESC LIMIT 1", &[]).await?;
+    let Some(newest) = newest.map(|mut row| row.int()).transpose()?.map(RunId) else { return Ok(Vec::new()) };
+    let runs: Vec<RunId> = runs.iter().copied().filter(|run| *run < newest).collect();
+    let mut known = HashSet::new();
+    for some in runs.chunks(LOOK_MAX) {
+        let mut values = Vec::new();
+        let those = tx.among("id", &mut values, some.iter().copied());
+        for mut row in tx.rows(&format!("SELECT id FROM runs WHERE {those}"), &values).await? {
+            known.insert(RunId(row.int()?));
+        }
+    }
+    Ok(runs.into_iter().filter(|run| !known.contains(run)).collect())
 }
 
 /// The runs to remove. One that a backfill in progress folds over stays.
@@ -48,7 +81,9 @@ pub(crate) async fn old(tx: &mut Tx, keep: Keep, now: Timestamp) -> Result<Vec<R
     for mut row in tx.rows(&by_age, &[now.minus(keep.age).into()]).await? {
         found.push(RunId(row.int()?));
     }
-    let pipelines = "SELECT name FROM pipelines ORDER BY name";
+    // those of files that `levada run` was given have a document, and are none of the project's
+    let pipelines =
+        "SELECT name FROM pipelines UNION SELECT name FROM documents WHERE kind = 'local_pipeline' ORDER BY name";
     // the newest run that is one too many, found in the index, and then those before it
     let first = "SELECT id FROM runs WHERE pipeline = $1 AND ended_at IS NOT NULL ORDER BY id DESC LIMIT 1 OFFSET $2";
     let before = format!(

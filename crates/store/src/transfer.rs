@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use levada_core::error::{Error, ErrorKind, Result};
+use levada_core::text::counted;
 use levada_core::time::Timestamp;
 
 use crate::db::{Db, Dialect, Location, Tx, Value, placeholders};
@@ -140,7 +141,8 @@ async fn carry(source: &mut Tx, target: &Arc<Db>, is_forced: bool, now: Timestam
         None => 0,
     };
     if alive > 0 && !is_forced {
-        let message = format!("{alive} workers are alive on the metadata that is to be moved");
+        let are = if alive == 1 { "is" } else { "are" };
+        let message = format!("{} {are} alive on the metadata that is to be moved", counted(alive, "worker"));
         return Err(Error::new(ErrorKind::Refused, message)
             .advise("Stop `levada serve` and `levada worker`, wait 30 seconds, and move it then."));
     }
@@ -151,7 +153,7 @@ async fn carry(source: &mut Tx, target: &Arc<Db>, is_forced: bool, now: Timestam
     let wanted = counts(source).await?;
     let found = target.write(async move |tx: &mut Tx| counts(tx).await).await?;
     if let Some(((table, wanted), (_, found))) = wanted.iter().zip(&found).find(|(wanted, found)| wanted != found) {
-        let message = format!("{wanted} rows of `{table}` were moved, and {found} arrived");
+        let message = format!("of {} of `{table}`, {found} arrived", counted(*wanted, "row"));
         return Err(Error::new(ErrorKind::Internal, message).advise("Nothing was changed; move it again."));
     }
     Ok(wanted)

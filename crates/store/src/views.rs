@@ -97,10 +97,12 @@ pub struct TaskRun {
     pub outputs: Option<String>,
     /// Why its last attempt failed, a JSON object.
     pub error: Option<String>,
-    /// When it was claimed last.
+    /// When its attempt began; of a wait, its first look.
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
+    /// Which item of the task it is, from 0.
+    pub place: Option<usize>,
     /// Its items, counted by state, if it was split.
     pub items: Option<Tally>,
 }
@@ -175,12 +177,32 @@ impl Store {
 
     /// Items of a split task, in order, from the `skip`-th on.
     pub async fn items(&self, run: RunId, task: String, skip: usize, limit: usize) -> Result<Vec<TaskRun>> {
-        self.db.read(async move |tx: &mut Tx| items(tx, run, &task, skip, limit).await).await
+        let from = i64::try_from(skip).unwrap_or(i64::MAX);
+        self.db.read(async move |tx: &mut Tx| items(tx, run, &task, Bound::From(from), limit).await).await
+    }
+
+    /// Items of a split task before one of them, the last first; of all items without it.
+    pub async fn items_before(
+        &self,
+        run: RunId,
+        task: String,
+        place: Option<usize>,
+        limit: usize,
+    ) -> Result<Vec<TaskRun>> {
+        let before = place.and_then(|place| i64::try_from(place).ok()).unwrap_or(i64::MAX);
+        self.db.read(async move |tx: &mut Tx| items(tx, run, &task, Bound::Before(before), limit).await).await
     }
 
     /// The history of a run after a line of it; 0 is before the first.
     pub async fn happenings(&self, run: RunId, after: i64, limit: usize) -> Result<Vec<Happening>> {
-        self.db.read(async move |tx: &mut Tx| happenings(tx, run, after, limit).await).await
+        let from = Bound::From(after.saturating_add(1));
+        self.db.read(async move |tx: &mut Tx| happenings(tx, run, from, limit).await).await
+    }
+
+    /// The history of a run before a line of it, the newest first; all of it without one.
+    pub async fn happenings_before(&self, run: RunId, line: Option<i64>, limit: usize) -> Result<Vec<Happening>> {
+        let before = Bound::Before(line.unwrap_or(i64::MAX));
+        self.db.read(async move |tx: &mut Tx| happenings(tx, run, before, limit).await).await
     }
 
     /// Runs that have not ended, counted by pipeline.
@@ -191,6 +213,25 @@ impl Store {
     /// The outputs of the tasks of a run, each a JSON object. Tasks that a retry left out have those of the run before.
     pub async fn outputs(&self, run: RunId) -> Result<BTreeMap<String, String>> {
         self.db.read(async move |tx: &mut Tx| outputs(tx, run).await).await
+    }
+}
+
+/// Where a page starts of what is in order of a number.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Bound {
+    /// At this one, and goes up.
+    From(i64),
+    /// Before this one, and goes down.
+    Before(i64),
+}
+
+impl Bound {
+    /// The number, how those of the page compare with it, and their order.
+    pub const fn sql(self) -> (i64, &'static str, &'static str) {
+        match self {
+            Self::From(number) => (number, ">=", "ASC"),
+            Self::Before(number) => (number, "<", "DESC"),
+        }
     }
 }
 
@@ -313,7 +354,7 @@ fn unknown(what: &str, name: &str) -> Error {
 }
 
 const TASK_COLUMNS: &str = "id, name, item_value, state, wake_at, attempt, failed, lost, worker, outputs, error, \
-                            started_at, ended_at";
+                            started_at, ended_at, item";
 
 fn read_task_run(row: &mut Row) -> Result<TaskRun> {
     let (id, task, item) = (TaskRunId(row.int()?), row.text()?, row.text_or_null()?);
@@ -331,6 +372,7 @@ fn read_task_run(row: &mut Row) -> Result<TaskRun> {
         error: row.text_or_null()?,
         started_at: row.time_or_null()?,
         ended_at: row.time_or_null()?,
+        place: usize::try_from(row.int()?).ok(),
         items: None,
     })
 }
@@ -363,19 +405,24 @@ async fn standing(tx: &mut Tx, id: TaskRunId) -> Result<Option<(State, u32)>> {
     Ok(found.map(|task_run| (task_run.state, task_run.attempt)))
 }
 
-async fn items(tx: &mut Tx, run: RunId, task: &str, skip: usize, limit: usize) -> Result<Vec<TaskRun>> {
+async fn items(tx: &mut Tx, run: RunId, task: &str, bound: Bound, limit: usize) -> Result<Vec<TaskRun>> {
+    let (place, compares, order) = bound.sql();
     let sql = format!(
-        "SELECT {TASK_COLUMNS} FROM task_runs WHERE run = $1 AND name = $2 AND item >= $3 ORDER BY item LIMIT $4"
+        "SELECT {TASK_COLUMNS} FROM task_runs WHERE run = $1 AND name = $2 AND item >= 0 AND item {compares} $3 \
+         ORDER BY item {order} LIMIT $4"
     );
-    let values = [run.into(), task.into(), skip.into(), limit.min(PAGE_MAX).into()];
+    let values = [run.into(), task.into(), place.into(), limit.min(PAGE_MAX).into()];
     tx.rows(&sql, &values).await?.iter_mut().map(read_task_run).collect()
 }
 
-pub(crate) async fn happenings(tx: &mut Tx, run: RunId, after: i64, limit: usize) -> Result<Vec<Happening>> {
-    let sql = "SELECT id, task_run, at, event, state, attempt, detail FROM events WHERE run = $1 AND id > $2 \
-               ORDER BY id LIMIT $3";
+pub(crate) async fn happenings(tx: &mut Tx, run: RunId, bound: Bound, limit: usize) -> Result<Vec<Happening>> {
+    let (line, compares, order) = bound.sql();
+    let sql = format!(
+        "SELECT id, task_run, at, event, state, attempt, detail FROM events WHERE run = $1 AND id {compares} $2 \
+         ORDER BY id {order} LIMIT $3"
+    );
     let mut found = Vec::new();
-    for mut row in tx.rows(sql, &[run.into(), after.into(), limit.min(PAGE_MAX).into()]).await? {
+    for mut row in tx.rows(&sql, &[run.into(), line.into(), limit.min(PAGE_MAX).into()]).await? {
         found.push(Happening {
             id: row.int()?,
             task_run: row.int_or_null()?.map(TaskRunId),

@@ -65,7 +65,16 @@ async fn of_place(tx: &mut Tx, run: RunId, pipeline: &str) -> Result<String> {
         open.push(format!("run {}", row.int()?));
     }
     let limit = open.len();
-    Ok(format!("{pipeline} has {limit} of {limit} runs open at once: it waits for {}", names(&open)))
+    let sql = "SELECT b.id, b.concurrency FROM runs r JOIN backfills b ON b.id = r.backfill \
+               WHERE r.id = $1 AND b.concurrency > $2";
+    let of_backfill = match tx.row(sql, &[run.into(), limit.into()]).await? {
+        Some(mut row) => {
+            let (backfill, asked) = (row.int()?, row.count()?);
+            format!("; backfill {backfill} may have {asked} at once, and {pipeline} itself no more than {limit}")
+        }
+        None => String::new(),
+    };
+    Ok(format!("{pipeline} has {limit} of {limit} runs open at once: it waits for {}{of_backfill}", names(&open)))
 }
 
 struct Task {
@@ -80,13 +89,14 @@ struct Task {
     runs_on: String,
     error: Option<String>,
     failed: u32,
+    memo: Option<String>,
     started_at: Option<Timestamp>,
     owner: Option<WorkerId>,
 }
 
 pub(crate) async fn of_task_run(tx: &mut Tx, id: TaskRunId, now: Timestamp) -> Result<String> {
     let sql = "SELECT t.state, t.ended_at, r.admitted, r.pipeline, t.run, t.task, t.item, t.blockers, t.worker, t.wake_at, \
-               t.wake_on, t.pool, t.slots, t.runs_on, t.error, t.failed, t.started_at, r.owner \
+               t.wake_on, t.pool, t.slots, t.runs_on, t.error, t.failed, t.memo, t.started_at, r.owner \
                FROM task_runs t JOIN runs r ON r.id = t.run WHERE t.id = $1";
     let Some(mut row) = tx.row(sql, &[id.into()]).await? else {
         return Err(
@@ -109,6 +119,7 @@ pub(crate) async fn of_task_run(tx: &mut Tx, id: TaskRunId, now: Timestamp) -> R
         runs_on: row.text()?,
         error: row.text_or_null()?,
         failed: row.small()?,
+        memo: row.text_or_null()?,
         started_at: row.time_or_null()?,
         owner: row.int_or_null()?.map(WorkerId),
     };
@@ -221,12 +232,28 @@ async fn of_wait(tx: &mut Tx, task: &Task) -> Result<String> {
     if let Some(run) = task.wake_on.as_deref().and_then(|what| what.strip_prefix("run:")) {
         return Ok(format!("it waits for the end of run {run}, and looks again at {until}"));
     }
+    // a task that failed begins anew without a memo: what has one waits, whatever became of it before
+    let memo: Option<serde_json::Value> = task.memo.as_deref().and_then(|memo| serde_json::from_str(memo).ok());
+    if let Some(line) = memo.and_then(|memo| of_looks(&memo, until)) {
+        return Ok(line);
+    }
     let error = task.error.as_deref().filter(|_| task.failed > 0);
     let error: Option<serde_json::Value> = error.and_then(|text| serde_json::from_str(text).ok());
     Ok(match error.as_ref().and_then(|error| error["message"].as_str()) {
         Some(message) => format!("it failed ({message}) and is tried again at {until}"),
         None => format!("it looks again at {until}"),
     })
+}
+
+/// A task that looks again and again, by what it left itself to know.
+fn of_looks(memo: &serde_json::Value, until: Timestamp) -> Option<String> {
+    let waits_for = memo["waits_for"].as_str()?;
+    let looked = match memo["looks"].as_u64() {
+        Some(looks @ 2..) => format!("looked {looks} times"),
+        _ => "looked once".to_owned(),
+    };
+    let gives_up = memo["gives_up_at"].as_str().map(|at| format!(", gives up at {at}")).unwrap_or_default();
+    Some(format!("it waits for {waits_for}, {looked}, looks again at {until}{gives_up}"))
 }
 
 async fn of_holder(tx: &mut Tx, task: &Task, state: &str, now: Timestamp) -> Result<String> {

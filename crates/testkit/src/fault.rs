@@ -165,6 +165,14 @@ impl Source for FaultySource {
         self.inner.check_cursor(column, lag)
     }
 
+    fn needs_cursor(&self, stream: &str) -> bool {
+        self.inner.needs_cursor(stream)
+    }
+
+    fn reads_as_text(&self, column: &Field) -> bool {
+        self.inner.reads_as_text(column)
+    }
+
     fn read<'a>(&'a self, request: ReadRequest) -> BoxFuture<'a, Result<Extract>> {
         Box::pin(async move {
             let mut extract = self.faults.around(Op::Read, self.inner.read(request)).await?;
@@ -197,6 +205,10 @@ struct FaultyDestination {
 impl Destination for FaultyDestination {
     fn columns_max(&self) -> usize {
         self.inner.columns_max()
+    }
+
+    fn quarantine(&self, target: &str, load_id: &str) -> Option<String> {
+        self.inner.quarantine(target, load_id)
     }
 
     fn name_rules(&self) -> NameRules {

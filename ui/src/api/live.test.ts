@@ -92,7 +92,12 @@ test("after a break it goes on after the last event, with longer pauses each tim
 test("a log goes on after its last line", () => {
   live.subscribe("logs:5", () => undefined);
   socket().onopen?.();
-  socket().tell({ kind: "log", task_run: 5, attempt: 1, line: { number: 9, stream: "out", text: "x" } });
+  socket().tell({
+    kind: "log",
+    task_run: 5,
+    attempt: 1,
+    line: { number: 9, stream: "out", level: "info", text: "x" },
+  });
   socket().onclose?.({ code: 1006 });
   timers.at(-1)?.action();
   socket().onopen?.();

@@ -1,5 +1,5 @@
-import type { Progress } from "./model";
-import type { RunEvent } from "./model";
+import type { Progress, RunEvent } from "./model";
+import type { LogLine } from "./model-logs";
 
 /**
  * Something to listen to: `runs`, `run:7`, `logs:42`, the lists of `pipelines` and `workers`, the `rows` of collections,
@@ -15,14 +15,6 @@ export type Topic =
   | `run:${number}`
   | `logs:${number}`
   | `logs:${number}@${number}`;
-
-/** A line of a log. */
-export interface LogLine {
-  number: number;
-  at?: string | null;
-  stream: string;
-  text: string;
-}
 
 /** What the server tells. */
 export type LiveEvent =

@@ -452,6 +452,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/logs/recent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The last lines of all logs
+         * @description Takes the role viewer.
+         */
+        get: operations["listRecentLines"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/master-key": {
         parameters: {
             query?: never;
@@ -1842,6 +1862,8 @@ export interface components {
             bytes: number;
             /** @description When it was last written. */
             modified_at?: components["schemas"]["Timestamp"] | null;
+            /** @description The SHA-256 of what the task left, in hexadecimal digits; null where no pattern of `artifacts` names it. */
+            sha256?: string | null;
         };
         /** @description A page of a list. */
         ArtifactPage: {
@@ -2486,6 +2508,8 @@ export interface components {
             /** @description The steps, up to the first that failed. */
             steps: components["schemas"]["Step"][];
         };
+        /** @description How serious a line is, from least to most. */
+        Level: "info" | "warn" | "error";
         /** @description What requests may take. */
         Limits: {
             /**
@@ -2518,8 +2542,10 @@ export interface components {
             number: number;
             /** @description When it was written; null if the line is damaged. */
             at?: components["schemas"]["Timestamp"] | null;
-            /** @description Who wrote it: `stdout`, `stderr`, or `sys` for Levada itself. */
+            /** @description Who wrote it: `out` and `err` are the standard output and error of a program, `sys` is Levada itself. */
             stream: string;
+            /** @description How serious it is, by the words near its beginning. */
+            level: components["schemas"]["Level"];
             /** @description What it says. */
             text: string;
         };
@@ -2532,12 +2558,23 @@ export interface components {
             attempt: number;
             /**
              * Format: uint64
-             * @description How many lines the log has now; null if lines from a number on were asked for, as it takes time to count.
+             * @description How many lines the log has now; null if lines from a number on or certain lines were asked for, as it takes time to
+             *     count.
              */
             total?: number | null;
+            /**
+             * Format: uint64
+             * @description The first line that was not looked at: `from` of the next page. One request looks at 64 MiB of a log, so a page of
+             *     certain lines can be empty although more of them follow.
+             */
+            next: number;
+            /** @description Whether nothing was written there yet. */
+            is_end: boolean;
             /** @description The lines, in order. */
             lines: components["schemas"]["Line"][];
         };
+        /** @description Who wrote a line. */
+        LogStream: "out" | "err" | "sys";
         /** @description A backfill that was made, or could be. */
         Made: {
             /** @description The backfill; null if none was to be made. */
@@ -2549,6 +2586,11 @@ export interface components {
             total: number;
             /** @description The instants of its runs, in the order in which they start; the first of them. */
             fire_times: components["schemas"]["Timestamp"][];
+            /**
+             * Format: uint32
+             * @description Most runs of the pipeline at once, by its own document; null without a limit.
+             */
+            pipeline_concurrency?: number | null;
         };
         /** @description Where the master key of the secrets is. */
         MasterKey: "file" | "environment";
@@ -2881,6 +2923,48 @@ export interface components {
             /** @description The runs, the newest first. */
             runs: components["schemas"]["Bar"][];
         };
+        /** @description A line, and the log that it is of. */
+        RecentLine: {
+            /** @description The pipeline. */
+            pipeline: string;
+            /** @description The run. */
+            run: components["schemas"]["RunId"];
+            /** @description The task. */
+            task: string;
+            /**
+             * Format: uint32
+             * @description Which item of it, from 0; null if it has none.
+             */
+            item?: number | null;
+            /**
+             * Format: uint32
+             * @description Which attempt.
+             */
+            attempt: number;
+            /**
+             * Format: uint64
+             * @description Its number, from 0.
+             */
+            number: number;
+            /** @description When it was written; null if the line is damaged. */
+            at?: components["schemas"]["Timestamp"] | null;
+            /** @description Who wrote it: `out` and `err` are the standard output and error of a program, `sys` is Levada itself. */
+            stream: string;
+            /** @description How serious it is, by the words near its beginning. */
+            level: components["schemas"]["Level"];
+            /** @description What it says. */
+            text: string;
+        };
+        /** @description The last lines of some logs. */
+        RecentLines: {
+            /** @description The lines, the newest first. */
+            items: components["schemas"]["RecentLine"][];
+            /**
+             * @description Whether lines that are meant may be missing, because they are in logs that were not looked at: those of the last 100
+             *     runs and of 100 that are at work are, 1,000 logs and 64 MiB of them.
+             */
+            is_cut: boolean;
+        };
         /** @description A page of a list. */
         RecentPage: {
             /** @description The items, in the order asked for. */
@@ -3139,7 +3223,7 @@ export interface components {
             limits: components["schemas"]["Limits"];
             /** @description How long what ended is kept. */
             retention: components["schemas"]["Retention"];
-            /** @description Whether pipelines may run programs. */
+            /** @description Whether pipelines may run programs: neither the project nor whoever started the server says that they may not. */
             commands: boolean;
             /** @description Where the master key of the secrets is. */
             master_key: components["schemas"]["MasterKey"];
@@ -3541,7 +3625,7 @@ export interface components {
             outputs?: unknown;
             /** @description Why its last attempt failed. */
             error?: unknown;
-            /** @description When it was claimed last. */
+            /** @description When its attempt began; of a wait, its first look. */
             started_at?: components["schemas"]["Timestamp"] | null;
             /** @description When it ended. */
             ended_at?: components["schemas"]["Timestamp"] | null;
@@ -3577,7 +3661,7 @@ export interface components {
              * @description Attempts that failed.
              */
             failed: number;
-            /** @description When it was claimed last. */
+            /** @description When its attempt began; of a wait, its first look. */
             started_at?: components["schemas"]["Timestamp"] | null;
             /** @description When it ended. */
             ended_at?: components["schemas"]["Timestamp"] | null;
@@ -4160,7 +4244,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `ETag` of the version that is to be changed. */
+                /** @description The `ETag` of what is to be changed, several, or `*` for any. */
                 "If-Match"?: string;
             };
             path: {
@@ -4214,7 +4298,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `ETag` of the version that is to be changed. */
+                /** @description The `ETag` of what is to be changed, several, or `*` for any. */
                 "If-Match"?: string;
             };
             path: {
@@ -4638,6 +4722,45 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    listRecentLines: {
+        parameters: {
+            query?: {
+                /** @description Only lines of this level at least; every line is of the level `info` at least. */
+                level?: components["schemas"]["Level"];
+                /** @description Only lines of this stream. */
+                stream?: components["schemas"]["LogStream"];
+                /** @description Only lines that hold this text, of at most 1,000 characters; upper and lower case are the same. */
+                contains?: string;
+                /** @description Only of this pipeline. */
+                pipeline?: string;
+                /** @description Only lines written at this instant or later. */
+                since?: string;
+                /** @description How many; 100 unless given, 1,000 at most. Long lines make fewer of them. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The last lines of all logs */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecentLines"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
     rotateSecrets: {
         parameters: {
             query?: never;
@@ -4859,7 +4982,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `ETag` of the version that is to be changed. */
+                /** @description The `ETag` of what is to be changed, several, or `*` for any. */
                 "If-Match"?: string;
             };
             path: {
@@ -4910,7 +5033,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `ETag` of the version that is to be changed. */
+                /** @description The `ETag` of what is to be changed, several, or `*` for any. */
                 "If-Match"?: string;
             };
             path: {
@@ -5533,6 +5656,8 @@ export interface operations {
     listPipelineVersions: {
         parameters: {
             query?: {
+                /** @description The order; `-` before it is the other way round, and the newest come first unless asked for otherwise. */
+                sort?: "version" | "-version";
                 /** @description The `next` of the page before. */
                 after?: string;
                 /** @description How many; 50 unless given, 1,000 at most. */
@@ -5665,7 +5790,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `ETag` of the version that is to be changed. */
+                /** @description The `ETag` of what is to be changed, several, or `*` for any. */
                 "If-Match"?: string;
             };
             path?: never;
@@ -5715,6 +5840,8 @@ export interface operations {
                 pipeline?: string;
                 /** @description Runs of each pipeline; 20 unless given, 100 at most. */
                 runs?: number;
+                /** @description The order; `-` before it is the other way round. */
+                sort?: "pipeline" | "-pipeline";
                 /** @description The `next` of the page before. */
                 after?: string;
                 /** @description How many pipelines; 50 unless given, 1,000 at most. */
@@ -5963,6 +6090,8 @@ export interface operations {
     listEvents: {
         parameters: {
             query?: {
+                /** @description The order; `-` before it is the other way round, so that the newest come first. */
+                sort?: "at" | "-at";
                 /** @description The `next` of the page before. */
                 after?: string;
                 /** @description How many; 50 unless given, 1,000 at most. */
@@ -6004,10 +6133,19 @@ export interface operations {
                 item?: number;
                 /** @description Which attempt; the last one unless given. */
                 attempt?: number;
-                /** @description The number of the first line, from 0; the last lines are read unless it is given. */
+                /**
+                 * @description The number of the first line, from 0. Unless it is given, the last lines are read, or where some are looked for, the
+                 *     first of those.
+                 */
                 from?: number;
-                /** @description How many; 200 unless given, 1,000 at most. Long lines make fewer of them, never none. */
+                /** @description How many; 200 unless given, 1,000 at most. Long lines make fewer of them. */
                 limit?: number;
+                /** @description Only lines of this level at least; every line is of the level `info` at least. */
+                level?: components["schemas"]["Level"];
+                /** @description Only lines of this stream. */
+                stream?: components["schemas"]["LogStream"];
+                /** @description Only lines that hold this text, of at most 1,000 characters; upper and lower case are the same. */
+                contains?: string;
             };
             header?: never;
             path: {
@@ -6075,10 +6213,17 @@ export interface operations {
     };
     listQuarantine: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The order, that of the tasks in the document unless asked for otherwise; `-` before it is the other way round. */
+                sort?: "task" | "-task" | "stream" | "-stream";
+                /** @description The `next` of the page before. */
+                after?: string;
+                /** @description How many, 1,000 at most; all unless given, which are at most the streams that the syncs of the run loaded. */
+                limit?: number;
+            };
             header?: never;
             path: {
-                /** @description Its number. */
+                /** @description The run's number. */
                 run: number;
             };
             cookie?: never;
@@ -6250,10 +6395,17 @@ export interface operations {
     };
     listTasks: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The order, that of the document unless asked for otherwise; `-` before it is the other way round. */
+                sort?: "place" | "-place" | "name" | "-name" | "started" | "-started" | "ended" | "-ended";
+                /** @description The `next` of the page before. */
+                after?: string;
+                /** @description How many, 1,000 at most; all unless given, which are as many as the document of the pipeline has. */
+                limit?: number;
+            };
             header?: never;
             path: {
-                /** @description Its number. */
+                /** @description The run's number. */
                 run: number;
             };
             cookie?: never;
@@ -6281,6 +6433,8 @@ export interface operations {
     listItems: {
         parameters: {
             query?: {
+                /** @description The order; `-` before it is the other way round. */
+                sort?: "place" | "-place";
                 /** @description The `next` of the page before. */
                 after?: string;
                 /** @description How many; 50 unless given, 1,000 at most. */
@@ -7113,7 +7267,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `ETag` of the version that is to be changed. */
+                /** @description The `ETag` of what is to be changed, several, or `*` for any. */
                 "If-Match"?: string;
             };
             path: {
@@ -7147,7 +7301,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `ETag` of the version that is to be changed. */
+                /** @description The `ETag` of what is to be changed, several, or `*` for any. */
                 "If-Match"?: string;
             };
             path: {

@@ -20,14 +20,12 @@ test.each([
   ["0 0 L * * UTC", "On the last day of each month at 00:00"],
   ["@daily UTC", "Daily at 00:00"],
   ["@yearly", "On the 1st of Jan at 00:00"],
+  ["after load succeeded", "After load succeeded"],
 ])("%s is %s", (fires, words) => {
   expect(scheduleWords(fires, "UTC")).toBe(words);
 });
 
-test.each([
-  "30 2 15W * FRI#2 UTC",
-  "10-40/15 8-17 * * * UTC",
-  "0 */10 * * * * UTC",
-  "after load succeeded",
-  "@often UTC",
-])("%s stays as it is written", (fires) => expect(scheduleWords(fires, "UTC")).toBe(fires));
+test.each(["30 2 15W * FRI#2 UTC", "10-40/15 8-17 * * * UTC", "0 */10 * * * * UTC", "@often UTC"])(
+  "%s stays as it is written",
+  (fires) => expect(scheduleWords(fires, "UTC")).toBe(fires),
+);

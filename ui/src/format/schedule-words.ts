@@ -18,7 +18,7 @@ const UNITS = [
 
 /**
  * What the API says of a schedule, in words for people: `30 6 * * 1-5 Europe/Lisbon` is `Mon to Fri at 06:30`. What has
- * no short words stays as it is written. The time zone is left out where it is the user's own.
+ * no short words stays as it is written, but for the capital. The time zone is left out where it is the user's own.
  */
 export function scheduleWords(
   fires: string,
@@ -28,10 +28,10 @@ export function scheduleWords(
   if (every) return everyWords(Number(every[1]));
   const named = /^(@\w+)(?: (\S+))?$/.exec(fires);
   const parts = (named ? `${NAMED[named[1] ?? ""] ?? ""} ${named[2] ?? ""}` : fires).trim().split(" ");
-  if (parts.length !== 5 && parts.length !== 6) return fires;
+  if (parts.length !== 5 && parts.length !== 6) return sentenceOf(fires);
   const [minute = "", hour = "", day = "", month = "", weekday = "", zone] = parts;
   const words = cronWords(minute, hour, day, month, weekday);
-  if (!words) return fires;
+  if (!words) return sentenceOf(fires);
   return zone && zone !== ownZone ? `${words}, ${zone}` : words;
 }
 

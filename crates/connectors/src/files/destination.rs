@@ -23,6 +23,8 @@ use super::place::{self, Opened, Place, join};
 use super::settings::{Root, Settings, own_compression};
 use super::{Files, blocking, discover, quarantine};
 
+/// Letters after the last dot of a name that can be the ending of a file.
+const ENDING_MAX: usize = 8;
 /// Below as many rows one writer makes one file.
 const ROWS_PER_WRITER: u64 = 200_000;
 
@@ -104,6 +106,12 @@ impl Destination for Files {
         blocking(move || quarantine::read(place::open(&settings)?.place.as_ref(), &load, skip, limit))
     }
 
+    fn quarantine(&self, target: &str, load_id: &str) -> Option<String> {
+        let root = place::open(&self.settings).ok()?;
+        let home = manifest::home(target, Shape::of(target, &self.settings, &root).single);
+        Some(join(&root.place.address(), &quarantine::path(&home, load_id)))
+    }
+
     fn begin<'a>(&'a self, spec: LoadSpec, plan: LoadPlan) -> BoxFuture<'a, Result<Box<dyn Load>>> {
         let settings = self.settings.clone();
         blocking(move || Ok(Box::new(FilesLoad::begin(&settings, spec, plan)?) as Box<dyn Load>))
@@ -133,6 +141,9 @@ fn existing(root: &Opened, target: &str, settings: &Settings) -> Result<Option<F
 }
 
 fn plan(settings: &Arc<Settings>, spec: &LoadSpec) -> Result<LoadPlan> {
+    if let Root::Local(path) = settings.place()? {
+        refuse_unknown_ending(settings, &path)?;
+    }
     let root = place::open(settings)?;
     let shape = Shape::of(&spec.target, settings, &root);
     if settings.compression.is_some() && !shape.format.is_text() {
@@ -173,6 +184,24 @@ fn plan(settings: &Arc<Settings>, spec: &LoadSpec) -> Result<LoadPlan> {
         writers,
         promise: Promise::ExactlyOnce,
     })
+}
+
+/// A root named like a file of a kind that is not written here: neither a folder of that name is meant, nor a file of
+/// another kind in its place.
+fn refuse_unknown_ending(settings: &Settings, root: &Path) -> Result<()> {
+    let name = root.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let ending = name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty()).map_or("", |(_, ending)| ending);
+    let is_word = ending.starts_with(|c: char| c.is_ascii_alphabetic()) && ending.len() <= ENDING_MAX;
+    if !is_word || Format::of(name).is_some() || settings.format.is_some() || root.is_dir() {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Config, format!("`.{ending}` is not the ending of a file that can be written"))
+        .at(root.display().to_string())
+        .advise(format!(
+            "The endings are {}, those of text also with `.gz` or `.zst` behind. If a folder of this name is meant, make it \
+             first, or set `format`.",
+            Format::endings()
+        )))
 }
 
 fn check_mode(spec: &LoadSpec, shape: &Shape, root: &Opened) -> Result<()> {

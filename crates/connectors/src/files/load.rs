@@ -9,7 +9,7 @@ use arrow_schema::{Field, Schema, SchemaRef};
 use futures_util::future::BoxFuture;
 use levada_core::batch::{Batch, Data};
 use levada_core::destination::{Accepted, Durable, Load, LoadEnd, LoadPlan, LoadSpec, WriteMode, Writer};
-use levada_core::error::{Error, ErrorKind, Result};
+use levada_core::error::{Context, Error, ErrorKind, Result};
 use levada_core::position::Commit;
 use levada_core::schema::OnSchemaChange;
 
@@ -125,6 +125,11 @@ impl Work {
         join(&self.spec.target, &format!("part-{load}-{number:05}.{ending}"))
     }
 
+    /// A path as people know it, for messages.
+    fn in_full(&self, path: &str) -> String {
+        join(&self.place.address(), path)
+    }
+
     fn create(&self) -> Result<OpenFile> {
         let path = self.next_path();
         let mut upload = self.place.create(&path)?;
@@ -135,7 +140,7 @@ impl Work {
     }
 
     fn close(&self, file: OpenFile) -> Result<()> {
-        file.writer.finish()?;
+        file.writer.finish().at(self.in_full(&file.path))?;
         if let Some(pending) = self.files().get_mut(&file.path) {
             pending.rows = file.rows;
         }
@@ -341,7 +346,7 @@ impl FilesWriter {
             Some(file) => file,
             None => work.create()?,
         };
-        file.writer.write(rows)?;
+        file.writer.write(rows).at(work.in_full(&file.path))?;
         file.rows += rows.num_rows() as u64;
         if !work.shape.single && file.writer.size() >= work.target_bytes {
             work.close(file)?;

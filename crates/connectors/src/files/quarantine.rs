@@ -7,7 +7,7 @@ use levada_core::destination::LoadSpec;
 use levada_core::error::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
-use super::place::Place;
+use super::place::{Place, join};
 
 /// A row, as it stands in the file.
 #[derive(Serialize, Deserialize)]
@@ -24,6 +24,11 @@ struct Line {
 
 fn name(load: &str) -> String {
     format!("rejects-{load}.jsonl")
+}
+
+/// The file for the rows of a load.
+pub fn path(home: &str, load: &str) -> String {
+    join(home, &name(load))
 }
 
 /// Keeps the rows of a load.
@@ -48,7 +53,7 @@ pub fn write(place: &dyn Place, home: &str, spec: &LoadSpec, rejects: &[Reject],
         );
         lines.push('\n');
     }
-    place.put_new(&format!("{home}/{}", name(&spec.load_id)), lines.as_bytes()).map(|_| ())
+    place.put_new(&path(home, &spec.load_id), lines.as_bytes()).map(|_| ())
 }
 
 /// Rows of a load from the `skip`-th on; none if it kept none.

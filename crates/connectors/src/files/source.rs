@@ -38,6 +38,10 @@ impl Source for Files {
         Err(no_cursor(column.name()))
     }
 
+    fn needs_cursor(&self, _stream: &str) -> bool {
+        false
+    }
+
     fn read<'a>(&'a self, request: ReadRequest) -> BoxFuture<'a, Result<Extract>> {
         let settings = self.settings.clone();
         blocking(move || read(&settings, &request))
@@ -80,6 +84,7 @@ fn read(settings: &Arc<Settings>, request: &ReadRequest) -> Result<Extract> {
     let mut files = std::mem::take(&mut set.files);
     let mut again = Vec::new();
     if let Some(seen) = &seen {
+        warnings.extend(seen.overlooked(&files));
         files.retain(|file| !seen.has(file));
         again.extend(files.iter().filter(|file| seen.had(file)).map(|file| file.path.clone()));
     }

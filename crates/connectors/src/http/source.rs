@@ -36,6 +36,11 @@ impl Source for Remote {
         lag.map_or(Ok(()), |lag| Key::of_lag(column.name(), column.data_type(), lag).map(drop))
     }
 
+    fn needs_cursor(&self, stream: &str) -> bool {
+        // the endpoint itself says what is new of its raw answers
+        !stream.starts_with(RAW)
+    }
+
     fn read<'a>(&'a self, request: ReadRequest) -> BoxFuture<'a, Result<Extract>> {
         Box::pin(async move {
             let place = format!("stream `{}`", request.stream.name);

@@ -1,6 +1,8 @@
 //! Brings staged rows into an existing target, in one transaction that the load then commits. Where bad rows are to be
 //! put aside, rows that only the target refuses (by another unique key, a foreign key, a trigger) are found by halving.
 
+use std::time::Duration;
+
 use levada_core::batch::{Data, Reject};
 use levada_core::destination::Durable;
 use levada_core::error::{Error, ErrorKind, Result};
@@ -39,16 +41,32 @@ pub struct Application {
     pub order_column: Option<String>,
 }
 
+/// Tries of a transaction, or of a batch, that another one stood in the way of.
+pub const TRIES: u64 = 4;
+
+/// How long to wait after a try: connections that met do not come back at the same moment.
+pub fn pause(conn: &Conn, tries: u64) -> Duration {
+    Duration::from_millis(50 * tries + u64::from(conn.id() % 50))
+}
+
 /// The first and last number of some staged rows; `None` for all.
 type Part = Option<(u64, u64)>;
 
 impl Application {
-    /// Brings all rows in, and leaves the transaction open.
+    /// What can be done before the transaction: only the last row of each key stays in the stage. Tells how many rows went.
     ///
     /// # Errors
     /// As the server says.
-    pub async fn all(&self, conn: &mut Conn) -> Result<Durable> {
-        let mut durable = self.start(conn).await?;
+    pub async fn settle(&self, conn: &mut Conn) -> Result<u64> {
+        if self.design.strategy == Strategy::Refill { Ok(0) } else { self.drop_superseded(conn).await }
+    }
+
+    /// Brings all rows of the settled stage in, and leaves the transaction open.
+    ///
+    /// # Errors
+    /// As the server says.
+    pub async fn all(&self, conn: &mut Conn, superseded: u64) -> Result<Durable> {
+        let mut durable = self.start(conn, superseded).await?;
         self.part(conn, None, &mut durable).await?;
         Ok(durable)
     }
@@ -58,7 +76,36 @@ impl Application {
     /// # Errors
     /// As the server says.
     pub async fn accepted(&self, conn: &mut Conn, config: &Config) -> Result<(Durable, Vec<Reject>)> {
-        let mut durable = self.start(conn).await?;
+        let superseded = self.settle(conn).await?;
+        let mut tries = 0;
+        let (durable, refused) = loop {
+            tries += 1;
+            match self.sifted(conn, superseded).await {
+                Err(error) => self.step_back(conn, error, tries).await?,
+                Ok(sifted) => break sifted,
+            }
+        };
+        Ok((durable, self.rejects(config, refused).await?))
+    }
+
+    /// Takes the transaction back where another one stood in its way, and waits a moment before the next try.
+    ///
+    /// # Errors
+    /// The error itself where there is no next try.
+    pub async fn step_back(&self, conn: &mut Conn, error: Error, tries: u64) -> Result<()> {
+        // Without transactions a part of the rows may be in already.
+        let takes_back = self.design.caveat.is_none();
+        if error.kind() != ErrorKind::Busy || tries >= TRIES || !takes_back {
+            return Err(error);
+        }
+        execute(conn, "ROLLBACK").await?;
+        tokio::time::sleep(pause(conn, tries)).await;
+        Ok(())
+    }
+
+    /// Brings in what the target takes, and gives the numbers of the other rows with their reasons.
+    async fn sifted(&self, conn: &mut Conn, superseded: u64) -> Result<(Durable, Vec<(u64, String)>)> {
+        let mut durable = self.start(conn, superseded).await?;
         let sequence = quoted(SEQUENCE);
         let ends = format!("SELECT MIN({sequence}), MAX({sequence}) FROM {}", quoted(&self.stage));
         let ends: Option<(Option<u64>, Option<u64>)> = conn.query_first(ends).await.map_err(from_driver)?;
@@ -89,13 +136,11 @@ impl Application {
                 durable.deleted += execute(conn, &self.delete_matched(*row)).await?;
             }
         }
-        Ok((durable, self.rejects(config, refused).await?))
+        Ok((durable, refused))
     }
 
-    /// What comes before the rows: only the last row of each key stays in the stage, and what the load replaces goes.
-    async fn start(&self, conn: &mut Conn) -> Result<Durable> {
-        let by_key = self.design.strategy != Strategy::Refill;
-        let superseded = if by_key { self.drop_superseded(conn).await? } else { 0 };
+    /// Opens the transaction; what the load replaces goes.
+    async fn start(&self, conn: &mut Conn, superseded: u64) -> Result<Durable> {
         execute(conn, "START TRANSACTION").await?;
         let deleted = match self.design.strategy {
             Strategy::Refill => execute(conn, &format!("DELETE FROM {}", quoted(&self.target))).await?,
@@ -137,7 +182,7 @@ impl Application {
             })
             .collect();
         let stage = quoted(&self.stage);
-        execute(conn, &format!("ALTER TABLE {stage} ADD INDEX _levada_key ({})", parts.join(", "))).await?;
+        alone(conn, &format!("ALTER TABLE {stage} ADD INDEX _levada_key ({})", parts.join(", "))).await?;
         let same = joined(&self.design.key, "s", "l", " AND ");
         let sequence = quoted(SEQUENCE);
         let later = match &self.order_column {
@@ -150,7 +195,7 @@ impl Application {
             }
             None => format!("l.{sequence} > s.{sequence}"),
         };
-        execute(conn, &format!("DELETE s FROM {stage} s JOIN {stage} l ON {same} AND {later}")).await
+        alone(conn, &format!("DELETE s FROM {stage} s JOIN {stage} l ON {same} AND {later}")).await
     }
 
     /// The refused rows as the quarantine keeps them. The stage is committed, so another connection sees it.
@@ -253,6 +298,21 @@ fn within(part: Part) -> String {
 
 fn joined(names: &[String], left: &str, right: &str, by: &str) -> String {
     names.iter().map(|name| format!("{left}.{0} = {right}.{0}", quoted(name))).collect::<Vec<_>>().join(by)
+}
+
+/// A statement that is a transaction of its own, tried again where another stood in its way: definitions of tables do so
+/// too, because the server's statistics of all tables are rows of one.
+async fn alone(conn: &mut Conn, sql: &str) -> Result<u64> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match execute(conn, sql).await {
+            Err(error) if error.kind() == ErrorKind::Busy && tries < TRIES => {
+                tokio::time::sleep(pause(conn, tries)).await;
+            }
+            done => return done,
+        }
+    }
 }
 
 /// Runs a statement that brings rows in; one that the server changed on its way is an error. Each statement is asked

@@ -30,12 +30,15 @@ pub async fn steps(config: &Config) -> Vec<CheckStep> {
     let mut conn = match session::open(config).await {
         Ok(conn) => conn,
         Err(error) => {
-            note(if error.kind() == ErrorKind::Tls { "tls" } else { "auth" }, Err(error));
+            let step = if error.kind() == ErrorKind::Tls { "tls" } else { "auth" };
+            if step == "auth" {
+                note("tls", Ok(config.tls.in_words().to_owned()));
+            }
+            note(step, Err(error));
             return steps;
         }
     };
-    let encrypted = config.tls.in_words();
-    note("tls", Ok(encrypted.to_owned()));
+    note("tls", Ok(config.tls.in_words().to_owned()));
     let server: std::result::Result<Option<(String, String)>, _> =
         conn.query_first("SELECT VERSION(), CURRENT_USER()").await;
     let outcome = server.map_err(from_driver).map(|row| {

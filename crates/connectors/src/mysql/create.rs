@@ -16,6 +16,8 @@ const VARCHAR_MAX: u32 = 4000;
 
 /// What FLOAT and DOUBLE do not hold; numbers are sent as text, whose `-0` the server reads as 0.
 pub const LIMITS_OF_FLOATS: &str = "NaN and infinities are rejected, a negative zero becomes zero";
+/// What well-known binary does not hold of a geometry.
+pub const WITHOUT_SRID: &str = "the SRID is not kept, it becomes 0; bytes that are no geometry are rejected";
 /// What MySQL's own JSON type does to documents, which MariaDB keeps as the text they are.
 pub const NORMALISED_JSON: &str =
     "MySQL keeps documents in its own form: order of keys, repeated keys, blanks and digits of numbers may change";
@@ -109,8 +111,11 @@ fn restored(field: &Field, key_chars: Option<u32>, flavor: Flavor) -> Option<New
                 | "inet4"
                 | "inet6"
         );
-    let is_float = matches!(field.data_type(), DataType::Float32 | DataType::Float64);
-    let fit = if is_float { Fit::Checked(LIMITS_OF_FLOATS.to_owned()) } else { Fit::Exact };
+    let fit = match field.data_type() {
+        DataType::Float32 | DataType::Float64 => Fit::Checked(LIMITS_OF_FLOATS.to_owned()),
+        _ if native.is_spatial() => Fit::Checked(WITHOUT_SRID.to_owned()),
+        _ => Fit::Exact,
+    };
     is_known.then(|| NewColumn::new(native, field.data_type(), fit))
 }
 

@@ -200,7 +200,7 @@ fn append(builder: &mut ColumnBuilder, bits: Option<usize>, cell: Cell<'_>) -> s
         }
         (B::Duration(b), Cell::Time(negative, days, hours, minutes, seconds, micros)) => {
             let clock = (i64::from(days) * 24 + i64::from(hours)) * 3600 + i64::from(minutes) * 60 + i64::from(seconds);
-            let us = clock * 1_000_000 + i64::from(micros);
+            let us = clock.checked_mul(1_000_000).and_then(|us| us.checked_add(micros.into())).ok_or(RANGE)?;
             b.append_value(if negative { -us } else { us });
         }
         (B::Utf8(b), Cell::Bytes(bytes)) => b.append_value(bit_text(bytes, bits.unwrap_or(0))),
@@ -263,6 +263,9 @@ fn number(digits: &[u8], before: u64) -> Option<u64> {
 
 fn unscaled_i256(bytes: &[u8], scale: i8) -> Option<i256> {
     let (negative, whole, fraction) = digits(bytes, scale)?;
+    if !whole.iter().chain(fraction).all(u8::is_ascii_digit) {
+        return None;
+    }
     let mut number = String::with_capacity(whole.len() + fraction.len() + 1);
     if negative {
         number.push('-');
@@ -300,7 +303,7 @@ fn cell_text(cell: Cell<'_>) -> Option<String> {
         Cell::Date(y, mo, d, 0, 0, 0, 0) => format!("{y:04}-{mo:02}-{d:02}"),
         Cell::Date(y, mo, d, h, mi, s, us) => format!("{y:04}-{mo:02}-{d:02}T{h:02}:{mi:02}:{s:02}.{us:06}"),
         Cell::Time(negative, d, h, mi, s, us) => {
-            let hours = d * 24 + u32::from(h);
+            let hours = u64::from(d) * 24 + u64::from(h);
             format!("{}{hours:02}:{mi:02}:{s:02}.{us:06}", if negative { "-" } else { "" })
         }
     })
@@ -317,6 +320,7 @@ fn row_json(schema: &Schema, mut row: Row<'_>) -> Result<String> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::wire::Form;
     use super::*;
 
     #[test]
@@ -335,6 +339,63 @@ mod tests {
         }
         let text = format!("-{}.{}", "9".repeat(35), "9".repeat(30));
         assert_eq!(unscaled_i256(text.as_bytes(), 30).unwrap().to_string(), format!("-{}", "9".repeat(65)));
+    }
+
+    #[test]
+    fn times_beyond_every_range_are_refused() {
+        let mut builder = ColumnBuilder::new(&DataType::Duration(arrow_schema::TimeUnit::Microsecond)).unwrap();
+        let far = Cell::Time(true, u32::MAX, 255, 255, 255, u32::MAX);
+        assert_eq!(append(&mut builder, None, far).unwrap_err(), "is out of range");
+        assert_eq!(cell_text(far).unwrap(), "-103079215335:255:255.4294967295");
+    }
+
+    /// A row of every form, with a value of several bytes in each.
+    fn row_of_every_form() -> (SchemaRef, Vec<Form>, Vec<u8>) {
+        use DataType as T;
+        let int = |width, is_unsigned| Form::Int { width, is_unsigned };
+        let text = |bytes: &[u8]| [&[bytes.len() as u8][..], bytes].concat();
+        let date = vec![11, 0xe8, 0x07, 2, 29, 23, 59, 58, 1, 0, 0, 0];
+        let columns: Vec<(T, Form, Vec<u8>)> = vec![
+            (T::Int8, int(1, false), vec![0xff]),
+            (T::UInt16, int(2, true), vec![1, 2]),
+            (T::Int32, int(4, false), vec![1, 2, 3, 4]),
+            (T::UInt64, int(8, true), vec![0xff; 8]),
+            (T::Float32, Form::Float, vec![0, 0, 0x80, 0x3f]),
+            (T::Float64, Form::Double, vec![0, 0, 0, 0, 0, 0, 0xf0, 0x3f]),
+            (T::Utf8, Form::Bytes, text("größe".as_bytes())),
+            (T::Binary, Form::Bytes, text(&[0, 0xff])),
+            (T::Decimal128(10, 2), Form::Bytes, text(b"-0.50")),
+            (T::Decimal256(60, 3), Form::Bytes, text(format!("{}.125", "7".repeat(50)).as_bytes())),
+            (T::FixedSizeBinary(16), Form::Bytes, text(b"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11")),
+            (T::Date32, Form::Date, vec![4, 0xe8, 0x07, 2, 29]),
+            (levada_core::schema::timestamp(), Form::Date, date),
+            (T::Duration(arrow_schema::TimeUnit::Microsecond), Form::Time, vec![8, 1, 34, 0, 0, 0, 22, 59, 59]),
+        ];
+        let fields = columns.iter().enumerate().map(|(n, (t, ..))| Field::new(format!("c{n}"), t.clone(), true));
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let nulls = vec![0; (columns.len() + 9) / 8];
+        let values: Vec<u8> = columns.iter().flat_map(|(.., bytes)| bytes.clone()).collect();
+        let forms = columns.iter().map(|(_, form, _)| *form).collect();
+        (schema, forms, [vec![0], nulls, values].concat())
+    }
+
+    #[test]
+    fn bent_rows_are_rows_rejects_or_errors() {
+        let (schema, forms, good) = row_of_every_form();
+        let mut whole = Decoder::new(&schema, false).unwrap();
+        whole.push(Row::new(&good, &forms).unwrap()).unwrap();
+        assert!(whole.finish().unwrap().unwrap().rejects.is_empty());
+        for seed in 0..5_000 {
+            let packet = levada_testkit::bent::bent(&good, seed);
+            let mut decoder = Decoder::new(&schema, false).unwrap();
+            match Row::new(&packet, &forms).and_then(|row| decoder.push(row)) {
+                Ok(()) => {
+                    let batch = decoder.finish().unwrap().unwrap();
+                    assert_eq!(batch.rows() + batch.rejects.len() as u64, 1, "seed {seed}");
+                }
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Connect, "seed {seed}: {error}"),
+            }
+        }
     }
 
     #[test]

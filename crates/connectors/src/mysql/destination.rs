@@ -21,6 +21,7 @@ use super::error::from_driver;
 use super::load::TableLoad;
 use super::session::{self, Flavor, quoted};
 use super::state;
+use crate::kit::state::REJECTS;
 
 /// A connection as a destination.
 pub struct MysqlDestination {
@@ -118,6 +119,10 @@ impl Destination for MysqlDestination {
             Ok(rejects)
         }
         .boxed()
+    }
+
+    fn quarantine(&self, _target: &str, _load_id: &str) -> Option<String> {
+        Some(REJECTS.to_owned())
     }
 
     fn begin<'a>(&'a self, spec: LoadSpec, _plan: LoadPlan) -> BoxFuture<'a, Result<Box<dyn Load>>> {

@@ -60,7 +60,8 @@ pub fn from_server(code: u16, state: &str, message: &str) -> Error {
         }
         1290 => new(ErrorKind::Permission).advise("The server is read-only or restricted: write to its primary."),
         1049 | 1051 | 1054 | 1091 | 1146 => new(ErrorKind::NotFound),
-        1205 | 1206 | 1213 | 1412 | 3572 | 1614 | 1637 => new(ErrorKind::Busy),
+        // 1020: a row changed since the transaction's view of the table, as MariaDB tells it
+        1020 | 1205 | 1206 | 1213 | 1412 | 3572 | 1614 | 1637 => new(ErrorKind::Busy),
         1040 | 1203 | 1226 => {
             new(ErrorKind::Busy).advise("The server's limit of connections is reached: try again later.")
         }

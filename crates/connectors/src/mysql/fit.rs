@@ -3,7 +3,7 @@
 use arrow_schema::{DataType, Field};
 use levada_core::schema::{Fit, Logical, native_of};
 
-use super::create::{LIMITS_OF_FLOATS, NORMALISED_JSON};
+use super::create::{LIMITS_OF_FLOATS, NORMALISED_JSON, WITHOUT_SRID};
 use super::discover::Column;
 use super::encode::{Form, TextLimits};
 use super::native::Native;
@@ -64,7 +64,7 @@ pub fn fit(existing: &Column, incoming: &Field) -> (DataType, Fit) {
         "uuid" if *from == DataType::FixedSizeBinary(16) => (own, Fit::Exact),
         _ if native.is_bytes() && *from == DataType::Binary => (own, bytes_fit(native, incoming)),
         _ if native.is_spatial() && *from == DataType::Binary && Logical::of(incoming) == Some(Logical::Wkb) => {
-            (own, Fit::Exact)
+            (own, Fit::Checked(WITHOUT_SRID.to_owned()))
         }
         "date" | "datetime" | "timestamp" | "time" | "uuid" if is_text => checked_text(),
         _ if native.is_bytes() && is_text => {

@@ -185,7 +185,7 @@ impl TableLoad {
         let durable = match brought_in {
             Some(Uncommitted { mut conn, durable }) => {
                 state::put(&mut conn, &self.spec, &commit, end).await?;
-                execute(&mut conn, "COMMIT").await?;
+                execute(&mut conn, "COMMIT").await.map_err(in_doubt)?;
                 let _ = conn.disconnect().await;
                 durable
             }
@@ -193,13 +193,32 @@ impl TableLoad {
                 return Err(Error::new(ErrorKind::Internal, "the load was committed before its writer had finished"));
             }
             None => {
-                let durable = self.application().all(&mut self.conn).await?;
-                state::put(&mut self.conn, &self.spec, &commit, end).await?;
-                self.run("COMMIT").await?;
-                durable
+                let application = self.application();
+                let superseded = application.settle(&mut self.conn).await?;
+                let mut tries = 0;
+                loop {
+                    tries += 1;
+                    match self.apply(&application, superseded, &commit, end).await {
+                        Err(error) => application.step_back(&mut self.conn, error, tries).await?,
+                        Ok(durable) => break durable,
+                    }
+                }
             }
         };
         let _ = state::drop_stages(&mut self.conn, &self.spec.key).await;
+        Ok(durable)
+    }
+
+    async fn apply(
+        &mut self,
+        application: &Application,
+        superseded: u64,
+        commit: &Commit,
+        end: &LoadEnd,
+    ) -> Result<Durable> {
+        let durable = application.all(&mut self.conn, superseded).await?;
+        state::put(&mut self.conn, &self.spec, commit, end).await?;
+        self.run("COMMIT").await.map_err(in_doubt)?;
         Ok(durable)
     }
 
@@ -231,13 +250,22 @@ impl TableLoad {
                     format!("`{target}` was created by someone else while it was being loaded"),
                 )
             } else {
-                error
+                in_doubt(error)
             });
         }
         state::finalise(&mut self.conn, &pending).await?;
         // The data is durable: what is left over is dropped by the next load if not now.
         let _ = state::drop_stages(&mut self.conn, &self.spec.key).await;
         Ok(deleted)
+    }
+}
+
+/// The error of an act that commits: after a broken connection only the server knows whether it did.
+fn in_doubt(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Connect => Error::new(ErrorKind::Connect, "the connection broke while the commit was under way")
+            .advise("Run again: the run finds out whether the commit took effect, and goes on from there."),
+        _ => error,
     }
 }
 

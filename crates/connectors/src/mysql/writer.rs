@@ -14,7 +14,7 @@ use levada_core::text;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
-use super::apply::{Application, Uncommitted};
+use super::apply::{Application, TRIES, Uncommitted, pause};
 use super::config::Config;
 use super::encode::{Encoded, Encoding, encode};
 use super::error::{code, from_driver, from_server};
@@ -22,8 +22,6 @@ use super::session::{execute, quoted};
 
 /// Bytes sent to the server in one piece.
 const CHUNK: usize = 256 << 10;
-/// Tries of a batch that met a deadlock.
-const TRIES: usize = 4;
 
 /// Where a writer leaves its open transaction for the load.
 pub type Home = Arc<Mutex<Option<Uncommitted>>>;
@@ -131,8 +129,7 @@ impl TableWriter {
                 Err(error)
                     if error.kind() == ErrorKind::Busy && tries < TRIES && !matches!(self.scope, Scope::Shared(_)) =>
                 {
-                    let wait = 50 * tries as u64 + u64::from(self.conn.id() % 50);
-                    tokio::time::sleep(std::time::Duration::from_millis(wait)).await;
+                    tokio::time::sleep(pause(&self.conn, tries)).await;
                 }
                 other => return other,
             }

@@ -83,14 +83,24 @@ fn from_server(db: &DbError) -> Error {
         message = format!("{message} ({})", detail.trim_end_matches('.'));
     }
     if kind(code) == ErrorKind::Data
-        && let Some(context) = db.where_()
+        && let Some(place) = db.where_().and_then(place_in)
     {
-        message = format!("{message}, in {}", context.lines().next().unwrap_or(context));
+        message = format!("{message}, in {place}");
     }
     let error = Error::new(kind(code), format!("{message} [{code}]"));
     match advice(code, db) {
         Some(advice) => error.advise(advice),
         None => error,
+    }
+}
+
+/// Where a value was refused, from the context that the server gives. Of a COPY only the column means something to people:
+/// its table may be a stage, and its lines are counted anew in each statement.
+fn place_in(context: &str) -> Option<String> {
+    let first = context.lines().next()?;
+    match first.strip_prefix("COPY ") {
+        Some(copy) => copy.split_once(", column ").map(|(_, column)| format!("column {column}")),
+        None => Some(first.to_owned()),
     }
 }
 
@@ -130,5 +140,22 @@ pub trait Translate<T> {
 impl<T> Translate<T> for Result<T, tokio_postgres::Error> {
     fn pg(self) -> levada_core::error::Result<T> {
         self.map_err(|error| translate(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_names_no_table_or_line_that_people_never_saw() {
+        for (context, place) in [
+            ("COPY _levada_stage_1a2b_3c, line 1, column n: \"x\"", Some("column n: \"x\"")),
+            ("COPY _levada_stage_1a2b_3c, line 1", None),
+            ("PL/pgSQL function no() line 1 at RAISE\nCOPY b, line 2", Some("PL/pgSQL function no() line 1 at RAISE")),
+            ("", None),
+        ] {
+            assert_eq!(place_in(context).as_deref(), place, "{context}");
+        }
     }
 }

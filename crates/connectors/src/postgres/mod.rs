@@ -30,6 +30,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use self::config::Settings;
+use crate::kit::state::REJECTS;
 
 /// The PostgreSQL connector.
 pub struct Postgres;
@@ -98,6 +99,10 @@ impl Source for Database {
         source::check_cursor(column, lag)
     }
 
+    fn reads_as_text(&self, column: &Field) -> bool {
+        source::reads_as_text(column)
+    }
+
     fn read<'a>(&'a self, request: ReadRequest) -> BoxFuture<'a, Result<Extract>> {
         Box::pin(source::read(&self.settings, request))
     }
@@ -138,6 +143,10 @@ impl Destination for Database {
 
     fn rejects<'a>(&'a self, load_id: &'a str, skip: usize, limit: usize) -> BoxFuture<'a, Result<Vec<Reject>>> {
         Box::pin(destination::rejects(&self.settings, load_id, skip, limit))
+    }
+
+    fn quarantine(&self, _target: &str, _load_id: &str) -> Option<String> {
+        Some(sql::stream_name(&self.settings.schema, REJECTS))
     }
 
     fn begin<'a>(&'a self, spec: LoadSpec, plan: LoadPlan) -> BoxFuture<'a, Result<Box<dyn Load>>> {

@@ -141,10 +141,9 @@ impl Kind {
         }
     }
 
-    /// How a column (already quoted) is selected so that its binary form is the one that [`Kind::arrow`] needs.
-    pub fn select(self, column: &str) -> String {
+    /// How a column (already quoted) is selected to be read as text.
+    pub fn select_text(self, column: &str) -> String {
         match self {
-            Self::Numeric(_) if self.arrow().0 != DataType::Utf8 => column.to_owned(),
             Self::Numeric(_) | Self::Interval | Self::Bits | Self::Foreign => format!("{column}::pg_catalog.text"),
             Self::Money => format!("{column}::pg_catalog.numeric::pg_catalog.text"),
             _ => column.to_owned(),

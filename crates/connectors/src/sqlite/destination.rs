@@ -95,6 +95,10 @@ impl Destination for File {
         })
     }
 
+    fn quarantine(&self, _target: &str, _load_id: &str) -> Option<String> {
+        Some(REJECTS.to_owned())
+    }
+
     fn begin<'a>(&'a self, spec: LoadSpec, plan: LoadPlan) -> BoxFuture<'a, Result<Box<dyn Load>>> {
         Box::pin(async move { Ok(Box::new(load::begin(self, spec, plan).await?) as Box<dyn Load>) })
     }

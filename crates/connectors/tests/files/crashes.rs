@@ -2,18 +2,17 @@
 //! comes first, and what is there in between is whole, can be read, and is loaded over by the next run.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use levada_core::batch::Batch;
 use levada_core::destination::Destination;
 use levada_core::source::Source;
+use levada_testkit::forwarder::Forwarder;
 use levada_testkit::pump::{self, Job};
 use levada_testkit::rows::{self, Row, row};
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 
 use super::{connect, read_all};
 
@@ -68,8 +67,29 @@ async fn a_local_file_without_its_manifest_is_whole_and_loaded_over() {
     }
 }
 
+/// A load that is given up leaves neither its lock nor the folders made for it; one that ends leaves no lock.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_lock_stays_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("new").join("out");
+    let destination = connect(json!({ "root": root, "settle_ms": 0 })).unwrap().destination().unwrap();
+    let job = Job::new(None, "people");
+    let spec = pump::spec(destination.as_ref(), &job, &schema()).await.unwrap();
+    let plan = destination.plan(&spec).await.unwrap();
+    let mut begun = destination.begin(spec, plan.clone()).await.unwrap();
+    let given = [Batch::arrow(rows::batch(&schema(), &people(0..10)))];
+    pump::write(begun.as_mut(), &plan, &given).await.unwrap();
+    assert!(root.join("people/_levada/lock").exists());
+    begun.abort().await;
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+
+    load(destination.as_ref(), &job, &people(0..10)).await;
+    assert!(root.join("people/_levada/manifest-00000001.json").exists());
+    assert!(!root.join("people/_levada/lock").exists());
+}
+
 /// Settings of the bucket for tests, and its name.
-fn bucket() -> (Value, String) {
+pub fn bucket() -> (Value, String) {
     let url = url::Url::parse(&levada_testkit::services::s3()).unwrap();
     let connector = levada_connectors::registry().get("files").unwrap().clone();
     (connector.settings_from_url(&url).unwrap(), url.host_str().unwrap().to_owned())
@@ -107,49 +127,18 @@ async fn a_commit_whose_answer_is_lost_counts_once_and_keeps_its_files() {
     let direct = connect(settings.clone()).unwrap();
     let endpoint = url::Url::parse(settings["endpoint"].as_str().unwrap()).unwrap();
     let server = format!("{}:{}", endpoint.host_str().unwrap(), endpoint.port().unwrap());
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    settings["endpoint"] = format!("http://{}", listener.local_addr().unwrap()).into();
-    let is_lost = Arc::new(AtomicBool::new(false));
-    tokio::spawn(forward(listener, server, is_lost.clone()));
+    let forwarder = Forwarder::to(&server).await;
+    settings["endpoint"] = format!("http://{}", forwarder.address()).into();
+    forwarder.lose_answer_to(|request| {
+        let text = String::from_utf8_lossy(request);
+        text.starts_with("PUT ") && text.contains("manifest-")
+    });
 
     let destination = connect(settings).unwrap().destination().unwrap();
     let job = Job::new(None, "people");
     let id = load(destination.as_ref(), &job, &people(0..20)).await;
-    assert!(is_lost.load(Ordering::SeqCst), "an answer got lost");
+    assert!(forwarder.has_lost(), "an answer got lost");
     let direct_to = direct.clone().destination().unwrap();
     assert_eq!(direct_to.committed(&job.key).await.unwrap().unwrap().load_id, id);
     assert_eq!(read_all(direct.source().unwrap().as_ref(), "people").await.1, people(0..20));
-}
-
-/// Carries bytes to a server and back, but for the first answer to a manifest, which breaks the connection.
-async fn forward(listener: TcpListener, server: String, is_lost: Arc<AtomicBool>) {
-    loop {
-        let (client, _) = listener.accept().await.unwrap();
-        let (server, is_lost) = (TcpStream::connect(&server).await.unwrap(), is_lost.clone());
-        tokio::spawn(async move {
-            let (mut from_client, mut to_client) = client.into_split();
-            let (mut from_server, mut to_server) = server.into_split();
-            let (mut asked, mut answer) = (vec![0; 64 << 10], vec![0; 64 << 10]);
-            let mut is_commit = false;
-            loop {
-                tokio::select! {
-                    read = from_client.read(&mut asked) => {
-                        let Ok(bytes @ 1..) = read else { return };
-                        let text = String::from_utf8_lossy(&asked[..bytes]);
-                        is_commit |= text.starts_with("PUT ") && text.contains("manifest-");
-                        to_server.write_all(&asked[..bytes]).await.unwrap();
-                    }
-                    read = from_server.read(&mut answer) => {
-                        let Ok(bytes @ 1..) = read else { return };
-                        if is_commit && !is_lost.swap(true, Ordering::SeqCst) {
-                            let client = from_client.reunite(to_client).unwrap();
-                            client.set_zero_linger().unwrap();
-                            return;
-                        }
-                        to_client.write_all(&answer[..bytes]).await.unwrap();
-                    }
-                }
-            }
-        });
-    }
 }

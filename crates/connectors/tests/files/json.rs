@@ -2,11 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use levada_core::error::ErrorKind;
+use levada_core::error::{ErrorKind, Result};
+use levada_core::source::{ReadMode, Source};
 use levada_testkit::rows::row;
 use serde_json::json;
 
-use super::{folder, read_all, source, types};
+use super::{drain, folder, open, read_all, source, types};
 
 #[tokio::test]
 async fn numbers_keep_every_digit_and_nested_values_their_text() {
@@ -99,4 +100,31 @@ async fn a_record_of_many_megabytes_is_rejected_by_its_limit() {
     let (_, rows, rejects) = read_all(source.as_ref(), "t.jsonl").await;
     assert_eq!((rows.len(), rejects.len()), (2, 1), "{rejects:?}");
     assert!(rejects[0].reason.contains("line 2") && rejects[0].row.len() < 1000, "{}", rejects[0].reason);
+}
+
+/// Whatever stands in a file, it is rows, rejects or an error: a thread that dies would be an internal one.
+#[tokio::test]
+async fn bent_files_give_rows_rejects_or_errors() {
+    let object =
+        r#"{"i":9007199254740993,"n":1.10,"s":"a\n\u00e9 \ud83d\ude00 größe","o":{"b":[1,{"c":null}]},"t":true}"#;
+    let lines = [object; 12].join("\n");
+    let array = format!("[{}]", [object; 12].join(",\n"));
+    for (name, good) in [("t.jsonl", lines), ("t.json", array)] {
+        let folder = folder(&[(name, good.as_bytes())]);
+        let source = source(&folder, json!({}));
+        read_whatever_is_there(source.as_ref(), name).await.unwrap();
+        for seed in 0..400 {
+            std::fs::write(folder.path().join(name), levada_testkit::bent::bent(good.as_bytes(), seed)).unwrap();
+            if let Err(error) = read_whatever_is_there(source.as_ref(), name).await {
+                assert_ne!(error.kind(), ErrorKind::Internal, "{name}, seed {seed}: {error}");
+            }
+        }
+    }
+}
+
+async fn read_whatever_is_there(source: &dyn Source, name: &str) -> Result<()> {
+    for stream in source.discover(Some(name)).await? {
+        drain(open(source, &stream, ReadMode::Full, 64 << 10).await?).await?;
+    }
+    Ok(())
 }

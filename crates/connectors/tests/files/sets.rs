@@ -66,6 +66,7 @@ async fn only_new_and_changed_files_are_read_again() {
     assert_eq!(third.again, ["in/b.csv"], "the other one is new");
     let rows = drain(third).await.unwrap().0;
     assert_eq!(rows, [row(&[Some("3")]), row(&[Some("4")]), row(&[Some("5")])]);
+    assert!(!source.needs_cursor(&info.name));
     let cursor = ReadMode::Incremental { cursor: Some("id".into()), from: None, lag: None, mark_overlap: false };
     let error = open(source.as_ref(), &info, cursor, 64 << 10).await.err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Config);

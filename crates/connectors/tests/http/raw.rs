@@ -111,6 +111,7 @@ async fn a_raw_stream_asks_only_for_what_is_new() {
     endpoints["orders"]["pagination"] = json!({ "type": "none" });
     let source = source(&server, json!({ "endpoints": endpoints }));
     let mode = |position| ReadMode::Incremental { cursor: None, from: position, lag: None, mark_overlap: false };
+    assert!(source.needs_cursor("orders") && !source.needs_cursor("raw:orders"));
     let (_, first) = read(source.as_ref(), "raw:orders", mode(None)).await.unwrap();
     assert_eq!(first.as_ref().unwrap().0["cursor"], "5");
     is_later.store(true, Ordering::SeqCst);

@@ -1,5 +1,6 @@
 //! MySQL and MariaDB against the real server at `LEVADA_TEST_MYSQL`, each test in a database of its own.
 
+mod commits;
 mod quarantine;
 mod source;
 mod target;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use levada_core::destination::{Destination, Promise, WriteMode};
 use levada_core::error::ErrorKind;
-use levada_core::schema::{Logical, NATIVE, OnSchemaChange, field};
+use levada_core::schema::{Fit, Logical, NATIVE, OnSchemaChange, field};
 use levada_testkit::conformance::Harness;
 use levada_testkit::pump::{self, Job, Outcome};
 use levada_testkit::rows::{self, Row, row};
@@ -19,11 +19,11 @@ fn schema(columns: &[(&str, DataType)]) -> SchemaRef {
     ))
 }
 
-fn pairs() -> SchemaRef {
+pub fn pairs() -> SchemaRef {
     schema(&[("id", DataType::Int64), ("v", DataType::Utf8)])
 }
 
-fn numbered(range: std::ops::Range<i64>, v: &str) -> Vec<Row> {
+pub fn numbered(range: std::ops::Range<i64>, v: &str) -> Vec<Row> {
     range.map(|id| row(&[Some(&id.to_string()), Some(v)])).collect()
 }
 
@@ -35,7 +35,7 @@ async fn load(database: &Database, job: &Job, schema: &SchemaRef, rows: &[Row]) 
     pump::load(destination(database).as_ref(), job, schema, &[rows::batch(schema, rows)]).await
 }
 
-async fn values(database: &Database, table: &str) -> Vec<String> {
+pub async fn values(database: &Database, table: &str) -> Vec<String> {
     let sql = format!("SELECT CONCAT(id, ' ', COALESCE(v, 'NULL')) FROM {table} ORDER BY id");
     database.texts(&sql).await.into_iter().flatten().collect()
 }
@@ -215,6 +215,24 @@ async fn broken_geometries_are_refused() {
     ];
     let outcome = load(&database, &job, &schema, &given).await.unwrap();
     assert_eq!((outcome.written, outcome.rejects.len()), (2, 1), "{:?}", outcome.rejects);
+    let fit = &outcome.plan.columns[1].fit;
+    assert!(matches!(fit, Fit::Checked(note) if note.contains("the SRID is not kept")), "{fit:?}");
+}
+
+/// A geometry of a reference system arrives without it, in a new table too, and the plan says so before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_geometry_loses_its_srid_as_the_plan_says() {
+    let database = Database::new().await;
+    database.run("CREATE TABLE g (id BIGINT NOT NULL PRIMARY KEY, v POINT)").await;
+    database.run("INSERT INTO g VALUES (1, ST_GeomFromText('POINT(1 2)', 4326))").await;
+    let source = database.connection().source().unwrap();
+    let stream = source.discover(Some("g")).await.unwrap().remove(0);
+    let job = Job::new(None, "h");
+    let outcome = pump::pump(source.as_ref(), &stream, destination(&database).as_ref(), &job).await.unwrap();
+    let fit = &outcome.plan.columns[1].fit;
+    assert!(matches!(fit, Fit::Checked(note) if note.contains("the SRID is not kept")), "{fit:?}");
+    let found = database.texts("SELECT CONCAT(ST_AsText(v), ' ', ST_SRID(v)) FROM h").await;
+    assert_eq!(found, [Some("POINT(1 2) 0".to_owned())]);
 }
 
 /// Without transactions a load may repeat rows after a crash, and the plan says so before it starts.
@@ -323,7 +341,8 @@ async fn a_user_with_few_rights_reads_and_is_told_what_is_missing() {
     assert_eq!(error.kind(), ErrorKind::Auth, "{error}");
     assert!(!format!("{error} {error:?}").contains("wr"), "{error}");
     let steps = connect(url.as_str()).check().await;
-    assert!(steps.last().is_some_and(|step| step.step == "auth" && step.outcome.is_err()));
+    assert_eq!(steps.iter().map(|step| step.step).collect::<Vec<_>>(), ["name", "tcp", "tls", "auth"]);
+    assert!(steps.last().is_some_and(|step| step.outcome.is_err()));
     database.run(&format!("DROP USER {user}")).await;
 }
 

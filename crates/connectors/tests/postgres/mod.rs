@@ -1,5 +1,6 @@
 //! The PostgreSQL connector against a real server, in a database of its own.
 
+mod commits;
 mod conformance;
 mod loads;
 mod pump;
@@ -64,6 +65,8 @@ pub async fn place(schema: &'static str) -> Place {
         if there == 0 {
             admin.batch_execute(&format!("CREATE DATABASE {DATABASE}")).await.unwrap();
         }
+        let extensions = ["citext", "hstore", "ltree"].map(|name| format!("CREATE EXTENSION IF NOT EXISTS {name};"));
+        client(DATABASE).await.batch_execute(&extensions.concat()).await.unwrap();
     })
     .await;
     let client = client(DATABASE).await;

@@ -1,5 +1,9 @@
 //! Every type there and back, by both routes.
 
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Schema};
+
 use super::place;
 use super::pump::Pump;
 
@@ -88,6 +92,9 @@ const TYPES: &[(&str, &[&str])] = &[
     ("xid8", &["'18446744073709551615'"]),
     ("pg_lsn", &["'16/B374D848'"]),
     ("jsonpath", &["'$.a[*] ? (@ > 1)'"]),
+    ("public.citext", &["'MiXed'", "''", "'😀 größe'"]),
+    ("public.hstore", &["'a=>1, \"b c\"=>NULL, d=>\"NULL\"'", "''", "'\"q\\\"uote\"=>\"x, y=>z\"'"]),
+    ("public.ltree", &["'Top.Science.Astronomy'", "''"]),
 ];
 
 const USER_TYPES: &str = "CREATE TYPE mood AS ENUM ('sad', 'it''s ok');
@@ -96,7 +103,7 @@ const USER_TYPES: &str = "CREATE TYPE mood AS ENUM ('sad', 'it''s ok');
     CREATE TYPE pair AS (n int, t text);";
 
 async fn create(place: &super::Place, table: &str, portable_only: bool) {
-    let own = |t: &str| portable_only && (["pair", "mood[]", "regclass"].contains(&t));
+    let own = |t: &str| portable_only && (["pair", "mood[]", "regclass", "public.ltree"].contains(&t));
     let columns: Vec<String> = TYPES
         .iter()
         .enumerate()
@@ -222,6 +229,55 @@ async fn values_without_a_place_are_rejected_and_counted() {
         1
     );
     assert_eq!(place.number("SELECT rows_rejected FROM _levada_positions").await, 4);
+}
+
+#[tokio::test]
+async fn a_decimal_that_is_read_as_text_keeps_what_is_no_number() {
+    let place = place("t_values_as_text").await;
+    let create = "CREATE TABLE a (id int, n numeric(10,2), w numeric(60,3))";
+    place.run(create).await;
+    place.run("INSERT INTO a VALUES (1, 'NaN', 'NaN'), (2, -0.5, 1e50), (3, 0, NULL)").await;
+    let pump = Pump::new(&place.connection, &place.name("a"), "");
+    let (info, source) = (pump.info().await, place.connection.clone().source().unwrap());
+    let as_text = info.schema.fields().iter().map(|field| match source.reads_as_text(field) {
+        true => field.as_ref().clone().with_data_type(DataType::Utf8),
+        false => field.as_ref().clone(),
+    });
+    let columns: arrow_schema::SchemaRef = Arc::new(Schema::new(as_text.collect::<Vec<_>>()));
+    let types: Vec<&DataType> = columns.fields().iter().map(|field| field.data_type()).collect();
+    assert_eq!(types, [&DataType::Int32, &DataType::Utf8, &DataType::Utf8]);
+    let job = levada_testkit::pump::Job::new(None, "a");
+    let (batches, _) = levada_testkit::pump::read(source.as_ref(), &info, columns.clone(), &job).await.unwrap();
+    assert!(batches.iter().all(|batch| batch.rejects.is_empty()));
+    let wide = format!("1{}.000", "0".repeat(50));
+    let row = levada_testkit::rows::row;
+    let wanted = [
+        row(&[Some("1"), Some("NaN"), Some("NaN")]),
+        row(&[Some("2"), Some("-0.50"), Some(&wide)]),
+        row(&[Some("3"), Some("0.00"), None]),
+    ];
+    assert_eq!(levada_testkit::rows::sorted(&batches, &columns), wanted);
+}
+
+#[tokio::test]
+async fn types_that_the_target_does_not_have_become_text() {
+    let place = place("t_values_bare").await;
+    place.run("DROP DATABASE IF EXISTS levada_pg_bare WITH (FORCE)").await;
+    place.run("CREATE DATABASE levada_pg_bare TEMPLATE template0").await;
+    place.run("CREATE TABLE a (c public.citext, h public.hstore, l public.ltree)").await;
+    place.run("INSERT INTO a VALUES ('MiXed', 'a=>1', 'Top.Science')").await;
+    let mut pump = Pump::new(&place.connection, &place.name("a"), "b");
+    pump.to = super::connect_with(&[("database", "levada_pg_bare")]);
+    pump.run().await.unwrap();
+    let bare = super::client("levada_pg_bare").await;
+    let types = "SELECT string_agg(format_type(atttypid, atttypmod), ' ') FROM pg_attribute
+        WHERE attrelid = 'b'::regclass AND attnum > 0";
+    assert_eq!(bare.query_one(types, &[]).await.unwrap().get::<_, String>(0), "text text text");
+    let rows = "SELECT string_agg(b::text, ' ') FROM b";
+    assert_eq!(
+        bare.query_one(rows, &[]).await.unwrap().get::<_, String>(0),
+        "(MiXed,\"\"\"a\"\"=>\"\"1\"\"\",Top.Science)"
+    );
 }
 
 #[tokio::test]

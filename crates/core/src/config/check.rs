@@ -11,7 +11,7 @@ use super::interpolate::{is_late, too_late};
 use super::order::{Upstream, in_order};
 use super::pipeline::{Pipeline, Task};
 use super::problem::Problem;
-use super::project::{Commands, Project};
+use super::project::Project;
 use super::reference::{self, hook_name};
 use super::retry::{Retry, RetryDocument};
 use super::schedule::{Schedule, ScheduleDocument, Trigger};
@@ -206,12 +206,8 @@ impl<'a> Check<'a> {
             return self.resolved(path, sync).map(Work::Sync);
         }
         if let Some(command) = &document.command {
-            if self.project.commands == Commands::Disabled {
-                self.add(
-                    path,
-                    "this project runs no commands",
-                    "Set `commands: enabled` in the project, or remove it.",
-                );
+            if let Some((message, advice)) = self.project.commands.refusal() {
+                self.add(path, message, advice);
             }
             self.problems(path, command.problems());
             return Some(Work::Command(command.clone()));

@@ -42,7 +42,7 @@ pub use interpolate::{Runtime, Variables, env_name, secret_names};
 pub use json_schema::{pipeline_schema, project_schema};
 pub use masked::masked;
 pub use pipeline::{Pipeline, Task};
-pub use pipelines::check_pipelines;
+pub use pipelines::{at_stream, check_pipelines};
 pub use problem::Problem;
 pub use project::{Commands, Connection, NamedChannel, Project, ProjectDocument, Retention, Settings};
 pub use reference::{Reference, RunKey};

@@ -178,6 +178,14 @@ fn datasets(own: &File, all: &[(&File, &Pipeline)], file: &File, pipeline: &Pipe
         .collect()
 }
 
+/// What one who knows its source finds wrong with a stream, told at its place in the document.
+pub fn at_stream(file: &File, task: &Task, stream: &str, error: &Error) -> Error {
+    let is_one_sync = file.pipeline.as_ref().is_some_and(|node| node.get("sync").is_some());
+    let own = if is_one_sync { Vec::new() } else { path(file, task) };
+    let path: Vec<&str> = own.iter().map(String::as_str).chain(["sync", "streams", stream]).collect();
+    file.error(mark(file, &path), error.message(), error.advice())
+}
+
 /// Where the trigger of a schedule stands in its document.
 fn trigger_path(file: &File, index: usize, key: &str) -> Vec<String> {
     let index = index.to_string();

@@ -74,6 +74,25 @@ pub enum Commands {
     Enabled,
     /// A pipeline with a `command` is refused.
     Disabled,
+    /// It is, whatever documents say: whoever started this process said so.
+    #[serde(skip)]
+    Forbidden,
+}
+
+impl Commands {
+    /// Why a command is refused, and what helps; none if it is not.
+    pub const fn refusal(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Enabled => None,
+            Self::Disabled => {
+                Some(("this project runs no commands", "Set `commands: enabled` in the project, or remove it."))
+            }
+            Self::Forbidden => Some((
+                "commands are switched off here, whatever documents say",
+                "Remove it; only whoever starts Levada can allow it, without `--no-commands` and `LEVADA_NO_COMMANDS`.",
+            )),
+        }
+    }
 }
 
 /// How long what ended is kept.
@@ -142,6 +161,13 @@ impl Project {
         }
         project.retention = Retention::from(retention);
         project
+    }
+
+    /// The same in a process that allows this much: no document allows more.
+    #[must_use]
+    pub fn within(mut self, commands: Commands) -> Self {
+        self.commands = self.commands.max(commands);
+        self
     }
 }
 

@@ -62,14 +62,31 @@ impl Retry {
         Self { attempts: 1, ..Self::default() }
     }
 
-    /// The pause after the given number of failed attempts.
-    pub fn pause(&self, failed: u32) -> Duration {
-        let factor = match self.backoff {
-            Backoff::Constant => 1,
-            Backoff::Exponential => 2u32.saturating_pow(failed.saturating_sub(1)),
-        };
-        self.initial.saturating_mul(factor).min(self.max)
+    /// The pause after the given number of failed attempts. A constant one is `initial`. An exponential one is between half
+    /// and all of `d = min(max, initial * 2^(failed - 1))`: `d / 2 + u * d / 2`, where `u` in 0..1 comes of the seed alone. What
+    /// failed together, because a system was down, does not come back to it all at once ("equal jitter": M. Brooker,
+    /// Exponential Backoff And Jitter, AWS Architecture Blog, 2015).
+    pub fn pause(&self, failed: u32, seed: u64) -> Duration {
+        let grown = |factor: u32| self.initial.saturating_mul(factor).min(self.max);
+        match self.backoff {
+            Backoff::Constant => grown(1),
+            Backoff::Exponential => {
+                let half = grown(2u32.saturating_pow(failed.saturating_sub(1))) / 2;
+                half + half.mul_f64(fraction(seed, failed))
+            }
+        }
     }
+}
+
+/// A number from 0 to below 1 that seems random: the `count`-th of SplitMix64 with this seed (Steele, Lea and Flood, Fast
+/// Splittable Pseudorandom Number Generators, 2014).
+fn fraction(seed: u64, count: u32) -> f64 {
+    let mut bits = seed.wrapping_add(u64::from(count).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^= bits >> 31;
+    // as many bits as a float holds exactly
+    (bits >> 11) as f64 / (1u64 << 53) as f64
 }
 
 impl RetryDocument {
@@ -95,5 +112,48 @@ impl From<&RetryDocument> for Retry {
             initial,
             max: document.max.map_or(default.max, |text| text.0).max(initial),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn retry(backoff: Backoff) -> Retry {
+        let (initial, max) = (Duration::from_secs(2), Duration::from_secs(60));
+        Retry { attempts: 9, backoff, initial, max }
+    }
+
+    #[test]
+    fn a_pause_is_between_half_and_all_of_what_has_grown() {
+        let retry = retry(Backoff::Exponential);
+        for (failed, all) in [(1, 2), (2, 4), (3, 8), (5, 32), (6, 60), (40, 60), (u32::MAX, 60)] {
+            let all = Duration::from_secs(all);
+            for seed in (0..1_000).chain([u64::MAX]) {
+                let pause = retry.pause(failed, seed);
+                assert!(pause >= all / 2 && pause <= all, "{failed} failures, seed {seed}: {pause:?}");
+            }
+        }
+        let endless = Retry { initial: Duration::MAX, max: Duration::MAX, ..retry };
+        assert!(endless.pause(9, 1) >= Duration::MAX / 2);
+    }
+
+    #[test]
+    fn pauses_are_spread_by_their_seeds_alone() {
+        let retry = retry(Backoff::Exponential);
+        let pauses: Vec<f64> = (0..1_000).map(|seed| retry.pause(3, seed).as_secs_f64()).collect();
+        for part in 4..8 {
+            let here = pauses.iter().filter(|pause| (f64::from(part)..f64::from(part + 1)).contains(*pause)).count();
+            assert!((180..320).contains(&here), "{here} of 1000 pauses from {part} s");
+        }
+        assert_eq!(retry.pause(3, 7), retry.pause(3, 7));
+    }
+
+    #[test]
+    fn a_constant_pause_is_what_was_asked_for() {
+        let retry = retry(Backoff::Constant);
+        assert!((1..9).all(|failed| retry.pause(failed, u64::from(failed)) == Duration::from_secs(2)));
+        let capped = Retry { max: Duration::from_secs(1), ..retry };
+        assert_eq!(capped.pause(1, 1), Duration::from_secs(1));
     }
 }

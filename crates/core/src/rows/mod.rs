@@ -259,8 +259,8 @@ pub enum Action {
 pub struct Change {
     /// The row; for what is deleted or restored, its key.
     pub row: Row,
-    /// The [`etag`] that the row has to have, deleted rows aside.
-    pub if_match: Option<String>,
+    /// The [`etag`]s of which the row has to have one, deleted rows aside.
+    pub if_match: Option<Vec<String>>,
 }
 
 impl From<Row> for Change {

@@ -18,6 +18,8 @@ pub struct Policy {
     pub lost: u32,
     /// Most workers that may be lost with it before it is given up.
     pub lost_max: u32,
+    /// Which of many it is: they do not all pause for the same time.
+    pub seed: u64,
 }
 
 /// An event that cannot happen in a state.
@@ -122,7 +124,7 @@ pub fn advance(state: State, event: Event, now: Timestamp, policy: &Policy) -> R
 fn after_failure(retry: bool, now: Timestamp, policy: &Policy) -> State {
     let failed = policy.failed.saturating_add(1);
     if retry && failed < policy.retry.attempts {
-        State::Waiting { until: Some(now.plus(policy.retry.pause(failed))) }
+        State::Waiting { until: Some(now.plus(policy.retry.pause(failed, policy.seed))) }
     } else {
         State::Failed
     }

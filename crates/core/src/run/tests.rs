@@ -16,7 +16,7 @@ fn policy(failed: u32, lost: u32) -> Policy {
         initial: Duration::from_secs(10),
         max: Duration::from_secs(60),
     };
-    Policy { retry, failed, lost, lost_max: 2 }
+    Policy { retry, failed, lost, lost_max: 2, seed: 7 }
 }
 
 /// Every state under every event. `-` is illegal.
@@ -63,10 +63,17 @@ fn the_matrix_is_as_written() {
 #[test]
 fn attempts_end_and_pauses_grow() {
     let errored = Event::Errored { retry: true };
-    let after = |failed| advance(State::Running, errored, NOW, &policy(failed, 0)).unwrap();
-    assert_eq!(after(0), State::Waiting { until: Some(Timestamp::from_secs(1_010)) });
-    assert_eq!(after(1), State::Waiting { until: Some(Timestamp::from_secs(1_020)) });
-    assert_eq!(after(2), State::Failed);
+    let after = |failed, seed| {
+        let policy = Policy { seed, ..policy(failed, 0) };
+        advance(State::Running, errored, NOW, &policy).unwrap()
+    };
+    for (failed, most) in [(0, 10), (1, 20)] {
+        let State::Waiting { until: Some(until) } = after(failed, 7) else { panic!("it is tried again") };
+        let pause = until.since(NOW);
+        assert!(pause >= Duration::from_secs(most / 2) && pause <= Duration::from_secs(most), "{pause:?}");
+    }
+    assert_ne!(after(0, 7), after(0, 8), "two that fail together come back apart");
+    assert_eq!(after(2, 7), State::Failed);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! and hands the work to the module that knows its kind.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use levada_core::config::{
 };
 use levada_core::connector::Registry;
 use levada_core::error::{Context, Error, ErrorKind, Result};
-use levada_core::id::{RunId, WorkerId};
+use levada_core::id::WorkerId;
 use levada_core::redact::Redactor;
 use levada_core::time::{Clock, Timestamp};
 use levada_store::{Claim, NewProgress, Store};
@@ -20,6 +20,7 @@ use serde_json::{Map, Value as Json};
 use tokio_util::sync::CancellationToken;
 
 use super::doors_here;
+use super::log_files::{file_name, log_path};
 use super::moving::Moving;
 use super::worker::{Done, Execute, Executed};
 use crate::connections::{self, Opened};
@@ -61,6 +62,8 @@ pub struct Surroundings {
     pub project_dir: PathBuf,
     /// Where logs and the files of runs lie.
     pub data_dir: PathBuf,
+    /// Whether this process runs commands; no document allows what it does not.
+    pub commands: Commands,
     /// Whether the runs that tasks start belong to the worker.
     pub own: bool,
     /// Who wants to see how it goes.
@@ -145,7 +148,9 @@ impl Executor {
         if let Job::Task(task) = &attempt.job {
             self.around.observer.see(claim, Seen::Started(&task.work)).await;
         }
-        attempt.context.log.sys(&format!("attempt {} of task {}", claim.attempt, claim.task));
+        if !attempt.looks_again() {
+            attempt.context.log.sys(&format!("attempt {} of task {}", claim.attempt, claim.task));
+        }
         let own_stop = stop.child_token();
         attempt.context.stop = own_stop.clone();
         let (left, started) = (attempt.time_left(self.around.clock.now()), Instant::now());
@@ -171,6 +176,7 @@ impl Executor {
         // other systems quote what they were given
         let result = result.map_err(|error| attempt.context.redactor.error(error));
         match &result {
+            Ok(Executed::Deferred { .. }) if attempt.looks_again() => {}
             Ok(_) => attempt.context.log.sys("ended"),
             Err(error) => attempt.context.log.sys(&format!("failed: {error}")),
         }
@@ -185,9 +191,9 @@ impl Executor {
         match &task.work {
             Work::Sync(sync) => self.sync(attempt, task, sync).await,
             Work::Command(command) => {
-                if attempt.documents.project.commands == Commands::Disabled {
-                    return Err(Error::new(ErrorKind::Refused, "the project does not allow commands")
-                        .advise("Write `commands: enabled` into the project's document."));
+                let allowed = attempt.documents.project.commands.max(self.around.commands);
+                if let Some((message, advice)) = allowed.refusal() {
+                    return Err(Error::new(ErrorKind::Refused, message).advise(advice));
                 }
                 if attempt.claim.attempt > 1 {
                     // a worker that was killed, or does not know yet that it is not asked any more, may have left processes
@@ -402,6 +408,11 @@ impl Attempt<'_> {
         Some(if left.is_zero() { LAST_LOOK } else { left })
     }
 
+    /// Whether it has looked before. A look that finds what the one before it found says nothing, and so leaves no log.
+    fn looks_again(&self) -> bool {
+        self.context.memo.is_some()
+    }
+
     /// When a task that looks again and again looked first.
     pub(super) fn since(&self, now: Timestamp) -> Timestamp {
         let memo = self.context.memo.as_ref();
@@ -460,17 +471,6 @@ fn resolve(
 /// A value as the text that stands for it in a document.
 fn text_of(value: &Json) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-/// Where the log of an attempt lies in a data folder.
-pub fn log_path(data: &Path, run: RunId, task: &str, item: Option<usize>, attempt: u32) -> PathBuf {
-    data.join("logs").join(run.to_string()).join(format!("{}.{attempt}.log", file_name(task, item)))
-}
-
-/// The name of a task, or of an item of it, as the name of a file.
-fn file_name(task: &str, item: Option<usize>) -> String {
-    let task = task.chars().map(|c| if c.is_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' });
-    task.chain(item.map(|item| format!(".{item}")).unwrap_or_default().chars()).collect()
 }
 
 /// Of several mistakes the first; documents were checked as a whole before.

@@ -6,8 +6,9 @@ use std::time::Duration;
 use levada_core::config::{Condition, Dates, ForEach, Items, Notify, StartPipeline, Step, Sync, Task, Wait};
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::id::RunId;
+use levada_core::redact::Redactor;
 use levada_core::run::{RunState, State};
-use levada_core::text::{civil_from_days, days_from_civil};
+use levada_core::text::{civil_from_days, days_from_civil, seconds};
 use levada_core::time::Timestamp;
 use levada_store::{Cause, NewRun, Volume};
 use serde_json::{Map, Value as Json, json};
@@ -29,6 +30,9 @@ const STREAMS_MAX: usize = 100;
 pub const QUARANTINE: &str = "quarantine";
 /// Most rows of a query that are looked at.
 const ROWS_MAX: usize = 100_000;
+
+/// Characters of a query by which those know it who ask what its task waits for.
+const SQL_TOLD: usize = 80;
 
 /// What the caller of a single run asked of its syncs.
 #[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
@@ -201,11 +205,21 @@ impl Executor {
                 (updated.is_some_and(fresh), now.plus(wait.every))
             }
         };
+        let looks = 1 + attempt.context.memo.as_ref().and_then(|memo| memo["looks"].as_u64()).unwrap_or_default();
         if is_so {
+            if looks > 1 {
+                attempt.context.log.sys(&format!("it is so, at look {looks}"));
+            }
             return Ok(Executed::Done(Done::default()));
         }
         let until = look_again(now, since, timeout, until)?;
-        Ok(Executed::Deferred { until, wake_on: None, memo: json!({ "since": since }).to_string() })
+        let memo = json!({
+            "since": since,
+            "looks": looks,
+            "waits_for": attempt.context.redactor.text(&waits_for(&wait.condition, since, &attempt.context.redactor)),
+            "gives_up_at": timeout.map(|limit| since.plus(limit)),
+        });
+        Ok(Executed::Deferred { until, wake_on: None, memo: memo.to_string() })
     }
 
     pub(super) async fn items(&self, attempt: &Attempt<'_>, for_each: &ForEach) -> Result<Executed> {
@@ -232,6 +246,26 @@ impl Executor {
         }
         attempt.context.log.sys(&format!("split into {} items", items.len()));
         Ok(Executed::Expanded { items: items.iter().map(Json::to_string).collect() })
+    }
+}
+
+/// What a task waits for, in words.
+fn waits_for(condition: &Condition, since: Timestamp, redactor: &Redactor) -> String {
+    match condition {
+        Condition::For(duration) => format!("the instant {}", since.plus(*duration)),
+        Condition::Until(instant) => format!("the instant {instant}"),
+        Condition::File(files) => format!("the file {} of the connection {}", files.path, files.connection),
+        Condition::Query(query) => {
+            // of a secret that is cut nobody would know that it is one
+            let sql = redactor.text(&query.sql).split_whitespace().collect::<Vec<_>>().join(" ");
+            let cut = if sql.chars().count() > SQL_TOLD { ".." } else { "" };
+            let told: String = sql.chars().take(SQL_TOLD).collect();
+            format!("the query `{told}{cut}` of the connection {}", query.connection)
+        }
+        Condition::Dataset { name, within: None } => format!("a load of the dataset {name}"),
+        Condition::Dataset { name, within: Some(limit) } => {
+            format!("a load of the dataset {name} that is no older than {}", seconds(limit.as_secs_f64()))
+        }
     }
 }
 
@@ -318,11 +352,11 @@ fn steps(dates: &Dates, limit: usize) -> Result<Vec<Json>> {
 /// So many steps after an instant. Months keep their day where they have it, else their last.
 pub fn step(from: Timestamp, every: Step, count: u32) -> Option<Timestamp> {
     const HOUR: u64 = 3_600;
-    let seconds = |each: u64| Some(from.plus(Duration::from_secs(each * u64::from(count))));
+    let after = |each: u64| Some(from.plus(Duration::from_secs(each * u64::from(count))));
     match every {
-        Step::Hour => seconds(HOUR),
-        Step::Day => seconds(24 * HOUR),
-        Step::Week => seconds(7 * 24 * HOUR),
+        Step::Hour => after(HOUR),
+        Step::Day => after(24 * HOUR),
+        Step::Week => after(7 * 24 * HOUR),
         Step::Month => {
             let (days, rest) = (from.as_secs().div_euclid(86_400), from.as_micros().rem_euclid(86_400_000_000));
             let (year, month, day) = civil_from_days(days);

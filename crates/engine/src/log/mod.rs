@@ -1,7 +1,9 @@
 //! The log of one attempt: a file of lines `<RFC 3339> <out|err|sys> <text>`, without secrets, and beside it an index of
 //! places that lets a reader start anywhere in it. Opened by the first line: an attempt that says nothing leaves no file.
 
+mod level;
 mod reader;
+mod search;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -12,8 +14,12 @@ use std::time::Duration;
 use levada_core::error::{Context as _, Error, ErrorKind, Result};
 use levada_core::redact::{Line, Lines, Redactor};
 use levada_core::time::Clock;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
+pub use level::Level;
 pub use reader::{Cursor, LogLine, LogReader};
+pub use search::{Budget, Filter, Found};
 
 /// Lines between two entries of the index.
 const INDEX_STEP: u64 = 1000;
@@ -25,7 +31,9 @@ const FLUSH_AFTER: Duration = Duration::from_millis(200);
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// Who wrote a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "LogStream")]
 pub enum Stream {
     /// The standard output of a program.
     Out,

@@ -12,7 +12,7 @@ use levada_core::time::Timestamp;
 use super::{ENTRY_BYTES, Stream, index_path};
 
 /// A page of lines holds no more bytes of the file than this and one line, whatever was asked for.
-const PAGE_BYTES: u64 = 1 << 20;
+pub(super) const PAGE_BYTES: u64 = 1 << 20;
 
 /// One line of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +87,11 @@ impl LogReader {
     /// # Errors
     /// `Io` or `Permission`, at the log's path.
     pub fn follow(&self, from_line: u64) -> Result<Cursor> {
-        let (line, offset) = self.entry_before(from_line).at(self.place())?;
+        self.cursor(from_line).at(self.place())
+    }
+
+    pub(super) fn cursor(&self, from_line: u64) -> io::Result<Cursor> {
+        let (line, offset) = self.entry_before(from_line)?;
         Ok(Cursor { log: self.clone(), file: None, offset, line, from_line })
     }
 
@@ -108,7 +112,7 @@ impl LogReader {
     }
 
     /// The line nearest before (or at) a line whose place the index knows.
-    fn entry_before(&self, line: u64) -> io::Result<(u64, u64)> {
+    pub(super) fn entry_before(&self, line: u64) -> io::Result<(u64, u64)> {
         let (Some(index), Some(log)) = (open(&index_path(&self.path))?, open(&self.path)?) else { return Ok((0, 0)) };
         let bytes = log.metadata()?.len();
         let (mut best, mut low, mut high) = ((0, 0), 0, index.metadata()?.len() / ENTRY_BYTES);
@@ -128,7 +132,7 @@ impl LogReader {
         Ok(best)
     }
 
-    fn place(&self) -> String {
+    pub(super) fn place(&self) -> String {
         self.path.display().to_string()
     }
 }
@@ -154,31 +158,43 @@ impl Cursor {
         self.read_page(count).at(place)
     }
 
+    /// The number of the line that is read next.
+    pub(super) fn line(&self) -> u64 {
+        self.line.max(self.from_line)
+    }
+
     fn read_page(&mut self, count: usize) -> io::Result<Vec<LogLine>> {
-        let mut page = Vec::new();
+        let (mut page, mut raw, mut bytes) = (Vec::new(), Vec::new(), 0);
+        while page.len() < count && bytes < PAGE_BYTES {
+            let Some(line) = self.read_line(&mut raw)? else { break };
+            bytes += raw.len() as u64;
+            page.push(line);
+        }
+        Ok(page)
+    }
+
+    /// The next line, whose bytes are left in `raw`; none if there is none that is whole.
+    pub(super) fn read_line(&mut self, raw: &mut Vec<u8>) -> io::Result<Option<LogLine>> {
         if self.file.is_none() {
-            let Some(mut file) = open(&self.log.path)? else { return Ok(page) };
+            let Some(mut file) = open(&self.log.path)? else { return Ok(None) };
             file.seek(SeekFrom::Start(self.offset))?;
             self.file = Some(BufReader::new(file));
         }
-        let Some(file) = &mut self.file else { return Ok(page) };
-        let (mut raw, mut bytes) = (Vec::new(), 0);
-        while page.len() < count && bytes < PAGE_BYTES {
+        let Some(file) = &mut self.file else { return Ok(None) };
+        loop {
             raw.clear();
             // A file that someone else wrote may have no line's end at all.
-            let read = (&mut *file).take(PAGE_BYTES).read_until(b'\n', &mut raw)? as u64;
+            let read = (&mut *file).take(PAGE_BYTES).read_until(b'\n', raw)? as u64;
             if raw.last() != Some(&b'\n') && read < PAGE_BYTES {
                 file.seek(SeekFrom::Start(self.offset))?;
-                break;
-            }
-            if self.line >= self.from_line {
-                page.push(parse(self.line, &raw));
-                bytes += read;
+                return Ok(None);
             }
             self.offset += read;
             self.line += 1;
+            if self.line > self.from_line {
+                return Ok(Some(parse(self.line - 1, raw)));
+            }
         }
-        Ok(page)
     }
 }
 

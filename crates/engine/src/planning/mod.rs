@@ -5,7 +5,7 @@ mod tasks;
 
 use std::time::Duration;
 
-use levada_core::config::{Pipeline, ReadKind, Retry, Sync, Task};
+use levada_core::config::{Pipeline, ReadKind, Retry, StreamOptions, Sync, Task};
 use levada_core::destination::{Promise, WriteMode};
 use levada_core::error::{Context as _, Error, ErrorKind};
 use levada_core::naming::{did_you_mean, nearest};
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::connections::Opened;
 use crate::house::RunOptions;
 use crate::run::SyncJob;
-use crate::run::plan::Planned;
+use crate::run::plan::{Planned, no_cursor};
 
 pub use tasks::TaskPlan;
 
@@ -183,6 +183,20 @@ pub fn chosen<'a>(pipeline: &'a Pipeline, tasks: &[String], stream: Option<&str>
         ]);
     }
     Ok(chosen)
+}
+
+/// The streams of a task that are read incrementally and have no cursor, although their source needs one: told without
+/// asking any system. `opened` are the connections of the task.
+pub fn missing_cursors<'a>(task: &'a Task, opened: &[Opened]) -> Vec<(&'a str, Error)> {
+    let Some(sync) = task.work.as_sync() else { return Vec::new() };
+    let source = opened.iter().find(|opened| opened.name == sync.from);
+    let Some(source) = source.and_then(|opened| opened.connection.clone().source().ok()) else { return Vec::new() };
+    let lacks = |name: &str, options: &StreamOptions| {
+        let is_meant = options.read == ReadKind::Incremental && !options.paused;
+        is_meant && options.cursor.is_none() && source.needs_cursor(name)
+    };
+    let streams = sync.streams.iter().filter(|(name, options)| lacks(name, options));
+    streams.map(|(name, _)| (name.as_str(), no_cursor(name))).collect()
 }
 
 /// What work would do.

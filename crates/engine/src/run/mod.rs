@@ -149,6 +149,7 @@ async fn run_stream(job: &SyncJob, planned: Planned, progress: &Progress) -> Str
         target: planned.spec.target.clone(),
         load_id: String::new(),
         proof: Proof::default(),
+        quarantine: None,
         changes: crate::report::Changes::default(),
         bytes: 0,
         seconds: 0.0,
@@ -186,7 +187,7 @@ async fn run_stream(job: &SyncJob, planned: Planned, progress: &Progress) -> Str
                 figures.restart();
             }
         }
-        let pause = job.retry.pause(failed);
+        let pause = job.retry.pause(failed, uuid::Uuid::new_v4().as_u64_pair().0);
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = job.stop.cancelled() => {}
@@ -276,6 +277,9 @@ async fn try_stream(
         figures.enter(Phase::Verify);
         forget_refused(&ends, &planned, sent, known, refused).await?;
         proof.verified = Some(compare(&ends, &planned, sent).await?);
+    }
+    if proof.rejected > 0 {
+        report.quarantine = ends.destination.quarantine(&planned.spec.target, &planned.spec.load_id);
     }
     report.proof.add(proof);
     Ok(cut_off)

@@ -10,13 +10,18 @@ use levada_core::destination::{Destination, LoadPlan, LoadSpec, WriteMode};
 use levada_core::error::{Context, Error, ErrorKind, Result};
 use levada_core::naming::{NameRules, did_you_mean, is_wildcard, nearest};
 use levada_core::position::{Commit, StreamKey};
-use levada_core::schema::{self, Fit, Logical, OnSchemaChange};
+use levada_core::schema::{self, Fit, Logical, NATIVE, OnSchemaChange};
 use levada_core::source::{ReadMode, ReadRequest, Source, StreamInfo};
 
 use super::SyncJob;
 use super::checkpoint::State;
 use super::transform::ColumnRule;
 use crate::browse;
+
+/// In place of a system's name in the native type of a column that a cast makes.
+const CAST: &str = "levada";
+/// Columns that an error names at most.
+const NAMED_MAX: usize = 40;
 
 /// A stream with everything decided.
 pub struct Planned {
@@ -111,6 +116,7 @@ pub async fn plan(
         return Err(Error::new(ErrorKind::Config, format!("`{target}` would be loaded into itself"))
             .advise("Give the target another name with `rename`, or another connection."));
     }
+    check_cursor(ends.source.as_ref(), &info, &options)?;
     let key = StreamKey { pipeline: job.pipeline.clone(), stream: info.name.clone() };
     let place = || format!("connection `{}`", job.sync.to);
     let previous = ends.destination.committed(&key).await.at(place())?;
@@ -123,12 +129,6 @@ pub async fn plan(
     }
 
     let selection = Selection::new(&info, &options)?;
-    if options.read == ReadKind::Incremental
-        && let Some(cursor) = &options.cursor
-        && let Ok(column) = info.schema.field_with_name(cursor)
-    {
-        ends.source.check_cursor(column, options.lag.as_deref())?;
-    }
     let names = final_names(ends.destination.as_ref(), &selection, existing.as_ref(), &state);
     let key_columns = key_columns(&info, &options, write, &selection, &names)?;
     let mut incoming = selection.incoming(&names);
@@ -171,10 +171,12 @@ pub async fn plan(
     };
     refuse_too_wide(&spec, ends.destination.columns_max())?;
     let mut plan = ends.destination.plan(&spec).await?;
+    note_source_types(&spec, &mut plan);
     note_refused_nulls(&spec, &mut plan);
     plan.ddl.extend(computed.iter().map(|name| format!("-- column {name} is computed by the target, and not written")));
     let rules = selection.rules(&plan, &names, &spec)?;
-    let columns = selection.columns_to_read(&info, &plan, &rules);
+    let columns = selection.columns_to_read(ends.source.as_ref(), &info, &plan, &rules);
+    note_unreadable(ends.source.as_ref(), &columns, &rules, &mut plan);
     let request = ReadRequest {
         stream: info.clone(),
         columns,
@@ -184,6 +186,35 @@ pub async fn plan(
         batch_bytes: job.batch_bytes(),
     };
     Ok(Planned { info, options, state, request, rules, names, spec, plan, overlap_columns })
+}
+
+/// Whether the source can tell by the cursor, or without one, what is new.
+fn check_cursor(source: &dyn Source, info: &StreamInfo, options: &StreamOptions) -> Result<()> {
+    if options.read != ReadKind::Incremental {
+        return Ok(());
+    }
+    if let Some(cursor) = &options.cursor {
+        let column = info.schema.field_with_name(cursor).map_err(|_| unknown_column(info, cursor, "cursor"))?;
+        return source.check_cursor(column, options.lag.as_deref());
+    }
+    if !source.needs_cursor(&info.name) {
+        return Ok(());
+    }
+    let fit = info.schema.fields().iter().filter(|field| source.check_cursor(field, None).is_ok());
+    let fit: Vec<&str> = fit.map(|field| field.name().as_str()).take(NAMED_MAX).collect();
+    let error = no_cursor(&info.name);
+    Err(if fit.is_empty() {
+        error.advise("No column of it can be one; use `read: full`.")
+    } else {
+        let advice = format!("{} Of a fitting type: {}.", error.advice(), fit.join(", "));
+        error.advise(advice)
+    })
+}
+
+/// The error of an incremental read that nobody named the cursor of.
+pub fn no_cursor(stream: &str) -> Error {
+    Error::new(ErrorKind::Config, format!("an incremental read of `{stream}` needs a cursor column"))
+        .advise("Set `cursor` to a column that only grows, or use `read: full`.")
 }
 
 /// How many letters at the end of their names loads share that built on the same rows.
@@ -333,7 +364,7 @@ fn unknown_column(info: &StreamInfo, column: &str, setting: &str) -> Error {
         format!(
             "{}The stream has: {}.",
             did_you_mean(nearest(column, &names)),
-            names.iter().take(40).copied().collect::<Vec<_>>().join(", ")
+            names.iter().take(NAMED_MAX).copied().collect::<Vec<_>>().join(", ")
         ),
     )
 }
@@ -357,6 +388,17 @@ fn refuse_too_wide(spec: &LoadSpec, columns_max: usize) -> Result<()> {
     .advise("Choose columns with `columns: { include: [..] }` or leave some out with `exclude`."))
 }
 
+/// What is kept as text had a type that the target does not know, and that its connector does not look at.
+fn note_source_types(spec: &LoadSpec, plan: &mut LoadPlan) {
+    for column in &mut plan.columns {
+        let field = spec.incoming.field_with_name(&column.name).ok();
+        let native = field.and_then(|field| field.metadata().get(NATIVE)?.split_once(':'));
+        if let (Fit::Text(note), Some((_, native))) = (&mut column.fit, native.filter(|(system, _)| *system != CAST)) {
+            *note = format!("{note}, from the source's type {native}");
+        }
+    }
+}
+
 /// Where the target's columns may not change, a NULL for one that takes none is a bad row, and the plan has to say so.
 fn note_refused_nulls(spec: &LoadSpec, plan: &mut LoadPlan) {
     let Some(existing) = spec.existing.as_ref().filter(|_| spec.on_schema_change != OnSchemaChange::Evolve) else {
@@ -366,6 +408,21 @@ fn note_refused_nulls(spec: &LoadSpec, plan: &mut LoadPlan) {
         let refused = is_required(&existing.schema, &column.name) && !is_required(&spec.incoming, &column.name);
         if refused && matches!(column.fit, Fit::Exact | Fit::Widened(_) | Fit::Text(_)) {
             column.fit = Fit::Checked("NULL is refused: the target's column is NOT NULL".to_owned());
+        }
+    }
+}
+
+/// Values that only a text can be are bad rows where the column is read in its own type, and the plan has to say so.
+fn note_unreadable(source: &dyn Source, columns: &Schema, rules: &[ColumnRule], plan: &mut LoadPlan) {
+    if plan.raw.is_some() {
+        return;
+    }
+    for (planned, rule) in plan.columns.iter_mut().zip(rules) {
+        let column = columns.field(rule.input);
+        let is_refused = *column.data_type() != DataType::Utf8 && source.reads_as_text(column);
+        if is_refused && matches!(planned.fit, Fit::Exact | Fit::Widened(_)) {
+            let note = "values that are no number, as NaN, are refused; with `cast` to `text` they are kept";
+            planned.fit = Fit::Checked(note.to_owned());
         }
     }
 }
@@ -427,7 +484,6 @@ impl Selection {
         named("columns.rename", columns.rename.keys().collect())?;
         named("columns.cast", columns.cast.keys().collect())?;
         named("columns.hash", columns.hash.iter().collect())?;
-        named("cursor", options.cursor.iter().collect())?;
         named("key", options.key.iter().collect())?;
         let chosen = selected_names(info, options);
         let fields = info.schema.fields().iter().filter(|field| chosen.contains(field.name()));
@@ -459,7 +515,7 @@ impl Selection {
             let name = names.get(&column.wanted).unwrap_or(&column.wanted);
             match (&column.cast, column.hash) {
                 (Some((data_type, logical)), _) => {
-                    let native = format!("levada:{}", data_type);
+                    let native = format!("{CAST}:{data_type}");
                     schema::field(name, data_type.clone(), column.field.is_nullable(), &native, *logical)
                 }
                 (None, true) => Field::new(name, DataType::Utf8, column.field.is_nullable()),
@@ -488,18 +544,28 @@ impl Selection {
         plan.schema.fields().iter().map(rule).collect()
     }
 
-    /// The source's columns, in the types the source has; or, where it parses text, in the types that are wanted.
-    fn columns_to_read(&self, info: &StreamInfo, plan: &LoadPlan, rules: &[ColumnRule]) -> SchemaRef {
+    /// The source's columns, in the types the source has; or in those that are wanted, where it parses text, and where it
+    /// can give the text that is wanted.
+    fn columns_to_read(
+        &self,
+        source: &dyn Source,
+        info: &StreamInfo,
+        plan: &LoadPlan,
+        rules: &[ColumnRule],
+    ) -> SchemaRef {
         let fields = self.columns.iter().enumerate().map(|(at, column)| {
             let rule = rules.iter().position(|rule| rule.input == at);
             let wanted = match (&column.cast, rule) {
-                _ if !info.typed_by_request || column.hash => None,
+                _ if column.hash => None,
                 (Some((data_type, _)), _) => Some(data_type.clone()),
                 (None, Some(rule)) => Some(plan.schema.field(rule).data_type().clone()),
                 (None, None) => None,
             };
+            let can_give = |wanted: &DataType| {
+                info.typed_by_request || (*wanted == DataType::Utf8 && source.reads_as_text(&column.field))
+            };
             let field = column.field.clone();
-            if let Some(data_type) = wanted { field.with_data_type(data_type) } else { field }
+            if let Some(data_type) = wanted.filter(can_give) { field.with_data_type(data_type) } else { field }
         });
         Arc::new(Schema::new(fields.collect::<Vec<_>>()))
     }

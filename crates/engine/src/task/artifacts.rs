@@ -1,17 +1,23 @@
-//! The files a task leaves in its run's folder. Nothing outside of that folder is ever one, wherever a link leads.
+//! The files a task leaves in its run's folder. Nothing outside of that folder is ever one, wherever a link leads. Which
+//! files the patterns of a task chose is recorded beside them, with what they were like.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Component, Path};
 
 use levada_core::error::{Context as _, Error, ErrorKind, Result};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 /// Most files of one task.
 const FILES_MAX: usize = 10_000;
+/// The file in a task's folder that holds the record.
+const RECORD: &str = ".levada-artifacts.json";
+/// The same while it is written.
+const RECORD_ASIDE: &str = ".levada-artifacts.new";
 
 /// A file that a task left.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Artifact {
     /// Its path in the run's folder.
     pub path: String,
@@ -71,17 +77,51 @@ fn read(root: &Path, path: &Path) -> Result<Option<Artifact>> {
         return Ok(None);
     }
     let mut file = File::open(&real).at(&name)?;
-    let (mut hash, mut size, mut buffer) = (Sha256::new(), 0, vec![0; 64 * 1024]);
+    let (mut sum, mut size, mut buffer) = (Checksum::default(), 0, vec![0; 64 * 1024]);
     loop {
         let read = file.read(&mut buffer).at(&name)?;
         if read == 0 {
             break;
         }
-        hash.update(&buffer[..read]);
+        sum.update(&buffer[..read]);
         size += read as u64;
     }
-    let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Some(Artifact { path: name, size, sha256 }))
+    Ok(Some(Artifact { path: name, size, sha256: sum.finish() }))
+}
+
+/// Records what the patterns of a task chose in its folder. Blocks.
+pub(super) fn record(run_dir: &Path, artifacts: &[Artifact]) -> Result<()> {
+    let (aside, place) = (run_dir.join(RECORD_ASIDE), run_dir.join(RECORD));
+    // a program that left nothing may have taken its folder away
+    let text = serde_json::to_vec(artifacts).unwrap_or_default();
+    let written = fs::create_dir_all(run_dir).and_then(|()| fs::write(&aside, text));
+    written.and_then(|()| fs::rename(&aside, &place)).at(place.display().to_string())
+}
+
+/// Forgets what an attempt before recorded.
+pub(super) fn forget(run_dir: &Path) {
+    let _ = fs::remove_file(run_dir.join(RECORD));
+}
+
+/// What the patterns of a task chose in its folder; none for a task without patterns, or one that has not succeeded.
+pub(super) fn recorded(run_dir: &Path) -> Option<Vec<Artifact>> {
+    serde_json::from_slice(&fs::read(run_dir.join(RECORD)).ok()?).ok()
+}
+
+/// The SHA-256 of bytes that come in pieces.
+#[derive(Debug, Default)]
+pub struct Checksum(Sha256);
+
+impl Checksum {
+    /// Takes the next piece.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The sum, in hexadecimal digits.
+    pub fn finish(self) -> String {
+        self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 fn outside(path: &str) -> Error {

@@ -26,6 +26,10 @@ pub(super) const OWN_PREFIX: &str = ".levada-";
 
 const OUTPUT_BYTES_MAX: u64 = 64_000_000;
 
+/// What is said where a program seems to have meant its output as outputs, and nobody takes it for that.
+const HINT: &str = "hint: the output ends like a JSON object of several lines, of which nothing becomes an output: print it \
+                    in one line, or write it to LEVADA_OUTPUTS";
+
 /// Runs the program to its end, or to that of its limits.
 ///
 /// # Errors
@@ -53,14 +57,23 @@ pub async fn execute(work: &Command, context: &TaskContext) -> Result<Outcome> {
 
     let map = match own.outputs()? {
         Some(map) => map,
-        None => printed(&output)?,
+        None => {
+            if output.ends_in_lines() {
+                context.log.sys(HINT);
+            }
+            printed(&output)?
+        }
     };
     let outputs = outputs(map, context)?;
     let artifacts = if work.artifacts.is_empty() {
         Vec::new()
     } else {
         let (folder, patterns) = (context.run_dir.clone(), work.artifacts.clone());
-        tokio::task::spawn_blocking(move || artifacts::collect(&folder, &patterns)).await.map_err(|_| stopped())??
+        let collected = tokio::task::spawn_blocking(move || {
+            let found = artifacts::collect(&folder, &patterns)?;
+            artifacts::record(&folder, &found).map(|()| found)
+        });
+        collected.await.map_err(|_| stopped())??
     };
     Ok(Outcome::Done { outputs, artifacts })
 }
@@ -91,6 +104,7 @@ impl OwnFolder {
             }
             created => created.at(place())?,
         }
+        artifacts::forget(&run_dir);
         let own = Self { run_dir, path };
         fs::write(own.path.join(INPUTS), context.inputs.to_string()).at(own.path.display().to_string())?;
         if let Some(script) = &work.script {

@@ -21,7 +21,7 @@ use levada_core::time::Timestamp;
 use serde_json::{Map, Value as Json};
 use tokio_util::sync::CancellationToken;
 
-pub use artifacts::Artifact;
+pub use artifacts::{Artifact, Checksum};
 
 use crate::log::TaskLog;
 use crate::network::Network;

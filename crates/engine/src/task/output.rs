@@ -90,6 +90,12 @@ impl Output {
         }
     }
 
+    /// Whether standard output ends like an object that began on a line before.
+    pub(super) fn ends_in_lines(&self) -> bool {
+        let last = &self.out.last;
+        !last.opened && last.raw.ends_with(b"}")
+    }
+
     /// The last line of standard error, without secrets; empty if there is none.
     pub(super) fn last_err(&self) -> String {
         self.err.last.redacted.chars().take(TOLD_CHARS).collect()

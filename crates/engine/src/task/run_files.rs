@@ -1,5 +1,5 @@
-//! The files that lie in the folder of a run, for people who want them. Nothing outside of that folder is ever one,
-//! wherever a path or a link leads, and nothing that is Levada's own.
+//! The files that lie in the folder of a run, for people who want them: of a task whose patterns chose some, those, else
+//! all. Nothing outside of that folder is ever one, wherever a path or a link leads, and nothing that is Levada's own.
 
 use std::fs::Metadata;
 use std::path::{Component, Path, PathBuf};
@@ -8,6 +8,7 @@ use levada_core::error::{Context as _, Error, ErrorKind, Result};
 use levada_core::id::RunId;
 use levada_core::time::Timestamp;
 
+use super::artifacts::recorded;
 use super::command::OWN_PREFIX;
 
 /// Most files of one run that are listed.
@@ -24,6 +25,8 @@ pub struct RunFile {
     pub bytes: u64,
     /// When it was last written.
     pub modified_at: Option<Timestamp>,
+    /// The SHA-256 of what the task left, in hexadecimal digits; none where no pattern names it.
+    pub sha256: Option<String>,
 }
 
 /// Where the files of a run lie in a data folder.
@@ -45,6 +48,18 @@ pub fn list(folder: &Path) -> Result<Vec<RunFile>> {
 }
 
 fn walk(folder: &Path, prefix: &str, depth: usize, found: &mut Vec<RunFile>) -> Result<()> {
+    if depth == 1
+        && let Some(chosen) = recorded(folder)
+    {
+        for artifact in chosen {
+            // what has gone since, or was put in its place, is none
+            let Ok((real, _)) = within(folder, &artifact.path) else { continue };
+            let Ok(metadata) = std::fs::symlink_metadata(real) else { continue };
+            let (path, modified_at) = (format!("{prefix}/{}", artifact.path), modified_at(&metadata));
+            found.push(RunFile { path, bytes: metadata.len(), modified_at, sha256: Some(artifact.sha256) });
+        }
+        return Ok(());
+    }
     for entry in std::fs::read_dir(folder).at(prefix)? {
         let entry = entry.at(prefix)?;
         // a name that is no text cannot be asked for
@@ -58,7 +73,8 @@ fn walk(folder: &Path, prefix: &str, depth: usize, found: &mut Vec<RunFile>) -> 
         if metadata.is_dir() && depth < DEPTH_MAX {
             walk(&entry.path(), &path, depth + 1, found)?;
         } else if metadata.is_file() {
-            found.push(RunFile { path, bytes: metadata.len(), modified_at: modified_at(&metadata) });
+            let modified_at = modified_at(&metadata);
+            found.push(RunFile { path, bytes: metadata.len(), modified_at, sha256: None });
         }
     }
     Ok(())
@@ -74,10 +90,22 @@ fn modified_at(metadata: &Metadata) -> Option<Timestamp> {
 /// # Errors
 /// `NotFound` for whatever is no file in the folder, and for what a link leads to.
 pub fn find(folder: &Path, path: &str) -> Result<(PathBuf, u64)> {
-    let missing = || {
-        Error::new(ErrorKind::NotFound, format!("the run left no file `{path}`"))
-            .advise("List its files; they are removed some time after the run.")
-    };
+    let found = within(folder, path)?;
+    let (task, name) = path.split_once('/').unwrap_or_default();
+    match recorded(&folder.join(task)).filter(|_| !task.is_empty()) {
+        Some(chosen) if chosen.iter().all(|artifact| artifact.path != name) => Err(missing(path)),
+        _ => Ok(found),
+    }
+}
+
+fn missing(path: &str) -> Error {
+    Error::new(ErrorKind::NotFound, format!("the run left no file `{path}`"))
+        .advise("List its files; they are removed some time after the run.")
+}
+
+/// The file of a path in a folder.
+fn within(folder: &Path, path: &str) -> Result<(PathBuf, u64)> {
+    let missing = || missing(path);
     let is_plain = |part: Component<'_>| match part {
         Component::Normal(name) => !name.as_encoded_bytes().starts_with(OWN_PREFIX.as_bytes()),
         _ => false,
@@ -100,6 +128,7 @@ pub fn find(folder: &Path, path: &str) -> Result<(PathBuf, u64)> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::task::artifacts::{Artifact, forget, record};
 
     #[test]
     fn only_files_of_the_folder_are_listed_and_found() {
@@ -136,5 +165,26 @@ mod tests {
             assert_eq!(find(&folder, path).unwrap_err().kind(), ErrorKind::NotFound, "{path}");
         }
         assert!(list(&run_folder(data.path(), RunId(8))).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_patterns_chose_is_all_there_is_of_a_task() {
+        let data = tempfile::tempdir().unwrap();
+        let folder = run_folder(data.path(), RunId(7));
+        for file in ["a/deep/b.csv", "a/scratch.tmp", "b/all.txt"] {
+            std::fs::create_dir_all(folder.join(file).parent().unwrap()).unwrap();
+            std::fs::write(folder.join(file), "1,2").unwrap();
+        }
+        std::os::unix::fs::symlink("scratch.tmp", folder.join("a/link")).unwrap();
+        let artifact = |path: &str| Artifact { path: path.to_owned(), size: 3, sha256: "00".to_owned() };
+        record(&folder.join("a"), &["deep/b.csv", "gone", "link", "../b/all.txt"].map(artifact)).unwrap();
+        let listed: Vec<_> = list(&folder).unwrap().into_iter().map(|file| (file.path, file.sha256)).collect();
+        assert_eq!(listed, [("a/deep/b.csv".to_owned(), Some("00".to_owned())), ("b/all.txt".to_owned(), None)]);
+        assert!(find(&folder, "a/deep/b.csv").is_ok() && find(&folder, "b/all.txt").is_ok());
+        for path in ["a/scratch.tmp", "a/gone", "a/link", "a/.levada-artifacts.json"] {
+            assert_eq!(find(&folder, path).unwrap_err().kind(), ErrorKind::NotFound, "{path}");
+        }
+        forget(&folder.join("a"));
+        assert!(find(&folder, "a/scratch.tmp").is_ok(), "without a record everything can be had");
     }
 }

@@ -184,7 +184,8 @@ impl Observer {
                 ended: 0,
             });
             assert!(!track.state.is_terminal(), "task run {id} ended as {:?}, and then {event}", track.state);
-            let policy = Policy { retry: node.retry, failed: track.failed, lost: track.lost, lost_max: node.lost_max };
+            let (failed, lost, seed) = (track.failed, track.lost, id.unsigned_abs());
+            let policy = Policy { retry: node.retry, failed, lost, lost_max: node.lost_max, seed };
             let next = Event::ALL
                 .into_iter()
                 .filter(|candidate| candidate.name() == event)

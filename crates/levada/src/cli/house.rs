@@ -34,6 +34,9 @@ pub struct ServeArgs {
     /// The address by which people reach this server, as behind a proxy [default: the one that it answers at]
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
+    /// Run and accept no commands, whatever documents say; also with LEVADA_NO_COMMANDS=1
+    #[arg(long)]
+    pub no_commands: bool,
     /// A proxy whose word on who asks is taken; can be given several times
     #[arg(long = "trusted-proxy", value_name = "ADDRESS")]
     pub trusted_proxies: Vec<IpAddr>,
@@ -48,6 +51,9 @@ pub struct WorkerArgs {
     /// A label that tasks can ask for in `runs_on`; can be given several times
     #[arg(long = "label", value_name = "LABEL")]
     pub labels: Vec<String>,
+    /// Run no commands, whatever documents say; also with LEVADA_NO_COMMANDS=1
+    #[arg(long)]
+    pub no_commands: bool,
     /// Its name [default: host and process]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
@@ -140,6 +146,7 @@ pub struct ReplayArgs {
 #[derive(Debug, Args)]
 pub struct LogsArgs {
     /// The run's number
+    #[arg(required_unless_present = "recent", default_value_t, hide_default_value = true)]
     pub run: i64,
     /// Only this task, or one item of it, counted from 0
     #[arg(value_name = "TASK[.ITEM]")]
@@ -153,6 +160,31 @@ pub struct LogsArgs {
     /// Only the last lines of each log, 1000 at most
     #[arg(long, value_name = "N")]
     pub tail: Option<usize>,
+    /// The last lines of all pipelines, 100 unless `--tail` says how many
+    #[arg(long, conflicts_with_all = ["run", "task", "attempt", "follow"])]
+    pub recent: bool,
+    /// Of the last lines only those of this level at least
+    #[arg(long, requires = "recent", conflicts_with = "run", value_parser = ["info", "warn", "error"], value_name = "LEVEL")]
+    pub level: Option<String>,
+    /// Of the last lines only those of this pipeline
+    #[arg(long, requires = "recent", conflicts_with = "run", value_name = "NAME")]
+    pub pipeline: Option<String>,
+    /// Of the last lines only those since an instant, for instance `2026-01-31`, or in the last `2h`
+    #[arg(long, requires = "recent", conflicts_with = "run", value_parser = since, value_name = "WHEN")]
+    pub since: Option<Since>,
+}
+
+/// Arguments of `artifacts`.
+#[derive(Debug, Args)]
+pub struct ArtifactsArgs {
+    /// The run's number
+    pub run: i64,
+    /// Only those of this task, or of one item of it, counted from 0
+    #[arg(long, value_name = "TASK[.ITEM]")]
+    pub task: Option<String>,
+    /// Copy them into this folder, and check them
+    #[arg(short = 'o', long, value_name = "DIR")]
+    pub to: Option<PathBuf>,
 }
 
 /// Arguments of `why`.

@@ -92,6 +92,8 @@ pub enum Command {
     Show(ShowArgs),
     /// Show what tasks wrote while they ran
     Logs(LogsArgs),
+    /// List or copy the files that tasks left
+    Artifacts(ArtifactsArgs),
     /// Tell in one line what a run or a task is waiting for
     Why(WhyArgs),
     /// Cancel a run

@@ -1,5 +1,6 @@
 //! `levada audit`: who asked for what, and whether the log of it is as it was written.
 
+use levada_core::text::counted;
 use levada_server::route::Page;
 use levada_server::routes::audit::{Line, Verdict};
 use serde_json::json;
@@ -52,7 +53,8 @@ fn verify(context: &Context, head: Option<&str>) -> Outcome {
     } else if let Some(what) = what {
         context.output.line(&format!("line {number} {what}"));
     } else {
-        context.output.line(&format!("{number} lines, each as it was written; head {}", head.unwrap_or_default()));
+        let lines = counted(number.unsigned_abs(), "line");
+        context.output.line(&format!("{lines}, each as it was written; head {}", head.unwrap_or_default()));
     }
     Ok(u8::from(!found.whole))
 }

@@ -1,5 +1,6 @@
 //! `levada backfill` and `levada backfills`: one run for every instant of a range, led as one thing.
 
+use levada_core::text::counted;
 use levada_core::time::Timestamp;
 use levada_server::backfills::TIMES_MAX;
 use levada_server::client::{Client, object};
@@ -40,11 +41,16 @@ pub fn execute(context: &Context, args: &BackfillArgs) -> Outcome {
         return Ok(0);
     };
     let (id, pipeline, total) = (backfill.id, &backfill.pipeline, backfill.total);
+    let (asked, own) = (backfill.concurrency, made.pipeline_concurrency.unwrap_or(u32::MAX));
+    let at_once = asked.min(own);
     if context.output.is_json() {
-        context.output.json(&json!({ "backfill": id, "pipeline": pipeline, "runs": total }));
-    } else {
-        let at_once = backfill.concurrency;
-        context.output.line(&format!("backfill {id}: {total} runs of {pipeline}, {at_once} at once"));
+        context.output.json(&json!({ "backfill": id, "pipeline": pipeline, "runs": total, "at_once": at_once }));
+        return Ok(0);
+    }
+    let runs = counted(total, "run");
+    context.output.line(&format!("backfill {id}: {runs} of {pipeline}, {at_once} at once"));
+    if own < asked {
+        context.output.note(&format!("not {asked} at once: the `concurrency` of {pipeline} itself is {own}"));
     }
     Ok(0)
 }
@@ -81,7 +87,7 @@ fn tell(context: &Context, times: &[Timestamp]) {
         return;
     }
     times.iter().for_each(|time| context.output.line(&instant(*time)));
-    context.output.note(&format!("{} runs; none was made", times.len()));
+    context.output.note(&format!("{}; none was made", counted(times.len() as u64, "run")));
 }
 
 fn list(context: &Context, backfills: &[Backfill]) {

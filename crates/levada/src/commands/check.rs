@@ -53,7 +53,8 @@ fn local(context: &Context, targets: &[String]) -> Result<Vec<Checked>, Errors> 
     block_on(async {
         let mut results = Vec::new();
         for name in names {
-            let outcome = match project.open(&name) {
+            let opened = refuse_missing(&name, &known).and_then(|()| project.open(&name));
+            let outcome = match opened {
                 Ok(opened) => {
                     Ok(opened.connection.check().await.into_iter().map(|step| Step::from(step).into()).collect())
                 }
@@ -105,12 +106,29 @@ fn chosen(targets: &[String], known: &[String]) -> Result<Vec<String>, Errors> {
     Ok(chosen)
 }
 
+/// A path that leads nowhere could be written to, but who gives one to be checked means what is there.
+fn refuse_missing(name: &str, known: &[String]) -> Result<(), Errors> {
+    if known.iter().any(|known| known == name) || !looks_like_address(name) {
+        return Ok(());
+    }
+    let path = parse_url(name).ok().filter(|url| url.scheme() == "file").and_then(|url| url.to_file_path().ok());
+    match path.filter(|path| !path.exists()) {
+        None => Ok(()),
+        Some(path) => Err(vec![
+            Error::new(ErrorKind::NotFound, format!("there is no file or folder `{}`", path.display()))
+                .advise("Check the path. A load into it would make it."),
+        ]),
+    }
+}
+
 fn is_of_connection(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Usage | ErrorKind::Config | ErrorKind::NotFound | ErrorKind::Unsupported)
 }
 
 fn label(name: &str, known: &[String]) -> String {
-    if known.iter().any(|known| known == name) { name.to_owned() } else { without_credentials(name) }
+    // a word that is no address is the name of a connection, also where there is none
+    let is_name = known.iter().any(|known| known == name) || !looks_like_address(name);
+    if is_name { name.to_owned() } else { without_credentials(name) }
 }
 
 impl From<Step> for Tried {

@@ -1,6 +1,7 @@
 //! `levada db`: the metadata store itself.
 
 use levada_core::secret::Secret;
+use levada_core::text::counted;
 use levada_server::routes::settings::Settings;
 use levada_store::{Location, transfer};
 use serde_json::json;
@@ -39,7 +40,8 @@ fn status(context: &Context) -> Outcome {
     }
     context.output.line(&format!("{kind}, version {version}: {place}"));
     context.output.line(&format!("logs and files of runs: {data_folder}"));
-    context.output.line(&format!("{pipelines} pipelines, {open} open runs, {workers} workers, {secrets} secrets"));
+    let counts = [(pipelines, "pipeline"), (open, "open run"), (workers, "worker"), (secrets, "secret")];
+    context.output.line(&counts.map(|(count, what)| counted(count, what)).join(", "));
     Ok(0)
 }
 

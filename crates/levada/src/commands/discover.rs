@@ -5,6 +5,7 @@ use std::path::Path;
 
 use levada_core::config::edit::scalar;
 use levada_core::error::{Context as _, Error, ErrorKind};
+use levada_core::text::counted;
 use levada_engine::browse::{self, Stream};
 use serde_json::json;
 
@@ -25,7 +26,7 @@ pub fn execute(context: &Context, args: &DiscoverArgs) -> Outcome {
     }
     if let Some(path) = &args.write {
         write_pipeline(path, &pipeline(&known, args, &streams))?;
-        context.output.note(&format!("{}: written, {} streams", path.display(), streams.len()));
+        context.output.note(&format!("{}: written, {}", path.display(), counted(streams.len() as u64, "stream")));
         return Ok(0);
     }
     if context.output.is_json() {
@@ -117,12 +118,12 @@ fn pipeline(known: &[String], args: &DiscoverArgs, streams: &[Stream]) -> String
     }
     let _ = write!(text, "sync:\n  from: {}\n  to: {}\n  streams:\n", scalar(&sides[0]), scalar(&sides[1]));
     for stream in streams {
-        let mut facts = vec![format!("{} columns", stream.columns.len())];
+        let mut facts = vec![counted(stream.columns.len() as u64, "column")];
         if !stream.key.is_empty() {
             facts.push(format!("key {}", stream.key.join(", ")));
         }
         if let Some(rows) = stream.rows_estimate {
-            facts.push(format!("about {rows} rows"));
+            facts.push(format!("about {}", counted(rows, "row")));
         }
         let facts: String = facts.join("; ").chars().filter(|c| !c.is_control()).collect();
         let _ = writeln!(text, "    {}: {{}} # {facts}", scalar(&stream.stream));

@@ -11,7 +11,7 @@ use levada_server::routes::logs::{Line, Lines};
 use levada_server::routes::runs::{Run, TaskRun};
 use serde_json::json;
 
-use super::start::can_pass;
+use super::follow::can_pass;
 use super::{Context, Errors, Outcome, block_on_or, one, show};
 use crate::cli::LogsArgs;
 use crate::output::{Output, printable};
@@ -52,6 +52,8 @@ struct Logs<'a> {
     logs: Vec<Log>,
     events: Events,
     is_terminal: bool,
+    /// Whether there are logs of more than one task or item, some of them maybe not begun: each line says whose it is.
+    many: bool,
 }
 
 /// Shows logs.
@@ -65,10 +67,12 @@ pub fn execute(context: &Context, args: &LogsArgs) -> Outcome {
             logs: Vec::new(),
             events: Events::new(&client),
             is_terminal: std::io::stdout().is_terminal(),
+            many: false,
         };
         logs.show_all().await?;
         Ok(0)
     })
+    .map_err(show::no_such_run)
 }
 
 impl Logs<'_> {
@@ -86,8 +90,8 @@ impl Logs<'_> {
             }
         }
         if self.logs.iter().all(|log| log.next.unwrap_or_default() == 0) {
-            let advice =
-                "It lies in the data folder of the worker that executed the task; see `levada why` if none has.";
+            let advice = "It lies in the data folder of the worker that executed the task; see `levada why` if none has. A \
+                          `wait` logs its first and its last look only: see `--attempt 1`.";
             return Err(one(Error::new(ErrorKind::NotFound, "there is no log here").advise(advice)));
         }
         Ok(())
@@ -126,6 +130,7 @@ impl Logs<'_> {
                 tasks.into_iter().map(|task_run| (task_run, None)).collect()
             }
         };
+        self.many |= tasks.len() > 1 || tasks.iter().any(|(task, item)| task.items.is_some() && item.is_none());
         for (task_run, item) in tasks {
             self.add(&task_run, item);
             if task_run.items.is_some() && item.is_none() {
@@ -160,7 +165,7 @@ impl Logs<'_> {
 
     /// Shows what a log has to say until now. Answers whether somebody still reads.
     async fn drain(&mut self, index: usize) -> Result<bool, Errors> {
-        let many = self.logs.len() > 1;
+        let many = self.many;
         let Some(log) = self.logs.get_mut(index).filter(|log| !log.is_done) else { return Ok(true) };
         loop {
             let (from, limit) = match (log.next, self.args.tail) {
@@ -192,7 +197,7 @@ impl Logs<'_> {
 
     /// Shows lines as they are written, until something else has to be looked at. Answers whether somebody still reads.
     async fn listen(&mut self) -> Result<bool, Errors> {
-        let many = self.logs.len() > 1;
+        let many = self.many;
         loop {
             let open = self.logs.iter().filter(|log| log.is_open);
             let topics =

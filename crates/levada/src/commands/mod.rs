@@ -2,6 +2,7 @@
 
 mod access;
 mod apply;
+mod artifacts;
 mod audit;
 mod backfill;
 mod check;
@@ -11,6 +12,7 @@ mod db;
 mod diff;
 mod discover;
 mod export;
+mod follow;
 mod init;
 mod login;
 mod logs;
@@ -18,6 +20,7 @@ mod pipelines;
 mod plan;
 mod positions;
 mod preview;
+mod recent_logs;
 mod replay;
 mod run;
 mod runs;
@@ -160,7 +163,9 @@ pub fn execute(cli: Cli) -> u8 {
         Command::Start(args) => start::start(&context, &args),
         Command::Runs(args) => runs::execute(&context, &args),
         Command::Show(args) => show::execute(&context, &args),
+        Command::Logs(args) if args.recent => recent_logs::execute(&context, &args),
         Command::Logs(args) => logs::execute(&context, &args),
+        Command::Artifacts(args) => artifacts::execute(&context, &args),
         Command::Why(args) => show::why(&context, &args),
         Command::Cancel(args) => start::cancel(&context, &args),
         Command::Retry(args) => start::retry(&context, &args),

@@ -5,17 +5,30 @@ use levada_core::position::StreamKey;
 use levada_engine::positions::{self, Held};
 use levada_server::client::Client;
 use levada_server::routes::positions::Forgotten;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::{Context, Errors, Outcome, block_on, check, one};
 use crate::cli::PositionsCommand;
-use crate::output::{Cell, Table};
+use crate::output::{Cell, Table, printable, shortened};
 use crate::project::check_connection;
+
+/// Columns of the terminal for a position; that of many files names each of them.
+const POSITION_WIDTH_MAX: usize = 200;
+/// What follows from a position that is gone.
+const NEXT_RUN: &str = "The next run reads from the start: a merge changes the rows that are there, a replace puts others in \
+    their place, and an append is refused while the target has rows (`--full-refresh` replaces them).";
 
 /// What was asked for.
 enum Answer {
     Held(Vec<Held>),
-    Forgotten(Vec<StreamKey>),
+    Forgotten(Vec<Reset>),
+}
+
+/// What was remembered of a stream, and is no more.
+struct Reset {
+    key: StreamKey,
+    /// As it was; none where somebody else changed it at the same time.
+    held: Option<Held>,
 }
 
 /// Shows or resets positions.
@@ -26,7 +39,7 @@ pub fn execute(context: &Context, command: &PositionsCommand) -> Outcome {
     };
     match answer {
         Answer::Held(held) => show(context, &held),
-        Answer::Forgotten(keys) => tell(context, &keys),
+        Answer::Forgotten(reset) => tell(context, &reset),
     }
     Ok(0)
 }
@@ -43,7 +56,8 @@ fn local(context: &Context, command: &PositionsCommand) -> Result<Answer, Errors
             PositionsCommand::Show { .. } => Answer::Held(commits.into_iter().map(Held::from).collect()),
             PositionsCommand::Reset { streams, pipeline, all, .. } => {
                 let chosen = positions::choose(&commits, streams, pipeline.as_deref(), *all)?;
-                Answer::Forgotten(positions::forget(&destination, chosen).await.at(&place).map_err(one)?)
+                let forgotten = positions::forget(&destination, chosen).await.at(&place).map_err(one)?;
+                Answer::Forgotten(with_what_was_held(forgotten, commits.into_iter().map(Held::from).collect()))
             }
         })
     })
@@ -53,15 +67,23 @@ fn local(context: &Context, command: &PositionsCommand) -> Result<Answer, Errors
 async fn remote(client: &Client, command: &PositionsCommand) -> Result<Answer, Errors> {
     let (PositionsCommand::Show { target } | PositionsCommand::Reset { target, .. }) = command;
     check_connection(target, &check::connections(client).await?)?;
+    let held: Vec<Held> = client.all("listPositionsIn", json!({ "connection": target })).await?;
     Ok(match command {
-        PositionsCommand::Show { target } => {
-            Answer::Held(client.all("listPositionsIn", json!({ "connection": target })).await?)
-        }
+        PositionsCommand::Show { .. } => Answer::Held(held),
         PositionsCommand::Reset { target, streams, pipeline, all } => {
             let input = json!({ "connection": target, "streams": streams, "pipeline": pipeline, "all": all });
-            Answer::Forgotten(client.call::<Forgotten>("resetPositionsIn", input).await?.reset)
+            let forgotten = client.call::<Forgotten>("resetPositionsIn", input).await?.reset;
+            Answer::Forgotten(with_what_was_held(forgotten, held))
         }
     })
+}
+
+fn with_what_was_held(forgotten: Vec<StreamKey>, mut held: Vec<Held>) -> Vec<Reset> {
+    let mut of = |key: &StreamKey| {
+        let place = held.iter().position(|held| held.pipeline == key.pipeline && held.stream == key.stream)?;
+        Some(held.swap_remove(place))
+    };
+    forgotten.into_iter().map(|key| Reset { held: of(&key), key }).collect()
 }
 
 fn show(context: &Context, held: &[Held]) {
@@ -84,12 +106,30 @@ fn show(context: &Context, held: &[Held]) {
     context.output.table(&table);
 }
 
-fn tell(context: &Context, forgotten: &[StreamKey]) {
+fn tell(context: &Context, reset: &[Reset]) {
     if context.output.is_json() {
-        context.output.json(&json!({ "reset": forgotten }));
+        context.output.json(&json!({ "reset": reset.iter().map(as_json).collect::<Vec<_>>() }));
         return;
     }
-    for key in forgotten {
-        context.output.line(&format!("{}: the position of `{}` is forgotten; its rows stay", key.pipeline, key.stream));
+    for Reset { key, held } in reset {
+        let position = held.as_ref().and_then(|held| held.position.as_ref());
+        let gone = match position.map(|position| shortened(&printable(&position.to_string()), POSITION_WIDTH_MAX)) {
+            Some(position) => format!("the position {position} is thrown away"),
+            None => "the last commit is forgotten".to_owned(),
+        };
+        let into = held.as_ref().map(|held| format!(" in `{}`", printable(&held.target))).unwrap_or_default();
+        let (pipeline, stream) = (printable(&key.pipeline), printable(&key.stream));
+        context.output.line(&format!("{pipeline}: `{stream}`: {gone}; the rows{into} stay"));
     }
+    context.output.line(if reset.is_empty() { "there was nothing to reset" } else { NEXT_RUN });
+}
+
+fn as_json(reset: &Reset) -> Json {
+    let held = reset.held.as_ref();
+    json!({
+        "pipeline": reset.key.pipeline,
+        "stream": reset.key.stream,
+        "target": held.map(|held| &held.target),
+        "position": held.and_then(|held| held.position.as_ref()),
+    })
 }

@@ -29,7 +29,7 @@ pub fn execute(context: &Context, args: &PreviewArgs) -> Outcome {
         show(context, &rows);
     }
     if rows.rejected > 0 {
-        context.output.note(&format!("{} rows before these could not be represented", rows.rejected));
+        context.output.note(&format!("{} before these could not be represented", text::counted(rows.rejected, "row")));
     }
     Ok(0)
 }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use levada_core::config::{PROJECT_FILE, Pipeline, Work as Kind};
+use levada_core::config::{PROJECT_FILE, Pipeline, Retention, Work as Kind};
 use levada_core::error::{Error, ErrorKind};
 use levada_core::id::RunId;
-use levada_engine::house::{Observer, RunOptions, Scheduler, Seen};
-use levada_engine::planning::chosen;
+use levada_engine::house::{Keeper, Observer, RunOptions, Scheduler, Seen};
+use levada_engine::planning::{chosen, missing_cursors};
 use levada_engine::report::{Report, StreamReport};
 use levada_store::{Claim, Kind as DocumentKind, NewDocument, NewRun, Store};
 use serde::Serialize;
@@ -60,14 +60,16 @@ pub fn execute(context: &Context, args: &RunArgs) -> Outcome {
         chosen(&pipeline, &args.tasks, args.stream.as_deref())?.into_iter().map(|task| task.name.clone()).collect();
     // every connection is opened before anything moves: a mistake in the last task is told at once
     for task in pipeline.tasks.iter().filter(|task| tasks.contains(&task.name)) {
-        for connection in task.connections() {
-            project.open(connection)?;
+        let opened: Result<Vec<_>, Errors> = task.connections().into_iter().map(|name| project.open(name)).collect();
+        let missing = missing_cursors(task, &opened?);
+        if !missing.is_empty() {
+            return Err(missing.into_iter().map(|(_, error)| error.at(format!("task `{}`", task.name))).collect());
         }
     }
     let folder = args.file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let places = context.places_of(folder)?;
     let runtime = wiring::runtime().map_err(one)?;
-    let report = runtime.block_on(run(context, args, &places, &pipeline, tasks));
+    let report = runtime.block_on(run(context, args, &places, &pipeline, tasks, project.shared.retention));
     runtime.shutdown_background();
     let report = report?;
     let code = report.exit_code();
@@ -95,6 +97,7 @@ async fn run(
     places: &Places,
     pipeline: &Pipeline,
     tasks: Vec<String>,
+    retention: Retention,
 ) -> Result<RunReport, Errors> {
     let output = context.output;
     let store = places.open().await.map_err(one)?;
@@ -120,6 +123,11 @@ async fn run(
     if interrupted {
         let code = ErrorKind::Interrupted.policy().exit_code;
         report.tasks.iter_mut().filter(|task| task.state != "succeeded").for_each(|task| task.exit_code = code);
+        return Ok(report);
+    }
+    let keeper = Keeper::new(store, service::clock(), places.data.clone()).unless_applied(retention);
+    if let Err(error) = keeper.short_round().await {
+        output.note(&format!("old runs cannot be removed: {}", printable(&error.to_string())));
     }
     Ok(report)
 }
@@ -179,6 +187,8 @@ struct Show {
 struct Streams {
     progress: BTreeMap<i64, Shown>,
     streams: BTreeMap<String, Vec<StreamReport>>,
+    /// What streams of a task run failed with, which was told with their figures.
+    told: BTreeMap<i64, Vec<String>>,
 }
 
 impl Observer for Show {
@@ -197,10 +207,12 @@ impl Observer for Show {
                     }
                     self.moved(&mut own, claim, report);
                 }
-                Seen::Ended(Err(error)) if error.kind() != ErrorKind::Interrupted => {
-                    self.output.note(&format!("error: {}", printable(&error.to_string())));
+                Seen::Ended(result) => {
+                    let told = own.told.remove(&claim.task_run.0).unwrap_or_default();
+                    if let Err(error) = result {
+                        self.failed(error, &told);
+                    }
                 }
-                Seen::Ended(_) => {}
             }
         })
     }
@@ -221,7 +233,17 @@ impl Show {
         if !self.output.is_json() {
             show_report(self.output, &report.streams.iter().collect::<Vec<_>>());
         }
+        let failures = report.streams.iter().filter_map(|stream| stream.error.as_ref());
+        own.told.insert(claim.task_run.0, failures.map(|failure| failure.message.clone()).collect());
         own.streams.entry(claim.task.clone()).or_default().extend(report.streams);
+    }
+
+    /// Tells why a task failed, unless that was told of its streams, or stands in the report that a program reads.
+    fn failed(&self, error: &Error, told: &[String]) {
+        let is_told = told.iter().any(|failure| error.message().starts_with(failure));
+        if !is_told && !self.output.is_json() && error.kind() != ErrorKind::Interrupted {
+            self.output.note(&format!("error: {}", printable(&error.to_string())));
+        }
     }
 
     /// What the store knows of the run in the end, with the proof of its streams.
@@ -243,7 +265,8 @@ impl Show {
         }
         let succeeded = tasks.iter().all(|task| matches!(task.state, "succeeded" | "skipped"));
         // where all is well, it is only what failures call for
-        for task in tasks.iter().filter(|task| !succeeded && task.state == "skipped") {
+        let in_words = !succeeded && !self.output.is_json();
+        for task in tasks.iter().filter(|task| in_words && task.state == "skipped") {
             self.output.note(&format!("task `{}` is skipped: tasks before it did not end as it needs", task.task));
         }
         Ok(RunReport { run, pipeline: pipeline.to_owned(), succeeded, tasks })

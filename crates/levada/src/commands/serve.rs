@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use levada_core::error::{Error, ErrorKind, Result};
-use levada_engine::house::{Nobody, Scheduler, kill_left_behind, open_door};
+use levada_core::text::counted;
+use levada_engine::house::{Keeper, Nobody, Scheduler, kill_left_behind, open_door};
 use levada_server::auth::setup;
 use levada_server::denials;
 use levada_server::listen::{self, Door};
@@ -23,6 +24,9 @@ use crate::{service, wiring};
 /// Schedules, executes, and says that it is well.
 pub fn serve(context: &Context, args: &ServeArgs) -> Outcome {
     wiring::log();
+    if args.no_commands {
+        service::forbid_commands();
+    }
     let runtime = wiring::runtime().map_err(one)?;
     runtime.block_on(async {
         let places = context.places()?;
@@ -99,6 +103,9 @@ fn door(args: &ServeArgs) -> Result<Door> {
 /// Executes.
 pub fn worker(context: &Context, args: &WorkerArgs) -> Outcome {
     wiring::log();
+    if args.no_commands {
+        service::forbid_commands();
+    }
     let labels = args.labels.iter().collect::<BTreeSet<_>>().len();
     if labels > LABELS_MAX {
         let message = format!("a worker has at most {LABELS_MAX} labels, and this one would have {labels}");
@@ -120,7 +127,11 @@ pub fn worker(context: &Context, args: &WorkerArgs) -> Outcome {
         let mut tasks = tokio::task::JoinSet::new();
         let worker = service::worker(&places, &store, options, Arc::new(Nobody)).await.map_err(one)?;
         tasks.spawn(worker.work(drain.clone(), stop.clone()));
-        context.output.note(&format!("ready: {} slots", args.slots));
+        // a folder of its own is seen by no server; of one that it shares, both find gone what the other removed
+        let keeper = Keeper::new(store.clone(), service::clock(), places.data.clone()).of_folder();
+        let until = drain.clone();
+        tasks.spawn(async move { keeper.run(until).await });
+        context.output.note(&format!("ready: {}", counted(u64::from(args.slots), "slot")));
         told_to_stop(context, &drain, &stop, &mut tasks).await?;
         Ok(0)
     })

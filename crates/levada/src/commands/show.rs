@@ -38,6 +38,14 @@ pub fn execute(context: &Context, args: &ShowArgs) -> Outcome {
         show(context, &client, &run).await?;
         Ok(0)
     })
+    .map_err(no_such_run)
+}
+
+/// Tells who names a run that is not there where those stand that are.
+pub fn no_such_run(errors: Errors) -> Errors {
+    let is_run = |error: &Error| error.kind() == ErrorKind::NotFound && error.message().starts_with("there is no run ");
+    let named = |error| if is_run(&error) { error.advise("`levada runs` lists the last ones.") } else { error };
+    errors.into_iter().map(named).collect()
 }
 
 /// Tells what a run or a task waits for.
@@ -51,7 +59,8 @@ pub fn why(context: &Context, args: &WhyArgs) -> Outcome {
             }
             None => client.call("whyRun", json!({ "run": args.run })).await,
         }
-    })?;
+    })
+    .map_err(no_such_run)?;
     if context.output.is_json() {
         context.output.json(&json!({ "run": args.run, "task": args.task, "why": why }));
     } else {

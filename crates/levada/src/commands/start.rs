@@ -1,22 +1,14 @@
 //! `levada start`, `retry` and `cancel`: runs that others execute, made and ended by hand.
 
-use std::time::Duration;
-
-use levada_core::error::{Error, ErrorKind};
-use levada_core::id::RunId;
 use levada_core::run::RunState;
-use levada_server::client::events::Events;
 use levada_server::client::{Client, object};
-use levada_server::live::listener::Topic;
 use levada_server::routes::runs::{Run, Stopped};
 use levada_server::routes::workers::Worker;
 use serde_json::json;
 
-use super::{Context, Errors, Outcome, block_on, block_on_or, show};
+use super::{Context, Errors, Outcome, block_on, block_on_or, follow, show};
 use crate::cli::{CancelArgs, RetryArgs, StartArgs};
 
-/// How often a run that is waited for is looked at, should nothing be heard of it.
-const LOOK: Duration = Duration::from_secs(5);
 /// What Ctrl-C does to a run that is waited for.
 const GOES_ON: &str = "The run goes on; `levada cancel` ends it.";
 
@@ -35,7 +27,8 @@ pub fn retry(context: &Context, args: &RetryArgs) -> Outcome {
 /// Cancels a run.
 pub fn cancel(context: &Context, args: &CancelArgs) -> Outcome {
     let Stopped { run, stopping } =
-        block_on(async { context.client().await?.call("cancelRun", json!({ "run": args.run })).await })?;
+        block_on(async { context.client().await?.call("cancelRun", json!({ "run": args.run })).await })
+            .map_err(show::no_such_run)?;
     if context.output.is_json() {
         context.output.json(&json!({ "run": run.id, "state": run.state.name(), "stopping": stopping }));
     } else if run.ended_at.is_some() {
@@ -56,7 +49,7 @@ fn make(context: &Context, operation: &str, input: serde_json::Value, wait: bool
                 context.output.note(&format!("run {} is made", run.id));
             }
             note_workers(context, &client).await?;
-            let run = until_ended(&client, run.id).await?;
+            let run = follow::until_ended(context.output, &client, run.id).await?;
             show::show(context, &client, &run).await?;
             return Ok(u8::from(run.state != RunState::Succeeded));
         }
@@ -68,6 +61,7 @@ fn make(context: &Context, operation: &str, input: serde_json::Value, wait: bool
         note_workers(context, &client).await?;
         Ok(0)
     })
+    .map_err(show::no_such_run)
 }
 
 /// A run without workers waits; whoever starts one wants to know.
@@ -77,25 +71,4 @@ async fn note_workers(context: &Context, client: &Client) -> Result<(), Errors> 
         context.output.note("No worker is signed on: the run waits for `levada serve` or `levada worker`.");
     }
     Ok(())
-}
-
-async fn until_ended(client: &Client, id: RunId) -> Result<Run, Errors> {
-    let mut events = Events::new(client);
-    loop {
-        match client.call::<Run>("getRun", json!({ "run": id })).await {
-            Ok(run) if run.ended_at.is_some() => return Ok(run),
-            Ok(_) => {}
-            // a server that is away for a moment ends no run; the events know when it is there again, or not
-            Err(errors) if client.is_remote() && errors.iter().all(can_pass) => {}
-            Err(errors) => return Err(errors),
-        }
-        if let Ok(heard) = tokio::time::timeout(LOOK, events.next(&[Topic::Run(id.0)])).await {
-            heard?;
-        }
-    }
-}
-
-/// Whether the same can succeed in a moment.
-pub fn can_pass(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Connect | ErrorKind::Busy)
 }

@@ -109,11 +109,14 @@ fn show_notes(output: Output, streams: &[&StreamReport]) {
         for warning in &stream.warnings {
             output.note(&format!("warning: {}: {}", stream.stream, printable(warning)));
         }
-        if stream.proof.rejected > 0 && stream.error.is_none() {
+        let rejected = stream.proof.rejected;
+        if rejected > 0 && stream.error.is_none() {
+            let rows = if rejected == 1 { "row is" } else { "rows are" };
+            let place = stream.quarantine.as_ref().map(|place| format!(" `{}`", printable(place))).unwrap_or_default();
             output.note(&format!(
-                "warning: {}: {} rows are in the quarantine `_levada_rejects`, under load {}",
+                "warning: {}: {} {rows} in the quarantine{place}, under load {}",
                 stream.stream,
-                grouped(stream.proof.rejected),
+                grouped(rejected),
                 stream.load_id
             ));
         }

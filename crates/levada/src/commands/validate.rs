@@ -1,5 +1,6 @@
 //! `levada validate`: everything that can be told of documents without touching a system.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use levada_connectors::OffLimits;
@@ -8,11 +9,11 @@ use levada_server::client::{Client, object};
 use levada_server::project::{Facts, examine};
 use serde_json::json;
 
-use super::{Context, Errors, Outcome, apply, block_on};
+use super::{Context, Errors, Outcome, apply, block_on, one};
 use crate::cli::ValidateArgs;
 use crate::folder::Folder;
 use crate::output::error_json;
-use crate::project::read_text;
+use crate::project::{nearest_project, read_text, same_file};
 use crate::wiring;
 
 /// Checks every file and tells all mistakes.
@@ -22,6 +23,7 @@ pub fn execute(context: &Context, args: &ValidateArgs) -> Outcome {
         Some(client) => block_on(remote(&client, &files, args))?.into_iter().zip(&files).collect(),
         None => files.iter().map(|path| (local(context, path, args), path)).collect(),
     };
+    refuse_namesakes(context, &folders, &mut found);
     for (path, folder) in &folders {
         // mistakes of single documents are told already
         let is_told = found.iter().any(|(found, file)| found.is_err() && file.starts_with(path));
@@ -82,6 +84,37 @@ fn documents(context: &Context, paths: &[PathBuf]) -> Result<Documents, Errors> 
         }
     }
     Ok(named)
+}
+
+/// Refuses a pipeline whose name another one of its project has. Within a folder that is told with its other mistakes.
+fn refuse_namesakes(context: &Context, folders: &[(PathBuf, Folder)], found: &mut [(Result<Facts, Errors>, &PathBuf)]) {
+    let mut known: BTreeMap<(PathBuf, String), &PathBuf> = BTreeMap::new();
+    for (found, path) in found {
+        let path = *path;
+        let Some(name) = found.as_ref().ok().and_then(|facts| facts.pipeline.clone()) else { continue };
+        let of_one = (home(context, path), name);
+        let Some(first) = known.get(&of_one) else {
+            known.insert(of_one, path);
+            continue;
+        };
+        let is_told = folders.iter().any(|(folder, _)| path.starts_with(folder) && first.starts_with(folder));
+        if !is_told && !same_file(path, first) {
+            let message = format!("the name `{}` belongs to the pipeline in {}", of_one.1, first.display());
+            let advice = "Give one of them another `name`; without one it is the name of the file.";
+            let error = Error::new(ErrorKind::Config, message).advise(advice);
+            *found = Err(one(error.at(path.display().to_string())));
+        }
+    }
+}
+
+/// What keeps the names of pipelines apart: their project, or else their folder; of a server there is one.
+fn home(context: &Context, path: &Path) -> PathBuf {
+    if let Some(place) = context.servers.address().map(PathBuf::from).or_else(|| context.project_file.clone()) {
+        return place;
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let place = nearest_project(folder).unwrap_or_else(|| folder.to_owned());
+    place.canonicalize().unwrap_or(place)
 }
 
 /// What the documents of a project say of each other. A server was asked about each, with those that are applied there.

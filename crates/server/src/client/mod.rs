@@ -164,6 +164,23 @@ impl Client {
         }
     }
 
+    /// Calls an operation that answers with a file, which is handed over piece by piece.
+    ///
+    /// # Errors
+    /// As of [`Client::call`], and those of whoever takes the pieces.
+    pub async fn pieces(
+        &self,
+        operation: &str,
+        input: Value,
+        mut take: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<(), Vec<Error>> {
+        let mut body = self.open(operation, input, None).await?.body;
+        while let Some(piece) = body.next().await.map_err(|error| vec![error])? {
+            take(&piece).map_err(|error| vec![error])?;
+        }
+        Ok(())
+    }
+
     /// Calls an operation, whose answer is read as it comes.
     pub(crate) async fn open(&self, operation: &str, input: Value, tag: Option<&str>) -> Result<Reply, Vec<Error>> {
         let missing = || vec![Error::new(ErrorKind::Internal, format!("there is no operation `{operation}`"))];

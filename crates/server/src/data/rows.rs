@@ -1,7 +1,7 @@
 //! Single rows and pages of them.
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, ETAG, IF_MATCH, LOCATION};
+use axum::http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
@@ -14,6 +14,7 @@ use levada_core::rows::{
 use serde_json::{Value, json};
 
 use super::Ask;
+use crate::condition::Condition;
 use crate::problem::Problem;
 
 /// Rows of a page where a request does not say.
@@ -102,7 +103,11 @@ pub(super) async fn restore(ask: Ask, at: usize, key: String) -> Result<Response
 /// Writes one row, and tells its key.
 async fn write(ask: &Ask, at: usize, action: Action, row: Row) -> Result<Value, Problem> {
     let (collection, tables, rows) = ask.collection(at).await?;
-    let if_match = ask.header(IF_MATCH).map(|tag| tag.trim().trim_matches('"').to_owned()).filter(|tag| tag != "*");
+    let if_match = match Condition::of(&ask.head.headers) {
+        Some(Condition::Tags(tags)) => Some(tags),
+        // that a row is there is asked of each that is changed
+        Some(Condition::There) | None => None,
+    };
     let batch = Batch { action, mode: Mode::All, changes: vec![Change { row, if_match }] };
     let written = ask.done(rows.write(tables, &collection.table.name, batch).await)?;
     match written.outcomes.into_iter().next() {

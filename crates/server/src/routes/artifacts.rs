@@ -21,6 +21,8 @@ pub struct Artifact {
     pub bytes: u64,
     /// When it was last written.
     pub modified_at: Option<Timestamp>,
+    /// The SHA-256 of what the task left, in hexadecimal digits; null where no pattern of `artifacts` names it.
+    pub sha256: Option<String>,
 }
 
 orders! {
@@ -61,7 +63,7 @@ pub async fn list(call: Call<List>) -> Result<Answer<Page<Artifact>>, Problem> {
     let limit = limit(asked)?;
     let folder = run_files::run_folder(&call.app.data_dir, runs::find(&call.app.store, run).await?.id);
     let found = on_a_thread(move || run_files::list(&folder)).await??;
-    let shown = |RunFile { path, bytes, modified_at }| Artifact { path, bytes, modified_at };
+    let shown = |RunFile { path, bytes, modified_at, sha256 }| Artifact { path, bytes, modified_at, sha256 };
     let wanted = found.into_iter().map(shown).filter(|file| matches(search.as_deref(), [file.path.as_str()]));
     let place = |order, file: &Artifact| {
         let rank = match order {

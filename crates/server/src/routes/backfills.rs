@@ -113,6 +113,8 @@ pub struct Made {
     pub total: u64,
     /// The instants of its runs, in the order in which they start; the first of them.
     pub fire_times: Vec<Timestamp>,
+    /// Most runs of the pipeline at once, by its own document; null without a limit.
+    pub pipeline_concurrency: Option<u32>,
 }
 
 /// Backfills, the newest first.
@@ -149,13 +151,15 @@ pub async fn make(call: Call<Make>) -> Result<Answer<Made>, Problem> {
     let range = Range { from, to, every, only, reverse };
     let times = times(&app.store, &pipeline, range).await?;
     let (total, told) = (times.len() as u64, times.iter().take(told).copied().collect());
+    let graph = app.store.pipeline_graph(pipeline.clone()).await?;
+    let pipeline_concurrency = graph.and_then(|graph| graph.concurrency);
     if dry_run {
-        return Ok(Made { backfill: None, total, fire_times: told }.into());
+        return Ok(Made { backfill: None, total, fire_times: told, pipeline_concurrency }.into());
     }
     let new = NewBackfill { pipeline, times, params: as_json(values), concurrency, identity: Some(identity), input };
     let id = app.store.create_backfill(new, now).await?;
     let backfill = find(&app.store, id.0).await?;
-    Ok(Made { total: backfill.total, backfill: Some(backfill), fire_times: told }.into())
+    Ok(Made { total: backfill.total, backfill: Some(backfill), fire_times: told, pipeline_concurrency }.into())
 }
 
 /// Lets a backfill start no further runs.

@@ -145,10 +145,10 @@ pub async fn get(call: Call<One>) -> Result<Answer<Connection>, Problem> {
 
 /// Makes or changes a connection: a new one without `If-Match`, one that is there with it.
 pub async fn put(call: Call<Put>) -> Result<Answer<Changed>, Problem> {
-    let (expected, now) = (call.version_or_new()?, call.now());
+    let (condition, now) = (call.condition_or_new(), call.now());
     let Put { connection, connector, settings, url } = call.input;
     let given = Written::new(&call.app.registry, given(connector, settings, url)?);
-    let saved = connections::save(&call.app, &connection, given, expected, now).await?;
+    let saved = connections::save(&call.app, &connection, given, condition.as_ref(), now).await?;
     call.app.store.set_connection_test(&connection, None, now).await?;
     let change = if saved.is_new { "created" } else { "changed" }.to_owned();
     Ok(Answer::from(Changed { change, version: saved.version, secrets: saved.secrets }).version(saved.version))
@@ -156,8 +156,8 @@ pub async fn put(call: Call<Put>) -> Result<Answer<Changed>, Problem> {
 
 /// Takes a connection out that no pipeline uses.
 pub async fn delete(call: Call<One>) -> Result<Done, Problem> {
-    let (expected, now) = (call.version()?, call.now());
-    connections::delete(&call.app, &call.input.connection, expected, now).await?;
+    let (condition, now) = (call.condition()?, call.now());
+    connections::delete(&call.app, &call.input.connection, &condition, now).await?;
     call.app.store.set_connection_test(&call.input.connection, None, now).await?;
     Ok(Done::default())
 }

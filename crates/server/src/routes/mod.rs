@@ -18,6 +18,7 @@ pub mod positions;
 pub mod project;
 pub mod quarantine;
 pub mod recent;
+pub mod recent_lines;
 pub mod runs;
 pub mod schedules;
 pub mod search;
@@ -55,6 +56,11 @@ fn limit(asked: Option<u32>) -> Result<usize, Problem> {
         limit @ 1..=PAGE_MAX => Ok(limit),
         _ => Err(Problem::Malformed(format!("`limit` is between 1 and {PAGE_MAX}."))),
     }
+}
+
+/// How many items a page has of what is short: all of it unless asked for otherwise.
+fn whole_or(asked: Option<u32>) -> Result<usize, Problem> {
+    asked.map_or(Ok(usize::MAX), |asked| limit(Some(asked)))
 }
 
 /// Whether any of some texts holds another one, upper and lower case being the same; all do where none is asked for.

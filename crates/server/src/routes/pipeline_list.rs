@@ -151,7 +151,7 @@ pub async fn list(call: Call<List>) -> Result<Answer<Page<PipelineItem>>, Proble
     };
     let Page { items: found, next } = asked.sort.page(found, place, asked.after.as_deref(), limit)?;
     let names: Vec<String> = found.iter().map(|(pipeline, _)| pipeline.name.clone()).collect();
-    let recent = app.store.recent_runs(Some(names), None, limit, RUNS).await?;
+    let recent = app.store.recent_runs(Some(names), (None, true), limit, RUNS).await?;
     let mut recent: HashMap<String, RecentRuns> =
         recent.into_iter().map(|runs| (runs.pipeline.clone(), runs)).collect();
     let mut schedules: BTreeMap<String, Vec<Starts>> = BTreeMap::new();

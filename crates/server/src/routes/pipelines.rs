@@ -19,6 +19,7 @@ use crate::documents;
 use crate::problem::Problem;
 use crate::project::{PIPELINES_DIR, Source};
 use crate::route::{Answer, Call, Done, Page};
+use crate::sort::{Sort, orders};
 
 /// How often a change is tried again because another one came first.
 const TRIES: usize = 5;
@@ -86,12 +87,20 @@ pub struct OneVersion {
     pub version: u32,
 }
 
+orders! {
+    /// What versions of a document are in order of.
+    VersionOrder(true) { Version = "version" }
+}
+
 /// Versions of a pipeline.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VersionsOf {
     /// The pipeline's name.
     pub pipeline: String,
+    /// The order; `-` before it is the other way round, and the newest come first unless asked for otherwise.
+    #[serde(default)]
+    pub sort: Sort<VersionOrder>,
     /// The `next` of the page before.
     pub after: Option<String>,
     /// How many; 50 unless given, 1,000 at most.
@@ -144,12 +153,15 @@ pub async fn graph(call: Call<One>) -> Result<Answer<Value>, Problem> {
     Ok(graph.map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?.into())
 }
 
-/// The versions of a pipeline's document, the newest first.
+/// The versions of a pipeline's document, the newest first unless asked for otherwise.
 pub async fn versions(call: Call<VersionsOf>) -> Result<Answer<Page<Version>>, Problem> {
-    let VersionsOf { pipeline, after, limit: asked } = call.input;
-    let (limit, before) = (limit(asked)?, number(after.as_deref())?);
-    let found = call.app.store.pipeline_versions(pipeline.clone(), before, limit).await?;
-    if found.is_empty() && before.is_none() {
+    let VersionsOf { pipeline, sort, after, limit: asked } = call.input;
+    let (limit, after) = (limit(asked)?, number(after.as_deref())?);
+    let found = match sort.is_ascending() {
+        true => call.app.store.pipeline_versions_after(pipeline.clone(), after, limit).await?,
+        false => call.app.store.pipeline_versions(pipeline.clone(), after, limit).await?,
+    };
+    if found.is_empty() && after.is_none() {
         return Err(Problem::no("pipeline", pipeline));
     }
     let next = found.last().filter(|_| found.len() == limit).map(|last| last.version.to_string());
@@ -173,15 +185,15 @@ pub async fn version(call: Call<OneVersion>) -> Result<Answer<PipelineDocument>,
 
 /// Makes a document the pipeline's: a new pipeline without `If-Match`, the next version with it.
 pub async fn put(call: Call<Text>) -> Result<Answer<Changed>, Problem> {
-    let expected = call.version_or_new()?;
+    let condition = call.condition_or_new();
     let (name, text) = (call.input.pipeline.clone(), call.input.text()?);
     for _ in 0..TRIES {
         let project = applied(&call.app).await?;
         let old = project.pipelines.get(&name);
-        match (old, expected) {
+        match (old, &condition) {
             (Some(_), None) => return Err(Problem::Unconditional),
             (None, Some(_)) => return Err(Problem::Stale),
-            (Some(old), Some(expected)) if old.version != expected => return Err(Problem::Stale),
+            (Some(old), Some(condition)) if !condition.allows_version(old.version) => return Err(Problem::Stale),
             _ => {}
         }
         let path = match old {
@@ -202,12 +214,12 @@ pub async fn put(call: Call<Text>) -> Result<Answer<Changed>, Problem> {
 
 /// Takes a pipeline out of the project. Its runs stay.
 pub async fn delete(call: Call<One>) -> Result<Done, Problem> {
-    let expected = call.version()?;
+    let condition = call.condition()?;
     for _ in 0..TRIES {
         let project = applied(&call.app).await?;
         let name = &call.input.pipeline;
         let old = project.pipelines.get(name).ok_or_else(|| Problem::no("pipeline", name))?;
-        if old.version != expected {
+        if !condition.allows_version(old.version) {
             return Err(Problem::Stale);
         }
         if replace(&call.app, project, name, None, call.now()).await?.is_some() {

@@ -98,7 +98,7 @@ fn version(project: &Project) -> u32 {
 
 /// Makes the project what its documents say, all or nothing.
 pub async fn put(call: Call<Apply>) -> Result<Answer<Applied>, Problem> {
-    let (expected, now) = (call.version_or_new()?, call.now());
+    let (condition, now) = (call.condition_or_new(), call.now());
     let Apply { documents, dry_run } = call.input;
     let (own, pipelines): (Vec<File>, Vec<File>) = documents.into_iter().partition(|file| file.path == PROJECT_FILE);
     let [own] = <[File; 1]>::try_from(own)
@@ -111,15 +111,18 @@ pub async fn put(call: Call<Apply>) -> Result<Answer<Applied>, Problem> {
         let checked = |(path, pipeline)| Outcome { path, pipeline, change: "checked".to_owned(), version: None };
         return Ok(Applied { documents: names.into_iter().map(checked).collect() }.into());
     }
-    if let Some(expected) = expected {
+    if let Some(condition) = condition {
         let before = call.app.store.project().await?;
-        if version(&before) != expected {
+        let is_there = before.document.is_some() || !before.pipelines.is_empty();
+        if condition.expects(version(&before))?.is_some() {
+            project.based_on = Some(before);
+        } else if !is_there {
             return Err(Problem::Stale);
         }
-        project.based_on = Some(before);
     }
-    let applied = call.app.store.apply(project, now).await.map_err(|error| match (error.kind(), expected) {
-        (ErrorKind::Busy, Some(_)) => Problem::Stale,
+    let has_base = project.based_on.is_some();
+    let applied = call.app.store.apply(project, now).await.map_err(|error| match error.kind() {
+        ErrorKind::Busy if has_base => Problem::Stale,
         _ => error.into(),
     })?;
     let changes = std::iter::once(&applied.document).chain(&applied.pipelines);

@@ -12,10 +12,11 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use super::browse::in_time;
-use super::{limit, number, object, plans, runs};
+use super::{limit, number, object, plans, runs, whole_or};
 use crate::App;
 use crate::problem::Problem;
 use crate::route::{Answer, Call, Page};
+use crate::sort::{Rank, Sort, orders};
 
 /// How long the destination may take.
 const TIME_MAX: Duration = Duration::from_secs(25);
@@ -42,12 +43,24 @@ pub struct Rejected {
     pub reason: String,
 }
 
-/// A run.
+orders! {
+    /// What the streams of a run are in order of.
+    StreamOrder(false) { Task = "task", Stream = "stream" }
+}
+
+/// The streams of a run.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct One {
-    /// Its number.
+pub struct StreamsOf {
+    /// The run's number.
     pub run: i64,
+    /// The order, that of the tasks in the document unless asked for otherwise; `-` before it is the other way round.
+    #[serde(default)]
+    pub sort: Sort<StreamOrder>,
+    /// The `next` of the page before.
+    pub after: Option<String>,
+    /// How many, 1,000 at most; all unless given, which are at most the streams that the syncs of the run loaded.
+    pub limit: Option<u32>,
 }
 
 /// Rows of a stream of a run.
@@ -90,8 +103,10 @@ pub struct Replay {
 }
 
 /// The streams of a run with rows in the quarantine.
-pub async fn streams(call: Call<One>) -> Result<Answer<Page<Stream>>, Problem> {
-    let run = runs::find(&call.app.store, call.input.run).await?;
+pub async fn streams(call: Call<StreamsOf>) -> Result<Answer<Page<Stream>>, Problem> {
+    let StreamsOf { run, sort, after, limit } = call.input;
+    let limit = whole_or(limit)?;
+    let run = runs::find(&call.app.store, run).await?;
     let mut items = Vec::new();
     for task in call.app.store.task_runs(run.id).await? {
         let outputs = object(task.outputs.as_deref().unwrap_or_default());
@@ -102,7 +117,16 @@ pub async fn streams(call: Call<One>) -> Result<Answer<Page<Stream>>, Problem> {
             load: load.as_str().unwrap_or_default().to_owned(),
         }));
     }
-    Ok(Page { items, next: None }.into())
+    let place = |order, (place, stream): &(usize, Stream)| {
+        let rank = match order {
+            StreamOrder::Task => None,
+            StreamOrder::Stream => Some(Rank::from(stream.stream.as_str())),
+        };
+        // in order as texts, too
+        (rank, format!("{place:06}"))
+    };
+    let Page { items, next } = sort.page(items.into_iter().enumerate(), place, after.as_deref(), limit)?;
+    Ok(Page { items: items.into_iter().map(|(_, stream)| stream).collect(), next }.into())
 }
 
 /// Rows of a stream that a run put into the quarantine, in the order in which they came.

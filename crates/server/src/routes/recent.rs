@@ -9,11 +9,17 @@ use serde::{Deserialize, Serialize};
 use super::limit;
 use crate::problem::Problem;
 use crate::route::{Answer, Call, Page};
+use crate::sort::{Sort, orders};
 
 /// Runs of a pipeline that nobody said the number of.
 const RUNS: u32 = 20;
 /// Runs of a pipeline at most.
 const RUNS_MAX: u32 = 100;
+
+orders! {
+    /// What the last runs of pipelines are in order of.
+    RecentOrder(false) { Pipeline = "pipeline" }
+}
 
 /// Which runs to list.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -23,6 +29,9 @@ pub struct List {
     pub pipeline: Option<String>,
     /// Runs of each pipeline; 20 unless given, 100 at most.
     pub runs: Option<u32>,
+    /// The order; `-` before it is the other way round.
+    #[serde(default)]
+    pub sort: Sort<RecentOrder>,
     /// The `next` of the page before.
     pub after: Option<String>,
     /// How many pipelines; 50 unless given, 1,000 at most.
@@ -57,14 +66,15 @@ pub struct Bar {
     pub seconds: Option<f64>,
 }
 
-/// The last runs of every pipeline, in the order of their names.
+/// The last runs of every pipeline, in the order of their names unless asked for otherwise.
 pub async fn list(call: Call<List>) -> Result<Answer<Page<Recent>>, Problem> {
-    let List { pipeline, runs, after, limit: asked } = call.input;
+    let List { pipeline, runs, sort, after, limit: asked } = call.input;
     let (limit, runs) = (limit(asked)?, runs.unwrap_or(RUNS));
     if runs == 0 || runs > RUNS_MAX {
         return Err(Problem::Malformed(format!("`runs` is between 1 and {RUNS_MAX}.")));
     }
-    let found = call.app.store.recent_runs(pipeline.map(|name| vec![name]), after, limit, runs as usize).await?;
+    let (names, place) = (pipeline.map(|name| vec![name]), (after, sort.is_ascending()));
+    let found = call.app.store.recent_runs(names, place, limit, runs as usize).await?;
     let next = found.last().filter(|_| found.len() == limit).map(|last| last.pipeline.clone());
     Ok(Page { items: found.into_iter().map(Recent::from).collect(), next }.into())
 }

@@ -12,11 +12,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{instant, limit, number, object, parsed};
+use super::{instant, limit, number, object, parsed, whole_or};
 use crate::documents::{self, check_start};
 use crate::problem::Problem;
 use crate::route::{Answer, Call, Created, Once, Page};
-use crate::sort::{Sort, orders};
+use crate::sort::{Rank, Sort, orders};
 
 /// Tasks of one page of runs, for its size.
 const TASKS_MAX: usize = 20_000;
@@ -72,7 +72,7 @@ pub struct TaskState {
     pub until: Option<Timestamp>,
     /// Attempts that failed.
     pub failed: u32,
-    /// When it was claimed last.
+    /// When its attempt began; of a wait, its first look.
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
@@ -103,7 +103,7 @@ pub struct TaskRun {
     pub outputs: Option<Value>,
     /// Why its last attempt failed.
     pub error: Option<Value>,
-    /// When it was claimed last.
+    /// When its attempt began; of a wait, its first look.
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
@@ -191,6 +191,36 @@ pub struct One {
     pub run: i64,
 }
 
+orders! {
+    /// What the tasks of a run are in order of.
+    TaskOrder(false) { Place = "place", Name = "name", Started = "started", Ended = "ended" }
+}
+
+orders! {
+    /// What the items of a task are in order of.
+    ItemOrder(false) { Place = "place" }
+}
+
+orders! {
+    /// What the history of a run is in order of.
+    EventOrder(false) { At = "at" }
+}
+
+/// The tasks of a run.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TasksOf {
+    /// The run's number.
+    pub run: i64,
+    /// The order, that of the document unless asked for otherwise; `-` before it is the other way round.
+    #[serde(default)]
+    pub sort: Sort<TaskOrder>,
+    /// The `next` of the page before.
+    pub after: Option<String>,
+    /// How many, 1,000 at most; all unless given, which are as many as the document of the pipeline has.
+    pub limit: Option<u32>,
+}
+
 /// Items of a task of a run.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -199,6 +229,9 @@ pub struct ItemsOf {
     pub run: i64,
     /// The task.
     pub task: String,
+    /// The order; `-` before it is the other way round.
+    #[serde(default)]
+    pub sort: Sort<ItemOrder>,
     /// The `next` of the page before.
     pub after: Option<String>,
     /// How many; 50 unless given, 1,000 at most.
@@ -211,6 +244,9 @@ pub struct ItemsOf {
 pub struct HistoryOf {
     /// The run's number.
     pub run: i64,
+    /// The order; `-` before it is the other way round, so that the newest come first.
+    #[serde(default)]
+    pub sort: Sort<EventOrder>,
     /// The `next` of the page before.
     pub after: Option<String>,
     /// How many; 50 unless given, 1,000 at most.
@@ -402,9 +438,11 @@ pub async fn get(call: Call<One>) -> Result<Answer<Run>, Problem> {
     Ok(Run::from(find(&call.app.store, call.input.run).await?).into())
 }
 
-/// The task runs of a run, in the order of the document.
-pub async fn tasks(call: Call<One>) -> Result<Answer<Page<TaskRun>>, Problem> {
-    let run = find(&call.app.store, call.input.run).await?;
+/// The task runs of a run, in the order of the document unless asked for otherwise.
+pub async fn tasks(call: Call<TasksOf>) -> Result<Answer<Page<TaskRun>>, Problem> {
+    let TasksOf { run, sort, after, limit } = call.input;
+    let limit = whole_or(limit)?;
+    let run = find(&call.app.store, run).await?;
     let tasks = call.app.store.task_runs(run.id).await?;
     let mut items: Vec<TaskRun> = tasks.into_iter().map(TaskRun::from).collect();
     if !run.state.is_terminal() {
@@ -413,25 +451,43 @@ pub async fn tasks(call: Call<One>) -> Result<Answer<Page<TaskRun>>, Problem> {
             task.into_iter().for_each(|task| task.progress = Progress::of(&told));
         }
     }
-    Ok(Page { items, next: None }.into())
+    let place = |order, (place, task): &(usize, TaskRun)| {
+        let rank = match order {
+            TaskOrder::Place => None,
+            TaskOrder::Name => Some(Rank::from(task.task.as_str())),
+            TaskOrder::Started => task.started_at.map(Rank::from),
+            TaskOrder::Ended => task.ended_at.map(Rank::from),
+        };
+        // in order as texts, too
+        (rank, format!("{place:06}"))
+    };
+    let Page { items, next } = sort.page(items.into_iter().enumerate(), place, after.as_deref(), limit)?;
+    Ok(Page { items: items.into_iter().map(|(_, task)| task).collect(), next }.into())
 }
 
-/// Items of a task.
+/// Items of a task. A page starts at the place that `after` tells, or before it the other way round.
 pub async fn items(call: Call<ItemsOf>) -> Result<Answer<Page<TaskRun>>, Problem> {
-    let ItemsOf { run, task, after, limit: asked } = call.input;
-    let (limit, skip) = (limit(asked)?, number(after.as_deref())?.unwrap_or(0).max(0) as usize);
+    let ItemsOf { run, task, sort, after, limit: asked } = call.input;
+    let (limit, place) = (limit(asked)?, number(after.as_deref())?.map(|place| place.max(0) as usize));
     let run = find(&call.app.store, run).await?;
-    let items = call.app.store.items(run.id, task, skip, limit).await?;
-    let next = (items.len() == limit).then(|| (skip + limit).to_string());
+    let items = match sort.is_ascending() {
+        true => call.app.store.items(run.id, task, place.unwrap_or_default(), limit).await?,
+        false => call.app.store.items_before(run.id, task, place, limit).await?,
+    };
+    let last = items.last().filter(|_| items.len() == limit).and_then(|last| last.place);
+    let next = last.map(|last| (last + usize::from(sort.is_ascending())).to_string());
     Ok(Page { items: items.into_iter().map(TaskRun::from).collect(), next }.into())
 }
 
-/// The history of a run, the oldest first.
+/// The history of a run, the oldest first unless asked for otherwise.
 pub async fn events(call: Call<HistoryOf>) -> Result<Answer<Page<Event>>, Problem> {
-    let HistoryOf { run, after, limit: asked } = call.input;
-    let (limit, after) = (limit(asked)?, number(after.as_deref())?.unwrap_or(0));
+    let HistoryOf { run, sort, after, limit: asked } = call.input;
+    let (limit, after) = (limit(asked)?, number(after.as_deref())?);
     let run = find(&call.app.store, run).await?;
-    let events = call.app.store.happenings(run.id, after, limit).await?;
+    let events = match sort.is_ascending() {
+        true => call.app.store.happenings(run.id, after.unwrap_or_default(), limit).await?,
+        false => call.app.store.happenings_before(run.id, after, limit).await?,
+    };
     let next = events.last().filter(|_| events.len() == limit).map(|event| event.id.to_string());
     Ok(Page { items: events.into_iter().map(Event::from).collect(), next }.into())
 }

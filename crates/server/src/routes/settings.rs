@@ -26,7 +26,7 @@ pub struct Settings {
     pub limits: Limits,
     /// How long what ended is kept.
     pub retention: Retention,
-    /// Whether pipelines may run programs.
+    /// Whether pipelines may run programs: neither the project nor whoever started the server says that they may not.
     pub commands: bool,
     /// Where the master key of the secrets is.
     pub master_key: MasterKey,
@@ -91,7 +91,7 @@ pub struct Retention {
 pub async fn get(call: Call<Nothing>) -> Result<Answer<Settings>, Problem> {
     let app = &call.app;
     let (_, file) = app.project_with_file().await?;
-    let project = config::Project::of(file.as_deref());
+    let project = config::Project::of(file.as_deref()).within(app.commands);
     let (limits, retention) = (app.limits, project.retention);
     Ok(Settings {
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -187,10 +187,11 @@ pub async fn create(call: Call<New>) -> Result<Created<Shown>, Problem> {
 
 /// Changes a user.
 pub async fn update(call: Call<Edit>) -> Result<Answer<Shown>, Problem> {
-    let version = call.version()?;
+    let condition = call.condition()?;
     let (app, now) = (call.app.clone(), call.now());
     let Edit { user, display_name, email, password, role, grants, disabled } = call.input;
     let found = find(&app, &user).await?;
+    let expected = condition.expects(found.version)?;
     let change = UserChange {
         display_name,
         email: email.map(|email| (!email.is_empty()).then_some(email)),
@@ -201,7 +202,7 @@ pub async fn update(call: Call<Edit>) -> Result<Answer<Shown>, Problem> {
         grants: grants.map(|grants| grants.into_iter().map(Grant::from).collect()),
         keep: None,
     };
-    match app.store.update_user(found.id, Some(version), change, now).await? {
+    match app.store.update_user(found.id, expected, change, now).await? {
         Updated::Done(user) => {
             let version = user.version;
             Ok(Answer::from(Shown::from(*user)).version(version))
@@ -212,9 +213,9 @@ pub async fn update(call: Call<Edit>) -> Result<Answer<Shown>, Problem> {
 
 /// Removes a user with their sessions and tokens.
 pub async fn remove(call: Call<One>) -> Result<Done, Problem> {
-    let version = call.version()?;
+    let condition = call.condition()?;
     let found = find(&call.app, &call.input.user).await?;
-    match call.app.store.remove_user(found.id, Some(version)).await? {
+    match call.app.store.remove_user(found.id, condition.expects(found.version)?).await? {
         Updated::Done(_) => Ok(Done::default()),
         Updated::Stale(_) => Err(Problem::Stale),
     }

@@ -35,7 +35,7 @@ pub async fn validate(call: Call<Document>) -> Result<Answer<Facts>, Problem> {
     let texts = std::iter::once(text.as_str()).chain(own.map(|own| own.text.as_str()));
     let known = app.known_secrets(texts).await;
     let own = own.map(|own| app.documents.file(own)).transpose()?;
-    let shared = config::Project::of(std::iter::once(&file).chain(own.as_deref()));
+    let shared = config::Project::of(std::iter::once(&file).chain(own.as_deref())).within(app.commands);
     let found = app.with_variables(&known, params, |variables| examine(&app.registry, variables, &file, &shared));
     let redactor = Redactor::new(known.values().map(String::as_str))?;
     let clean = |errors: Vec<_>| errors.into_iter().map(|error| redactor.error(error)).collect::<Vec<_>>();

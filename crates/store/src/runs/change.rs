@@ -78,7 +78,8 @@ pub(super) async fn apply(
     let (before, now, nothing) = (row.clone(), history.now, Traces::default());
     let (mut changed, mut left) = (false, &nothing);
     for (index, event) in events.iter().enumerate() {
-        let policy = Policy { retry: node.retry, failed: row.failed, lost: row.lost, lost_max: node.lost_max };
+        let (failed, lost, seed) = (row.failed, row.lost, row.id.0.unsigned_abs());
+        let policy = Policy { retry: node.retry, failed, lost, lost_max: node.lost_max, seed };
         let Ok(next) = advance(row.state, *event, now, &policy) else { continue };
         row.state = next;
         row.failed += u32::from(matches!(event, Event::Errored { .. }));

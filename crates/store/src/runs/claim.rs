@@ -264,9 +264,11 @@ async fn take(tx: &mut Tx, history: &mut History, takers: &mut [Taker<'_>], cand
         taker.left -= taken.len();
         let mut values: Vec<Value> = vec![taker.worker.into(), history.now.into()];
         let those = tx.among("id", &mut values, taken.iter().map(|candidate| candidate.row.id));
+        // who has a memo goes on with what began when it was first claimed
         let sql = format!(
             "UPDATE task_runs SET state = 'starting', version = version + 1, epoch = epoch + 1, attempt = attempt + 1, \
-             worker = $1, started_at = $2, wake_on = NULL WHERE state = 'queued' AND {those}"
+             worker = $1, started_at = COALESCE(CASE WHEN memo IS NOT NULL THEN started_at END, $2), wake_on = NULL \
+             WHERE state = 'queued' AND {those}"
         );
         tx.later_exactly(taken.len(), &sql, &values).await?;
         for mut candidate in taken {

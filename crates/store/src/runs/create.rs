@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::id::{BackfillId, RunId, TaskRunId, WorkerId};
+use levada_core::naming::{did_you_mean, nearest};
 use levada_core::run::{Graph, Node, Readiness, RunState, State, When};
 use levada_core::time::Timestamp;
 use schemars::JsonSchema;
@@ -396,8 +397,13 @@ fn chosen(graph: &Graph, only: &[String]) -> Result<Vec<usize>> {
     if only.is_empty() {
         return Ok((0..graph.nodes.len()).collect());
     }
+    let known: Vec<&str> = graph.nodes.iter().map(|node| node.name.as_str()).collect();
     let index = |name: &String| {
-        let missing = || Error::new(ErrorKind::Usage, format!("the pipeline has no task `{name}`"));
+        let missing = || {
+            let near = did_you_mean(nearest(name, &known));
+            Error::new(ErrorKind::Usage, format!("the pipeline has no task `{name}`"))
+                .advise(format!("{near}Tasks: {}.", known.join(", ")))
+        };
         graph.index(name).ok_or_else(missing)
     };
     let mut chosen = only.iter().map(index).collect::<Result<Vec<_>>>()?;

@@ -9,7 +9,7 @@ use super::world::{World, chain};
 use crate::places::{Place, on_both};
 
 on_both! { a_backfill_goes_through_its_range  a_pause_and_a_cancel_hold  only_what_is_needed_is_done_again
-a_backfill_fails_with_its_runs  one_identity_is_one_backfill }
+a_backfill_fails_with_its_runs  one_identity_is_one_backfill  a_day_that_waits_for_the_pipeline_says_so }
 
 fn days(count: i64) -> Vec<Timestamp> {
     (0..count).map(|day| Timestamp::from_secs(1_600_000_000 + day * 86_400)).collect()
@@ -47,6 +47,24 @@ async fn a_backfill_goes_through_its_range(place: Place) {
     assert_eq!((end.state, end.total, end.runs["succeeded"]), (BackfillState::Succeeded, 5, 5));
     assert_eq!(world.store.backfills(levada_store::BackfillFilter::newest(10)).await.unwrap(), [end]);
     assert!(world.store.cancel_backfill(id, world.now).await.is_err());
+}
+
+async fn a_day_that_waits_for_the_pipeline_says_so(place: Place) {
+    let world = World::new(place.store).await;
+    let mut graph = chain(1);
+    graph.concurrency = Some(1);
+    world.pipeline("p", graph).await;
+    let id = world.backfill(days(3), 2).await;
+    world.store.advance_backfills(world.now).await.unwrap();
+    let runs = world.store.runs(RunFilter { limit: 10, ..RunFilter::default() }).await.unwrap();
+    let (second, first) = (runs[0].id, runs[1].id);
+    assert_eq!(
+        world.store.why_run(second, world.now).await.unwrap(),
+        format!(
+            "p has 1 of 1 runs open at once: it waits for run {first}; backfill {id} may have 2 at once, and p itself \
+             no more than 1"
+        )
+    );
 }
 
 async fn a_pause_and_a_cancel_hold(place: Place) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use levada_core::config::Retry;
+use levada_core::config::{Backoff, Retry};
 use levada_core::run::{Event, FanOut, When};
 use levada_store::Update;
 
@@ -52,7 +52,8 @@ async fn failures_skip_what_comes_after(place: Place) {
 async fn retries_wait_for_their_time(place: Place) {
     let mut world = World::new(place.store).await;
     let mut graph = chain(1);
-    graph.nodes[0].retry = Retry { attempts: 2, initial: Duration::from_secs(60), ..Retry::default() };
+    let (backoff, initial) = (Backoff::Constant, Duration::from_secs(60));
+    graph.nodes[0].retry = Retry { attempts: 2, backoff, initial, ..Retry::default() };
     let document = world.pipeline("p", graph).await;
     world.run("p", document, "a").await;
     let claims = world.claim(1).await;
@@ -78,9 +79,13 @@ async fn an_attempt_after_a_failure_knows_nothing_of_the_one_before(place: Place
     let memo = Some("{\"run\":6}".to_owned());
     let waits = Update { memo: memo.clone(), ..ended(&claim, Event::Deferred { until }) };
     world.exchange(vec![waits], 0).await;
+    let first = world.now;
     world.pass(Duration::from_secs(1));
     assert_eq!(world.store.wake_due(world.now).await.unwrap().0, 1);
     assert_eq!(world.claim(1).await[0].memo, memo);
+    let run = claim.run;
+    let started_at = async |world: &World| world.store.task_runs(run).await.unwrap()[0].started_at;
+    assert_eq!(started_at(&world).await, Some(first), "what looks again began with its first look");
     // its worker is lost: the next one must not start the same thing again
     world.pass(Duration::from_secs(31));
     world.store.reap(Vec::new(), world.now).await.unwrap();
@@ -91,6 +96,7 @@ async fn an_attempt_after_a_failure_knows_nothing_of_the_one_before(place: Place
     world.pass(Duration::from_secs(60));
     assert_eq!(world.store.wake_due(world.now).await.unwrap().0, 1);
     assert_eq!(world.claim(1).await[0].memo, None);
+    assert_eq!(started_at(&world).await, Some(world.now), "an attempt after a failure has a time of its own");
 }
 
 async fn a_lost_worker_writes_nothing(place: Place) {

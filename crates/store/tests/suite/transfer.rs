@@ -117,7 +117,7 @@ async fn a_move_is_refused(place: Place) {
     // the worker that signed on is alive
     let error = transfer(&place.location, &to, false, world.now).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused);
-    assert!(error.message().contains("1 workers are alive"), "{error}");
+    assert!(error.message().contains("1 worker is alive"), "{error}");
     // nothing came of it, neither here nor there
     drop(Store::open(&place.location).await.unwrap());
     let target = Store::open(&to).await.unwrap();

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use levada_core::id::RunId;
 use levada_core::run::{Event, RunState};
-use levada_store::{Cause, Keep, RunFilter, Update};
+use levada_store::{Cause, Keep, Kind, NewDocument, RunFilter, Update};
 
 use super::world::{World, chain, ended, graph, node, worker};
 use crate::places::{Place, on_both};
 
 on_both! { lists_are_filtered_and_paged  a_run_tells_all  every_wait_has_a_reason  old_runs_go
-gone_workers_go_after_a_day }
+runs_of_files_go_as_well  gone_workers_go_after_a_day }
 
 fn all() -> RunFilter {
     RunFilter { limit: 100, ..RunFilter::default() }
@@ -146,6 +146,21 @@ async fn every_wait_has_a_reason(place: Place) {
     world.end(&claims[0], Event::Deferred { until }).await;
     let task = world.store.task_runs(first).await.unwrap().remove(0).id;
     assert_eq!(world.store.why_task_run(task, world.now).await.unwrap(), format!("it looks again at {until}"));
+    world.pass(Duration::from_secs(60));
+    world.store.wake_due(world.now).await.unwrap();
+    let claim = world.claim(1).await.remove(0);
+    let until = world.now.plus(Duration::from_secs(30));
+    let memo = r#"{"since":"2023-11-14T22:13:20Z","looks":12,"waits_for":"the file *.csv of the connection drop",
+        "gives_up_at":"2023-11-15T00:00:00Z"}"#;
+    let waits = Update { memo: Some(memo.to_owned()), ..ended(&claim, Event::Deferred { until }) };
+    world.exchange(vec![waits], 0).await;
+    assert_eq!(
+        world.store.why_task_run(task, world.now).await.unwrap(),
+        format!(
+            "it waits for the file *.csv of the connection drop, looked 12 times, looks again at {until}, \
+             gives up at 2023-11-15T00:00:00Z"
+        )
+    );
     world.store.sign_off(world.worker, world.now).await.unwrap();
     assert_eq!(world.why(first).await, "task b: there is no worker: start `levada serve` or `levada worker`");
     world.store.pause_pipeline("p".to_owned(), true, world.now).await.unwrap();
@@ -176,6 +191,26 @@ async fn old_runs_go(place: Place) {
     assert_eq!(world.ids(all()).await, [open.0, succeeded.0]);
     assert!(world.store.task_runs(failed[0]).await.unwrap().is_empty());
     assert!(world.store.happenings(failed[0], 0, 10).await.unwrap().is_empty());
+}
+
+async fn runs_of_files_go_as_well(place: Place) {
+    let mut world = World::new(place.store).await;
+    let (graph, name) = (Some(chain(1)), "by hand".to_owned());
+    let document = NewDocument { kind: Kind::LocalPipeline, name, path: "p.yaml".into(), text: "name".into(), graph };
+    let document = world.store.keep_document(document, world.now).await.unwrap().id;
+    let mut runs = Vec::new();
+    for index in 0..4 {
+        runs.push(world.past("by hand", document, &index.to_string(), Event::Finished).await);
+    }
+    let keep = Keep { age: Duration::from_secs(3_600), runs: 3 };
+    assert!(world.store.has_old(keep, world.now).await.unwrap());
+    assert_eq!(world.store.remove_old(keep, world.now).await.unwrap(), &runs[..1]);
+    assert!(!world.store.has_old(keep, world.now).await.unwrap());
+    let asked: Vec<RunId> = runs.iter().copied().chain([RunId(i64::MAX)]).collect();
+    assert_eq!(world.store.removed_runs(asked).await.unwrap(), &runs[..1], "what is newer is of another store");
+    world.pass(Duration::from_secs(3_601));
+    assert!(world.store.has_old(keep, world.now).await.unwrap());
+    assert_eq!(world.store.remove_old(keep, world.now).await.unwrap(), &runs[1..3], "the last that succeeded stays");
 }
 
 async fn gone_workers_go_after_a_day(place: Place) {

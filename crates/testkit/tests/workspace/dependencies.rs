@@ -5,19 +5,56 @@ use std::fs;
 
 use crate::{metadata, root, text};
 
-/// Two of these in one tree mean two `RecordBatch` types, or two copies of a C library.
-const ONE_VERSION: &[&str] =
-    &["arrow-array", "arrow-schema", "parquet", "datafusion", "object_store", "libsqlite3-sys", "rustls", "tokio"];
-
 #[test]
-fn one_version_of_what_must_be_one() {
+fn what_is_banned_is_not_there_and_what_must_be_one_is_one() {
     let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap();
-    for name in ONE_VERSION {
+    let bans = bans();
+    for (name, most) in [("arrow-array", 1), ("tokio", 1), ("openssl-sys", 0)] {
+        assert!(bans.contains(&(name.to_owned(), most)), "deny.toml says nothing of {name}: {bans:?}");
+    }
+    for (name, most) in bans {
         let versions = lock.matches(&format!("name = \"{name}\"\n")).count();
         assert!(
-            versions <= 1,
-            "Cargo.lock holds {versions} versions of {name}: `cargo tree -d` shows who asks for them"
+            versions <= most,
+            "Cargo.lock holds {versions} versions of {name}, deny.toml allows {most}: `cargo tree -i {name}` shows who asks for it"
         );
+    }
+}
+
+/// The `deny` list of `deny.toml`, one crate on each line: its name, and how many versions of it there may be.
+fn bans() -> Vec<(String, usize)> {
+    let deny = fs::read_to_string(root().join("deny.toml")).unwrap();
+    let list = deny.split_once("\ndeny = [\n").unwrap().1.split_once("\n]").unwrap().0;
+    let entry = |line: &str| {
+        let name = line.split_once("crate = \"").unwrap().1.split_once('"').unwrap().0;
+        (name.to_owned(), usize::from(line.contains("deny-multiple-versions = true")))
+    };
+    list.lines().map(entry).collect()
+}
+
+#[test]
+fn every_dependency_names_its_version() {
+    for package in metadata(&["--no-deps"])["packages"].as_array().unwrap() {
+        for dependency in package["dependencies"].as_array().unwrap().iter().filter(|found| found["path"].is_null()) {
+            let (name, used) = (text(package, "name"), text(dependency, "name"));
+            assert_ne!(text(dependency, "req"), "*", "{name} takes any version of {used}");
+        }
+    }
+}
+
+/// Which Rust is needed is said once, in `Cargo.toml`; a pinned toolchain would be fetched by whoever has a newer one.
+#[test]
+fn one_rust_is_asked_for() {
+    assert!(!root().join("rust-toolchain.toml").exists());
+    let metadata = metadata(&["--no-deps"]);
+    let packages = metadata["packages"].as_array().unwrap();
+    let least = text(&packages[0], "rust_version");
+    assert!(packages.iter().all(|package| text(package, "rust_version") == least && !least.is_empty()));
+    for (file, words) in
+        [("scripts/test", format!("rust_least={least}\n")), ("CONTRIBUTING.md", format!("Rust {least} "))]
+    {
+        let told = fs::read_to_string(root().join(file)).unwrap();
+        assert!(told.contains(&words), "{file} asks for another Rust than Cargo.toml, which wants {least}");
     }
 }
 

@@ -1,33 +1,15 @@
+import { queryOptions } from "@tanstack/react-query";
 import { answer, api } from "../client";
-import type { LogLine } from "../live";
+import { keys } from "../keys";
+import type { LogOf, LogPage, LogRange, RecentFilter } from "../model-logs";
 
-/** Which log: of a task or an item of it, and of which attempt; the last one unless given. */
-export interface LogOf {
-  run: number;
-  task: string;
-  item?: number | undefined;
-  attempt?: number | undefined;
-}
-
-export interface LogPage {
-  attempt: number;
-  /** How many lines the log has; null if lines from one on were asked for. */
-  total?: number | null | undefined;
-  lines: LogLine[];
-}
-
-/** Lines of a log from one on; the last ones unless given. Long lines make fewer of them. */
-export function readLog(
-  log: LogOf,
-  from: number | undefined,
-  limit: number,
-  signal?: AbortSignal,
-): Promise<LogPage> {
+/** Lines of a log. Long lines make fewer of them than asked for; with a filter a page can be empty before the end. */
+export function readLog(log: LogOf, range: LogRange, signal: AbortSignal): Promise<LogPage> {
   const { run, ...which } = log;
   return answer(
     api.GET("/api/v1/runs/{run}/logs", {
-      params: { path: { run }, query: { ...which, ...(from !== undefined && { from }), limit } },
-      ...(signal && { signal }),
+      params: { path: { run }, query: { ...which, ...range } },
+      signal,
     }),
   );
 }
@@ -40,15 +22,16 @@ export function logAddress({ run, task, item, attempt }: LogOf): string {
   return `/api/v1/runs/${run}/logs/download?${query}`;
 }
 
-/** The whole log as it comes, for searching it without keeping it. */
-export async function streamLog(log: LogOf, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
-  const { run, ...which } = log;
-  const stream = await answer(
-    api.GET("/api/v1/runs/{run}/logs/download", {
-      params: { path: { run }, query: which },
-      parseAs: "stream",
-      signal,
-    }),
-  );
-  return stream as unknown as ReadableStream<Uint8Array>;
+/** Of more lines nobody reads the end; a filter finds what is meant. */
+const RECENT_MAX = 500;
+
+/** The newest lines of all logs, the newest first. */
+export function recentLinesOptions(filter: RecentFilter, limit = RECENT_MAX) {
+  return queryOptions({
+    queryKey: keys.recentLines({ ...filter, limit }),
+    queryFn: ({ signal }) =>
+      answer(api.GET("/api/v1/logs/recent", { params: { query: { ...filter, limit } }, signal })),
+    // no event tells of lines that nobody listens to
+    staleTime: 0,
+  });
 }

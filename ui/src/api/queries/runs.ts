@@ -1,8 +1,11 @@
 import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 import { answer, api, idempotencyKey } from "../client";
 import { keys } from "../keys";
-import type { Cause, RunState } from "../model";
+import type { Cause, Run, RunState } from "../model";
 import { pagedOptions } from "../pages";
+
+/** Of more new runs it does not matter how many there are. */
+const NEWEST_MAX = 100;
 
 export interface RunFilter {
   pipeline?: string;
@@ -20,6 +23,12 @@ export function runsOptions(filter: RunFilter) {
   return pagedOptions(keys.runs.list(filter), (page, signal) =>
     answer(api.GET("/api/v1/runs", { params: { query: { ...filter, ...page } }, signal })),
   );
+}
+
+/** The newest runs of a list, without keeping them. */
+export async function newestRuns(filter: RunFilter, signal: AbortSignal): Promise<Run[]> {
+  const query = { ...filter, limit: NEWEST_MAX };
+  return (await answer(api.GET("/api/v1/runs", { params: { query }, signal }))).items;
 }
 
 export function runOptions(id: number) {

@@ -1,8 +1,8 @@
 import { memo } from "react";
-import type { LogLine } from "../../api/live";
+import type { LogLine } from "../../api/model-logs";
 import { exact } from "../../format/durations";
 import { classes } from "../classes";
-import { levelOf, plain } from "./log-level";
+import { plain } from "./plain";
 
 interface LogLineRowProps {
   /** Undefined while it is read. */
@@ -14,7 +14,7 @@ interface LogLineRowProps {
   onPick: (line: number) => void;
 }
 
-const LEVELS = { error: "text-fail", warn: "text-warn", none: "" };
+const LEVELS = { error: "text-fail", warn: "text-warn", info: "" };
 
 /** A line of a log with its number, which is a link to it. */
 export const LogLineRow = memo(function LogLineRow({
@@ -26,8 +26,7 @@ export const LogLineRow = memo(function LogLineRow({
   onPick,
 }: LogLineRowProps) {
   if (!line) return <div className="h-[18px]" />;
-  const level = levelOf(line);
-  const isOwn = line.stream.endsWith("sys");
+  const isOwn = line.stream === "sys";
   return (
     <div className={classes("flex hover:bg-hover", isMarked && "bg-accent-soft")}>
       <button
@@ -48,7 +47,7 @@ export const LogLineRow = memo(function LogLineRow({
         className={classes(
           "min-h-[18px] pr-4",
           isWrapped ? "wrap-anywhere whitespace-pre-wrap" : "whitespace-pre",
-          LEVELS[level],
+          LEVELS[line.level],
           isOwn && "text-ink-2 italic",
         )}
       >
@@ -58,13 +57,13 @@ export const LogLineRow = memo(function LogLineRow({
   );
 });
 
-/** The text with what was searched for standing out. */
+/** The text with what was searched for standing out; case never counts. */
 function marked(text: string, needle: string) {
   if (!needle) return text;
-  const heap = needle === needle.toLowerCase() ? text.toLowerCase() : text;
+  const [heap, wanted] = [text.toLowerCase(), needle.toLowerCase()];
   const parts = [];
   let from = 0;
-  for (let at = heap.indexOf(needle); at >= 0; at = heap.indexOf(needle, from)) {
+  for (let at = heap.indexOf(wanted); at >= 0; at = heap.indexOf(wanted, from)) {
     parts.push(
       text.slice(from, at),
       <mark key={at} className="rounded-[2px] bg-warn-soft text-ink outline outline-warn">

@@ -8,7 +8,8 @@ import {
   WrapText,
 } from "lucide-react";
 import { useEffect, useMemo, useState, type KeyboardEvent } from "react";
-import { logAddress, type LogOf } from "../../api/queries/logs";
+import type { LogOf } from "../../api/model-logs";
+import { logAddress } from "../../api/queries/logs";
 import { count as counted, plural } from "../../format/numbers";
 import { classes } from "../classes";
 import { CONTROL } from "../field-context";
@@ -17,7 +18,7 @@ import { ErrorState } from "../ErrorState";
 import { IconButton } from "../IconButton";
 import { Select } from "../Select";
 import { Skeleton } from "../Skeleton";
-import { isAsked, type LogQuery } from "./log-search";
+import { isAsked, TEXT_MAX, type Found, type LogQuery } from "./log-search";
 import { LogRows } from "./LogRows";
 import { useLog, type Rows } from "./use-log";
 import { useLogSearch } from "./use-log-search";
@@ -35,7 +36,7 @@ interface LogViewProps {
   empty: string;
 }
 
-const LEVELS = [
+const KINDS_OF_LINES = [
   { value: "", label: "All lines" },
   { value: "error", label: "Errors" },
   { value: "warn", label: "Warnings and errors" },
@@ -43,16 +44,18 @@ const LEVELS = [
   { value: "sys", label: "Levada's own" },
 ];
 const MARKS_MAX = 200;
+/** Matches before the last known one at which more are asked for. */
+const MORE_AHEAD = 50;
 
 /** A log: of any length, as it is written, with search, levels, and a link to each line. */
 export function LogView({ log, follows, line, onLineChange, startsAtEnd, empty }: LogViewProps) {
-  const [query, setQuery] = useState<LogQuery>({ text: "", level: "" });
+  const [query, setQuery] = useState<LogQuery>({ text: "", lines: "" });
   const [isWrapped, setWrapped] = useState(() => localStorage.getItem("levada.log.wrap") === "yes");
   const [onlyFound, setOnlyFound] = useState(false);
   const [isFollowing, setFollowing] = useState(line === null && (follows !== null || startsAtEnd === true));
   const [target, setTarget] = useState<{ index: number; asked: number } | null>(null);
   const [place, setPlace] = useState(0);
-  const { found, error: searchError, look } = useLogSearch(log, query);
+  const { found, error: searchError, look, more } = useLogSearch(log, query);
   const state = useLog(log, follows, look);
   const { count } = state;
   const asks = isAsked(query);
@@ -66,6 +69,10 @@ export function LogView({ log, follows, line, onLineChange, startsAtEnd, empty }
   const matches = found?.lines;
   const step = (by: 1 | -1) => {
     if (!matches?.length) return;
+    const isAtLast = place + by >= matches.length;
+    if (place + by >= matches.length - MORE_AHEAD) more();
+    // the first match does not follow the last one that is known, unless that is the last
+    if (isAtLast && !found?.isDone) return;
     const next = (place + by + matches.length) % matches.length;
     setPlace(next);
     const match = matches[next];
@@ -78,9 +85,15 @@ export function LogView({ log, follows, line, onLineChange, startsAtEnd, empty }
   const rows = useMemo<Rows>(
     () =>
       isFiltered
-        ? { count: matches?.length ?? 0, at: (index) => matches?.[index], ask: () => undefined }
+        ? {
+            count: matches?.length ?? 0,
+            at: (index) => matches?.[index],
+            ask: (_from, to) => {
+              if (to >= (matches?.length ?? 0)) more();
+            },
+          }
         : state,
-    [isFiltered, matches, state],
+    [isFiltered, matches, more, state],
   );
   const marks = useMemo(
     () =>
@@ -110,6 +123,7 @@ export function LogView({ log, follows, line, onLineChange, startsAtEnd, empty }
           aria-label="Search the log"
           placeholder="Search the log"
           spellCheck={false}
+          maxLength={TEXT_MAX}
           onChange={(event) => setQuery({ ...query, text: event.target.value })}
           onKeyDown={press}
           className={classes(CONTROL, "h-7 w-auto min-w-28 grow basis-36")}
@@ -117,9 +131,9 @@ export function LogView({ log, follows, line, onLineChange, startsAtEnd, empty }
         <Select
           aria-label="Lines"
           className="w-auto [&>select]:h-7 [&>svg]:top-2"
-          value={query.level}
-          onValueChange={(level) => setQuery({ ...query, level: level as LogQuery["level"] })}
-          options={LEVELS}
+          value={query.lines}
+          onValueChange={(lines) => setQuery({ ...query, lines: lines as LogQuery["lines"] })}
+          options={KINDS_OF_LINES}
         />
         {asks && (
           <span className="flex items-center">
@@ -206,9 +220,10 @@ export function LogView({ log, follows, line, onLineChange, startsAtEnd, empty }
   );
 }
 
-function summary(found: { count: number; looked: number; isDone: boolean } | null, place: number): string {
+function summary(found: Found | null, place: number): string {
   if (!found) return "Searching";
-  if (!found.isDone) return `${counted(found.count)} in ${counted(found.looked)} lines`;
-  if (found.count === 0) return "Nothing found";
-  return place < 0 ? counted(found.count) : `${counted(place + 1)} of ${counted(found.count)}`;
+  const known = found.lines.length;
+  if (known === 0 && found.isDone) return "Nothing found";
+  const matches = place < 0 ? counted(known) : `${counted(place + 1)} of ${counted(known)}`;
+  return found.isDone ? matches : `${matches} in ${counted(found.looked)} lines`;
 }

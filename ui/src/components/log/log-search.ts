@@ -1,85 +1,99 @@
-import type { LogLine } from "../../api/live";
-import { levelOf, type Level } from "./log-level";
+import type { LogFilter, LogLine, LogPage } from "../../api/model-logs";
 
 /** What is looked for in a log. */
 export interface LogQuery {
   text: string;
-  level: "" | "error" | "warn" | "err" | "sys";
+  lines: "" | "error" | "warn" | "err" | "sys";
 }
 
-/** Matches that are kept; of more, only their number is known. */
+/** The longest text that the server looks for. */
+export const TEXT_MAX = 1_000;
+/** Matches that are found at once; of the rest somebody has to want more. */
+export const MATCHES_STEP = 500;
+/** Matches that are kept. */
 export const MATCHES_MAX = 5_000;
-/** How often a search tells how far it is. */
-const TELL_BYTES = 4 << 20;
-
-const RANKS: Record<Level, number> = { none: 0, warn: 1, error: 2 };
 
 export interface Found {
   lines: LogLine[];
-  /** All matches, also those that were not kept. */
-  count: number;
   /** Lines that were looked at. */
   looked: number;
+  /** Whether those are all. */
   isDone: boolean;
 }
 
 export function isAsked(query: LogQuery): boolean {
-  return query.text !== "" || query.level !== "";
+  return query.text !== "" || query.lines !== "";
 }
 
-/** Tells whether a line is meant. Case counts only if the query has capitals. */
-export function matcher({ text, level }: LogQuery): (line: Pick<LogLine, "stream" | "text">) => boolean {
-  const isExact = text !== text.toLowerCase();
-  return (line) => {
-    if (level === "err" || level === "sys") {
-      if (!isStream(line.stream, level)) return false;
-    } else if (level && RANKS[levelOf(line)] < RANKS[level]) return false;
-    return text === "" || (isExact ? line.text : line.text.toLowerCase()).includes(text);
+/** What the server is asked for. */
+export function filterOf({ text, lines }: LogQuery): LogFilter {
+  return {
+    ...(text && { contains: text }),
+    ...((lines === "error" || lines === "warn") && { level: lines }),
+    ...((lines === "err" || lines === "sys") && { stream: lines }),
   };
 }
 
-/** Whether a line is of a stream; some answers say `err`, some `stderr`. */
-function isStream(stream: string, wanted: "err" | "sys"): boolean {
-  return stream.endsWith(wanted);
+const RANKS = { info: 0, warn: 1, error: 2 };
+
+/** Whether the server would find a line; for lines that are written meanwhile. */
+export function isMeant({ level, stream, contains }: LogFilter, line: LogLine): boolean {
+  if (level && RANKS[line.level] < RANKS[level]) return false;
+  if (stream && line.stream !== stream) return false;
+  return !contains || line.text.toLowerCase().includes(contains.toLowerCase());
 }
 
-/** Looks through a whole log as it comes, and holds nothing of it but the matches. */
-export async function search(
-  log: ReadableStream<Uint8Array>,
-  query: LogQuery,
-  tell: (found: Found) => void,
-  signal: AbortSignal,
-): Promise<void> {
-  const isMeant = matcher(query);
-  const found: Found = { lines: [], count: 0, looked: 0, isDone: false };
-  const decoder = new TextDecoder();
-  const reader = log.getReader();
-  let [rest, silent] = ["", 0];
-  const look = (text: string) => {
-    const line = parsed(text, found.looked);
-    found.looked += 1;
-    if (!isMeant(line)) return;
-    found.count += 1;
-    if (found.lines.length < MATCHES_MAX) found.lines.push(line);
-  };
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (signal.aborted) return void reader.cancel();
-    const texts = (rest + (done ? decoder.decode() : decoder.decode(value, { stream: true }))).split("\n");
-    rest = texts.pop() ?? "";
-    texts.forEach(look);
-    silent += value?.length ?? 0;
-    if (done) break;
-    if (silent >= TELL_BYTES) {
-      silent = 0;
-      tell({ ...found, lines: [...found.lines] });
+/** Reads the matches from a line on. */
+export type ReadMatches = (
+  from: number,
+  limit: number,
+) => Promise<Pick<LogPage, "lines" | "next" | "is_end">>;
+
+/** A search through one log: the server finds, a page at a time; lines that are written meanwhile are looked at here. */
+export class LogSearch {
+  private found: Found = { lines: [], looked: 0, isDone: false };
+  private isReading = false;
+  /** Behind the last line that is known to be written. */
+  private written = 0;
+
+  constructor(
+    private readonly filter: LogFilter,
+    private readonly read: ReadMatches,
+    private readonly tell: (found: Found) => void,
+  ) {}
+
+  /** Finds some more, if there are any and they can be kept. */
+  async more(): Promise<void> {
+    if (this.isReading) return;
+    this.isReading = true;
+    const wanted = Math.min(this.found.lines.length + MATCHES_STEP, MATCHES_MAX);
+    try {
+      while (!this.found.isDone && this.found.lines.length < wanted) await this.readPage(wanted);
+    } finally {
+      this.isReading = false;
     }
   }
-  tell({ ...found, isDone: true });
-}
 
-/** A line as the file has it: the instant, who wrote it, and what it says. */
-function parsed(text: string, number: number): LogLine {
-  const [, at, stream, said] = /^(\S+) (out|err|sys) ?(.*)$/s.exec(text) ?? [];
-  return at && stream ? { number, at, stream, text: said ?? "" } : { number, at: null, stream: "out", text };
+  /** Looks at a line that was written just now. */
+  look(line: LogLine): void {
+    this.written = Math.max(this.written, line.number + 1);
+    // what was not looked at yet is found by the server
+    if (!this.found.isDone || line.number < this.found.looked) return;
+    this.found.looked = line.number + 1;
+    if (!isMeant(this.filter, line) || this.found.lines.length >= MATCHES_MAX) return;
+    this.put([...this.found.lines, line], this.found.looked, true);
+  }
+
+  private async readPage(wanted: number): Promise<void> {
+    const { lines, looked } = this.found;
+    const page = await this.read(looked, wanted - lines.length);
+    // lines can be written between the answer and the moment at which they are listened to
+    const isEnd = page.is_end && this.written <= page.next;
+    this.put([...lines, ...page.lines], page.next, isEnd || page.next <= looked);
+  }
+
+  private put(lines: LogLine[], looked: number, isDone: boolean): void {
+    this.found = { lines, looked, isDone };
+    this.tell({ ...this.found });
+  }
 }

@@ -4,7 +4,8 @@ import { LogWindow, PAGE_LINES } from "./log-window";
 function lines(from: number, count: number) {
   return Array.from({ length: count }, (_, index) => ({
     number: from + index,
-    stream: "out",
+    stream: "out" as const,
+    level: "info" as const,
     text: `line ${from + index}`,
   }));
 }

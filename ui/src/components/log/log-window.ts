@@ -1,4 +1,4 @@
-import type { LogLine } from "../../api/live";
+import type { LogLine } from "../../api/model-logs";
 
 /** Lines that are asked for at once. */
 export const PAGE_LINES = 500;

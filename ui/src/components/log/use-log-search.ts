@@ -1,47 +1,55 @@
-import { useEffect, useRef, useState } from "react";
-import type { LogLine } from "../../api/live";
-import { streamLog, type LogOf } from "../../api/queries/logs";
+import { useCallback, useEffect, useRef, useState } from "react";
+import type { LogLine, LogOf } from "../../api/model-logs";
+import { readLog } from "../../api/queries/logs";
 import { useDebounced } from "../use-debounced";
-import { isAsked, matcher, MATCHES_MAX, search, type Found, type LogQuery } from "./log-search";
+import { filterOf, isAsked, LogSearch, type Found, type LogQuery } from "./log-search";
 
-interface LogSearch {
+interface LogSearchState {
   found: Found | null;
   error: unknown;
   /** Looks at a line that was written meanwhile. */
   look: (line: LogLine) => void;
+  /** Finds more matches, where they are not all here. */
+  more: () => void;
 }
 
-/** Looks through a whole log for what is asked, anew when that changes; the log itself is not kept. */
-export function useLogSearch(log: LogOf, query: LogQuery): LogSearch {
+/** Has the server look through a log for what is asked, anew when that changes. */
+export function useLogSearch(log: LogOf, query: LogQuery): LogSearchState {
   const [found, setFound] = useState<Found | null>(null);
   const [error, setError] = useState<unknown>(null);
   const text = useDebounced(query.text, 250);
-  const { level } = query;
+  const { lines } = query;
   const { run, task, item, attempt } = log;
-  const isMeant = useRef<ReturnType<typeof matcher> | null>(null);
+  const search = useRef<LogSearch | null>(null);
+  const goOn = useRef<() => void>(() => undefined);
 
   useEffect(() => {
-    const asked = { text, level };
+    const asked = { text, lines };
     setFound(null);
     setError(null);
-    isMeant.current = isAsked(asked) ? matcher(asked) : null;
-    if (!isMeant.current) return undefined;
+    if (!isAsked(asked)) return undefined;
     const ended = new AbortController();
-    streamLog({ run, task, item, attempt }, ended.signal)
-      .then((stream) =>
-        search(stream, asked, (told) => !ended.signal.aborted && setFound(told), ended.signal),
-      )
-      .catch((failure: unknown) => !ended.signal.aborted && setError(failure));
-    return () => ended.abort();
-  }, [run, task, item, attempt, text, level]);
+    const filter = filterOf(asked);
+    let which: LogOf = { run, task, item, attempt };
+    const read = async (from: number, limit: number) => {
+      const page = await readLog(which, { from, limit, ...filter }, ended.signal);
+      // the pages that follow are of the same attempt
+      which = { ...which, attempt: page.attempt };
+      return page;
+    };
+    const made = new LogSearch(filter, read, (told) => !ended.signal.aborted && setFound(told));
+    search.current = made;
+    goOn.current = () =>
+      void made.more().catch((failure: unknown) => !ended.signal.aborted && setError(failure));
+    goOn.current();
+    return () => {
+      ended.abort();
+      search.current = null;
+      goOn.current = () => undefined;
+    };
+  }, [run, task, item, attempt, text, lines]);
 
-  const look = (line: LogLine) => {
-    if (!isMeant.current?.(line)) return;
-    setFound((before) => {
-      if (!before || line.number < before.looked) return before;
-      const lines = before.lines.length < MATCHES_MAX ? [...before.lines, line] : before.lines;
-      return { ...before, lines, count: before.count + 1 };
-    });
-  };
-  return { found, error, look };
+  const look = useCallback((line: LogLine) => search.current?.look(line), []);
+  const more = useCallback(() => goOn.current(), []);
+  return { found, error, look, more };
 }

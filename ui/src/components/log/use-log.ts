@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useReducer, useRef, useState } from "react";
-import type { LogLine } from "../../api/live";
-import { readLog, type LogOf } from "../../api/queries/logs";
+import type { LogLine, LogOf } from "../../api/model-logs";
+import { readLog } from "../../api/queries/logs";
 import { useLive } from "../../api/use-live";
 import { LogWindow, PAGE_LINES } from "./log-window";
 
@@ -40,7 +40,7 @@ export function useLog(log: LogOf, follows: number | null, onLine?: (line: LogLi
     const ended = new AbortController();
     window.current = new LogWindow();
     setError(null);
-    readLog({ run, task, item, attempt: asked }, undefined, PAGE_LINES, ended.signal)
+    readLog({ run, task, item, attempt: asked }, { limit: PAGE_LINES }, ended.signal)
       .then((page) => {
         const total = page.total ?? 0;
         window.current.put(page.lines, total);
@@ -66,7 +66,7 @@ export function useLog(log: LogOf, follows: number | null, onLine?: (line: LogLi
         reading.current = ended;
         const into = window.current;
         try {
-          const page = await readLog({ run, task, item, attempt: asked }, gap.from, gap.limit, ended.signal);
+          const page = await readLog({ run, task, item, attempt: asked }, gap, ended.signal);
           into.put(page.lines);
           if (page.lines.length === 0) wanted.current = null;
         } catch (failure) {

@@ -3,7 +3,8 @@ import { Search } from "lucide-react";
 import { useId, useState, type KeyboardEvent } from "react";
 import { classes } from "../classes";
 import { Kbd } from "../Kbd";
-import { useCommands, type Command } from "./use-commands";
+import type { Command } from "./commands";
+import { useCommands } from "./use-commands";
 
 interface CommandPaletteProps {
   open: boolean;
@@ -11,7 +12,7 @@ interface CommandPaletteProps {
   onHelp: () => void;
 }
 
-/** Search and commands: pages, pipelines, connections, runs by their numbers, and what can be done. */
+/** Search and commands: pages, pipelines, connections, runs by their numbers, data, and what can be done. */
 export function CommandPalette({ open, onClose, onHelp }: CommandPaletteProps) {
   return (
     <Dialog.Root open={open} onOpenChange={(next) => !next && onClose()}>
@@ -65,7 +66,7 @@ function Finder({ onClose, onHelp }: { onClose: () => void; onHelp: () => void }
           aria-controls={list}
           aria-activedescendant={commands.length > 0 ? `${list}-${at}` : undefined}
           aria-label="Search and commands"
-          placeholder="Search pipelines, connections, runs, and commands"
+          placeholder="Search pipelines, connections, runs, data, and commands"
           value={text}
           spellCheck={false}
           autoComplete="off"

@@ -20,7 +20,8 @@ const LOOKS: Record<LiveState, { word: string; dot: string; says: string }> = {
 
 /** Whether what is shown is up to date. */
 export function LiveIndicator() {
-  const { word, dot, says } = LOOKS[useLiveState()];
+  const state = useLiveState();
+  const { word, dot, says } = LOOKS[state];
   return (
     <Tooltip text={says} side="bottom">
       <button
@@ -29,7 +30,8 @@ export function LiveIndicator() {
         aria-label={`${word}. ${says}`}
       >
         <span className={classes("size-2 rounded-full", dot)} aria-hidden />
-        <span className="max-lg:hidden">{word}</span>
+        {/* where there is little room, the dot stands for its most usual meaning only */}
+        <span className={state === "connected" ? "max-lg:sr-only" : undefined}>{word}</span>
       </button>
     </Tooltip>
   );

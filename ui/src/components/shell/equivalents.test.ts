@@ -17,6 +17,7 @@ test("filters go along, and whatever a shell would read is quoted", () => {
     curl: `curl -H "authorization: Bearer $LEVADA_TOKEN" 'http://h/api/v1/runs?search=a+b&state=failed'`,
     cli: "levada runs --state failed",
   });
+  expect(of("/logs", { pipeline: "orders" })?.curl).toContain("/logs/recent?level=warn&pipeline=orders");
   expect(of("/connections/it's%20mine")?.cli).toBe(String.raw`levada check 'it'\''s mine'`);
 });
 

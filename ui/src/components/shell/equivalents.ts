@@ -17,7 +17,7 @@ export function equivalentsOf(
     const text = new URLSearchParams(given).toString();
     return `curl -H "authorization: Bearer $LEVADA_TOKEN" ${quoted(`${origin}/api/v1/${path}${text && `?${text}`}`)}`;
   };
-  const { q, state, pipeline, cause, last, tag } = search;
+  const { q, state, pipeline, cause, last, tag, level } = search;
   switch (noun) {
     case undefined:
       return { curl: curl("overview"), cli: "levada pipelines" };
@@ -39,6 +39,8 @@ export function equivalentsOf(
         cli: ["levada runs", ...options.filter(Boolean)].join(" "),
       };
     }
+    case "logs":
+      return { curl: curl("logs/recent", { contains: q, level: level ?? "warn", pipeline }), cli: null };
     case "connections":
       if (name === undefined) return { curl: curl("connections", { search: q }), cli: null };
       if (name === "new") return null;

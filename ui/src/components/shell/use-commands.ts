@@ -6,33 +6,26 @@ import {
   Link2,
   ListTree,
   LogOut,
-  Play,
   Plus,
+  Settings2,
   Terminal,
   Workflow,
   type LucideIcon,
 } from "lucide-react";
 import type { Hit } from "../../api/model";
-import { useStartRun } from "../../api/queries/runs";
 import { searchOptions } from "../../api/queries/search";
 import { useMe, useSignOut } from "../../api/queries/session";
 import { hasRole, hasRoleSomewhere } from "../../api/roles";
-import { messageOf } from "../../api/error";
 import { NAVIGATION } from "../../navigation";
+import { SECTIONS } from "../../pages/admin/sections";
 import { setTheme } from "../theme";
 import { toast } from "../toasts";
 import { useDebounced } from "../use-debounced";
+import { fits, namedIn, type Command, type WordedCommand } from "./commands";
 import { equivalentsOf } from "./equivalents";
 import { THEMES } from "./ThemeSwitch";
-
-export interface Command {
-  id: string;
-  title: string;
-  detail?: string | undefined;
-  icon: LucideIcon;
-  keys?: string[];
-  run: () => void;
-}
+import { useDatasetCommands } from "./use-dataset-commands";
+import { usePipelineCommands } from "./use-pipeline-commands";
 
 interface CommandGroup {
   title: string;
@@ -47,16 +40,27 @@ export function useCommands(
   onHelp: () => void,
 ): { groups: CommandGroup[]; isSearching: boolean } {
   const wanted = useDebounced(text.trim(), 80);
-  const found = useQuery({ ...searchOptions(wanted), placeholderData: keepPreviousData });
+  const named = namedIn(wanted);
+  const found = useQuery({ ...searchOptions(named), placeholderData: keepPreviousData });
   const hits = wanted ? (found.data?.items ?? []) : [];
   const me = useMe();
   const navigate = useNavigate();
-  const start = useStartRun();
   const signOut = useSignOut();
   const { pathname, search } = useLocation();
   const go = (to: NavigateOptions) => () => void navigate(to);
+  // not before what is found: what Enter means would change while it is pressed
+  const datasets = useDatasetCommands(found.isFetched && !found.isPlaceholderData ? named : "");
+  const isFound = hits.some((hit) => hit.kind === "pipeline");
+  const ofPipelines = usePipelineCommands(hits, isFound ? undefined : openPipeline(pathname));
 
-  const pages = NAVIGATION.map((item) => ({
+  const sections = SECTIONS.filter((section) => hasRole(me, section.role)).map((section) => ({
+    id: `admin ${section.id}`,
+    title: `Admin: ${section.title}`,
+    words: section.id,
+    icon: Settings2,
+    run: go({ to: "/admin/$section", params: { section: section.id } }),
+  }));
+  const pages: WordedCommand[] = NAVIGATION.map((item) => ({
     id: item.to,
     title: item.title,
     icon: item.icon,
@@ -71,23 +75,6 @@ export function useCommands(
     icon: HIT_ICONS[hit.kind],
     run: go(placeOf(hit)),
   }));
-  const runNow = (pipeline: string) => () =>
-    start.mutate(
-      { pipeline },
-      {
-        onSuccess: (run) => void navigate({ to: "/runs/$id", params: { id: String(run.id) } }),
-        onError: (error) => toast(messageOf(error), { tone: "fail" }),
-      },
-    );
-  const runs = hits
-    .filter((hit) => hit.kind === "pipeline" && hasRole(me, "operator", hit.detail?.split(", ")))
-    .slice(0, 3)
-    .map((hit) => ({
-      id: `start ${hit.name}`,
-      title: `Run ${hit.name} now`,
-      icon: Play,
-      run: runNow(hit.name),
-    }));
   const isEditor = hasRoleSomewhere(me, "editor");
   const actions = [
     ...(isEditor
@@ -138,20 +125,24 @@ export function useCommands(
     { id: "sign-out", title: "Sign out", words: "log out leave", icon: LogOut, run: () => signOut.mutate() },
   ];
 
+  // what can be done with the pipeline on the page has to be named; one that was found is named already
+  const done = ofPipelines.filter(({ title }) => isFound || fits({ title, words: "resume" }, wanted));
   const groups = [
     { title: "Found", commands: things },
-    { title: "Pages", commands: pages.filter((page) => fits(page, wanted)) },
-    { title: "Actions", commands: [...runs, ...actions.filter((action) => fits(action, wanted))] },
+    { title: "Data", commands: datasets },
+    {
+      title: "Pages",
+      commands: [...pages, ...(wanted ? sections : [])].filter((page) => fits(page, wanted)),
+    },
+    { title: "Actions", commands: [...done, ...actions.filter((action) => fits(action, wanted))] },
   ];
   return { groups: groups.filter((group) => group.commands.length > 0), isSearching: found.isFetching };
 }
 
-function fits({ title, words }: { title: string; words: string }, text: string): boolean {
-  const heap = `${title} ${words}`.toLowerCase();
-  return text
-    .toLowerCase()
-    .split(/\s+/)
-    .every((word) => heap.includes(word));
+/** The pipeline whose page is open. */
+function openPipeline(pathname: string): string | undefined {
+  const name = /^\/pipelines\/([^/]+)\/./.exec(pathname)?.[1];
+  return name && decodeURIComponent(name);
 }
 
 function idOf(hit: Hit): string {

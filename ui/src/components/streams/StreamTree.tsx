@@ -185,12 +185,12 @@ function Stream({
           <KeyRound className="size-3" aria-label={`Key: ${stream.key.join(", ")}`} />
         </span>
       )}
-      <span className="w-20 shrink-0 text-right text-xs whitespace-nowrap text-ink-3">
+      <span className="w-28 shrink-0 text-right text-xs whitespace-nowrap text-ink-3">
         {stream.rows_estimate === null || stream.rows_estimate === undefined ? (
           plural(stream.columns.length, "column")
         ) : (
           <>
-            <Count value={stream.rows_estimate} short /> rows
+            about <Count value={stream.rows_estimate} short /> rows
           </>
         )}
       </span>

@@ -101,7 +101,7 @@ function Flow({ tasks, selected, onSelect, edit }: TaskGraphProps) {
           id: `${from} ${to}`,
           source: from,
           target: to,
-          label: rows === null ? undefined : `${count(rows)} rows`,
+          label: rows === null ? undefined : `${count(rows)} written`,
           deletable: isEditable && !isImplied,
           focusable: isEditable && !isImplied,
           ariaLabel: `${to} waits for ${from}`,

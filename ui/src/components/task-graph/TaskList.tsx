@@ -1,11 +1,10 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useRef } from "react";
 import { count } from "../../format/numbers";
-import { sentence } from "../../format/status";
 import { classes } from "../classes";
 import { Duration } from "../Duration";
 import { Status } from "../Status";
-import { kindIcon } from "./kinds";
+import { kindIcon, kindName } from "./kinds";
 import { rowsOf, shownState, type GraphTask } from "./model";
 
 interface TaskListProps {
@@ -97,13 +96,13 @@ function TaskRow({ task, isSelected, onSelect }: TaskRowProps) {
     >
       <Icon className="size-3.5 shrink-0 text-ink-2" aria-hidden />
       <span className="font-medium">{task.name}</span>
-      <span className="text-xs text-ink-2">{sentence(task.kind ?? "unknown")}</span>
+      <span className="text-xs text-ink-2">{kindName(task.kind ?? "unknown")}</span>
       <span className="min-w-0 grow basis-40 truncate text-xs text-ink-2">{task.summary}</span>
       {task.after.length > 0 && <span className="text-xs text-ink-3">after {task.after.join(", ")}</span>}
       {task.hook && (
         <span className="text-xs text-ink-3">after all tasks, {task.hook.replace("on_", "on ")}</span>
       )}
-      {rows !== null && <span className="tabular text-xs text-ink-2">{count(rows)} rows</span>}
+      {rows !== null && <span className="tabular text-xs text-ink-2">{count(rows)} rows written</span>}
       {task.taskRun?.started_at && (
         <span className="text-xs text-ink-2">
           <Duration from={task.taskRun.started_at} to={task.taskRun.ended_at} />

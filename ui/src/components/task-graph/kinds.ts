@@ -8,6 +8,7 @@ import {
   CircleHelp,
   type LucideIcon,
 } from "lucide-react";
+import { sentence } from "../../format/status";
 
 /** The icon of each kind of task. */
 const ICONS: Record<string, LucideIcon> = {
@@ -21,6 +22,11 @@ const ICONS: Record<string, LucideIcon> = {
 
 export function kindIcon(kind: string | null): LucideIcon {
   return (kind && ICONS[kind]) || CircleHelp;
+}
+
+/** What a kind of task is called. */
+export function kindName(kind: string): string {
+  return kind === "http" ? "HTTP" : sentence(kind);
 }
 
 /** What each kind of task does, in a line. */

@@ -79,7 +79,8 @@ export function ConnectionChoice({ question, value, onChange, unfit, remark }: C
                 <label
                   key={one.name}
                   className={classes(
-                    "flex gap-2.5 rounded-lg border p-3 has-focus-visible:outline-2 has-focus-visible:outline-accent",
+                    // the hidden box stays within its card, also where the list is scrolled
+                    "relative flex gap-2.5 rounded-lg border p-3 has-focus-visible:outline-2 has-focus-visible:outline-accent",
                     reason ? "cursor-not-allowed" : "cursor-pointer",
                     value === one.name
                       ? "border-accent bg-accent-soft ring-1 ring-accent"

@@ -65,7 +65,7 @@ export function ScheduleStep({ draft, onChange }: StepProps) {
             <label
               key={kind}
               className={classes(
-                "flex cursor-pointer gap-2.5 rounded-lg border p-3 has-focus-visible:outline-2 has-focus-visible:outline-accent",
+                "relative flex cursor-pointer gap-2.5 rounded-lg border p-3 has-focus-visible:outline-2 has-focus-visible:outline-accent",
                 schedule.kind === kind
                   ? "border-accent bg-accent-soft ring-1 ring-accent"
                   : "bg-raised hover:border-line-strong hover:bg-hover",

@@ -19,9 +19,14 @@ export function FailuresPanel({ failures }: { failures: Failure[] | undefined })
     <Panel
       title="Failures"
       aside={
-        <Link to="/runs" search={{ state: "failed" }} className="text-accent hover:underline">
-          All failed runs
-        </Link>
+        <span className="flex gap-3">
+          <Link to="/logs" className="text-accent hover:underline">
+            Warnings and errors
+          </Link>
+          <Link to="/runs" search={{ state: "failed" }} className="text-accent hover:underline">
+            All failed runs
+          </Link>
+        </span>
       }
     >
       <PanelRows

@@ -10,8 +10,8 @@ import { bytes, compact, count, plural } from "../../format/numbers";
 import { PanelRows } from "./PanelRows";
 import { ofRunning, progressOf, withProgress, type ToldProgress } from "./running-progress";
 
-/** Three rows. */
-const ROOM = 3 * 37;
+/** One row: what stands below does not move when a first run starts. */
+const ROOM = 37;
 
 interface RunningPanelProps {
   running: RunningRun[] | undefined;
@@ -38,7 +38,13 @@ export function RunningPanel({ running, queued }: RunningPanelProps) {
         ) : undefined
       }
     >
-      <PanelRows rows={running} rowKey={(run) => String(run.run)} empty="Nothing is running." room={ROOM}>
+      <PanelRows
+        rows={running}
+        rowKey={(run) => String(run.run)}
+        empty="Nothing is running."
+        expected={1}
+        room={ROOM}
+      >
         {(run) => <Row run={run} progress={progressOf(run, told)} />}
       </PanelRows>
     </Panel>

@@ -4,11 +4,11 @@ import { RunBars } from "../../components/RunBars";
 import { Status } from "../../components/Status";
 import type { Column } from "../../components/table-columns";
 import { Time } from "../../components/Time";
-import { scheduleWords } from "../../format/schedule-words";
 import { percent } from "../../format/numbers";
 import { FlowCell } from "./FlowCell";
 import { NameCell } from "./NameCell";
 import { RowActions } from "./RowActions";
+import { ScheduleCell } from "./ScheduleCell";
 
 /** The columns of the list; narrow windows show the name and what can be done. */
 export const COLUMNS: Column<PipelineItem>[] = [
@@ -18,19 +18,19 @@ export const COLUMNS: Column<PipelineItem>[] = [
     enableSorting: true,
     accessorFn: (row) => row.name,
     cell: ({ row }) => <NameCell pipeline={row.original} />,
-    meta: { width: "minmax(0, 2fr)" },
+    meta: { width: "minmax(0, 1.6fr)" },
   },
   {
     id: "flow",
     header: "From, to",
     cell: ({ row }) => <FlowCell flows={row.original.flows} />,
-    meta: { width: "minmax(0, 1.8fr)", hideBelow: "lg" },
+    meta: { width: "minmax(0, 1.6fr)", hideBelow: "lg" },
   },
   {
     id: "schedule",
     header: "Schedule",
-    cell: ({ row }) => <Schedule pipeline={row.original} />,
-    meta: { width: "minmax(0, 1.1fr)", hideBelow: "md" },
+    cell: ({ row }) => <ScheduleCell schedules={row.original.schedules} />,
+    meta: { width: "minmax(0, 1.6fr)", hideBelow: "md" },
   },
   {
     id: "recent",
@@ -73,19 +73,8 @@ export const COLUMNS: Column<PipelineItem>[] = [
   },
 ];
 
-function Schedule({ pipeline: { schedules } }: { pipeline: PipelineItem }) {
-  const [first, ...others] = schedules;
-  if (!first) return <span className="text-ink-3">by hand</span>;
-  return (
-    <span title={schedules.map(({ schedule, fires }) => `${schedule}: ${fires}`).join("\n")}>
-      {scheduleWords(first.fires)}
-      {others.length > 0 && <span className="text-ink-3"> and {others.length} more</span>}
-    </span>
-  );
-}
-
 function LastRun({ pipeline: { last } }: { pipeline: PipelineItem }) {
-  if (!last) return <span className="text-ink-3">never</span>;
+  if (!last) return <span className="text-ink-3">Never</span>;
   return (
     <Link
       to="/runs/$id"

@@ -12,6 +12,7 @@ import { FilterBar } from "../../components/FilterBar";
 import { FilterSelect } from "../../components/FilterSelect";
 import { PageHeader } from "../../components/PageHeader";
 import { SearchInput } from "../../components/SearchInput";
+import { breakpoint, useWidth } from "../../components/use-breakpoint";
 import { usePagedRows } from "../../components/use-paged-rows";
 import { useUrlFilters } from "../../components/use-url-filters";
 import { look } from "../../format/status";
@@ -33,7 +34,10 @@ export default function PipelinesPage() {
   } as PipelineFilter;
   const list = usePagedRows<PipelineItem>(useInfiniteQuery(pipelinesOptions(filter)));
   const navigate = useNavigate();
+  const isNarrow = useWidth() < breakpoint("md");
   const isFiltered = Boolean(q || tag || owner || state || last);
+  // what to do first stands where the list would be
+  const isEmpty = list.rows?.length === 0 && !isFiltered;
   const open = (row: PipelineItem) =>
     void navigate({ to: "/pipelines/$name/$tab", params: { name: row.name, tab: "graph" } });
 
@@ -42,7 +46,7 @@ export default function PipelinesPage() {
       <PageHeader
         title="Pipelines"
         summary={summary(list.rows, list.hasMore, isFiltered)}
-        actions={<NewPipeline />}
+        actions={!isEmpty && <NewPipeline />}
       />
       <FilterBar>
         <SearchInput
@@ -73,7 +77,7 @@ export default function PipelinesPage() {
         label="Pipelines"
         columns={COLUMNS}
         rowKey={(row) => row.name}
-        rowHeight={48}
+        rowHeight={isNarrow ? 64 : 48}
         sort={sort ?? "name"}
         onSortChange={(next) => setFilters({ sort: next === "name" ? undefined : next })}
         isSortedByServer

@@ -18,6 +18,7 @@ import { look } from "../../format/status";
 import { useOutline } from "../pipeline/use-outline";
 import { graphTasks } from "../pipeline/graph/graph-tasks";
 import { Gantt } from "./gantt/Gantt";
+import { NoSuchTask } from "./task/NoSuchTask";
 import { TaskPanel } from "./task/TaskPanel";
 
 interface RunBodyProps {
@@ -138,6 +139,7 @@ export function RunBody({ run, tasks, courses }: RunBodyProps) {
           )}
         </div>
       </section>
+      {search.task !== undefined && !task && <NoSuchTask run={run.id} task={search.task} />}
       {task && (
         <TaskPanel
           key={task.id}

@@ -19,9 +19,9 @@ const NOTABLE_MS = 1_000;
 export function CompareTasks({ a, b, labels }: CompareTasksProps) {
   return (
     <ScrollRegion label="Tasks, side by side">
-      <table className="w-full sm:min-w-[480px]">
+      <table className="w-full min-w-[480px]">
         <thead>
-          <tr className="text-left text-xs text-ink-2 [&>th]:px-2 [&>th]:py-2 sm:[&>th]:px-3 [&>th]:font-medium">
+          <tr className="text-left text-xs text-ink-2 [&>th]:px-3 [&>th]:py-2 [&>th]:font-medium">
             <th scope="col">Task</th>
             <th scope="col">{labels[0]}</th>
             <th scope="col">{labels[1]}</th>
@@ -35,11 +35,11 @@ export function CompareTasks({ a, b, labels }: CompareTasksProps) {
             <tr
               key={pair.task}
               className={classes(
-                "border-t align-top [&>*]:px-2 [&>*]:py-1.5 sm:[&>*]:px-3",
+                "border-t align-top [&>*]:px-3 [&>*]:py-1.5",
                 pair.a && pair.b && pair.a.state !== pair.b.state && "bg-warn-soft",
               )}
             >
-              <th scope="row" className="text-left font-medium wrap-anywhere">
+              <th scope="row" className="min-w-24 text-left font-medium wrap-break-word">
                 {pair.task}
               </th>
               <td>

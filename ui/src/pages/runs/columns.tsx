@@ -29,7 +29,7 @@ export function columnsWith({ chosen, onChoose, isPhone }: ColumnsOptions): Colu
           label={`Choose run ${run.id} to compare`}
         />
       ),
-      meta: { width: "16px", hideBelow: "sm" },
+      meta: { width: "16px" },
     },
     {
       id: "id",
@@ -56,7 +56,16 @@ export function columnsWith({ chosen, onChoose, isPhone }: ColumnsOptions): Colu
     {
       id: "state",
       header: "Status",
-      cell: ({ row }) => <Status state={row.original.state} />,
+      cell: ({ row: { original: run } }) => (
+        <span className="flex flex-col">
+          <Status state={run.state} />
+          {isPhone && (
+            <span className="pl-5 text-xs text-ink-3">
+              <Duration from={run.started_at} to={run.ended_at} />
+            </span>
+          )}
+        </span>
+      ),
       meta: { width: "104px" },
     },
     {
@@ -83,7 +92,7 @@ export function columnsWith({ chosen, onChoose, isPhone }: ColumnsOptions): Colu
       id: "took",
       header: "Took",
       cell: ({ row: { original: run } }) => <Duration from={run.started_at} to={run.ended_at} />,
-      meta: { width: "80px", align: "right" },
+      meta: { width: "80px", align: "right", hideBelow: "sm" },
     },
   ];
 }

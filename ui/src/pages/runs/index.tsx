@@ -12,15 +12,17 @@ import { FilterBar } from "../../components/FilterBar";
 import { FilterChip } from "../../components/FilterChip";
 import { FilterSelect } from "../../components/FilterSelect";
 import { PageHeader } from "../../components/PageHeader";
+import { PipelineFilter } from "../../components/PipelineFilter";
 import { SearchInput } from "../../components/SearchInput";
+import { SpanFilter } from "../../components/SpanFilter";
 import { useWidth } from "../../components/use-breakpoint";
 import { usePagedRows } from "../../components/use-paged-rows";
 import { useUrlFilters } from "../../components/use-url-filters";
 import { CAUSES } from "../../format/causes";
+import { instantOf } from "../../format/spans";
 import { look } from "../../format/status";
 import { columnsWith } from "./columns";
 import { NewRuns } from "./NewRuns";
-import { instantOf, SPANS } from "./spans";
 
 const STATES: RunState[] = ["failed", "running", "queued", "succeeded", "cancelled"];
 
@@ -77,22 +79,11 @@ export default function RunsPage() {
           onValueChange={(next) => setFilters({ cause: next })}
           options={Object.entries(CAUSES).map(([value, label]) => ({ value, label }))}
         />
-        <FilterSelect
-          label="Time"
-          value={since && since in SPANS ? since : undefined}
-          onValueChange={(next) => setFilters({ since: next, until: undefined })}
-          options={Object.entries(SPANS).map(([value, { label }]) => ({ value, label }))}
-        />
-        {pipeline && (
-          <FilterChip name="Pipeline" value={pipeline} onRemove={() => setFilters({ pipeline: undefined })} />
-        )}
+        <PipelineFilter value={pipeline} onValueChange={(next) => setFilters({ pipeline: next })} />
+        <SpanFilter since={since} until={until} onChange={setFilters} />
         {backfill && (
           <FilterChip name="Backfill" value={backfill} onRemove={() => setFilters({ backfill: undefined })} />
         )}
-        {since && !(since in SPANS) && (
-          <FilterChip name="From" value={since} onRemove={() => setFilters({ since: undefined })} />
-        )}
-        {until && <FilterChip name="Until" value={until} onRemove={() => setFilters({ until: undefined })} />}
       </FilterBar>
       {isNewestFirst && !until && (
         <NewRuns

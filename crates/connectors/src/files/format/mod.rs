@@ -66,6 +66,11 @@ impl Format {
         known.map(|(format, _)| *format)
     }
 
+    /// Every ending that tells a format, in words.
+    pub fn endings() -> String {
+        Self::ENDINGS.map(|(_, ending)| format!("`.{ending}`")).join(", ")
+    }
+
     /// The ending of its files.
     pub fn ending(self) -> &'static str {
         Self::ENDINGS.iter().find(|(format, _)| *format == self).map_or("", |(_, ending)| ending)

@@ -13,6 +13,9 @@ use super::{FileMeta, Guard, Opened, Place, Sink, Upload, changed};
 use crate::files::format::RandomRead;
 use crate::kit::off_limits::{self, OffLimits};
 
+/// How often a lock is tried for whose file is being removed by the load before.
+const LOCK_TRIES: u32 = 20;
+
 pub(super) fn open(path: &Path, off_limits: &OffLimits) -> Result<Opened> {
     off_limits.check(path)?;
     let absolute = std::path::absolute(path).at(path.display().to_string())?;
@@ -152,8 +155,8 @@ impl Place for Local {
 
     fn put_new(&self, path: &str, bytes: &[u8]) -> Result<bool> {
         let target = self.path(path)?;
-        let temporary = temporary(&target);
-        create_folders(&target).at(path)?;
+        let (temporary, place) = (temporary(&target), target.display().to_string());
+        create_folders(&target).at(&place)?;
         let linked = (|| {
             let mut file = File::create_new(&temporary)?;
             file.write_all(bytes)?;
@@ -162,16 +165,16 @@ impl Place for Local {
         })();
         let _ = fs::remove_file(&temporary);
         match linked {
-            Ok(()) => sync_folder(&target).at(path).map(|()| true),
+            Ok(()) => sync_folder(&target).at(place).map(|()| true),
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
-            Err(error) => Err(Error::from(error).at(path)),
+            Err(error) => Err(Error::from(error).at(place)),
         }
     }
 
     fn create(&self, path: &str) -> Result<Box<dyn Upload>> {
         let target = self.path(path)?;
-        create_folders(&target).at(path)?;
-        Ok(Box::new(LocalUpload { temporary: temporary(&target), target, relative: path.to_owned() }))
+        create_folders(&target).at(target.display().to_string())?;
+        Ok(Box::new(LocalUpload { temporary: temporary(&target), target }))
     }
 
     fn delete(&self, path: &str) -> Result<()> {
@@ -183,22 +186,54 @@ impl Place for Local {
 
     fn lock(&self, folder: &str) -> Result<Box<dyn Guard>> {
         let path = self.path(&super::join(folder, "lock"))?;
-        create_folders(&path).at(folder)?;
-        let file = File::options().create(true).truncate(false).read(true).write(true).open(&path).at(folder)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let holder = fs::read_to_string(&path).unwrap_or_default();
-                return Err(Error::new(ErrorKind::Busy, format!("another load is writing here ({})", holder.trim()))
-                    .at(self.root.join(folder).display().to_string())
-                    .advise("Wait until it has ended and run again."));
+        let place = self.root.join(folder).display().to_string();
+        let (made, mut gone) = (missing_folders(&path), None);
+        for _ in 0..LOCK_TRIES {
+            let opened = create_folders(&path)
+                .and_then(|()| File::options().create(true).truncate(false).read(true).write(true).open(&path));
+            let file = match opened {
+                // The folder went with the lock of a load that was given up.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    gone = Some(error);
+                    continue;
+                }
+                opened => opened.at(&place)?,
+            };
+            gone = None;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => break,
+                Err(TryLockError::Error(error)) => return Err(Error::from(error).at(place)),
             }
-            Err(TryLockError::Error(error)) => return Err(Error::from(error).at(folder)),
+            // A file that its last holder removed in the meantime keeps nobody out.
+            if !is_at(&file, &path) {
+                continue;
+            }
+            let holder = format!("process {} since {}\n", std::process::id(), chrono::Utc::now().to_rfc3339());
+            file.set_len(0).and_then(|()| file.write_all_at(holder.as_bytes(), 0)).at(&place)?;
+            return Ok(Box::new(LocalLock { _file: file, path, made }));
         }
-        let holder = format!("process {} since {}\n", std::process::id(), chrono::Utc::now().to_rfc3339());
-        file.set_len(0).at(folder)?;
-        file.write_all_at(holder.as_bytes(), 0).at(folder)?;
-        Ok(Box::new(LocalLock { _file: file }))
+        if let Some(error) = gone {
+            return Err(Error::from(error).at(place));
+        }
+        let holder = fs::read_to_string(&path).unwrap_or_default();
+        Err(Error::new(ErrorKind::Busy, format!("another load is writing here ({})", holder.trim()))
+            .at(place)
+            .advise("Wait until it has ended and run again."))
+    }
+
+    fn try_writing(&self) -> Result<String> {
+        self.off_limits.check(&self.root)?;
+        let there = self.root.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("/"));
+        let probe = temporary(&there.join("check"));
+        if let Err(error) = File::create_new(&probe) {
+            return Ok(format!("no: {error} (enough for a source)"));
+        }
+        let _ = fs::remove_file(&probe);
+        Ok(match there == self.root {
+            true => "yes: files may be made here".to_owned(),
+            false => "yes: the folder does not exist yet, and will be made".to_owned(),
+        })
     }
 
     fn locks_for_good(&self) -> bool {
@@ -213,10 +248,29 @@ impl Place for Local {
 /// Released when the file is closed, also by the death of the process.
 struct LocalLock {
     _file: File,
+    path: PathBuf,
+    /// The folders made for it, the innermost first.
+    made: Vec<PathBuf>,
 }
 
 impl Guard for LocalLock {
-    fn release(self: Box<Self>) {}
+    /// The file goes while it is still locked: whoever opens that name afterwards makes another one. The folders go where
+    /// the load put nothing into them.
+    fn release(self: Box<Self>) {
+        let _ = fs::remove_file(&self.path);
+        let _ = self.made.iter().try_for_each(fs::remove_dir);
+    }
+}
+
+/// The folders above a path that are not there, the innermost first.
+fn missing_folders(path: &Path) -> Vec<PathBuf> {
+    path.ancestors().skip(1).take_while(|folder| !folder.exists()).map(Path::to_path_buf).collect()
+}
+
+/// Whether an open file is the one that a path leads to.
+fn is_at(file: &File, path: &Path) -> bool {
+    let identity = |metadata: std::io::Result<Metadata>| metadata.ok().map(|it| (it.dev(), it.ino()));
+    identity(file.metadata()).is_some_and(|open| identity(fs::metadata(path)) == Some(open))
 }
 
 fn create_folders(path: &Path) -> std::io::Result<()> {
@@ -277,12 +331,11 @@ impl RandomRead for LocalRandom {
 struct LocalUpload {
     temporary: PathBuf,
     target: PathBuf,
-    relative: String,
 }
 
 impl Upload for LocalUpload {
     fn sink(&mut self) -> Result<Sink> {
-        let file = File::create_new(&self.temporary).at(self.relative.clone())?;
+        let file = File::create_new(&self.temporary).at(self.target.display().to_string())?;
         Ok(Box::new(BufWriter::with_capacity(256 << 10, file)))
     }
 
@@ -294,7 +347,7 @@ impl Upload for LocalUpload {
             sync_folder(&self.target)?;
             Ok::<u64, std::io::Error>(file.metadata()?.len())
         };
-        publish().inspect_err(|_| drop(fs::remove_file(&self.temporary))).at(self.relative.clone())
+        publish().inspect_err(|_| drop(fs::remove_file(&self.temporary))).at(self.target.display().to_string())
     }
 
     fn discard(self: Box<Self>) {

@@ -68,6 +68,11 @@ pub trait Place: Send + Sync {
     /// # Errors
     /// `Busy` where another one is in.
     fn lock(&self, folder: &str) -> Result<Box<dyn Guard>>;
+    /// Whether files could be written, in words, found out without leaving any.
+    ///
+    /// # Errors
+    /// `Connect`; a missing right is no error, as a source needs none.
+    fn try_writing(&self) -> Result<String>;
     /// Whether a lock can never be lost while its holder lives.
     fn locks_for_good(&self) -> bool;
     /// Whether files can be seen half written, and so have to be left alone until they are at rest.

@@ -218,6 +218,20 @@ impl Place for S3 {
         }
     }
 
+    fn try_writing(&self) -> Result<String> {
+        // A multipart upload needs the right to put objects, and is no object until it is completed.
+        match self.create(&format!(".levada-check-{}", uuid::Uuid::new_v4().simple())) {
+            Ok(upload) => {
+                upload.discard();
+                Ok("yes: objects may be put here".to_owned())
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::Permission | ErrorKind::Auth) => {
+                Ok(format!("no: {} (enough for a source)", error.message()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     fn locks_for_good(&self) -> bool {
         false
     }

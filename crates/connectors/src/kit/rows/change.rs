@@ -206,7 +206,7 @@ impl<D: Database> Job<'_, D> {
             let key = self.key_of(step).and_then(Cell::to_text).unwrap_or_default();
             let error = match found.get(key.as_ref()) {
                 None => rows::error(key_column, Reason::Missing, &format!("names no row: there is none with {key}")),
-                Some(tag) if step.if_match.as_ref().is_some_and(|wanted| wanted != tag) => RowError {
+                Some(tag) if step.if_match.as_ref().is_some_and(|wanted| !wanted.contains(tag)) => RowError {
                     column: None,
                     reason: Reason::Stale,
                     message: "the row has changed since it was read".to_owned(),

@@ -20,8 +20,8 @@ pub(super) struct Step {
     pub index: usize,
     /// What it says; for what is deleted or restored, its key only.
     pub row: CheckedRow,
-    /// What the row has to be.
-    pub if_match: Option<String>,
+    /// What the row has to be: one of these.
+    pub if_match: Option<Vec<String>>,
 }
 
 /// A row with its place in the batch.

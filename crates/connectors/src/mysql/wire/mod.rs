@@ -15,11 +15,10 @@ use mysql_common::io::ParseBuf;
 use mysql_common::packets::{ComStmtClose, ComStmtExecuteRequestBuilder, StmtPacket};
 use mysql_common::proto::MySerialize;
 
-pub use row::{Cell, Row};
+pub use row::{Cell, Form, Row};
 
 use super::config::Config;
 use packets::Packets;
-use row::Form;
 
 const COM_QUIT: u8 = 0x01;
 const COM_QUERY: u8 = 0x03;
@@ -136,7 +135,8 @@ impl Client {
 
     /// Definitions of columns and the packet that ends them, where there are any. Page "Column Definition".
     async fn columns(&mut self, count: usize) -> Result<Vec<Column>> {
-        let mut columns = Vec::with_capacity(count);
+        // The count is the server's word: room is made as the columns come.
+        let mut columns = Vec::new();
         for _ in 0..count {
             let column = ParseBuf(self.packets.next().await?).parse::<Column>(());
             columns.push(column.map_err(|error| malformed(&error.to_string()))?);

@@ -380,7 +380,9 @@ impl Values {
 
 fn odd(odd: Odd) -> Trouble {
     match odd {
-        Odd::Special(value) => Trouble::Bad(value.to_owned(), "has no place in a decimal column"),
+        Odd::Special(value) => {
+            Trouble::Bad(value.to_owned(), "has no place in a decimal column; cast the column to `text` to keep it")
+        }
         Odd::Malformed => Trouble::Malformed,
     }
 }

@@ -10,6 +10,7 @@ mod slices;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
+use arrow_schema::{DataType, Field};
 use futures_util::future::join_all;
 use levada_core::error::{Context, Error, ErrorKind, Result};
 use levada_core::naming;
@@ -123,9 +124,9 @@ fn find<'a>(columns: &'a [Column], name: &str) -> Result<&'a Column> {
 fn check_columns(request: &ReadRequest, columns: &[Column]) -> Result<()> {
     for wanted in request.columns.fields() {
         let column = find(columns, wanted.name())?;
-        if native_of(wanted, SYSTEM) != native_of(&column.field, SYSTEM)
-            || wanted.data_type() != column.field.data_type()
-        {
+        let has_type = wanted.data_type() == column.field.data_type()
+            || (*wanted.data_type() == DataType::Utf8 && reads_as_text(&column.field));
+        if native_of(wanted, SYSTEM) != native_of(&column.field, SYSTEM) || !has_type {
             return Err(Error::new(ErrorKind::Busy, format!("column `{}` changed its type just now", wanted.name()))
                 .advise("Run again: the new type is then taken into account."));
         }
@@ -138,11 +139,17 @@ fn check_columns(request: &ReadRequest, columns: &[Column]) -> Result<()> {
     Ok(())
 }
 
+/// NaN and infinity have a text, and no place in a decimal column.
+pub fn reads_as_text(column: &Field) -> bool {
+    matches!(Kind::of_field(column), Kind::Numeric(_))
+}
+
 fn select_list(request: &ReadRequest, window: &Window) -> String {
     let raw = request.raw.is_some();
     let columns = request.columns.fields().iter().map(|field| {
         let column = ident(field.name());
-        if raw { column } else { Kind::of_field(field).select(&column) }
+        let is_text = *field.data_type() == DataType::Utf8;
+        if is_text && !raw { Kind::of_field(field).select_text(&column) } else { column }
     });
     columns.chain(window.overlap.clone()).collect::<Vec<_>>().join(", ")
 }

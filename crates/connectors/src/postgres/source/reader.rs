@@ -285,7 +285,66 @@ fn header(data: &[u8]) -> Result<Option<usize>> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
+    use arrow_schema::Schema;
+
     use super::*;
+    use crate::postgres::types::Kind;
+
+    /// A binary COPY of two rows with a value of every kind.
+    fn copy_of_every_kind() -> (Schema, Vec<u8>) {
+        let number = [0, 2, 0, 0, 0, 0, 0, 2, 0, 1, 0x13, 0x88];
+        let columns: [(&str, &[u8]); 15] = [
+            ("boolean", &[1]),
+            ("smallint", &[0, 1]),
+            ("integer", &[0xff; 4]),
+            ("bigint", &[0x7f; 8]),
+            ("real", &[0x3f, 0x80, 0, 0]),
+            ("double precision", &[0x3f, 0xf0, 0, 0, 0, 0, 0, 0]),
+            ("numeric(10,2)", &number),
+            ("numeric(60,2)", &number),
+            ("text", "größe".as_bytes()),
+            ("bytea", &[0, 0xff]),
+            ("date", &[0, 0, 0x20, 0]),
+            ("time without time zone", &[0, 0, 0, 1, 0, 0, 0, 0]),
+            ("timestamp with time zone", &[0, 2, 0, 0, 0, 0, 0, 0]),
+            ("uuid", &[7; 16]),
+            ("jsonb", b"\x01{}"),
+        ];
+        let fields = columns.iter().map(|(native, _)| {
+            let (data_type, logical) = Kind::of(native, false).arrow();
+            levada_core::schema::field(native, data_type, true, &format!("postgres:{native}"), logical)
+        });
+        let schema = Schema::new(fields.collect::<Vec<_>>());
+        let mut bytes = [SIGNATURE, &[0; 8]].concat();
+        for _ in 0..2 {
+            bytes.extend((columns.len() as u16).to_be_bytes());
+            for (_, value) in columns {
+                bytes.extend((value.len() as u32).to_be_bytes());
+                bytes.extend(value);
+            }
+        }
+        bytes.extend([255, 255]);
+        (schema, bytes)
+    }
+
+    #[test]
+    fn bent_rows_are_rows_rejects_or_errors() {
+        let (schema, good) = copy_of_every_kind();
+        let read = |bytes: &[u8], step: usize| {
+            let mut output = Output::Arrow(Box::new(Decoder::new(&schema, false, 1 << 20).unwrap()));
+            let mut tuples = Tuples::default();
+            bytes.chunks(step).try_for_each(|piece| tuples.feed(Bytes::copy_from_slice(piece), &mut output))?;
+            output.take(true)
+        };
+        let whole = read(&good, good.len()).unwrap().unwrap();
+        assert_eq!((whole.rows(), whole.rejects.len()), (2, 0));
+        for seed in 0..5_000 {
+            let bytes = levada_testkit::bent::bent(&good, seed);
+            if let Err(error) = read(&bytes, 1 + seed as usize % 97) {
+                assert_eq!(error.kind(), ErrorKind::Data, "seed {seed}: {error}");
+            }
+        }
+    }
 
     #[test]
     fn rows_are_found_however_the_bytes_are_cut() {

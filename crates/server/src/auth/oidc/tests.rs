@@ -346,6 +346,7 @@ async fn routes_lead(schema: Option<&str>) {
             secrets: Arc::new(|_| Box::pin(async { Ok(None) })),
             project_dir: folder.path().to_path_buf(),
             data_dir: folder.path().to_path_buf(),
+            commands: levada_core::config::Commands::Enabled,
             limits: Limits::default(),
             oidc,
             ui: crate::ui::Ui::Missing,

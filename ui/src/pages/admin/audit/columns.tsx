@@ -6,11 +6,12 @@ import { count } from "../../../format/numbers";
 
 const STATES: Record<string, string> = {
   done: "succeeded",
-  asked: "queued",
+  asked: "active",
   denied: "cancelled",
   failed: "failed",
 };
-const WORDS: Record<string, string> = { done: "Done", asked: "Asked", denied: "Denied", failed: "Failed" };
+// the line is written before the operation begins
+const WORDS: Record<string, string> = { done: "Done", asked: "Allowed", denied: "Denied", failed: "Failed" };
 
 /** The lines of the audit log. */
 export const AUDIT_COLUMNS: Column<AuditLine>[] = [

@@ -1,7 +1,7 @@
 const HOUR = 3_600_000;
 
 export const OUTCOMES = [
-  { value: "asked", label: "Asked" },
+  { value: "asked", label: "Allowed" },
   { value: "done", label: "Done" },
   { value: "denied", label: "Denied" },
   { value: "failed", label: "Failed" },

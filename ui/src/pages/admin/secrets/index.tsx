@@ -42,7 +42,7 @@ export function Secrets() {
           onValueChange={(next) => setFilters({ q: next })}
           className="grow basis-48 sm:max-w-72"
         />
-        <span className="ml-auto">{add}</span>
+        {(q || list.rows?.length !== 0) && <span className="ml-auto">{add}</span>}
       </FilterBar>
       <DataTable
         label="Secrets"

@@ -57,7 +57,7 @@ export function Tokens() {
         ) : (
           <p className="text-ink-2">Your own; an administrator sees those of everybody.</p>
         )}
-        <span className="ml-auto">{make}</span>
+        {list.rows?.length !== 0 && <span className="ml-auto">{make}</span>}
       </FilterBar>
       <DataTable
         label="Tokens"

@@ -13,7 +13,7 @@ import { Callout } from "../../../components/Callout";
 import { Menu } from "../../../components/Menu";
 import { Select } from "../../../components/Select";
 import { SkeletonRows } from "../../../components/SkeletonRows";
-import { kindIcon, KIND_WORDS } from "../../../components/task-graph/kinds";
+import { kindIcon, kindName, KIND_WORDS } from "../../../components/task-graph/kinds";
 import { DRAWN_MAX } from "../../../components/task-graph/layout";
 import { loadCanvas } from "../../../components/task-graph/load-canvas";
 import { TaskGraph } from "../../../components/task-graph/TaskGraph";
@@ -22,7 +22,7 @@ import { toast } from "../../../components/toasts";
 import { useUrlFilters } from "../../../components/use-url-filters";
 import { breakpoint, useWidth } from "../../../components/use-breakpoint";
 import { exact } from "../../../format/durations";
-import { look, sentence } from "../../../format/status";
+import { look } from "../../../format/status";
 import { KINDS, type Kind, type TaskEntry } from "../../../format/pipeline-outline";
 import { withEdge, withNewTask, withoutEdge, withoutTask } from "../../../format/pipeline-yaml";
 import { mistakesByTask } from "../places";
@@ -158,7 +158,7 @@ export default function GraphTab({ pipeline, draft }: GraphTabProps) {
                     icon: kindIcon(kind),
                     label: (
                       <>
-                        {sentence(kind)}
+                        {kindName(kind)}
                         <span className="block text-xs text-ink-3">{KIND_WORDS[kind]}</span>
                       </>
                     ),

@@ -10,10 +10,9 @@ import { isObject } from "../../../components/schema-form/shape";
 import { Select } from "../../../components/Select";
 import { Skeleton } from "../../../components/Skeleton";
 import type { GraphTask } from "../../../components/task-graph/model";
-import { kindIcon, KIND_WORDS } from "../../../components/task-graph/kinds";
+import { kindIcon, kindName, KIND_WORDS } from "../../../components/task-graph/kinds";
 import { KINDS, type Kind, type TaskEntry } from "../../../format/pipeline-outline";
 import { withTask } from "../../../format/pipeline-yaml";
-import { sentence } from "../../../format/status";
 import type { Draft } from "../use-draft";
 import { blankTask } from "./new-task";
 import { RenameField } from "./RenameField";
@@ -120,7 +119,7 @@ export function TaskEditor({
         <Select
           value={kind ?? ""}
           onValueChange={(next) => changeKind(next as Kind)}
-          options={KINDS.map((one) => ({ value: one, label: sentence(one) }))}
+          options={KINDS.map((one) => ({ value: one, label: kindName(one) }))}
         />
       </Field>
       {!forms ? (

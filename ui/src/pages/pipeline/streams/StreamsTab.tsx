@@ -19,11 +19,12 @@ import { Status } from "../../../components/Status";
 import type { Column } from "../../../components/table-columns";
 import { Time } from "../../../components/Time";
 import { toast } from "../../../components/toasts";
+import { breakpoint, useWidth } from "../../../components/use-breakpoint";
 import { usePagedRows } from "../../../components/use-paged-rows";
 import { useUrlFilters } from "../../../components/use-url-filters";
-import { duration } from "../../../format/durations";
 import { useAllowed } from "../use-allowed";
 import type { Draft } from "../use-draft";
+import { lagText } from "./lag-text";
 import { withPaused } from "./pause";
 import { positionText } from "./position-text";
 
@@ -37,6 +38,7 @@ export default function StreamsTab({ pipeline, draft }: StreamsTabProps) {
   const [search, setSearch] = useUrlFilters<"q" | "sort">();
   const [resetting, setResetting] = useState<StreamItem | null>(null);
   const denial = useAllowed(pipeline, "editor");
+  const isNarrow = useWidth() < breakpoint("md");
   const reset = useResetStream(pipeline);
   const start = useStartRun();
   const navigate = useNavigate();
@@ -49,10 +51,13 @@ export default function StreamsTab({ pipeline, draft }: StreamsTabProps) {
   }, [paged.rows, search.q]);
   const columns = useMemo(
     () =>
-      columnsOf(denial, setResetting, ({ task, stream, paused }) =>
-        draft.change(withPaused(draft.text, task, stream, !paused)),
-      ),
-    [denial, draft],
+      columnsOf({
+        denial,
+        onReset: setResetting,
+        onPause: ({ task, stream, paused }) => draft.change(withPaused(draft.text, task, stream, !paused)),
+        isNarrow,
+      }),
+    [denial, draft, isNarrow],
   );
   const runNow = ({ task }: StreamItem) =>
     start.mutate(
@@ -101,7 +106,7 @@ export default function StreamsTab({ pipeline, draft }: StreamsTabProps) {
         onMore={paged.onMore}
         sort={search.sort}
         onSortChange={(sort) => setSearch({ sort })}
-        rowHeight={44}
+        rowHeight={isNarrow ? 60 : 44}
         empty={
           <EmptyState
             icon={Layers}
@@ -138,11 +143,50 @@ export default function StreamsTab({ pipeline, draft }: StreamsTabProps) {
   );
 }
 
-function columnsOf(
-  denial: string | undefined,
-  onReset: (stream: StreamItem) => void,
-  onPause: (stream: StreamItem) => void,
-): Column<StreamItem>[] {
+function positionTitle(position: unknown): string | undefined {
+  return typeof position === "object" && position !== null ? JSON.stringify(position) : undefined;
+}
+
+function Lag({ stream: { lag_seconds: lag, age_seconds: age } }: { stream: StreamItem }) {
+  if (lag === null || lag === undefined) return null;
+  return (
+    <span className="tabular whitespace-normal" title="How far the position is behind now">
+      {lagText(lag, age)}
+    </span>
+  );
+}
+
+/** How far a stream came, in a line: where there is no room for columns of it. */
+function Progress({ stream }: { stream: StreamItem }) {
+  const position = positionText(stream.position);
+  const hasLag = stream.lag_seconds !== null && stream.lag_seconds !== undefined;
+  return (
+    <span className="truncate text-xs text-ink-2">
+      {position ? (
+        <span className="font-mono" title={positionTitle(stream.position)}>
+          {position}
+        </span>
+      ) : (
+        <Time at={stream.committed_at} none="never loaded" />
+      )}
+      {hasLag && (
+        <>
+          , <Lag stream={stream} />
+        </>
+      )}
+    </span>
+  );
+}
+
+interface ColumnsOptions {
+  denial: string | undefined;
+  onReset: (stream: StreamItem) => void;
+  onPause: (stream: StreamItem) => void;
+  /** There is no room for columns of the position and the lag. */
+  isNarrow: boolean;
+}
+
+function columnsOf({ denial, onReset, onPause, isNarrow }: ColumnsOptions): Column<StreamItem>[] {
   return [
     {
       id: "stream",
@@ -156,10 +200,11 @@ function columnsOf(
             </span>
             {original.paused && <Status state="paused" />}
           </span>
-          <span className="flex items-center gap-1 truncate text-xs text-ink-2">
-            {original.from} <ArrowRight className="size-3 shrink-0" aria-label="to" /> {original.to}
+          <span className="truncate text-xs text-ink-2">
+            {original.from} <ArrowRight className="inline size-3" aria-label="to" /> {original.to}
             {original.target && `, ${original.target}`}
           </span>
+          {isNarrow && <Progress stream={original} />}
         </span>
       ),
       meta: { width: "minmax(150px, 3fr)" },
@@ -188,7 +233,7 @@ function columnsOf(
       id: "position",
       header: "Position",
       cell: ({ row: { original } }) => (
-        <span className="font-mono text-xs" title={positionText(original.position)}>
+        <span className="font-mono text-xs" title={positionTitle(original.position)}>
           {positionText(original.position)}
         </span>
       ),
@@ -221,13 +266,8 @@ function columnsOf(
       id: "lag",
       header: "Lag",
       accessorFn: (row) => row.lag_seconds ?? -1,
-      cell: ({ row: { original } }) =>
-        original.lag_seconds === null || original.lag_seconds === undefined ? null : (
-          <span className="tabular" title="How far the position is behind now">
-            {duration(original.lag_seconds * 1000)}
-          </span>
-        ),
-      meta: { width: "88px", align: "right", hideBelow: "md" },
+      cell: ({ row: { original } }) => <Lag stream={original} />,
+      meta: { width: "112px", align: "right", hideBelow: "md" },
     },
     {
       id: "reset",

@@ -98,19 +98,7 @@ export const GanttRow = memo(
               style={{ left: `${bar.left * 100}%`, width: `max(3px, ${bar.width * 100}%)` }}
             />
           )}
-          {bar && (
-            <span
-              className={classes(
-                "tabular absolute top-[7px] px-1.5 text-2xs whitespace-nowrap text-ink-2",
-                bar.left + bar.width > 0.7 && bar.left > 0.3 && "-translate-x-full",
-              )}
-              style={{
-                left: `${(bar.left + bar.width > 0.7 && bar.left > 0.3 ? bar.left : Math.min(1, bar.left + bar.width)) * 100}%`,
-              }}
-            >
-              {note ? `${took}, ${note}` : took}
-            </span>
-          )}
+          {bar && <BarLabel left={bar.left} width={bar.width} text={note ? `${took}, ${note}` : took} />}
           {!bar && <span className="absolute top-[7px] text-2xs text-ink-3">{startedAt ? "" : word}</span>}
         </span>
       </div>
@@ -125,6 +113,30 @@ export const GanttRow = memo(
       return before[key] === after[key];
     }),
 );
+
+/** Room at the right of the scale, which the rows leave free for labels. */
+const ROOM = "80px";
+
+/** What stands beside a bar: at its end, or before it where there is more room. It ends where the row does. */
+function BarLabel({ left, width, text }: { left: number; width: number; text: string }) {
+  const end = Math.min(1, left + width);
+  const isBefore = end > 0.7 && left > 0.3;
+  return (
+    <span
+      title={text}
+      className={classes(
+        "tabular absolute top-[7px] truncate px-1.5 text-2xs text-ink-2",
+        isBefore && "-translate-x-full",
+      )}
+      style={{
+        left: `${(isBefore ? left : end) * 100}%`,
+        maxWidth: isBefore ? `${left * 100}%` : `calc(${(1 - end) * 100}% + ${ROOM})`,
+      }}
+    >
+      {text}
+    </span>
+  );
+}
 
 function Items({ items }: { items: NonNullable<TaskRun["items"]> }) {
   const { queued, active, succeeded, failed, cancelled, skipped } = items;

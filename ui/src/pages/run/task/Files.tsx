@@ -4,7 +4,7 @@ import { useState } from "react";
 import { messageOf } from "../../../api/error";
 import type { Run, TaskRun } from "../../../api/model";
 import { fileAddress, filesOptions } from "../../../api/queries/connection-files";
-import { connectionOptions } from "../../../api/queries/connections";
+import { connectionOptions, connectorsOptions } from "../../../api/queries/connections";
 import { pipelineStreamsOptions } from "../../../api/queries/pipeline-streams";
 import { artifactAddress, artifactsOptions, fileTextOptions } from "../../../api/queries/run-parts";
 import { Bytes } from "../../../components/Bytes";
@@ -48,7 +48,9 @@ export function Files({ run, task, item, entry }: FilesProps) {
     enabled: to !== null && isEditor,
     retry: false,
   });
-  const isFiles = destination?.data.connector === "files";
+  const { data: connectors } = useQuery({ ...connectorsOptions, enabled: destination !== undefined });
+  const connector = connectors?.items.find(({ name }) => name === destination?.data.connector);
+  const isFiles = connector?.files === true;
 
   if (error && !data) return <ErrorState error={error} onRetry={() => void refetch()} />;
   if (!data) return <SkeletonRows rows={3} />;

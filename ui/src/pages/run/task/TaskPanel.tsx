@@ -13,12 +13,12 @@ import { LogView } from "../../../components/log/LogView";
 import { SkeletonRows } from "../../../components/SkeletonRows";
 import { Status } from "../../../components/Status";
 import { Tabs } from "../../../components/Tabs";
-import { kindIcon } from "../../../components/task-graph/kinds";
+import { kindIcon, kindName } from "../../../components/task-graph/kinds";
 import { shownState } from "../../../components/task-graph/model";
 import { toast } from "../../../components/toasts";
 import { useUrlFilters } from "../../../components/use-url-filters";
 import type { TaskEntry } from "../../../format/pipeline-outline";
-import { isOver, sentence } from "../../../format/status";
+import { isOver } from "../../../format/status";
 import { useAllowed } from "../../pipeline/use-allowed";
 import { AttemptSelect } from "./AttemptSelect";
 import { Files } from "./Files";
@@ -142,7 +142,7 @@ export function TaskPanel({ run, task, entry: known, course }: TaskPanelProps) {
             )}
           </h2>
           <Status state={state} badge />
-          {entry?.kind && <span className="text-xs text-ink-2">{sentence(entry.kind)}</span>}
+          {entry?.kind && <span className="text-xs text-ink-2">{kindName(entry.kind)}</span>}
           {shown.started_at && (
             <span className="text-xs text-ink-2">
               <Duration from={shown.started_at} to={shown.ended_at} />

@@ -339,6 +339,23 @@ fn broken_files_are_named_and_never_believed() {
 }
 
 #[test]
+fn bent_files_give_rows_or_errors_of_the_file() {
+    let whole = written(&[everything()], Codec::UNCOMPRESSED).bytes.clone();
+    let wanted = schema(&Memory::new(whole.clone()));
+    for seed in 0..400 {
+        let bytes = Memory::new(levada_testkit::bent::bent(&whole, seed));
+        let opened = Parquet::load(bytes).and_then(|file| file.open(0..usize::MAX, wanted.clone(), 1 << 20));
+        let read = opened.and_then(|mut rows| {
+            while rows.next()?.is_some() {}
+            Ok(())
+        });
+        if let Err(error) = read {
+            assert!(matches!(error.kind(), ErrorKind::Data | ErrorKind::Unsupported), "seed {seed}: {error}");
+        }
+    }
+}
+
+#[test]
 fn a_table_without_columns_is_refused() {
     let error = writer(Kept::default().sink(), Arc::new(Schema::empty())).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Unsupported);

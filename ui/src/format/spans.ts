@@ -14,3 +14,16 @@ export function instantOf(span: string, now: number): string {
   const known = SPANS[span];
   return known ? new Date(Math.floor((now - known.ms) / MINUTE) * MINUTE).toISOString() : span;
 }
+
+/** An instant as the browser's own field for a time has it, in the user's zone: `2026-03-01T14:05`. */
+export function fieldOf(instant: string): string {
+  const at = new Date(instant);
+  if (Number.isNaN(at.getTime())) return "";
+  return new Date(at.getTime() - at.getTimezoneOffset() * MINUTE).toISOString().slice(0, 16);
+}
+
+/** The other way round; nothing for a field that is not filled. */
+export function ofField(text: string): string | undefined {
+  const at = new Date(text);
+  return Number.isNaN(at.getTime()) ? undefined : at.toISOString();
+}
