@@ -13,6 +13,7 @@ pub mod id;
 pub mod naming;
 pub mod network;
 pub mod position;
+pub mod query;
 pub mod redact;
 pub mod rows;
 pub mod run;
