@@ -1,8 +1,11 @@
 //! Cuts a stream of text into chunks of whole records, so that several threads can parse one file at once. One chunker
-//! reads a file from start to end; it knows where records end, not what they mean.
+//! reads a file from start to end; it knows where records end, not what they mean. Files that can be read from any place on
+//! are cut by [`super::ranges`].
 
 use std::io::Read;
+use std::ops::Range;
 
+use levada_core::batch::Reject;
 use levada_core::error::{Error, ErrorKind, Result};
 
 /// Finds the ends of records in bytes that grow at the end and are cut at the start.
@@ -21,18 +24,60 @@ pub trait Cutter: Send {
 
 /// Some whole records of a file.
 pub struct Chunk {
-    /// The records.
-    pub bytes: Vec<u8>,
+    buffer: Vec<u8>,
+    within: Range<usize>,
     /// The line of the file on which the first one starts, from 1.
     pub line: u64,
+}
+
+impl Chunk {
+    /// The records are all of the bytes.
+    pub fn new(bytes: Vec<u8>, line: u64) -> Self {
+        Self { within: 0..bytes.len(), buffer: bytes, line }
+    }
+
+    /// The records are those bytes of a buffer that lie within this range.
+    pub fn part(buffer: Vec<u8>, within: Range<usize>, line: u64) -> Self {
+        Self { buffer, within, line }
+    }
+
+    /// The records.
+    pub fn bytes(&self) -> &[u8] {
+        &self.buffer[self.within.clone()]
+    }
 }
 
 /// What comes next in a file.
 pub enum Piece {
     /// Whole records.
     Chunk(Chunk),
-    /// A record over the limit was skipped: the line it started on, and its first bytes.
-    TooLong(u64, Vec<u8>),
+    /// A record over the limit was skipped.
+    TooLong(TooLong),
+}
+
+/// A record that is longer than the limit.
+#[derive(Debug, Clone)]
+pub struct TooLong {
+    /// The line it started on.
+    pub line: u64,
+    /// Its first bytes, at least [`TooLong::SHOWN_BYTES`] of them where it has as many.
+    pub start: Vec<u8>,
+}
+
+impl TooLong {
+    /// As many bytes of it are shown.
+    pub const SHOWN_BYTES: usize = 200;
+
+    /// Its reject; its bytes are UTF-8.
+    pub fn reject(&self, file: &str, limit: usize) -> Reject {
+        let start = &self.start[..self.start.len().min(Self::SHOWN_BYTES)];
+        let line = self.line;
+        Reject {
+            row: serde_json::json!({ "record": String::from_utf8_lossy(start) }).to_string(),
+            column: None,
+            reason: format!("{file} line {line}: the record is longer than {limit} bytes (`record_max`)"),
+        }
+    }
 }
 
 /// Limits of a chunker.
@@ -54,7 +99,8 @@ pub struct Chunker {
     line: u64,
     at_end: bool,
     done: bool,
-    skipped: Option<(u64, Vec<u8>)>,
+    skipped: Option<TooLong>,
+    mark_bytes: usize,
 }
 
 impl Chunker {
@@ -70,6 +116,7 @@ impl Chunker {
             at_end: false,
             done: false,
             skipped: None,
+            mark_bytes: 0,
         };
         while chunker.buffer.len() < 3 && !chunker.at_end {
             chunker.fill(64 << 10)?;
@@ -80,8 +127,19 @@ impl Chunker {
         }
         if chunker.buffer.starts_with(&[0xEF, 0xBB, 0xBF]) {
             chunker.buffer.drain(..3);
+            chunker.mark_bytes = 3;
         }
         Ok(chunker)
+    }
+
+    /// The length of the byte order mark that was passed over; 0 without one.
+    pub fn mark_bytes(&self) -> usize {
+        self.mark_bytes
+    }
+
+    /// The line on which the next record starts, from 1.
+    pub fn line(&self) -> u64 {
+        self.line
     }
 
     /// Records end by other rules than lines; called before anything is read.
@@ -153,14 +211,15 @@ impl Chunker {
                 return Ok(Some(Piece::Chunk(self.take(last))));
             }
             if self.buffer.len() > self.limits.record_bytes_max {
-                self.skipped = Some((self.line, self.buffer[..200].to_vec()));
+                let start = self.buffer[..self.buffer.len().min(TooLong::SHOWN_BYTES)].to_vec();
+                self.skipped = Some(TooLong { line: self.line, start });
             }
         }
         Ok(None)
     }
 
     /// Goes on skipping a record; its end makes a piece.
-    fn skip(&mut self, skipped: (u64, Vec<u8>)) -> Result<Option<Piece>> {
+    fn skip(&mut self, skipped: TooLong) -> Result<Option<Piece>> {
         let (gone, ended) = match self.cutter.ends() {
             Some((first, _)) => (first, true),
             None if self.at_end => {
@@ -173,7 +232,7 @@ impl Chunker {
         self.buffer.drain(..gone);
         if ended {
             self.cutter.cut(gone);
-            return Ok(Some(Piece::TooLong(skipped.0, skipped.1)));
+            return Ok(Some(Piece::TooLong(skipped)));
         }
         self.skipped = Some(skipped);
         Ok(None)
@@ -183,10 +242,8 @@ impl Chunker {
         match self.cutter.unfinished() {
             None => Ok(()),
             Some(reason) => {
-                let message = format!("the last record, which starts on line {} or later, {reason}", self.line);
-                Err(Error::new(ErrorKind::Data, message)
-                    .at(&*self.name)
-                    .advise("Repair the file: what follows the fault cannot be told apart."))
+                let why = format!("the last record, which starts on line {} or later, {reason}", self.line);
+                Err(cut_off(&self.name, why))
             }
         }
     }
@@ -199,11 +256,15 @@ impl Chunker {
         let line = self.line;
         self.line += newlines(&bytes);
         self.cutter.cut(end);
-        Chunk { bytes, line }
+        Chunk::new(bytes, line)
     }
 
     fn fill(&mut self, bytes: usize) -> Result<()> {
         let read = (&mut self.input).take(bytes as u64).read_to_end(&mut self.buffer).map_err(|error| {
+            let error = match error.downcast::<Error>() {
+                Ok(told) => return told,
+                Err(error) => error,
+            };
             let kind = match error.kind() {
                 std::io::ErrorKind::UnexpectedEof
                 | std::io::ErrorKind::InvalidData
@@ -221,7 +282,13 @@ impl Chunker {
     }
 }
 
-fn newlines(bytes: &[u8]) -> u64 {
+/// The error of a file that cannot end where it does.
+pub fn cut_off(name: &str, why: String) -> Error {
+    Error::new(ErrorKind::Data, why).at(name).advise("Repair the file: what follows the fault cannot be told apart.")
+}
+
+/// How many lines end in some bytes.
+pub fn newlines(bytes: &[u8]) -> u64 {
     memchr::memchr_iter(b'\n', bytes).count() as u64
 }
 

@@ -20,7 +20,7 @@ use super::listing::{self, FileSet};
 use super::load::FilesLoad;
 use super::manifest::{self, Manifest};
 use super::place::{self, Opened, Place, join};
-use super::settings::{Root, Settings, own_compression};
+use super::settings::{Encoding, Root, Settings, own_compression};
 use super::{Files, blocking, discover, quarantine};
 
 /// Letters after the last dot of a name that can be the ending of a file.
@@ -149,6 +149,7 @@ fn plan(settings: &Arc<Settings>, spec: &LoadSpec) -> Result<LoadPlan> {
     if settings.compression.is_some() && !shape.format.is_text() {
         return Err(own_compression(shape.format));
     }
+    refuse_reading_only(settings, &shape)?;
     check_mode(spec, &shape, &root)?;
     let (schema, columns) = match &spec.existing {
         None => {
@@ -184,6 +185,18 @@ fn plan(settings: &Arc<Settings>, spec: &LoadSpec) -> Result<LoadPlan> {
         writers,
         promise: Promise::ExactlyOnce,
     })
+}
+
+/// What was written under settings for reading would be read as something else.
+fn refuse_reading_only(settings: &Settings, shape: &Shape) -> Result<()> {
+    let is_csv = matches!(shape.format, Format::Csv | Format::Tsv);
+    let setting = match &settings.csv {
+        csv if is_csv && !csv.columns.is_empty() => "csv.columns",
+        csv if shape.format.is_text() && csv.encoding != Encoding::Utf8 => "csv.encoding",
+        _ => return Ok(()),
+    };
+    Err(Error::new(ErrorKind::Unsupported, format!("the connection sets `{setting}`, which is for reading"))
+        .advise("Write with a connection of its own, without that setting."))
 }
 
 /// A root named like a file of a kind that is not written here: neither a folder of that name is meant, nor a file of

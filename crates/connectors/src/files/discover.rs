@@ -153,8 +153,8 @@ fn text_schema(
             } else {
                 see_json(&chunk, &mut keys, format)
             };
-            seen_bytes += chunk.bytes.len() as u64;
-            left = left.saturating_sub(chunk.bytes.len());
+            seen_bytes += chunk.bytes().len() as u64;
+            left = left.saturating_sub(chunk.bytes().len());
         }
     }
     let fields = match format {
@@ -172,7 +172,7 @@ fn text_schema(
 
 /// Rows that will be rejected (not UTF-8, too few fields) tell nothing.
 fn see_csv(chunk: &Chunk, places: &[usize], guesses: &mut [Guess], options: &TextOptions) -> u64 {
-    let text = String::from_utf8_lossy(&chunk.bytes);
+    let text = String::from_utf8_lossy(chunk.bytes());
     let (mut at, mut rows) = (0, 0);
     let mut scratch = String::new();
     let mut seen = vec![Guess::Nothing; places.len()];
@@ -198,7 +198,7 @@ fn see_csv(chunk: &Chunk, places: &[usize], guesses: &mut [Guess], options: &Tex
 }
 
 fn see_json(chunk: &Chunk, keys: &mut Keys, format: Format) -> u64 {
-    let text = String::from_utf8_lossy(&chunk.bytes);
+    let text = String::from_utf8_lossy(chunk.bytes());
     let mut rows = 0;
     if format == Format::Jsonl {
         for line in text.lines().filter(|line| line.trim_start().starts_with('{')) {

@@ -1,5 +1,6 @@
 //! Files as streams: CSV, JSON, Parquet and Avro, on local disks and in object stores.
 
+mod borders;
 mod check;
 mod chunks;
 mod columnar;
@@ -13,6 +14,7 @@ mod open;
 mod place;
 mod position;
 mod quarantine;
+mod ranges;
 mod settings;
 mod source;
 mod text;

@@ -80,6 +80,8 @@ pub struct CsvSettings {
     pub quote: char,
     /// Whether the first row holds the column names.
     pub header: bool,
+    /// The names of the columns by their position, for reading files without a header, or with one to be ignored.
+    pub columns: Vec<String>,
     /// The text that means NULL where it stands without quotes.
     pub null: String,
     /// The character encoding of the files.
@@ -88,7 +90,14 @@ pub struct CsvSettings {
 
 impl Default for CsvSettings {
     fn default() -> Self {
-        Self { delimiter: None, quote: '"', header: true, null: String::new(), encoding: Encoding::Utf8 }
+        Self {
+            delimiter: None,
+            quote: '"',
+            header: true,
+            columns: Vec::new(),
+            null: String::new(),
+            encoding: Encoding::Utf8,
+        }
     }
 }
 
@@ -202,6 +211,12 @@ impl Settings {
         if self.csv.null.contains([delimiter, quote, '\r', '\n']) {
             return wrong("`csv.null` contains a delimiter, a quote or a line end");
         }
+        let names = &self.csv.columns;
+        if let Some((at, _)) =
+            names.iter().enumerate().find(|(at, name)| name.is_empty() || names[..*at].contains(name))
+        {
+            return wrong(&format!("name {} of `csv.columns` is empty or there twice", at + 1));
+        }
         if self.access_key.is_some() != self.secret_key.is_some() {
             return wrong("`access_key` and `secret_key` belong together; one of them is missing");
         }
@@ -267,7 +282,7 @@ fn known_keys(object: &Map<String, Value>, place: &str, schema: &Value) -> Resul
 }
 
 /// Turns `file:` and `s3:` URLs into settings: `file:///folder?format=csv`, `s3://bucket/prefix?endpoint=..`. The CSV
-/// dialect is given by `delimiter`, `quote`, `header`, `null` and `encoding`.
+/// dialect is given by `delimiter`, `quote`, `header`, `columns` (with commas between them), `null` and `encoding`.
 ///
 /// # Errors
 /// `Config`, naming the part of the URL at fault.
@@ -295,6 +310,7 @@ pub fn from_url(url: &Url) -> Result<Value> {
         let text = Value::from(value.as_ref());
         match key.as_ref() {
             "url" => return Err(Error::new(ErrorKind::Config, "a URL has no parameter `url`")),
+            "columns" => csv.insert(key.to_string(), value.split(',').map(str::trim).collect()),
             "delimiter" if value == "\\t" => csv.insert(key.to_string(), "\t".into()),
             "delimiter" | "quote" | "null" | "encoding" => csv.insert(key.to_string(), text),
             "header" => csv.insert(key.to_string(), switch()?),

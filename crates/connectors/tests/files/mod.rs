@@ -7,6 +7,7 @@ mod conformance;
 mod crashes;
 mod csv;
 mod json;
+mod ranges;
 mod sets;
 
 use std::sync::Arc;

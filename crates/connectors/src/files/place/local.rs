@@ -322,7 +322,10 @@ impl RandomRead for LocalRandom {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
-        self.handle.read_exact_at(buffer, offset).map_err(|_| changed(&self.file.path))?;
+        self.handle.read_exact_at(buffer, offset).map_err(|error| match error.kind() {
+            std::io::ErrorKind::UnexpectedEof => changed(&self.file.path),
+            _ => Error::from(error).at(self.file.path.clone()),
+        })?;
         let now = meta(self.file.path.clone(), &self.handle.metadata().at(self.file.path.clone())?);
         if now == self.file { Ok(()) } else { Err(changed(&self.file.path)) }
     }

@@ -108,7 +108,7 @@ pub fn checked(path: &str) -> Result<&str> {
 }
 
 /// The error of a file that is not what it was when it was listed.
-pub(super) fn changed(path: &str) -> Error {
+pub fn changed(path: &str) -> Error {
     Error::new(ErrorKind::Busy, format!("`{path}` changed while it was read"))
         .advise("Run again when the file is complete: nothing was committed.")
 }

@@ -3,9 +3,10 @@
 
 use std::future::Future;
 use std::io::{Read, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use levada_core::error::{Error, ErrorKind, Result};
@@ -165,6 +166,7 @@ impl Place for S3 {
             store: self.store.clone(),
             location: self.path(&file.path)?,
             file: file.clone(),
+            version: OnceLock::new(),
             place: S3 {
                 store: self.store.clone(),
                 bucket: self.bucket.clone(),
@@ -272,6 +274,8 @@ struct S3Random {
     store: Arc<dyn ObjectStore>,
     location: Path,
     file: FileMeta,
+    /// The mark and the time of what the first answer was about: not every service tells the mark in a listing.
+    version: OnceLock<(Option<String>, DateTime<Utc>)>,
     place: S3,
 }
 
@@ -290,10 +294,13 @@ impl RandomRead for S3Random {
         }
         let range = GetRange::Bounded(offset..offset + buffer.len() as u64);
         let options = GetOptions { if_match: self.file.etag.clone(), range: Some(range), ..GetOptions::default() };
-        let got = self
-            .place
-            .wait(&self.file.path, async { self.store.get_opts(&self.location, options).await?.bytes().await })?;
-        if got.len() != buffer.len() {
+        let (meta, got) = self.place.wait(&self.file.path, async {
+            let result = self.store.get_opts(&self.location, options).await?;
+            Ok((result.meta.clone(), result.bytes().await?))
+        })?;
+        let version = (meta.e_tag, meta.last_modified);
+        let is_same = *self.version.get_or_init(|| version.clone()) == version && meta.size == self.file.size;
+        if !is_same || got.len() != buffer.len() {
             return Err(changed(&self.file.path));
         }
         buffer.copy_from_slice(&got);

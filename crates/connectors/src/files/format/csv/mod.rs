@@ -25,6 +25,8 @@ pub struct Dialect {
     pub quote: u8,
     /// Whether the first record holds the names.
     pub header: bool,
+    /// The names by position, in place of those in a header; empty if they are not given.
+    pub columns: Vec<String>,
     /// What a bare field means NULL by.
     pub null: String,
 }
@@ -37,15 +39,32 @@ impl Dialect {
             delimiter: settings.delimiter.unwrap_or(usual) as u8,
             quote: settings.quote as u8,
             header: settings.header,
+            columns: settings.columns.clone(),
             null: settings.null.clone(),
         }
     }
 
-    /// The column names of a file from its first record; doubles and empty names are told apart by a number.
+    /// The column names of a file: those given, or from its first record, where doubles and empty names are told apart by a
+    /// number.
     ///
     /// # Errors
-    /// `Data` where the record is not UTF-8, or lines do not end as they should.
+    /// `Data` where the record is not UTF-8, or lines do not end as they should; `Schema` where a header to be ignored has
+    /// more or fewer columns than names are given.
     pub fn names(&self, first: &[u8]) -> Result<Vec<String>> {
+        let found = self.names_found(first)?;
+        if self.columns.is_empty() {
+            return Ok(found);
+        }
+        if self.header && !first.is_empty() && found.len() != self.columns.len() {
+            let (there, given) = (found.len(), self.columns.len());
+            let message = format!("the header names {there}, and `csv.columns` {given} columns");
+            return Err(Error::new(ErrorKind::Schema, message)
+                .advise("Name every column in the order of the file; leave out those you do not want in the sync."));
+        }
+        Ok(self.columns.clone())
+    }
+
+    fn names_found(&self, first: &[u8]) -> Result<Vec<String>> {
         let text = std::str::from_utf8(first).map_err(|_| {
             Error::new(ErrorKind::Data, "the first row is not UTF-8")
                 .advise("Set `csv.encoding: latin1`, or convert the file to UTF-8.")

@@ -12,7 +12,7 @@ use levada_core::error::{Error, ErrorKind, Result};
 use serde_json::{Map, Value};
 
 use super::{Dialect, Field, record};
-use crate::files::chunks::Chunk;
+use crate::files::chunks::{Chunk, TooLong, newlines};
 use crate::files::format::cells;
 
 /// The columns of one file: its own names, where each goes, and the columns that its path gives.
@@ -33,6 +33,7 @@ pub struct Parser {
     wanted: SchemaRef,
     exact: Vec<bool>,
     dialect: Dialect,
+    record_bytes_max: usize,
     columns: Vec<ColumnBuilder>,
     scratch: String,
     rows: usize,
@@ -44,13 +45,15 @@ pub struct Parser {
 type Fault = (Option<usize>, String);
 
 impl Parser {
-    /// `exact` says for each wanted column whether its type was only guessed.
-    pub fn new(wanted: SchemaRef, exact: Vec<bool>, dialect: Dialect) -> Result<Self> {
+    /// `exact` says for each wanted column whether its type was only guessed; longer records than `record_bytes_max` are
+    /// rejected.
+    pub fn new(wanted: SchemaRef, exact: Vec<bool>, dialect: Dialect, record_bytes_max: usize) -> Result<Self> {
         let columns = wanted.fields().iter().map(|f| ColumnBuilder::new(f.data_type())).collect::<Result<_>>()?;
         Ok(Self {
             wanted,
             exact,
             dialect,
+            record_bytes_max,
             columns,
             scratch: String::new(),
             rows: 0,
@@ -61,7 +64,7 @@ impl Parser {
 
     /// Parses a chunk of a file.
     pub fn parse(&mut self, file: &FileColumns, chunk: &Chunk) -> Result<Batch> {
-        match std::str::from_utf8(&chunk.bytes) {
+        match std::str::from_utf8(chunk.bytes()) {
             Ok(text) => self.records(file, text, chunk.line),
             Err(_) => self.each_record(file, chunk),
         }
@@ -72,8 +75,8 @@ impl Parser {
     fn each_record(&mut self, file: &FileColumns, chunk: &Chunk) {
         use crate::files::chunks::Cutter;
         let (mut at, mut line) = (0, chunk.line);
-        while at < chunk.bytes.len() {
-            let rest = &chunk.bytes[at..];
+        while at < chunk.bytes().len() {
+            let rest = &chunk.bytes()[at..];
             // A window keeps the search for one record's end from looking at all that follows.
             let (mut window, mut end) = (4096, None);
             while end.is_none() {
@@ -85,6 +88,7 @@ impl Parser {
             }
             let one = &rest[..end.unwrap_or(rest.len())];
             match std::str::from_utf8(one) {
+                _ if one.len() > self.record_bytes_max => self.rejects.push(self.too_long(file, one, line)),
                 Ok(text) => self.records(file, text, line),
                 Err(_) => self.rejects.push(Reject {
                     row: self.row_json(file, &String::from_utf8_lossy(one)),
@@ -92,7 +96,7 @@ impl Parser {
                     reason: format!("{} line {line}: the row is not UTF-8 (perhaps `csv.encoding: latin1`)", file.file),
                 }),
             }
-            line += memchr::memchr_iter(b'\n', one).count() as u64;
+            line += newlines(one);
             at += one.len();
         }
     }
@@ -109,14 +113,18 @@ impl Parser {
             let start = at;
             let (next, fault) = self.row(file, text, at);
             at = next;
-            if let Some((column, reason)) = fault {
-                line += memchr::memchr_iter(b'\n', &bytes[counted..start]).count() as u64;
+            let is_too_long = at - start > self.record_bytes_max;
+            if fault.is_some() || is_too_long {
+                line += newlines(&bytes[counted..start]);
                 counted = start;
                 self.bad.push(self.rows);
-                self.rejects.push(Reject {
-                    row: self.row_json(file, &text[start..at]),
-                    column: column.map(|c| self.wanted.field(c).name().clone()),
-                    reason: format!("{} line {line}: {reason}", file.file),
+                self.rejects.push(match fault {
+                    Some((column, reason)) if !is_too_long => Reject {
+                        row: self.row_json(file, &text[start..at]),
+                        column: column.map(|c| self.wanted.field(c).name().clone()),
+                        reason: format!("{} line {line}: {reason}", file.file),
+                    },
+                    _ => self.too_long(file, &bytes[start..at], line),
                 });
             }
             self.rows += 1;
@@ -153,6 +161,11 @@ impl Parser {
             fault = Some((None, "text follows a closing quote".to_owned()));
         }
         (shape.next, fault)
+    }
+
+    fn too_long(&self, file: &FileColumns, record: &[u8], line: u64) -> Reject {
+        let start = record[..record.len().min(TooLong::SHOWN_BYTES)].to_vec();
+        TooLong { line, start }.reject(&file.file, self.record_bytes_max)
     }
 
     fn row_json(&self, file: &FileColumns, text: &str) -> String {

@@ -11,7 +11,7 @@ use levada_core::schema::Logical;
 use serde_json::value::RawValue;
 
 use super::{entries, unescape};
-use crate::files::chunks::Chunk;
+use crate::files::chunks::{Chunk, TooLong};
 use crate::files::format::cells;
 use crate::files::format::csv::FileColumns;
 
@@ -34,6 +34,7 @@ pub struct Parser {
     json: Vec<bool>,
     /// Whether `null` in a JSON column is a JSON document of its own; NULL is then the missing key.
     keeps_null: bool,
+    record_bytes_max: usize,
     columns: Vec<ColumnBuilder>,
     from_path: Vec<bool>,
     rows: usize,
@@ -42,8 +43,15 @@ pub struct Parser {
 }
 
 impl Parser {
-    /// `known` names all columns of the stream, wanted or not; `keeps_null` is true for files that Levada wrote.
-    pub fn new(wanted: SchemaRef, known: HashSet<String>, layout: Objects, keeps_null: bool) -> Result<Self> {
+    /// `known` names all columns of the stream, wanted or not; `keeps_null` is true for files that Levada wrote; longer lines
+    /// than `record_bytes_max` are rejected.
+    pub fn new(
+        wanted: SchemaRef,
+        known: HashSet<String>,
+        layout: Objects,
+        keeps_null: bool,
+        record_bytes_max: usize,
+    ) -> Result<Self> {
         let columns = wanted.fields().iter().map(|f| ColumnBuilder::new(f.data_type())).collect::<Result<_>>()?;
         let order: Vec<String> = wanted.fields().iter().map(|f| f.name().clone()).collect();
         Ok(Self {
@@ -55,6 +63,7 @@ impl Parser {
             order,
             known,
             keeps_null,
+            record_bytes_max,
             columns,
             rows: 0,
             bad: Vec::new(),
@@ -76,21 +85,27 @@ impl Parser {
     }
 
     fn lines(&mut self, file: &FileColumns, chunk: &Chunk) {
-        let whole = std::str::from_utf8(&chunk.bytes).ok();
+        let bytes = chunk.bytes();
+        let whole = std::str::from_utf8(bytes).ok();
         let mut line = chunk.line;
         let mut values = Vec::new();
         let mut start = 0;
-        while start < chunk.bytes.len() {
-            let end = memchr::memchr(b'\n', &chunk.bytes[start..]).map_or(chunk.bytes.len(), |found| start + found);
+        while start < bytes.len() {
+            let end = memchr::memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |found| start + found);
             let text = match whole {
                 Some(whole) => Ok(&whole[start..end]),
-                None => std::str::from_utf8(&chunk.bytes[start..end]),
+                None => std::str::from_utf8(&bytes[start..end]),
             };
             match text {
+                _ if (end + 1).min(bytes.len()) - start > self.record_bytes_max => {
+                    let shown = bytes[start..end].len().min(TooLong::SHOWN_BYTES);
+                    let too_long = TooLong { line, start: bytes[start..start + shown].to_vec() };
+                    self.rejects.push(too_long.reject(&file.file, self.record_bytes_max));
+                }
                 Ok(text) if text.trim_ascii().is_empty() => {}
                 Ok(text) => self.object(file, text, line, &mut values),
                 Err(_) => {
-                    let text = String::from_utf8_lossy(&chunk.bytes[start..end]);
+                    let text = String::from_utf8_lossy(&bytes[start..end]);
                     self.reject(file, &text, line, None, "the record is not UTF-8");
                 }
             }
@@ -106,12 +121,12 @@ impl Parser {
                 .advise("Repair the file: what follows the fault cannot be told apart.")
         };
         let text =
-            std::str::from_utf8(&chunk.bytes).map_err(|_| broken(chunk.line, "this part is not UTF-8".into()))?;
+            std::str::from_utf8(chunk.bytes()).map_err(|_| broken(chunk.line, "this part is not UTF-8".into()))?;
         let mut values = Vec::new();
         let (mut at, mut line, mut counted) = (0, chunk.line, 0);
         loop {
             at += text[at..].len() - text[at..].trim_start_matches([' ', '\t', '\r', '\n', ',']).len();
-            line += memchr::memchr_iter(b'\n', &chunk.bytes[counted..at]).count() as u64;
+            line += memchr::memchr_iter(b'\n', &chunk.bytes()[counted..at]).count() as u64;
             counted = at;
             let rest = &text[at..];
             if rest.is_empty() {
