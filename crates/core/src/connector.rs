@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
 use url::Url;
 
+use crate::backup::{self, Archive, Database};
 use crate::destination::{Destination, WriteMode};
 use crate::error::{Error, ErrorKind, Result};
 use crate::rows::{self, Rows};
@@ -94,6 +95,22 @@ pub trait Connection: Send + Sync {
     /// `Unsupported` where the system has no tables.
     fn rows(self: Arc<Self>) -> Result<Arc<dyn Rows>> {
         rows::none()
+    }
+
+    /// The connection as a database whose tables can be backed up, and made again.
+    ///
+    /// # Errors
+    /// `Unsupported` where it is none.
+    fn database(self: Arc<Self>) -> Result<Arc<dyn Database>> {
+        backup::no_database()
+    }
+
+    /// The connection as a place that keeps backups.
+    ///
+    /// # Errors
+    /// `Unsupported` where it keeps no files.
+    fn archive(self: Arc<Self>) -> Result<Arc<dyn Archive>> {
+        backup::no_archive()
     }
 
     /// The files or objects that match a path or wildcard, or that lie in a folder, in the order of their names. A file

@@ -2,6 +2,7 @@
 //! documents. No I/O, no clock reads, no spawned tasks; depends on no other crate of Levada.
 
 pub mod access;
+pub mod backup;
 pub mod batch;
 pub mod builder;
 pub mod cast;

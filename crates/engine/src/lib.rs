@@ -1,6 +1,7 @@
 //! The house where a batch makes its trip from a source to a destination. Knows the traits of `levada-core`, and no
 //! connector by name.
 
+pub mod backup;
 pub mod browse;
 mod channel;
 pub mod connections;

@@ -3,6 +3,7 @@
 
 mod api;
 mod api_to_warehouse;
+mod backup;
 mod bad_input;
 mod canary;
 mod cluster;

@@ -1,5 +1,6 @@
 //! Files as streams: CSV, JSON, Parquet and Avro, on local disks and in object stores.
 
+mod archive;
 mod borders;
 mod check;
 mod chunks;
@@ -23,6 +24,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use levada_core::backup::Archive;
 use levada_core::connector::{CheckStep, Connection, Connector, Descriptor, FoundFile};
 use levada_core::destination::{Destination, WriteMode};
 use levada_core::error::{Error, ErrorKind, Result};
@@ -95,6 +97,10 @@ impl Connection for Files {
 
     fn check(&self) -> BoxFuture<'_, Vec<CheckStep>> {
         check::check(self.settings.clone())
+    }
+
+    fn archive(self: Arc<Self>) -> Result<Arc<dyn Archive>> {
+        Ok(self)
     }
 
     fn list<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Vec<FoundFile>>> {

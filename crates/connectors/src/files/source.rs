@@ -124,7 +124,8 @@ pub fn open(settings: &Settings, path: &str) -> Result<(FoundFile, Box<dyn Read 
     Ok((found(file), bytes))
 }
 
-fn found(file: FileMeta) -> FoundFile {
+/// A file as connections tell of it.
+pub fn found(file: FileMeta) -> FoundFile {
     let mut modified = String::new();
     levada_core::text::write_timestamp(&mut modified, file.modified_us, true);
     FoundFile { path: file.path, bytes: file.size, modified }

@@ -1,6 +1,7 @@
 //! PostgreSQL 12 to 18, as source and destination: binary COPY both ways, parallel readers under one snapshot, and loads
 //! that commit data and position in one transaction.
 
+mod backup;
 mod catalog;
 mod check;
 mod config;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 use arrow_schema::Field;
 use futures_util::future::BoxFuture;
+use levada_core::backup::{self as core_backup, Found, Snapshot, Structure};
 use levada_core::batch::Reject;
 use levada_core::connector::{CheckStep, Connection, Connector, Descriptor};
 use levada_core::destination::{Destination, Load, LoadPlan, LoadSpec, WriteMode};
@@ -29,6 +31,7 @@ use levada_core::source::{Extract, ReadRequest, Source, StreamInfo};
 use serde_json::{Map, Value};
 use url::Url;
 
+use self::backup::Pinned;
 use self::config::Settings;
 use crate::kit::state::REJECTS;
 
@@ -55,13 +58,15 @@ impl Connector for Postgres {
     }
 
     fn connect(&self, settings: Value) -> Result<Arc<dyn Connection>> {
-        Ok(Arc::new(Database { settings: Settings::parse(settings)? }))
+        Ok(Arc::new(Database { settings: Settings::parse(settings)?, pinned: None }))
     }
 }
 
 /// One configured database.
 struct Database {
     settings: Settings,
+    /// The one view that everything is read of, if it is bound to one.
+    pinned: Option<Arc<Pinned>>,
 }
 
 impl Connection for Database {
@@ -85,14 +90,42 @@ impl Connection for Database {
         Box::pin(query::run(&self.settings, sql, rows_max))
     }
 
+    fn database(self: Arc<Self>) -> Result<Arc<dyn core_backup::Database>> {
+        Ok(self)
+    }
+
     fn rows(self: Arc<Self>) -> Result<Arc<dyn Rows>> {
         Ok(Arc::new(crate::kit::rows::Served::new(rows::Served::new(self.settings.clone()))))
     }
 }
 
+impl core_backup::Database for Database {
+    fn system(&self) -> &'static str {
+        types::SYSTEM
+    }
+
+    fn snapshot<'a>(&'a self, tables: &'a [String]) -> BoxFuture<'a, Result<Snapshot>> {
+        Box::pin(backup::snapshot(&self.settings, tables))
+    }
+
+    fn prepare<'a>(&'a self, structure: &'a Structure, replace: bool) -> BoxFuture<'a, Result<Vec<Found>>> {
+        Box::pin(backup::prepare(&self.settings, structure, replace))
+    }
+
+    fn finish<'a>(&'a self, structure: &'a Structure) -> BoxFuture<'a, Result<Vec<String>>> {
+        Box::pin(backup::finish(&self.settings, structure))
+    }
+}
+
 impl Source for Database {
     fn discover<'a>(&'a self, selector: Option<&'a str>) -> BoxFuture<'a, Result<Vec<StreamInfo>>> {
-        Box::pin(discover::discover(&self.settings, selector))
+        Box::pin(async move {
+            let mut streams = discover::discover(&self.settings, selector).await?;
+            if let Some(pinned) = &self.pinned {
+                streams.iter_mut().for_each(|stream| pinned.retype(stream));
+            }
+            Ok(streams)
+        })
     }
 
     fn check_cursor(&self, column: &Field, lag: Option<&str>) -> Result<()> {
@@ -104,7 +137,7 @@ impl Source for Database {
     }
 
     fn read<'a>(&'a self, request: ReadRequest) -> BoxFuture<'a, Result<Extract>> {
-        Box::pin(source::read(&self.settings, request))
+        Box::pin(source::read(&self.settings, self.pinned.as_deref(), request))
     }
 }
 

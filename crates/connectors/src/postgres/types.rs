@@ -105,8 +105,11 @@ impl Kind {
         }
     }
 
-    /// The kind of a described column.
+    /// The kind of a described column. Whatever its type, one that is read as the server's own text is foreign.
     pub fn of_field(field: &Field) -> Self {
+        if Logical::of(field) == Some(Logical::Foreign) {
+            return Self::Foreign;
+        }
         native_of(field, SYSTEM)
             .map_or(Self::Foreign, |native| Self::of(native, Logical::of(field) == Some(Logical::Enum)))
     }

@@ -8,6 +8,7 @@ use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::schema::{Change, Fit, Logical, OnSchemaChange, evolve, native_of, type_name};
 use rusqlite::{Connection, OptionalExtension as _};
 
+use super::backup::stored::is_stored;
 use super::{error, quote, types};
 
 /// What a load does to the target before its first row.
@@ -126,6 +127,8 @@ pub fn columns(spec: &LoadSpec) -> Vec<Field> {
     let brought = spec.incoming.fields().iter().filter(|new| !ignores || existing.field_with_name(new.name()).is_ok());
     brought
         .map(|new| match existing.field_with_name(new.name()) {
+            // what comes as it was stored is stored as it comes
+            Ok(_) if is_stored(new) => new.as_ref().clone(),
             Ok(old) if !matches!(fit(old, new), Fit::NeedsWidening(_)) => {
                 old.clone().with_nullable(old.is_nullable() || new.is_nullable())
             }
@@ -161,7 +164,7 @@ pub fn fit(old: &Field, new: &Field) -> Fit {
     let (from, to) = (new.data_type(), old.data_type());
     let name = type_name(old);
     let ours = |declared: &str| native_of(old, "sqlite").is_some_and(|native| native == declared);
-    if from == to {
+    if from == to || is_stored(new) {
         return Fit::Exact;
     }
     match (from, to) {

@@ -1,5 +1,6 @@
 //! SQLite files: declared-type aware reads from one snapshot, loads in one write transaction.
 
+mod backup;
 mod config;
 mod cursor;
 mod ddl;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
+use levada_core::backup::Database;
 use levada_core::connector::{CheckStep, Connection, Connector, Descriptor};
 use levada_core::destination::{Destination, WriteMode};
 use levada_core::error::{Context, Error, ErrorKind, Result};
@@ -73,7 +75,8 @@ impl Connector for Sqlite {
 
     fn connect(&self, settings: Value) -> Result<Arc<dyn Connection>> {
         let settings = Settings::parse(settings)?;
-        Ok(Arc::new(File { path: settings.file(), settings, off_limits: self.off_limits.clone() }))
+        let (path, off_limits) = (settings.file(), self.off_limits.clone());
+        Ok(Arc::new(File { path, settings, off_limits, pinned: None }))
     }
 }
 
@@ -83,6 +86,8 @@ struct File {
     path: PathBuf,
     settings: Settings,
     off_limits: OffLimits,
+    /// The one view that everything is read of, if it is bound to one.
+    pinned: Option<Arc<backup::Pinned>>,
 }
 
 impl File {
@@ -174,6 +179,10 @@ impl Connection for File {
 
     fn query<'a>(&'a self, sql: &'a str, rows_max: usize) -> BoxFuture<'a, Result<Vec<Map<String, Value>>>> {
         Box::pin(query::run(self, sql, rows_max))
+    }
+
+    fn database(self: Arc<Self>) -> Result<Arc<dyn Database>> {
+        Ok(self)
     }
 
     fn rows(self: Arc<Self>) -> Result<Arc<dyn Rows>> {

@@ -18,6 +18,7 @@ use levada_core::text;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, Statement};
 
+use super::backup::stored::{is_stored, is_tagged, untagged};
 use super::{error, quote, types};
 
 /// The keys of this load, in the connection's own temporary database.
@@ -48,6 +49,8 @@ enum Store {
     Number(i8),
     /// Text in a column whose affinity turns texts that look like numbers into numbers.
     Numeric,
+    /// What its text says, by its storage class.
+    Tagged,
 }
 
 struct Merge<'c> {
@@ -88,6 +91,8 @@ impl<'c> Sink<'c> {
         let stores = schema.fields().iter().map(|field| {
             let declared = native_of(field, "sqlite").unwrap_or("TEXT");
             match field.data_type() {
+                _ if is_tagged(field) => Store::Tagged,
+                _ if is_stored(field) => Store::Plain,
                 DataType::Decimal128(p, s) if *p <= 15 && types::decimal_as_number(declared) => Store::Number(*s),
                 DataType::Decimal128(..) | DataType::Decimal256(..) | DataType::Utf8 if is_numeric(declared) => {
                     Store::Numeric
@@ -293,6 +298,15 @@ fn bind(
         ValueRef::Null
     } else {
         match column.data_type() {
+            T::Utf8 if matches!(store, Store::Tagged) => {
+                let (value, is_text) = untagged(column.as_string::<i32>().value(row)).map_err(Refusal::Row)?;
+                let value = match &value {
+                    Value::Blob(bytes) if is_text => ValueRef::Text(bytes),
+                    value => ValueRef::from(value),
+                };
+                statement.raw_bind_parameter(at + 1, ToSqlOutput::Borrowed(value))?;
+                return Ok(());
+            }
             T::Utf8 if matches!(store, Store::Plain) => ValueRef::Text(column.as_string::<i32>().value(row).as_bytes()),
             _ if let Some(integer) = integer(column, row) => ValueRef::Integer(integer),
             T::Boolean => ValueRef::Integer(column.as_boolean().value(row).into()),

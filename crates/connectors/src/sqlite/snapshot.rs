@@ -3,12 +3,13 @@
 //! and after all read transactions began, nobody committed in between, and they see the same.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use levada_core::error::Result;
 use rusqlite::{Connection, OptionalExtension as _};
 
+use super::backup::{Pinned, Reading};
 use super::{File, error, quote};
 
 /// No more connections read one table: each has its cache.
@@ -84,6 +85,36 @@ pub fn take(file: &File, first: Connection, table: &str, readers: usize) -> Resu
         connections.truncate(1);
     }
     Ok((connections, ranges))
+}
+
+/// Connections that all see one view, at least one.
+pub fn all_of_one_view(file: &File) -> Result<Vec<Connection>> {
+    let mut connections = vec![file.open_to_read()?.ok_or_else(|| file.missing())?];
+    for _ in 1..READERS_MAX {
+        connections.extend(file.open_to_read()?);
+    }
+    if !begin_together(file, &connections).map_err(error::of)? {
+        connections.truncate(1);
+        // the view begins with the first thing that is read
+        let begin = "BEGIN; SELECT count(*) FROM sqlite_schema";
+        connections[0].execute_batch(begin).map_err(error::of)?;
+    }
+    Ok(connections)
+}
+
+/// Connections of a view for a table, and the ranges they share where there are several.
+pub fn lend(pinned: &Arc<Pinned>, table: &str, readers: usize) -> Result<(Vec<Reading>, Option<Ranges>)> {
+    let mut connections = pinned.lend(readers.clamp(1, READERS_MAX))?;
+    let count = connections.len();
+    let ranges = if count > 1 { Ranges::of(&connections[0].connection, table, count) } else { Ok(None) };
+    // those that are not needed go back, also where something fails
+    let needed = match &ranges {
+        Ok(Some(_)) => count,
+        Ok(None) => 1,
+        Err(_) => 0,
+    };
+    connections.drain(needed..).for_each(Reading::end);
+    Ok((connections, ranges?))
 }
 
 /// Begins a read transaction on each connection, all of the same snapshot; false, and none begun, if that fails.

@@ -15,7 +15,7 @@ use rusqlite::{Connection, Row, Rows};
 
 use super::cursor::Cursor;
 use super::snapshot::{self, Ranges};
-use super::{File, decode, discover, error, quote, types};
+use super::{File, backup, decode, discover, error, quote, types};
 use crate::kit::ahead::{Giver, Taker, ahead};
 use crate::kit::order;
 
@@ -25,6 +25,9 @@ const BATCHES_AHEAD: usize = 2;
 impl Source for File {
     fn discover<'a>(&'a self, selector: Option<&'a str>) -> BoxFuture<'a, Result<Vec<StreamInfo>>> {
         Box::pin(async move {
+            if let Some(pinned) = &self.pinned {
+                return Ok(pinned.discover(selector));
+            }
             let selector = selector.map(str::to_owned);
             self.blocking(move |file| {
                 let connection = file.open_to_read()?.ok_or_else(|| file.missing())?;
@@ -56,7 +59,10 @@ impl Source for File {
                 // The thread ends with the rows, at an error, or when the reader is dropped.
                 std::thread::Builder::new()
                     .name("sqlite-read".to_owned())
-                    .spawn(move || reading.run(&connection, &mut giver))
+                    .spawn(move || {
+                        reading.run(&connection.connection, &mut giver);
+                        connection.end();
+                    })
                     .map_err(Error::from)?;
                 readers.push(Box::new(SqliteReader { batches }));
             }
@@ -78,11 +84,15 @@ impl Reader for SqliteReader {
 /// A read that is about to start: connections that see one snapshot.
 struct Opened {
     reading: Reading,
-    connections: Vec<Connection>,
+    connections: Vec<backup::Reading>,
 }
 
 /// Takes the snapshot that all of the read is from.
 fn open(file: &File, request: ReadRequest) -> Result<Opened> {
+    if let Some(pinned) = &file.pinned {
+        let (connections, rowid) = snapshot::lend(pinned, &request.stream.table, request.readers)?;
+        return Ok(Opened { reading: Reading { request, cursor: None, rowid }, connections });
+    }
     let first = file.open_to_read()?.ok_or_else(|| file.missing())?;
     let table = request.stream.table.clone();
     let known = |connection: &Connection| match discover::names(connection)?.contains(&table) {
@@ -92,6 +102,7 @@ fn open(file: &File, request: ReadRequest) -> Result<Opened> {
     let ReadMode::Incremental { cursor, from, lag, .. } = &request.mode else {
         let (connections, rowid) = snapshot::take(file, first, &table, request.readers)?;
         known(&connections[0])?;
+        let connections = connections.into_iter().map(backup::Reading::own).collect();
         return Ok(Opened { reading: Reading { request, cursor: None, rowid }, connections });
     };
     first.execute_batch("BEGIN").map_err(error::of)?;
@@ -105,7 +116,10 @@ fn open(file: &File, request: ReadRequest) -> Result<Opened> {
         .field_with_name(name)
         .map_err(|_| Error::new(ErrorKind::NotFound, format!("there is no column `{name}` for the cursor")))?;
     let cursor = Cursor::open(&first, &table, field, from.as_ref(), lag.as_deref())?;
-    Ok(Opened { reading: Reading { request, cursor: Some(cursor), rowid: None }, connections: vec![first] })
+    Ok(Opened {
+        reading: Reading { request, cursor: Some(cursor), rowid: None },
+        connections: vec![backup::Reading::own(first)],
+    })
 }
 
 /// What the threads of one read share.
@@ -190,6 +204,8 @@ struct Assembly {
     schema: SchemaRef,
     builders: Vec<ColumnBuilder>,
     mixed: Vec<bool>,
+    /// Columns whose values tell their storage class.
+    tagged: Vec<bool>,
     marks: Option<Vec<bool>>,
     rows: usize,
     bytes: usize,
@@ -202,12 +218,13 @@ impl Assembly {
         let builders = fields.iter().map(|field| ColumnBuilder::new(field.data_type())).collect::<Result<_>>()?;
         let mixed = fields.iter().map(|f| native_of(f, "sqlite").is_some_and(|n| types::of_declared(n).is_none()));
         let mixed = mixed.collect();
+        let tagged = fields.iter().map(backup::stored::is_tagged).collect();
         if mark {
             fields.push(Field::new(OVERLAP_COLUMN, DataType::Boolean, false));
         }
         let schema = Arc::new(Schema::new(fields));
         let marks = mark.then(Vec::new);
-        Ok(Self { schema, builders, mixed, marks, rows: 0, bytes: 0, rejects: Vec::new() })
+        Ok(Self { schema, builders, mixed, tagged, marks, rows: 0, bytes: 0, rejects: Vec::new() })
     }
 
     fn push(&mut self, row: &Row<'_>, marked: bool) -> Result<()> {
@@ -218,6 +235,8 @@ impl Assembly {
                 ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.len() + 4,
                 _ => 8,
             };
+            let text = if self.tagged[index] { backup::stored::tagged(value) } else { None };
+            let value = text.as_deref().map_or(value, ValueRef::from);
             if let Err(reason) = decode::push(builder, value, self.mixed[index]) {
                 builder.push_null();
                 bad.get_or_insert((index, reason));

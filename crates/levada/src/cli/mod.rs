@@ -1,6 +1,7 @@
 //! The command line: every command, argument and option, and nothing that acts on them.
 
 mod access;
+mod backup;
 mod data;
 mod house;
 
@@ -11,6 +12,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use serde::de::{DeserializeOwned, IntoDeserializer};
 
 pub use access::*;
+pub use backup::*;
 pub use data::*;
 pub use house::*;
 
@@ -72,6 +74,13 @@ pub enum Command {
     Run(RunArgs),
     /// Copy streams from one system to another, without any document
     Copy(Box<CopyArgs>),
+    /// Keep the tables of a database as files in a folder, all of one moment
+    Backup(BackupArgs),
+    /// Make the tables of a backup again, with their rows
+    Restore(RestoreArgs),
+    /// List, verify and remove backups
+    #[command(subcommand)]
+    Backups(BackupsCommand),
     /// Run pipelines by themselves: schedules, and workers in this process
     Serve(ServeArgs),
     /// Execute tasks in a process of its own
@@ -166,6 +175,9 @@ impl Command {
         Some(match self {
             Self::Run(_) => ("run", "`levada apply` and `levada start` have a server run a pipeline."),
             Self::Copy(_) => ("copy", "A server copies what the pipelines applied there say."),
+            Self::Backup(_) | Self::Restore(_) | Self::Backups(_) => {
+                ("backup", "Name the database and the folder by their addresses.")
+            }
             Self::Serve(_) => ("serve", "It is a server by itself."),
             Self::Worker(_) => ("worker", "It needs the metadata store: give `--database`."),
             Self::Db(DbCommand::Move { .. }) => ("db move", "Move the metadata where the server is, while it stands."),

@@ -5,6 +5,7 @@ mod apply;
 mod artifacts;
 mod audit;
 mod backfill;
+mod backup;
 mod check;
 mod completions;
 mod copy;
@@ -154,6 +155,9 @@ pub fn execute(cli: Cli) -> u8 {
     let outcome = match cli.command {
         Command::Run(args) => run::execute(&context, &args),
         Command::Copy(args) => copy::execute(&context, &args),
+        Command::Backup(args) => backup::backup(&context, &args),
+        Command::Restore(args) => backup::restore(&context, &args),
+        Command::Backups(command) => backup::backups(&context, &command),
         Command::Serve(args) => serve::serve(&context, &args),
         Command::Worker(args) => serve::worker(&context, &args),
         Command::Apply(args) => apply::execute(&context, &args),

@@ -30,7 +30,8 @@ pub fn wanted(kind: Kind, incoming: &Field) -> DataType {
 /// Judges an incoming column against the existing column of its name.
 pub fn fit(old: &Field, new: &Field) -> Fit {
     let (old_native, new_native) = (native_of(old, SYSTEM).unwrap_or_default(), native_of(new, SYSTEM));
-    if new_native == Some(old_native) && old.data_type() == new.data_type() {
+    let as_told = Logical::of(new) == Some(Logical::Foreign);
+    if new_native == Some(old_native) && (as_told || old.data_type() == new.data_type()) {
         return Fit::Exact;
     }
     let kind = Kind::of_field(old);

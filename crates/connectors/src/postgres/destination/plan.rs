@@ -174,7 +174,9 @@ fn takes_raw(spec: &LoadSpec, columns: &[(Field, Fit)]) -> bool {
 }
 
 fn planned(incoming: &Field, native: &str, is_enum: bool) -> Field {
-    let kind = Kind::of(native, is_enum);
+    // What came as the text of a server is told to a server in the same words.
+    let as_told = Logical::of(incoming) == Some(Logical::Foreign) && native_of(incoming, SYSTEM) == Some(native);
+    let kind = if as_told { Kind::Foreign } else { Kind::of(native, is_enum) };
     let mut field = Field::new(incoming.name(), wanted(kind, incoming), incoming.is_nullable());
     let metadata = field.metadata_mut();
     metadata.insert(NATIVE.to_owned(), format!("{SYSTEM}:{native}"));

@@ -14,7 +14,7 @@ use arrow_schema::{DataType, Field};
 use futures_util::future::join_all;
 use levada_core::error::{Context, Error, ErrorKind, Result};
 use levada_core::naming;
-use levada_core::schema::native_of;
+use levada_core::schema::{Logical, native_of};
 use levada_core::source::{Extract, ReadMode, ReadRequest, Reader};
 
 use self::cursor::Window;
@@ -22,25 +22,27 @@ pub use self::cursor::check_cursor;
 use self::decode::Decoder;
 use self::partition::Range;
 use self::reader::{CopyReader, Output, Raw};
+use super::backup::Pinned;
 use super::catalog::{self, Column, Relation, Wanted};
 use super::config::Settings;
 use super::error::Translate;
 use super::session::Session;
-use super::sql::{ident, qualified};
+use super::sql::{ident, literal, qualified};
 use super::types::{Kind, SYSTEM};
 
 /// The ranges that no reader has taken yet.
 type Queue = Arc<Mutex<VecDeque<Range>>>;
 
-const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+/// How every reading transaction begins.
+pub const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
 /// Opens the readers of a request.
-pub async fn read(settings: &Settings, request: ReadRequest) -> Result<Extract> {
+pub async fn read(settings: &Settings, pinned: Option<&Pinned>, request: ReadRequest) -> Result<Extract> {
     let place = format!("stream {}", request.stream.name);
-    open(settings, request).await.at(place)
+    open(settings, pinned, request).await.at(place)
 }
 
-async fn open(settings: &Settings, request: ReadRequest) -> Result<Extract> {
+async fn open(settings: &Settings, pinned: Option<&Pinned>, request: ReadRequest) -> Result<Extract> {
     let session = Session::open(settings).await?;
     let client = &session.client;
     let schema = request.stream.namespace.clone().unwrap_or_else(|| settings.schema.clone());
@@ -48,7 +50,12 @@ async fn open(settings: &Settings, request: ReadRequest) -> Result<Extract> {
     let found = catalog::relations(client, &wanted).await?.into_iter().next();
     let relation = found.ok_or_else(|| gone("the table does not exist any more"))?;
     let lock = lock(&relation);
-    client.batch_execute(&format!("{BEGIN}; {lock}")).await.pg()?;
+    let begin = match pinned {
+        None => format!("{BEGIN}; {lock}"),
+        // Whoever waits to change the table waits for the view that is held: nobody waits behind that one here.
+        Some(pinned) => format!("{BEGIN}; SET TRANSACTION SNAPSHOT {}; {lock} NOWAIT", literal(&pinned.id)),
+    };
+    client.batch_execute(&begin).await.pg()?;
     let columns = catalog::columns(client, &[relation.oid]).await?.remove(&relation.oid).unwrap_or_default();
     check_columns(&request, &columns)?;
 
@@ -72,7 +79,7 @@ async fn open(settings: &Settings, request: ReadRequest) -> Result<Extract> {
         None => (partition::ranges(client, &relation, request.readers).await?, None),
     };
     let readers_max = request.readers.min(ranges.len()).max(1);
-    let sessions = open_all(settings, session, readers_max, &lock).await?;
+    let sessions = open_all(settings, session, readers_max, &begin, pinned, &lock).await?;
 
     let selected = select_list(&request, &window);
     let queue: Queue = Arc::new(Mutex::new(ranges.into()));
@@ -125,6 +132,7 @@ fn check_columns(request: &ReadRequest, columns: &[Column]) -> Result<()> {
     for wanted in request.columns.fields() {
         let column = find(columns, wanted.name())?;
         let has_type = wanted.data_type() == column.field.data_type()
+            || Logical::of(wanted) == Some(Logical::Foreign)
             || (*wanted.data_type() == DataType::Utf8 && reads_as_text(&column.field));
         if native_of(wanted, SYSTEM) != native_of(&column.field, SYSTEM) || !has_type {
             return Err(Error::new(ErrorKind::Busy, format!("column `{}` changed its type just now", wanted.name()))
@@ -154,19 +162,31 @@ fn select_list(request: &ReadRequest, window: &Window) -> String {
     columns.chain(window.overlap.clone()).collect::<Vec<_>>().join(", ")
 }
 
-/// As many sessions as wanted on the snapshot of the first; fewer where the server has no more to give.
-async fn open_all(settings: &Settings, first: Session, wanted: usize, lock: &str) -> Result<Vec<Session>> {
+/// As many sessions as wanted on the snapshot of the first, which began with `begin`; fewer where the server has no more to
+/// give.
+async fn open_all(
+    settings: &Settings,
+    first: Session,
+    wanted: usize,
+    begin: &str,
+    pinned: Option<&Pinned>,
+    lock: &str,
+) -> Result<Vec<Session>> {
     let mut sessions = vec![first];
     if wanted < 2 {
         return Ok(sessions);
     }
-    let exported = sessions[0].client.query_typed_one("SELECT pg_catalog.pg_export_snapshot()", &[]).await;
-    let Ok(row) = exported else {
-        // Not allowed here; the failed statement ended the transaction, so it begins anew, on its own.
-        sessions[0].client.batch_execute(&format!("ROLLBACK; {BEGIN}; {lock}")).await.pg()?;
-        return Ok(sessions);
+    let begin = if pinned.is_some() {
+        begin.to_owned()
+    } else {
+        let exported = sessions[0].client.query_typed_one("SELECT pg_catalog.pg_export_snapshot()", &[]).await;
+        let Ok(row) = exported else {
+            // Not allowed here; the failed statement ended the transaction, so it begins anew, on its own.
+            sessions[0].client.batch_execute(&format!("ROLLBACK; {begin}")).await.pg()?;
+            return Ok(sessions);
+        };
+        format!("{BEGIN}; SET TRANSACTION SNAPSHOT {}; {lock}", literal(row.get(0)))
     };
-    let begin = format!("{BEGIN}; SET TRANSACTION SNAPSHOT {}; {lock}", super::sql::literal(row.get(0)));
     let more = (1..wanted).map(|_| async {
         let session = Session::open(settings).await?;
         session.client.batch_execute(&begin).await.pg()?;

@@ -1,0 +1,204 @@
+//! Restores tables of a backup: every file is verified, what makes the tables is carried out, each table is loaded in one act, and
+//! the foreign keys between them come last.
+
+use std::sync::Arc;
+
+use levada_core::backup::{Database, Found, Structure, Table};
+use levada_core::config::{OnBadRow, Retry, StreamDocument};
+use levada_core::destination::WriteMode;
+use levada_core::error::{Context, Error, ErrorKind, Result};
+use levada_core::naming::{did_you_mean, is_wildcard, matches, nearest};
+use levada_core::schema::OnSchemaChange;
+use tokio_util::sync::CancellationToken;
+
+use super::manifest::{self, Backup};
+use super::renamed::{Name, Renamed};
+use super::{End, Place, at, keep, take, unless, verify};
+use crate::progress::Progress;
+use crate::report::Report;
+use crate::run::{self, SyncJob};
+
+/// Files that an error names.
+const NAMED_MAX: usize = 5;
+
+/// A restore to carry out.
+pub struct Restore {
+    /// Where the backup is.
+    pub from: Place,
+    /// Its name; the newest whole one if none is given.
+    pub backup: Option<String>,
+    /// Names and wildcards of its tables; all of them if empty.
+    pub tables: Vec<String>,
+    /// The database.
+    pub to: End,
+    /// Whether rows that are there are replaced.
+    pub replace: bool,
+    /// What happens when a connection breaks.
+    pub retry: Retry,
+    /// Ends the work when cancelled.
+    pub stop: CancellationToken,
+}
+
+/// A restore that has ended.
+pub struct Restored {
+    /// The backup.
+    pub backup: String,
+    /// The loads, by table.
+    pub report: Report,
+    /// What the database is without, sentences.
+    pub notes: Vec<String>,
+}
+
+/// Restores tables. Each is loaded in one act or keeps what it has; a table that fails does not stop the others.
+///
+/// # Errors
+/// What makes all of it impossible: `NotFound` where there is no backup, `Data` where a file of it is not what it was, `Refused`
+/// where there are rows that are not to be replaced. The rows of the database are then as they were.
+pub async fn restore(job: &Restore, progress: Arc<Progress>) -> Result<Restored> {
+    let (backup, chosen) = unless(&job.stop, choose(job)).await.at(at(&job.from.name))?;
+    unless(&job.stop, check(&job.from, &backup, &chosen)).await.at(at(&job.from.name))?;
+    let native = native(job, &backup);
+    let place = at(&job.to.name);
+    let write: Vec<WriteMode> = match &native {
+        Some(database) => {
+            let found = database.prepare(&chosen, job.replace).await.at(place.as_str())?;
+            found
+                .iter()
+                .map(|found| if *found == Found::Rows { WriteMode::Replace } else { WriteMode::Append })
+                .collect()
+        }
+        None => {
+            refuse_existing(job, &chosen).await.at(place.as_str())?;
+            vec![WriteMode::Replace; chosen.tables.len()]
+        }
+    };
+    let loaded = async { run::run(job.sync(&backup, &chosen, &write, native.is_some())?, progress).await }.await;
+    // also where a table failed: foreign keys that were there go up again
+    let finished = match &native {
+        Some(database) => database.finish(&chosen).await.at(place),
+        None => Ok(vec![format!(
+            "the backup is of {}: tables have their columns, rows and keys, and nothing else of their definitions",
+            backup.system
+        )]),
+    };
+    let report = loaded?;
+    match finished {
+        Ok(notes) => Ok(Restored { backup: backup.name, report, notes }),
+        Err(error) if report.succeeded() => Err(error),
+        Err(error) => {
+            let notes = vec![format!("the foreign keys are not up: {}", error.message())];
+            Ok(Restored { backup: backup.name, report, notes })
+        }
+    }
+}
+
+/// The database as one that the statements of a backup are for.
+fn native(job: &Restore, backup: &Backup) -> Option<Arc<dyn Database>> {
+    let database = job.to.connection.clone().database().ok()?;
+    (database.system() == backup.system).then_some(database)
+}
+
+/// The backup, and those of its tables that are meant.
+async fn choose(job: &Restore) -> Result<(Backup, Structure)> {
+    let name = match &job.backup {
+        Some(name) => name.clone(),
+        None => keep::newest(&job.from)
+            .await?
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no whole backup").advise("List what there is."))?,
+    };
+    let backup = manifest::read(job.from.archive.as_ref(), &name).await.map_err(|error| {
+        let is_gone = error.kind() == ErrorKind::NotFound;
+        if is_gone { Error::new(ErrorKind::NotFound, format!("there is no backup `{name}`")) } else { error }
+    })?;
+    let mut structure = backup.structure.clone();
+    if job.tables.is_empty() {
+        return Ok((backup, structure));
+    }
+    let means = |selector: &str, table: &Table| {
+        selector == table.stream
+            || selector == table.table
+            || is_wildcard(selector) && (matches(selector, &table.stream) || matches(selector, &table.table))
+    };
+    for selector in &job.tables {
+        if !structure.tables.iter().any(|table| means(selector, table)) {
+            let names: Vec<&str> = structure.tables.iter().map(|table| table.stream.as_str()).collect();
+            let told = did_you_mean(nearest(selector, &names));
+            return Err(Error::new(ErrorKind::NotFound, format!("the backup has no table `{selector}`"))
+                .advise(format!("{told}Its manifest names them all.")));
+        }
+    }
+    structure.tables.retain(|table| job.tables.iter().any(|selector| means(selector, table)));
+    Ok((backup, structure))
+}
+
+/// Reads every file of the tables again.
+async fn check(place: &Place, backup: &Backup, chosen: &Structure) -> Result<()> {
+    let mut bad = Vec::new();
+    for table in backup.tables.iter().filter(|of| chosen.tables.iter().any(|table| table.stream == of.stream)) {
+        for file in &table.files {
+            bad.extend(verify::compare(place.archive.as_ref(), backup, file).await?);
+        }
+    }
+    if bad.is_empty() {
+        return Ok(());
+    }
+    let told: Vec<String> = bad.iter().take(NAMED_MAX).map(|bad| format!("`{}` {}", bad.file, bad.what)).collect();
+    let message = format!("{} files of the backup are not what they were: {}", bad.len(), told.join(", "));
+    Err(Error::new(ErrorKind::Data, message)
+        .at(format!("backup `{}`", backup.name))
+        .advise("Nothing was changed. Restore another backup, or the tables whose files are sound."))
+}
+
+/// Where tables are not made from statements, those that are there would be changed by what is loaded.
+async fn refuse_existing(job: &Restore, chosen: &Structure) -> Result<()> {
+    if job.replace {
+        return Ok(());
+    }
+    let destination = job.to.connection.clone().destination()?;
+    let keeps = job.to.namespaces;
+    for table in &chosen.tables {
+        let target = destination.target(table.namespace.as_deref().filter(|_| keeps), &table.table);
+        if destination.describe(&target).await?.is_some() {
+            return Err(Error::new(ErrorKind::Refused, format!("there is a table `{target}` already"))
+                .advise("Nothing was changed. Say that rows are to be replaced, or restore into another database."));
+        }
+    }
+    Ok(())
+}
+
+impl Restore {
+    fn sync(&self, backup: &Backup, chosen: &Structure, write: &[WriteMode], native: bool) -> Result<SyncJob> {
+        let folder = self.from.archive.folder(&backup.name)?;
+        let (mut names, mut streams) = (Vec::new(), Vec::new());
+        for (table, write) in chosen.tables.iter().zip(write) {
+            let of = backup.tables.iter().find(|of| of.stream == table.stream);
+            let broken = || Error::new(ErrorKind::Data, format!("the manifest names no files of {}", table.stream));
+            names.push(Name {
+                inner: of.ok_or_else(broken)?.folder.clone(),
+                name: table.stream.clone(),
+                namespace: table.namespace.clone(),
+                table: table.table.clone(),
+            });
+            let options = StreamDocument {
+                write: Some(*write),
+                key: (!native && !table.key.is_empty()).then(|| table.key.clone()),
+                on_bad_row: Some(OnBadRow::Fail),
+                // a table that was made from its own statements fits as it is
+                on_schema_change: Some(if native { OnSchemaChange::Freeze } else { OnSchemaChange::Evolve }),
+                ..StreamDocument::default()
+            };
+            streams.push((table.stream.clone(), options));
+        }
+        Ok(SyncJob {
+            pipeline: "restore".to_owned(),
+            sync: take::sync(&self.from.name, &self.to.name, streams)?,
+            source: Renamed::of(folder, names),
+            destination: self.to.connection.clone(),
+            keep_namespaces: self.to.namespaces && chosen.tables.iter().any(|table| table.namespace.is_some()),
+            full_refresh: false,
+            only_stream: None,
+            retry: self.retry,
+            stop: self.stop.clone(),
+        })
+    }
+}
