@@ -20,9 +20,9 @@ use crate::problem::{Details, Problem};
 use crate::route::Rule::{self, Metrics, Pipeline, Public, Role, Signed};
 use crate::route::{Call, Output, Route, line};
 use crate::routes::{
-    artifacts, audit, backfills, browse, connections, connectors, datasets, files, health, lineage, logs, oidc, overview,
-    pipeline_list, pipelines, plans, positions, project, quarantine, recent, recent_lines, runs, schedules, search, secrets, served,
-    session, sessions, settings, streams, tokens, users, validate, workers,
+    artifacts, audit, backfills, browse, connections, connectors, datasets, files, health, lineage, logs, oidc,
+    overview, pipeline_list, pipelines, plans, positions, project, quarantine, recent, recent_lines, runs, schedules,
+    search, secrets, served, session, sessions, settings, streams, tokens, users, validate, workers,
 };
 
 /// The routes, and the schemas that they refer to.
@@ -254,7 +254,13 @@ fn of_schedules(lines: &mut Lines) {
 
 /// Roles by tag are about pipelines; what is written about datasets is everybody's, and takes the role everywhere.
 fn of_datasets(lines: &mut Lines) {
-    lines.get("listDatasets", "/api/v1/datasets", Role(Viewer), "Tables, topics and paths that runs met", datasets::list);
+    lines.get(
+        "listDatasets",
+        "/api/v1/datasets",
+        Role(Viewer),
+        "Tables, topics and paths that runs met",
+        datasets::list,
+    );
     lines.last(Route::kept);
     let path = "/api/v1/datasets/{dataset}";
     lines.get("getDataset", path, Role(Viewer), "A dataset with its columns", datasets::get);
@@ -289,7 +295,13 @@ fn of_the_house(lines: &mut Lines) {
     let path = "/api/v1/master-key";
     lines.post("rotateSecrets", path, Role(Admin), "Seal every secret under a new master key", secrets::rotate);
     lines.get("getSettings", "/api/v1/settings", Role(Admin), "What is configured", settings::get);
-    lines.get("search", "/api/v1/search", Role(Viewer), "Pipelines, connections, datasets and runs by name", search::search);
+    lines.get(
+        "search",
+        "/api/v1/search",
+        Role(Viewer),
+        "Pipelines, connections, datasets and runs by name",
+        search::search,
+    );
 }
 
 /// What answers requests.

@@ -49,7 +49,8 @@ impl Met {
 
 /// The load that a report tells of, between two connections.
 pub fn load(from: &str, to: &str, report: &mut StreamReport) -> Load {
-    let named = |connection: &str, seen: SeenDataset| SeenDataset { name: format!("{connection}.{}", seen.name), ..seen };
+    let named =
+        |connection: &str, seen: SeenDataset| SeenDataset { name: format!("{connection}.{}", seen.name), ..seen };
     let figures = LoadFigures {
         read: report.proof.read,
         written: report.proof.written,

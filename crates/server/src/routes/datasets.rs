@@ -325,7 +325,8 @@ pub async fn schemas(call: Call<Part>) -> Result<Answer<Page<DatasetSchema>>, Pr
     let (limit, before) = (limit(call.input.limit)?, number(call.input.after.as_deref())?);
     let name = known(&call.app, call.input.dataset).await?;
     let found = call.app.store.dataset_schemas(name, before, limit).await?;
-    let next = found.last().filter(|last| found.len() == limit && last.version > 1).map(|last| last.version.to_string());
+    let next =
+        found.last().filter(|last| found.len() == limit && last.version > 1).map(|last| last.version.to_string());
     let schema = |found: levada_store::DatasetSchema| DatasetSchema {
         version: found.version,
         seen_at: found.seen_at,

@@ -86,12 +86,7 @@ impl Store {
     }
 
     /// Versions of the columns of a dataset before one, the newest first.
-    pub async fn dataset_schemas(
-        &self,
-        name: String,
-        before: Option<i64>,
-        limit: usize,
-    ) -> Result<Vec<DatasetSchema>> {
+    pub async fn dataset_schemas(&self, name: String, before: Option<i64>, limit: usize) -> Result<Vec<DatasetSchema>> {
         let sql = "SELECT version, seen_at, run, columns, left_out FROM dataset_schemas \
                    WHERE dataset = $1 AND version < $2 ORDER BY version DESC LIMIT $3";
         let values = [name.into(), before.unwrap_or(i64::MAX).into(), limit.into()];

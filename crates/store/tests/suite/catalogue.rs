@@ -6,8 +6,8 @@ use std::time::Duration;
 use levada_core::dataset::{ColumnEdge, DatasetColumn, Derivation, Listed, Load, LoadFigures, SeenDataset};
 use levada_core::run::Event;
 use levada_store::{
-    ColumnChange, Dataset, DatasetChange, DatasetFilter, DatasetUpdated, Keep, LOADS_KEPT, Lineage, LineageFilter, RunFilter,
-    SCHEMAS_KEPT, Store, Update, transfer,
+    ColumnChange, Dataset, DatasetChange, DatasetFilter, DatasetUpdated, Keep, LOADS_KEPT, Lineage, LineageFilter,
+    RunFilter, SCHEMAS_KEPT, Store, Update, transfer,
 };
 
 use super::world::{World, chain, ended};
@@ -71,7 +71,8 @@ async fn dataset(store: &Store, name: &str) -> Dataset {
 async fn a_load_makes_datasets_known(place: Place) {
     let mut world = World::new(place.store).await;
     let document = world.pipeline("p", chain(1)).await;
-    let first = loaded(&world, document, "1", vec![load("shop.orders", "dw.orders", &["id", "total"])], Event::Finished).await;
+    let first =
+        loaded(&world, document, "1", vec![load("shop.orders", "dw.orders", &["id", "total"])], Event::Finished).await;
     let (found, columns, left_out) = world.store.dataset("dw.orders".to_owned()).await.unwrap().unwrap();
     assert_eq!((found.updated_at, found.seen_at, found.updates), (Some(world.now), world.now, 1));
     assert_eq!((found.rows_estimate, found.bytes_estimate, found.schema_version), (Some(10), Some(100), Some(1)));
@@ -190,11 +191,8 @@ async fn lineage_goes_both_ways_and_round(place: Place) {
     // the same edge again has the new columns and the new run; no other changes
     world.pass(Duration::from_secs(60));
     let mut again = load("s.a", "s.b", &["id", "total"]);
-    again.sources[0].1 = Listed::edges(&[ColumnEdge {
-        from: "total".to_owned(),
-        to: "id".to_owned(),
-        how: Derivation::Hashed,
-    }]);
+    again.sources[0].1 =
+        Listed::edges(&[ColumnEdge { from: "total".to_owned(), to: "id".to_owned(), how: Derivation::Hashed }]);
     let third = loaded(&world, document, "3", vec![again], Event::Finished).await;
     let one = graph(&world.store, "s.b", 1, 0).await.edges.remove(0);
     assert_eq!((one.run.0, one.at), (third, world.now));
@@ -283,7 +281,8 @@ async fn datasets_are_found(place: Place) {
         let places = world.store.dataset_places(filter).await.unwrap();
         places.into_iter().map(|place| place.name).collect::<Vec<_>>().join(" ")
     };
-    let search = async |text: &str| found(DatasetFilter { search: Some(text.to_owned()), ..DatasetFilter::default() }).await;
+    let search =
+        async |text: &str| found(DatasetFilter { search: Some(text.to_owned()), ..DatasetFilter::default() }).await;
     assert_eq!(search("ORDERS").await, "dw.orders dwx.orders shop.orders");
     assert_eq!(search("e_mail").await, "dw.orders shop.orders");
     assert_eq!(search("exmail").await, "");
@@ -298,7 +297,8 @@ async fn datasets_are_found(place: Place) {
     let tagged = async |tag: &str| found(DatasetFilter { tag: Some(tag.to_owned()), ..DatasetFilter::default() }).await;
     assert_eq!((tagged("sales").await, tagged("pii").await), ("dw.people".to_owned(), "dw.people".to_owned()));
     assert_eq!((tagged("sale").await, tagged("PII").await, tagged("").await), Default::default());
-    let owned = async |name: &str| found(DatasetFilter { owner: Some(name.to_owned()), ..DatasetFilter::default() }).await;
+    let owned =
+        async |name: &str| found(DatasetFilter { owner: Some(name.to_owned()), ..DatasetFilter::default() }).await;
     assert_eq!((owned("Anna").await.as_str(), owned("Ann").await.as_str()), ("dw.people", ""));
     let names = ["dw.people", "dw.gone", "dw.orders"].map(str::to_owned).to_vec();
     let several = world.store.datasets(names).await.unwrap();
