@@ -23,6 +23,8 @@ export const PAGES: PageOfApp[] = [
   { name: "connections", path: "/connections" },
   { name: "new-connection", path: "/connections/new", role: "editor" },
   { name: "connection", path: "/connections/warehouse" },
+  { name: "catalogue", path: "/catalogue" },
+  { name: "dataset", path: "/catalogue/dataset?name=warehouse.main.department" },
   { name: "data", path: "/data" },
   { name: "data-rows", path: "/data/department" },
   { name: "data-schema", path: "/data/department?part=schema" },
