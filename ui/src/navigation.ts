@@ -12,7 +12,16 @@ import {
 } from "lucide-react";
 
 export interface NavigationItem {
-  to: "/" | "/pipelines" | "/runs" | "/logs" | "/connections" | "/catalogue" | "/data" | "/reference" | "/admin";
+  to:
+    | "/"
+    | "/pipelines"
+    | "/runs"
+    | "/logs"
+    | "/connections"
+    | "/catalogue"
+    | "/data"
+    | "/reference"
+    | "/admin";
   title: string;
   icon: LucideIcon;
   /** Leads there after `g`. */

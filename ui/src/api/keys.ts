@@ -32,7 +32,8 @@ export const keys = {
     all: ["datasets"] as const,
     list: (filter: object) => ["datasets", "list", filter] as const,
     one: (name: string) => ["datasets", "one", name] as const,
-    part: (name: string, part: string, ...more: unknown[]) => ["datasets", "one", name, part, ...more] as const,
+    part: (name: string, part: string, ...more: unknown[]) =>
+      ["datasets", "one", name, part, ...more] as const,
   },
   /** What lies behind a connection: streams, rows, files, tests. No event tells that it has changed. */
   contents: (name: string, ...parts: unknown[]) => ["contents", name, ...parts] as const,

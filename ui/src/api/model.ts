@@ -13,7 +13,7 @@ export type Connection = Schemas["Connection"];
 export type ConnectionFile = Schemas["FilePage"]["items"][number];
 export type ConnectionTest = Schemas["LastTest"];
 export type Connector = Schemas["Connector"];
-export type Dataset = Schemas["Dataset"];
+export type Dataset = Schemas["DatasetDetails"];
 export type DatasetChange =
   paths["/api/v1/datasets/{dataset}"]["patch"]["requestBody"]["content"]["application/json"];
 export type DatasetColumn = Dataset["schema"][number];

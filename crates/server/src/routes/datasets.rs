@@ -106,6 +106,7 @@ pub struct DatasetLoad {
 
 /// A dataset.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "DatasetDetails")]
 pub struct Dataset {
     /// What lists tell of it.
     #[serde(flatten)]
@@ -286,7 +287,7 @@ pub async fn update(call: Call<Edit>) -> Result<Answer<Dataset>, Problem> {
     let Some((found, known, _)) = app.store.dataset(name.clone()).await? else { return Err(missing(&name)) };
     let expected = condition.expects(found.version)?;
     let names: Vec<&str> = known.iter().map(|column| column.name.as_str()).collect();
-    for column in columns.keys().filter(|column| !names.contains(&column.as_str())) {
+    if let Some(column) = columns.keys().find(|column| !names.contains(&column.as_str())) {
         return Err(no_column(&name, column, &names));
     }
     let text = |text: Option<String>, what: &str, max| text.map(|text| of_length(text, what, max)).transpose();

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use levada_core::error::Result;
 
 use crate::Store;
-use crate::db::Tx;
+use crate::db::{Tx, Value};
 
 /// What is to change; what is not given stays.
 #[derive(Debug, Clone, Default)]
@@ -81,7 +81,7 @@ async fn update(tx: &mut Tx, name: &str, expected: Option<u32>, change: &Dataset
         DatasetUpdated::Done => {}
         refused => return Ok(refused),
     }
-    let mut values = vec![name.into()];
+    let mut values: Vec<Value> = vec![name.into()];
     let mut columns = String::new();
     let mut set = |column: &str, value| {
         values.push(value);
@@ -99,7 +99,7 @@ async fn update(tx: &mut Tx, name: &str, expected: Option<u32>, change: &Dataset
     let sql = format!("UPDATE datasets SET version = version + 1{columns} WHERE name = $1");
     tx.execute(&sql, &values).await?;
     for (column, change) in &change.columns {
-        let key = [name.into(), column.as_str().into()];
+        let key: [Value; 2] = [name.into(), column.as_str().into()];
         let tags = change.tags.as_ref().map(|tags| serde_json::json!(tags).to_string());
         let sql = "INSERT INTO dataset_columns (dataset, name, description, tags) \
                    VALUES ($1, $2, COALESCE($3, ''), COALESCE($4, '[]')) ON CONFLICT (dataset, name) DO UPDATE SET \

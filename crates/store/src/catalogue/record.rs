@@ -139,14 +139,14 @@ async fn schemas(
     let (mut versions, mut schemas, mut old) = (Vec::<Value>::new(), Vec::<Value>::new(), Vec::new());
     for (name, noted) in datasets {
         let (Some((columns, run)), Some(known)) = (noted.columns, known.get(*name)) else { continue };
-        if known.schema_hash.as_deref() == Some(&columns.hash) {
+        if known.schema_hash.as_deref() == Some(columns.hash.as_str()) {
             continue;
         }
         let version = known.schema_version + 1;
         versions.extend([(*name).into(), version.into(), columns.hash.as_str().into()]);
         schemas.extend([(*name).into(), version.into(), columns.names.as_str().into(), columns.json.as_str().into()]);
         schemas.extend([columns.left_out.into(), now.into(), run.into()]);
-        old.push(((*name), version - i64::from(SCHEMAS_KEPT)));
+        old.push((*name, version - i64::from(SCHEMAS_KEPT)));
     }
     if versions.is_empty() {
         return Ok(());

@@ -34,7 +34,12 @@ export const COLUMNS: Column<DatasetItem>[] = [
     header: "Owner",
     cell: ({ row }) =>
       row.original.owner && (
-        <Link to="/catalogue" search={{ owner: row.original.owner }} tabIndex={-1} className="hover:underline">
+        <Link
+          to="/catalogue"
+          search={{ owner: row.original.owner }}
+          tabIndex={-1}
+          className="hover:underline"
+        >
           {row.original.owner}
         </Link>
       ),

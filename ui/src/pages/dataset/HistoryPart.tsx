@@ -57,7 +57,9 @@ export function HistoryPart({ name }: { name: string }) {
 
 function Changes({ changes, isFirst }: { changes: SchemaChange[]; isFirst: boolean }) {
   if (changes.length === 0)
-    return <p className="mt-1 text-xs text-ink-3">{isFirst ? "The first that was seen." : "Another order."}</p>;
+    return (
+      <p className="mt-1 text-xs text-ink-3">{isFirst ? "The first that was seen." : "Another order."}</p>
+    );
   return (
     <ul className="mt-1 flex flex-col gap-0.5">
       {changes.map(({ kind, column, type }) => {

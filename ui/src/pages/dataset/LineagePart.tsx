@@ -65,7 +65,10 @@ export function LineagePart({ name, dataset }: { name: string; dataset: Dataset 
           {!graph ? (
             <SkeletonRows />
           ) : graph.edges.length === 0 ? (
-            <EmptyState icon={Workflow} title={column ? `${column} goes nowhere` : "Nothing is known around it"}>
+            <EmptyState
+              icon={Workflow}
+              title={column ? `${column} goes nowhere` : "Nothing is known around it"}
+            >
               {column
                 ? "No run made it from another column, or another one from it."
                 : "Runs tell what they make from what; none has told of this dataset."}
@@ -99,7 +102,10 @@ export function LineagePart({ name, dataset }: { name: string; dataset: Dataset 
             <IconButton icon={X} size="small" label="Close" onClick={() => setSelected(null)} />
           </header>
           {besides(graph, chosen).map((beside) => (
-            <Way key={`${beside.isSource} ${beside.other} ${beside.pipeline} ${beside.task}`} beside={beside} />
+            <Way
+              key={`${beside.isSource} ${beside.other} ${beside.pipeline} ${beside.task}`}
+              beside={beside}
+            />
           ))}
         </aside>
       )}
@@ -122,7 +128,12 @@ function Way({ beside }: { beside: Beside }) {
       </h3>
       <p className="text-xs text-ink-2">
         by{" "}
-        <Link to="/pipelines/$name/$tab" params={{ name: pipeline, tab: "graph" }} search={{ task }} className="underline">
+        <Link
+          to="/pipelines/$name/$tab"
+          params={{ name: pipeline, tab: "graph" }}
+          search={{ task }}
+          className="underline"
+        >
           {pipeline}/{task}
         </Link>
         {", last in "}
@@ -133,7 +144,10 @@ function Way({ beside }: { beside: Beside }) {
         <Time at={at} />
       </p>
       {columns.length > 0 && (
-        <ul aria-label={`Columns ${isSource ? "from" : "to"} ${other}`} className="mt-1.5 flex flex-col gap-0.5 text-xs">
+        <ul
+          aria-label={`Columns ${isSource ? "from" : "to"} ${other}`}
+          className="mt-1.5 flex flex-col gap-0.5 text-xs"
+        >
           {columns.map((column) => (
             <li key={`${column.from} ${column.to}`} className="wrap-anywhere">
               {column.from === column.to ? column.to : `${column.from} → ${column.to}`}

@@ -47,7 +47,9 @@ function Known({ name, part }: { name: string; part: string | undefined }) {
     <div className="flex h-full flex-col">
       <PageHeader
         title={name}
-        summary={found ? <Summary dataset={found.data} /> : <Skeleton className="mt-1 h-3.5 w-64 max-w-full" />}
+        summary={
+          found ? <Summary dataset={found.data} /> : <Skeleton className="mt-1 h-3.5 w-64 max-w-full" />
+        }
         actions={
           <>
             <IconButton

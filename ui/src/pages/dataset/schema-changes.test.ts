@@ -13,8 +13,16 @@ function version(columns: [string, string, boolean?][]): DatasetSchema {
 }
 
 test("columns that came, went and became others are told", () => {
-  const before = version([["id", "int32", true], ["name", "text"], ["notes", "text"]]);
-  const after = version([["id", "int64", true], ["name", "text"], ["email", "text"]]);
+  const before = version([
+    ["id", "int32", true],
+    ["name", "text"],
+    ["notes", "text"],
+  ]);
+  const after = version([
+    ["id", "int64", true],
+    ["name", "text"],
+    ["email", "text"],
+  ]);
   expect(changesBetween(before, after)).toEqual([
     { kind: "changed", column: "id", type: "int32, never null, key to int64, never null, key" },
     { kind: "added", column: "email", type: "text" },
@@ -23,7 +31,18 @@ test("columns that came, went and became others are told", () => {
 });
 
 test("the first version changes nothing, and neither does another order", () => {
-  const one = version([["a", "text"], ["b", "text"]]);
+  const one = version([
+    ["a", "text"],
+    ["b", "text"],
+  ]);
   expect(changesBetween(undefined, one)).toEqual([]);
-  expect(changesBetween(one, version([["b", "text"], ["a", "text"]]))).toEqual([]);
+  expect(
+    changesBetween(
+      one,
+      version([
+        ["b", "text"],
+        ["a", "text"],
+      ]),
+    ),
+  ).toEqual([]);
 });
