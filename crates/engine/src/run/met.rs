@@ -1,14 +1,16 @@
 //! What the catalogue is told of a stream that was loaded: both datasets with their columns, and which column came from which.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use arrow_schema::Schema;
+use arrow_schema::{Field, Schema};
 use levada_core::dataset::{ColumnEdge, DatasetColumn, Derivation, Listed, Load, LoadFigures, SeenDataset};
 use levada_core::destination::WriteMode;
 use levada_core::schema::{NATIVE, computed, type_name};
 use levada_core::source::StreamInfo;
 
 use super::plan::{Ends, Planned};
+use super::transform::ColumnRule;
 use crate::report::{Proof, StreamReport};
 
 /// How long the look at a target may take that a load has changed: nobody waits longer for the catalogue's sake.
@@ -66,8 +68,7 @@ pub fn load(from: &str, to: &str, report: &mut StreamReport) -> Load {
 
 /// The target as a reader finds it. It is looked at again only if the load may have changed its columns.
 async fn target_after(ends: &Ends, planned: &Planned) -> Option<StreamInfo> {
-    let before = planned.spec.existing.as_ref();
-    if let Some(info) = before.filter(|info| planned.plan.ddl.is_empty() && computed(&info.schema).is_empty()) {
+    if let Some(info) = planned.spec.existing.as_ref().filter(|info| stays(planned, &info.schema)) {
         return Some(info.clone());
     }
     let target = &planned.spec.target;
@@ -82,8 +83,21 @@ async fn target_after(ends: &Ends, planned: &Planned) -> Option<StreamInfo> {
     }
 }
 
+/// Whether a target has the columns after a load that it had before: none came, none became another, and none is computed, which
+/// writers are not told of. What replaces a target that nothing else is told of may leave columns out.
+fn stays(planned: &Planned, before: &Schema) -> bool {
+    let known = |field: &Arc<Field>| {
+        before.field_with_name(field.name()).is_ok_and(|known| known.data_type() == field.data_type())
+    };
+    let written = planned.plan.schema.fields();
+    planned.plan.ddl.is_empty()
+        && computed(before).is_empty()
+        && written.iter().all(known)
+        && (planned.spec.write != WriteMode::Replace || written.len() == before.fields().len())
+}
+
 fn columns(schema: &Schema, key: &[String]) -> Listed {
-    let column = |field: &std::sync::Arc<arrow_schema::Field>| DatasetColumn {
+    let column = |field: &Arc<Field>| DatasetColumn {
         name: field.name().clone(),
         type_: type_name(field),
         native: field.metadata().get(NATIVE).cloned(),
@@ -94,7 +108,7 @@ fn columns(schema: &Schema, key: &[String]) -> Listed {
 }
 
 fn edges(planned: &Planned) -> Vec<ColumnEdge> {
-    let edge = |(rule, to): (&super::transform::ColumnRule, &std::sync::Arc<arrow_schema::Field>)| {
+    let edge = |(rule, to): (&ColumnRule, &Arc<Field>)| {
         let from = planned.info.schema.field_with_name(&rule.source).ok();
         let is_cast = rule.cast.is_some() || from.is_some_and(|from| from.data_type() != to.data_type());
         let how = match () {
