@@ -14,8 +14,9 @@ export type ConnectionFile = Schemas["FilePage"]["items"][number];
 export type ConnectionTest = Schemas["LastTest"];
 export type Connector = Schemas["Connector"];
 export type Dataset = Schemas["DatasetDetails"];
-export type DatasetChange =
-  paths["/api/v1/datasets/{dataset}"]["patch"]["requestBody"]["content"]["application/json"];
+export type DatasetChange = NonNullable<
+  paths["/api/v1/datasets/{dataset}"]["patch"]["requestBody"]
+>["content"]["application/json"];
 export type DatasetColumn = Dataset["schema"][number];
 export type DatasetItem = Schemas["DatasetItem"];
 export type DatasetLoad = Schemas["DatasetLoad"];
