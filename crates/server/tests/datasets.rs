@@ -312,6 +312,10 @@ async fn odd_names_can_be_asked_for() {
         assert_eq!(house.get(&format!("datasets/{path}/lineage")).await["edges"].as_array().unwrap().len(), 1);
     }
     assert_eq!(house.names("").await.len(), 2);
+    for path in ["%00", "a%00b", "%2E%2E", "x%0A"] {
+        house.place.get(&format!("/api/v1/datasets/{path}")).await.is(404);
+    }
+    assert_eq!(house.names("search=%00").await, [""; 0]);
 }
 
 fn percent(name: &str) -> String {

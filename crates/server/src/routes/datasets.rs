@@ -354,7 +354,7 @@ pub async fn of_run(call: Call<OfRun>) -> Result<Answer<Page<DatasetLoad>>, Prob
     store.run(run).await?.ok_or_else(|| Problem::no("run", run))?;
     let wrong = || Problem::Malformed("`after` is the `next` of the page before.".to_owned());
     let place = |text: &str| {
-        let (number, dataset) = text.split_once(':').ok_or_else(wrong)?;
+        let (number, dataset) = text.split_once(':').filter(|(_, name)| !name.contains('\0')).ok_or_else(wrong)?;
         Ok::<_, Problem>((dataset.to_owned(), number.parse::<i64>().map_err(|_| wrong())?))
     };
     let after = after.as_deref().map(place).transpose()?;

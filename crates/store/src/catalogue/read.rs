@@ -120,6 +120,10 @@ impl Store {
 }
 
 async fn places(tx: &mut Tx, filter: &DatasetFilter) -> Result<Vec<DatasetPlace>> {
+    let texts = [&filter.search, &filter.connection, &filter.tag, &filter.owner];
+    if texts.into_iter().flatten().any(|text| !is_text(text)) {
+        return Ok(Vec::new());
+    }
     let mut values: Vec<Value> = Vec::new();
     let mut conditions = String::new();
     let mut add = |condition: &str, value: Value| {
@@ -160,7 +164,7 @@ async fn places(tx: &mut Tx, filter: &DatasetFilter) -> Result<Vec<DatasetPlace>
 /// Datasets with their last loads.
 pub(super) async fn datasets(tx: &mut Tx, names: &[String]) -> Result<Vec<Dataset>> {
     let mut values = Vec::new();
-    let those = tx.among("d.name", &mut values, names.iter().map(String::as_str));
+    let those = tx.among("d.name", &mut values, names.iter().map(String::as_str).filter(|name| is_text(name)));
     let sql = format!(
         "SELECT d.name, d.owner, d.description, d.tags, d.version, COALESCE(d.seen_at, d.updated_at), d.updates, \
          d.updated_at, d.rows_estimate, d.bytes_estimate, d.schema_version, s.names, COALESCE(s.left_out, 0), {LOAD} \
@@ -175,6 +179,11 @@ pub(super) async fn datasets(tx: &mut Tx, names: &[String]) -> Result<Vec<Datase
         found.insert(dataset.name.clone(), dataset);
     }
     Ok(names.iter().filter_map(|name| found.remove(name)).collect())
+}
+
+/// Whether PostgreSQL takes it: nothing that is kept has a zero character.
+fn is_text(text: &str) -> bool {
+    !text.contains('\0')
 }
 
 fn dataset(row: &mut Row) -> Result<Dataset> {

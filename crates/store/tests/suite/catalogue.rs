@@ -357,6 +357,9 @@ async fn names_that_no_index_takes_hold_up_no_run(place: Place) {
     assert_eq!((found.column_count, columns[0].name.as_str(), columns[1].name.as_str()), (3, "a\nb", "c\0d"));
     assert_eq!(graph(&world.store, &odd, 1, 1).await.edges[0].source, fitting);
     assert_eq!(world.store.dataset_updated_at(odd).await.unwrap(), Some(world.now));
+    assert_eq!(world.store.dataset("a\0a".to_owned()).await.unwrap(), None);
+    let filter = DatasetFilter { search: Some("a\0a".to_owned()), ..DatasetFilter::default() };
+    assert!(world.store.dataset_places(filter).await.unwrap().is_empty());
 }
 
 async fn what_nobody_meets_goes_after_a_year(place: Place) {
