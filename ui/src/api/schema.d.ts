@@ -1840,6 +1840,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["listDatasets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["getDataset"];
+        put?: never;
+        post?: never;
+        delete: operations["removeDataset"];
+        options?: never;
+        head?: never;
+        patch: operations["updateDataset"];
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset}/schemas": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["l"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset}/loads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["m"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset}/lineage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["getLineage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -2485,7 +2565,7 @@ export interface components {
         /** @description What makes a schedule fire. */
         Kind: "time" | "pipeline" | "dataset" | "file";
         /** @description What something is. */
-        Kind2: "run" | "pipeline" | "connection";
+        Kind2: "run" | "pipeline" | "connection" | "dataset";
         /** @description The last run of a pipeline. */
         LastRun: {
             /** @description Which. */
@@ -3838,6 +3918,132 @@ export interface components {
         };
         /** @description How rows get into the target. */
         WriteMode: "replace" | "append" | "merge";
+        LoadFigures: {
+            read: number;
+            written: number;
+            rejected: number;
+            bytes: number;
+        };
+        DatasetLoad: {
+            dataset: string;
+            number: number;
+            run: components["schemas"]["RunId"];
+            pipeline: string;
+            task: string;
+            at: components["schemas"]["Timestamp"];
+            figures?: components["schemas"]["LoadFigures"] | null;
+            sources: string[];
+        };
+        DatasetItem: {
+            name: string;
+            connection: string;
+            owner?: string | null;
+            description?: string | null;
+            tags: string[];
+            updated_at?: components["schemas"]["Timestamp"] | null;
+            seen_at: components["schemas"]["Timestamp"];
+            updates: number;
+            rows_estimate?: number | null;
+            bytes_estimate?: number | null;
+            columns: number;
+            found: string[];
+            last?: components["schemas"]["DatasetLoad"] | null;
+        };
+        DatasetColumnShown: {
+            name: string;
+            type?: string | null;
+            native?: string | null;
+            nullable: boolean;
+            key: boolean;
+            description?: string | null;
+            tags: string[];
+        };
+        Neighbour: {
+            dataset: string;
+            pipeline: string;
+            task: string;
+            run: components["schemas"]["RunId"];
+            at: components["schemas"]["Timestamp"];
+        };
+        DatasetDetails: {
+            name: string;
+            connection: string;
+            owner?: string | null;
+            description?: string | null;
+            tags: string[];
+            updated_at?: components["schemas"]["Timestamp"] | null;
+            seen_at: components["schemas"]["Timestamp"];
+            updates: number;
+            rows_estimate?: number | null;
+            bytes_estimate?: number | null;
+            columns: number;
+            found: string[];
+            last?: components["schemas"]["DatasetLoad"] | null;
+            schema_version?: number | null;
+            schema: components["schemas"]["DatasetColumnShown"][];
+            left_out: number;
+            upstream: components["schemas"]["Neighbour"][];
+            downstream: components["schemas"]["Neighbour"][];
+        };
+        DatasetColumn: {
+            name: string;
+            type: string;
+            native?: string | null;
+            nullable?: boolean;
+            key?: boolean;
+        };
+        DatasetSchema: {
+            version: number;
+            seen_at: components["schemas"]["Timestamp"];
+            run: components["schemas"]["RunId"];
+            columns: components["schemas"]["DatasetColumn"][];
+            left_out: number;
+        };
+        EditColumn: {
+            description?: string | null;
+            tags?: string[] | null;
+        };
+        /** @enum {string} */
+        Derivation: "copied" | "cast" | "hashed" | "computed";
+        ColumnEdge: {
+            from: string;
+            to: string;
+            how: components["schemas"]["Derivation"];
+        };
+        LineageNode: {
+            name: string;
+            connection: string;
+            tags: string[];
+            updated_at?: components["schemas"]["Timestamp"] | null;
+            rows_estimate?: number | null;
+        };
+        LineageEdge: {
+            from: string;
+            to: string;
+            pipeline: string;
+            task: string;
+            run: components["schemas"]["RunId"];
+            at: components["schemas"]["Timestamp"];
+            columns?: components["schemas"]["ColumnEdge"][] | null;
+        };
+        LineageGraph: {
+            dataset: string;
+            nodes: components["schemas"]["LineageNode"][];
+            edges: components["schemas"]["LineageEdge"][];
+            cut: boolean;
+        };
+        DatasetItemPage: {
+            items: components["schemas"]["DatasetItem"][];
+            next?: string | null;
+        };
+        DatasetLoadPage: {
+            items: components["schemas"]["DatasetLoad"][];
+            next?: string | null;
+        };
+        DatasetSchemaPage: {
+            items: components["schemas"]["DatasetSchema"][];
+            next?: string | null;
+        };
     };
     responses: {
         /** @description It was not done. `kind` says why, `detail` what to do about it. */
@@ -7626,6 +7832,191 @@ export interface operations {
             429: components["responses"]["Problem"];
             503: components["responses"]["Problem"];
             default: components["responses"]["Problem"];
+        };
+    };
+    listDatasets: {
+        parameters: {
+            query?: {
+                search?: string;
+                connection?: string;
+                tag?: string;
+                owner?: string;
+                sort?: "name" | "-name" | "updated_at" | "-updated_at" | "rows" | "-rows";
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description x */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetItemPage"];
+                };
+            };
+        };
+    };
+    getDataset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description x */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetDetails"];
+                };
+            };
+        };
+    };
+    removeDataset: {
+        parameters: {
+            query?: never;
+            header?: {
+                "If-Match"?: string;
+            };
+            path: {
+                dataset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description x */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    updateDataset: {
+        parameters: {
+            query?: never;
+            header?: {
+                "If-Match"?: string;
+            };
+            path: {
+                dataset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    owner?: string | null;
+                    description?: string | null;
+                    tags?: string[] | null;
+                    /** @default {} */
+                    columns?: {
+                        [key: string]: components["schemas"]["EditColumn"];
+                    };
+                };
+            };
+        };
+        responses: {
+            /** @description x */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetDetails"];
+                };
+            };
+        };
+    };
+    l: {
+        parameters: {
+            query?: {
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                dataset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description x */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetSchemaPage"];
+                };
+            };
+        };
+    };
+    m: {
+        parameters: {
+            query?: {
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                dataset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description x */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetLoadPage"];
+                };
+            };
+        };
+    };
+    getLineage: {
+        parameters: {
+            query?: {
+                upstream?: number;
+                downstream?: number;
+                columns?: boolean;
+                column?: string;
+            };
+            header?: never;
+            path: {
+                dataset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description x */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LineageGraph"];
+                };
+            };
         };
     };
 }

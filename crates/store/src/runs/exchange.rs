@@ -154,8 +154,9 @@ async fn report(tx: &mut Tx, exchanges: &[Exchange], history: &mut History, done
             done.get_mut(who).into_iter().for_each(|done| done.fenced.push(id));
         }
     }
-    catalogue::record(tx, history.now, &loaded).await?;
-    settle(tx, history, ended).await
+    settle(tx, history, ended).await?;
+    // last: whoever waits for a dataset holds no pipeline that another waits for with the dataset in hand
+    catalogue::record(tx, history.now, &loaded).await
 }
 
 /// Takes a task run through the events of an update. Gives what it loaded.
