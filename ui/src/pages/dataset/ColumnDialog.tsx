@@ -15,9 +15,11 @@ interface ColumnDialogProps {
 
 /** What is written about a column. */
 export function ColumnDialog({ dataset, column, onClose }: ColumnDialogProps) {
+  // what was there when it opened: a change that comes meanwhile is not overwritten, but told
+  const [{ data, etag }] = useState(dataset);
   const [description, setDescription] = useState(column.description ?? "");
   const [tags, setTags] = useState(column.tags);
-  const update = useUpdateDataset(dataset.data.name, dataset.etag);
+  const update = useUpdateDataset(data.name, etag);
   return (
     <FormDialog
       title={`Column ${column.name}`}

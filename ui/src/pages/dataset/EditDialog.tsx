@@ -14,7 +14,9 @@ interface EditDialogProps {
 }
 
 /** What is written about a dataset. */
-export function EditDialog({ dataset: { data, etag }, onClose }: EditDialogProps) {
+export function EditDialog({ dataset, onClose }: EditDialogProps) {
+  // what was there when it opened: a change that comes meanwhile is not overwritten, but told
+  const [{ data, etag }] = useState(dataset);
   const [owner, setOwner] = useState(data.owner ?? "");
   const [description, setDescription] = useState(data.description ?? "");
   const [tags, setTags] = useState(data.tags);
