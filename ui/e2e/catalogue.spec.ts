@@ -66,8 +66,7 @@ test("what is written about a dataset is found again; who comes second is told",
     await dialog.getByRole("textbox", { name: "Tag" }).fill("crm");
     await dialog.getByRole("button", { name: "Save" }).click();
     if (window === first) await expect(dialog).toHaveCount(0);
-    else
-      await expect(dialog.getByRole("alert")).toBeVisible();
+    else await expect(dialog.getByRole("alert")).toBeVisible();
   }
   await first.getByRole("link", { name: "crm" }).click();
   await expect(first).toHaveURL(/\/catalogue\?tag=crm/);
