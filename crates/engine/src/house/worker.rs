@@ -42,8 +42,8 @@ pub trait Execute: Send + Sync {
     }
 }
 
-/// How an attempt ended that did not fail.
-#[derive(Debug, Clone)]
+/// How an attempt ended, unless nothing of it was done.
+#[derive(Debug)]
 pub enum Executed {
     /// It did its work.
     Done(Done),
