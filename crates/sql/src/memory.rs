@@ -1,4 +1,5 @@
-//! Counts what operators of DataFusion hold without counting it: a window over whole partitions keeps all of its input.
+//! What operators of DataFusion do not do by themselves: a window over whole partitions keeps all of its input without counting
+//! it, and joins work on for as long as there are rows, without letting others have their thread or being stopped.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,33 +16,40 @@ use datafusion::physical_plan::{
 };
 use futures_util::TryStreamExt;
 
-/// Puts a counter before every such operator of a finished plan.
+const JOINS: &[&str] = &["HashJoinExec", "CrossJoinExec", "NestedLoopJoinExec", "SortMergeJoinExec"];
+
+/// Puts a counter before every such window of a finished plan, and pauses around joins.
 ///
 /// # Errors
 /// None that a plan can cause.
 pub(crate) fn counted(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     let done = plan.transform_up(|node| {
-        if node.name() != "WindowAggExec" {
+        let (window, join) = (node.name() == "WindowAggExec", JOINS.contains(&node.name()));
+        if !window && !join {
             return Ok(Transformed::no(node));
         }
-        let inputs = node.children().into_iter().map(|input| Arc::new(Counted::new(input.clone())) as _).collect();
+        let between = |input: Arc<dyn ExecutionPlan>| Arc::new(Counted::new(input, window)) as Arc<dyn ExecutionPlan>;
+        let inputs = node.children().into_iter().map(|input| between(input.clone())).collect();
         let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
-        Ok(Transformed::yes(node.replace_children(inputs, options)?))
+        let node = node.replace_children(inputs, options)?;
+        Ok(Transformed::yes(if join { between(node) } else { node }))
     })?;
     Ok(done.data)
 }
 
-/// Hands on what it gets, and keeps memory reserved for all of it.
+/// Hands on what it gets batch by batch, with a pause after each.
 #[derive(Debug)]
 struct Counted {
     input: Arc<dyn ExecutionPlan>,
+    /// Whether memory stays reserved for all of it.
+    keeps: bool,
     properties: Arc<PlanProperties>,
 }
 
 impl Counted {
-    fn new(input: Arc<dyn ExecutionPlan>) -> Self {
+    fn new(input: Arc<dyn ExecutionPlan>, keeps: bool) -> Self {
         let properties = input.properties().clone();
-        Self { input, properties }
+        Self { input, keeps, properties }
     }
 }
 
@@ -81,7 +89,7 @@ impl ExecutionPlan for Counted {
         _: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         match children.into_iter().next() {
-            Some(input) => Ok(Arc::new(Self::new(input))),
+            Some(input) => Ok(Arc::new(Self::new(input, self.keeps))),
             None => Ok(self),
         }
     }
@@ -97,9 +105,13 @@ impl ExecutionPlan for Counted {
         let reservation = MemoryConsumer::new(format!("Window[{partition}]")).register(context.memory_pool());
         let input = self.input.execute(partition, context)?;
         let schema = input.schema();
+        let keeps = self.keeps;
         let counted = input.and_then(move |batch| {
-            let grown = reservation.try_grow(batch.get_array_memory_size());
-            async move { grown.map(|()| batch) }
+            let grown = if keeps { reservation.try_grow(batch.get_array_memory_size()) } else { Ok(()) };
+            async move {
+                tokio::task::yield_now().await;
+                grown.map(|()| batch)
+            }
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, counted)))
     }

@@ -92,7 +92,7 @@ impl Blueprint {
         let plan = planner.sql_statement_to_plan(statement).map_err(|error| self.told(&error))?;
         let plan = self.project(plan).map_err(|error| self.told(&error))?;
         let plan = state.optimize(&plan).map_err(|error| self.told(&error))?;
-        let schema = output::schema(plan.schema().as_arrow())?;
+        let schema = output::schema(&plan)?;
         Ok((plan, schema))
     }
 
