@@ -4,8 +4,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::physical_expr::PhysicalExpr;
@@ -14,9 +14,13 @@ use datafusion::physical_plan::{
     ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, ReplaceChildrenOptions,
     SendableRecordBatchStream,
 };
-use futures_util::TryStreamExt;
+use futures_util::{TryStreamExt, stream};
 
 const JOINS: &[&str] = &["HashJoinExec", "CrossJoinExec", "NestedLoopJoinExec", "SortMergeJoinExec"];
+
+/// A join without an equality compares a batch with the whole other side before it pauses: so few rows are one of its batches.
+/// DataFusion takes many rows of the other side at once then.
+const NESTED_ROWS: usize = 8;
 
 /// Puts a counter before every such window of a finished plan, and pauses around joins.
 ///
@@ -28,11 +32,14 @@ pub(crate) fn counted(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionP
         if !window && !join {
             return Ok(Transformed::no(node));
         }
-        let between = |input: Arc<dyn ExecutionPlan>| Arc::new(Counted::new(input, window)) as Arc<dyn ExecutionPlan>;
+        let rows = if node.name() == "NestedLoopJoinExec" { NESTED_ROWS } else { usize::MAX };
+        let between =
+            |input: Arc<dyn ExecutionPlan>| Arc::new(Counted::new(input, window, rows)) as Arc<dyn ExecutionPlan>;
         let inputs = node.children().into_iter().map(|input| between(input.clone())).collect();
         let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
         let node = node.replace_children(inputs, options)?;
-        Ok(Transformed::yes(if join { between(node) } else { node }))
+        let after = |node| Arc::new(Counted::new(node, false, usize::MAX)) as Arc<dyn ExecutionPlan>;
+        Ok(Transformed::yes(if join { after(node) } else { node }))
     })?;
     Ok(done.data)
 }
@@ -43,13 +50,15 @@ struct Counted {
     input: Arc<dyn ExecutionPlan>,
     /// Whether memory stays reserved for all of it.
     keeps: bool,
+    /// Rows of a batch at most.
+    rows: usize,
     properties: Arc<PlanProperties>,
 }
 
 impl Counted {
-    fn new(input: Arc<dyn ExecutionPlan>, keeps: bool) -> Self {
+    fn new(input: Arc<dyn ExecutionPlan>, keeps: bool, rows: usize) -> Self {
         let properties = input.properties().clone();
-        Self { input, keeps, properties }
+        Self { input, keeps, rows, properties }
     }
 }
 
@@ -89,15 +98,12 @@ impl ExecutionPlan for Counted {
         _: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         match children.into_iter().next() {
-            Some(input) => Ok(Arc::new(Self::new(input, self.keeps))),
+            Some(input) => Ok(Arc::new(Self::new(input, self.keeps, self.rows))),
             None => Ok(self),
         }
     }
 
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
         self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
     }
 
@@ -105,8 +111,13 @@ impl ExecutionPlan for Counted {
         let reservation = MemoryConsumer::new(format!("Window[{partition}]")).register(context.memory_pool());
         let input = self.input.execute(partition, context)?;
         let schema = input.schema();
-        let keeps = self.keeps;
-        let counted = input.and_then(move |batch| {
+        let (keeps, rows) = (self.keeps, self.rows);
+        let pieces = input.map_ok(move |batch| {
+            let all = batch.num_rows();
+            let starts = (0..all.max(1)).step_by(rows.clamp(1, all.max(1)));
+            stream::iter(starts.map(move |from| Ok::<_, DataFusionError>(batch.slice(from, rows.min(all - from)))))
+        });
+        let counted = pieces.try_flatten().and_then(move |batch| {
             let grown = if keeps { reservation.try_grow(batch.get_array_memory_size()) } else { Ok(()) };
             async move {
                 tokio::task::yield_now().await;

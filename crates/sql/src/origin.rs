@@ -20,9 +20,8 @@ pub(crate) fn of(plan: &LogicalPlan, at: usize) -> Option<FieldRef> {
         P::Union(node) => {
             let mut all = node.inputs.iter().map(|input| of(input, at));
             let first = all.next()??;
-            let same = |other: &FieldRef| {
-                other.data_type() == first.data_type() && other.metadata() == first.metadata()
-            };
+            let same =
+                |other: &FieldRef| other.data_type() == first.data_type() && other.metadata() == first.metadata();
             all.all(|other| other.as_ref().is_some_and(same)).then_some(first)
         }
         P::Join(node) => {

@@ -12,16 +12,16 @@ use datafusion::catalog::default_table_source::provider_as_source;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{Column, Result as DfResult, TableReference, plan_err};
 use datafusion::execution::context::{SessionConfig, TaskContext};
-use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner};
 use datafusion::logical_expr::{
     AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, LogicalPlanBuilder, ScalarUDF, TableSource, WindowUDF,
 };
-use datafusion::optimizer::AnalyzerRule;
 use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
+use datafusion::optimizer::{AnalyzerRule, Optimizer};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::sql::planner::{NullOrdering, ParserOptions, SqlToRel};
 use levada_core::error::Result;
@@ -82,9 +82,10 @@ impl Blueprint {
 
     fn logical(&self, state: &SessionState) -> Result<(LogicalPlan, SchemaRef)> {
         let mut statement = parse::statement(&self.sql)?.statement;
-        let columns = self.tables.values().flat_map(|table| {
-            table.schema().fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>()
-        });
+        let columns = self
+            .tables
+            .values()
+            .flat_map(|table| table.schema().fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>());
         let names = Names::new(columns, &statement);
         rewrite::rewrite(&mut statement, &names, &self.params)?;
         let world = World { tables: &self.tables, options: state.config_options(), planners: planners() };
@@ -123,10 +124,14 @@ impl Blueprint {
         let runtime = RuntimeEnvBuilder::new().with_disk_manager_builder(disk).with_memory_pool(Arc::new(pool));
         let rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> =
             vec![Arc::new(Meaning), Arc::new(TypeCoercion::new()), Arc::new(Exact)];
+        // it adds up sums again, in a type that has no room for them
+        let mut optimizer = Optimizer::new().rules;
+        optimizer.retain(|rule| rule.name() != "single_distinct_aggregation_to_group_by");
         Ok(SessionStateBuilder::new()
             .with_config(config)
             .with_runtime_env(runtime.build_arc()?)
             .with_analyzer_rules(rules)
+            .with_optimizer_rules(optimizer)
             .build())
     }
 }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CastKind, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-    JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Select, SelectItem, SelectItemQualifiedWildcardKind,
-    Spanned, Statement, TableFactor, TableWithJoins, UnaryOperator, Value, ValueWithSpan, VisitMut, VisitorMut,
+    BinaryOperator, CastKind, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    FunctionArguments, Ident, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Select, SelectItem,
+    SelectItemQualifiedWildcardKind, Spanned, Statement, TableFactor, TableWithJoins, UnaryOperator, Value,
+    ValueWithSpan, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 use levada_core::error::{Error, ErrorKind, Result};
@@ -87,7 +88,12 @@ impl Rewriter<'_> {
     fn joins(&self, table: &mut TableWithJoins) -> Result<()> {
         use JoinOperator as J;
         for join in &mut table.joins {
-            let (J::Join(on) | J::Inner(on) | J::Left(on) | J::LeftOuter(on) | J::Right(on) | J::RightOuter(on)
+            let (J::Join(on)
+            | J::Inner(on)
+            | J::Left(on)
+            | J::LeftOuter(on)
+            | J::Right(on)
+            | J::RightOuter(on)
             | J::FullOuter(on)) = &mut join.join_operator
             else {
                 continue;
@@ -146,12 +152,21 @@ impl Rewriter<'_> {
                 Ok(())
             }
             Expr::Function(function) => {
+                if let FunctionArguments::List(list) = &mut function.args
+                    && list.duplicate_treatment == Some(DuplicateTreatment::Distinct)
+                {
+                    for arg in &mut list.args {
+                        if let FunctionArg::Unnamed(FunctionArgExpr::Expr(inner)) = arg {
+                            *inner = call(arithmetic::UNSIGNED_ZERO, vec![take(inner)]);
+                        }
+                    }
+                }
                 let sums = function.name.0.last().and_then(ObjectNamePart::as_ident);
                 if sums.is_some_and(|name| name.value.eq_ignore_ascii_case("sum"))
                     && let FunctionArguments::List(list) = &mut function.args
                     && let [FunctionArg::Unnamed(FunctionArgExpr::Expr(inner))] = list.args.as_mut_slice()
                 {
-                    *inner = call(arithmetic::WIDE, vec![std::mem::replace(inner, Expr::value(Value::Null))]);
+                    *inner = call(arithmetic::WIDE, vec![take(inner)]);
                 }
                 Ok(())
             }
@@ -164,8 +179,10 @@ impl Rewriter<'_> {
         let literal = |value: Value| Expr::Value(ValueWithSpan { value, span: at });
         let number = |text: String| literal(Value::Number(text, false));
         match self.params.get(name) {
-            None => Err(refusal(at.start, format!("the parameter ${name} is not given"))
-                .advise("Give it a value in `params`.")),
+            None => {
+                Err(refusal(at.start, format!("the parameter ${name} is not given"))
+                    .advise("Give it a value in `params`."))
+            }
             Some(Json::Null) => Ok(literal(Value::Null)),
             Some(Json::Bool(value)) => Ok(literal(Value::Boolean(*value))),
             Some(Json::String(text)) => Ok(literal(Value::SingleQuotedString(text.clone()))),

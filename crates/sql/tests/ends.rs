@@ -32,10 +32,7 @@ impl Series {
     }
 
     fn schema() -> SchemaRef {
-        Arc::new(Schema::new(vec![
-            Field::new("id", DataType::Int64, false),
-            Field::new("text", DataType::Utf8, false),
-        ]))
+        Arc::new(Schema::new(vec![Field::new("id", DataType::Int64, false), Field::new("text", DataType::Utf8, false)]))
     }
 }
 
@@ -228,7 +225,7 @@ async fn a_window_over_its_memory_is_refused_with_the_remedy() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_drops_the_reader_ends_the_work_within_a_second() {
     for (rows, sql) in [
-        (100_000, "SELECT a.id AS x FROM n.s a CROSS JOIN n.s b WHERE a.text || b.text = ''"),
+        (100_000, "SELECT a.id AS x FROM n.s a CROSS JOIN n.s b WHERE a.id + b.id < -1"),
         (100_000, "SELECT count(*) AS n FROM n.s a JOIN n.s b ON a.id <> b.id + 1"),
         (100_000, "SELECT a.id % 7 AS k, sum(b.id) AS n FROM n.s a, n.s b GROUP BY a.id % 7 ORDER BY 1"),
         (20_000_000, "SELECT text FROM n.s ORDER BY text"),
@@ -239,11 +236,19 @@ async fn who_drops_the_reader_ends_the_work_within_a_second() {
         let mut extract = source.read(everything(stream)).await.unwrap();
         let mut reader = extract.readers.remove(0);
         let waited = tokio::time::timeout(Duration::from_millis(700), reader.next()).await;
-        assert!(waited.is_err(), "{sql} ended by itself: the test is too small");
+        assert!(
+            waited.is_err(),
+            "{sql} ended by itself: {:?}",
+            waited.map(|end| end.map(|batch| batch.map(|b| b.rows())))
+        );
         let start = Instant::now();
         drop(reader);
         while series.open.load(Ordering::SeqCst) > 0 {
-            assert!(start.elapsed() < Duration::from_secs(1), "{sql}: {} readers are at work", series.open.load(Ordering::SeqCst));
+            assert!(
+                start.elapsed() < Duration::from_secs(1),
+                "{sql}: {} readers are at work",
+                series.open.load(Ordering::SeqCst)
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         drop((extract, source));
@@ -254,7 +259,9 @@ async fn who_drops_the_reader_ends_the_work_within_a_second() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_error_of_a_source_keeps_its_kind_and_says_which_stream() {
     let folder = tempfile::tempdir().unwrap();
-    for sql in ["SELECT id FROM n.s", "SELECT text, count(*) FROM n.s GROUP BY text", "SELECT id FROM n.s ORDER BY text"] {
+    for sql in
+        ["SELECT id FROM n.s", "SELECT text, count(*) FROM n.s GROUP BY text", "SELECT id FROM n.s ORDER BY text"]
+    {
         let series = Arc::new(Series { fails_at: Some(50_000), ..Arc::into_inner(Series::new(100_000)).unwrap() });
         let error = run(over(&series, sql, folder.path())).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Connect, "{error:?}");
