@@ -32,10 +32,11 @@ pub(crate) fn counted(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionP
         if !window && !join {
             return Ok(Transformed::no(node));
         }
-        let rows = if node.name() == "NestedLoopJoinExec" { NESTED_ROWS } else { usize::MAX };
-        let between =
-            |input: Arc<dyn ExecutionPlan>| Arc::new(Counted::new(input, window, rows)) as Arc<dyn ExecutionPlan>;
-        let inputs = node.children().into_iter().map(|input| between(input.clone())).collect();
+        let nested = node.name() == "NestedLoopJoinExec";
+        // the left side is the one that is kept as a whole
+        let rows = |side: usize| if nested && side == 1 { NESTED_ROWS } else { usize::MAX };
+        let sides = node.children().into_iter().cloned().enumerate();
+        let inputs = sides.map(|(side, input)| Arc::new(Counted::new(input, window, rows(side))) as _).collect();
         let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
         let node = node.replace_children(inputs, options)?;
         let after = |node| Arc::new(Counted::new(node, false, usize::MAX)) as Arc<dyn ExecutionPlan>;
