@@ -259,6 +259,8 @@ impl Partition {
         match reader.next().await.map_err(|error| scan.at(error))? {
             Some(batch) => {
                 let batch = scan.rows(batch, schema)?;
+                // a source that never waits must not keep the thread, nor the query from being stopped
+                tokio::task::yield_now().await;
                 Ok(Some((batch, Self::Open(scan, reader))))
             }
             None => Ok(None),
