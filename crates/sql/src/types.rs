@@ -54,7 +54,7 @@ fn decimal(info: &ExactNumberInfo) -> Option<DataType> {
         ExactNumberInfo::PrecisionAndScale(p, s) => (u8::try_from(*p).ok()?, i8::try_from(*s).ok()?),
     };
     let fits = (1..=76).contains(&precision) && scale >= 0 && i16::from(scale) <= i16::from(precision);
-    fits.then(|| match precision {
+    fits.then_some(match precision {
         ..=38 => DataType::Decimal128(precision, scale),
         _ => DataType::Decimal256(precision, scale),
     })
