@@ -74,44 +74,52 @@ pub fn mistakes(registry: &Registry, task: &Task, known: &[&str]) -> Vec<(Vec<St
     found
 }
 
-/// The query of a task, as a connection to read its result from; what does not fit into memory goes to the folder `spill`.
+/// A query, as a connection to read its result from; what does not fit into memory goes to the folder `spill`.
 ///
 /// # Errors
 /// As of [`QueryEngine::source`](levada_core::query::QueryEngine::source), and of opening what the query reads.
 pub fn open(
     registry: &Registry,
-    sql: &Sql,
+    asked: Asked<'_>,
     spill: PathBuf,
     open: impl Fn(&str) -> Result<Opened, Vec<Error>>,
 ) -> Result<Opened, Vec<Error>> {
-    let memory_bytes = usize::try_from(sql.memory_bytes).unwrap_or(usize::MAX);
-    let source = source(registry, &sql.query, sql.params.clone(), memory_bytes, spill, open)?;
-    let connection = Arc::new(QueryResult { source });
-    Ok(Opened { name: QUERY_STREAM.to_owned(), connection, namespaces: false })
-}
-
-/// The result of a query as a source.
-///
-/// # Errors
-/// As of [`QueryEngine::source`](levada_core::query::QueryEngine::source), and of opening what the query reads.
-pub fn source(
-    registry: &Registry,
-    sql: &str,
-    params: BTreeMap<String, Json>,
-    memory_bytes: usize,
-    spill: PathBuf,
-    open: impl Fn(&str) -> Result<Opened, Vec<Error>>,
-) -> Result<Arc<dyn Source>, Vec<Error>> {
     let one = |error| vec![error];
     let queries = registry.queries().map_err(one)?;
     let mut connections = BTreeMap::new();
-    for read in queries.check(sql).map_err(one)?.reads {
+    for read in queries.check(asked.sql).map_err(one)?.reads {
         if !connections.contains_key(&read.connection) {
             let opened = open(&read.connection)?;
             connections.insert(read.connection, opened.connection);
         }
     }
-    queries.source(Query { sql: sql.to_owned(), params, connections, memory_bytes, spill }).map_err(one)
+    let query = Query {
+        sql: asked.sql.to_owned(),
+        params: asked.params.clone(),
+        connections,
+        memory_bytes: usize::try_from(asked.memory_bytes).unwrap_or(usize::MAX),
+        spill,
+    };
+    let source = queries.source(query).map_err(one)?;
+    let connection = Arc::new(QueryResult { source });
+    Ok(Opened { name: QUERY_STREAM.to_owned(), connection, namespaces: false })
+}
+
+/// What is asked of the engine.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// The statement.
+    pub sql: &'a str,
+    /// The values of its parameters.
+    pub params: &'a BTreeMap<String, Json>,
+    /// How many bytes it may take.
+    pub memory_bytes: u64,
+}
+
+impl<'a> From<&'a Sql> for Asked<'a> {
+    fn from(sql: &'a Sql) -> Self {
+        Self { sql: &sql.query, params: &sql.params, memory_bytes: sql.memory_bytes }
+    }
 }
 
 /// The result of a query, which can be read and nothing else.

@@ -62,7 +62,7 @@ impl Executor {
         // an attempt that was killed may have left something
         let spill = Spill::new(attempt.context.run_dir.join(format!("{OWN_PREFIX}spill")));
         let open = |name: &str| self.open(attempt, name).map_err(|error| vec![error]);
-        let source = queries::open(&self.around.registry, sql, spill.0.clone(), open).map_err(first)?;
+        let source = queries::open(&self.around.registry, sql.into(), spill.0.clone(), open).map_err(first)?;
         // a query has no position that could be forgotten, and what was appended could not be had again
         self.load(attempt, task, &sql.load, source, RunOptions::default()).await
     }

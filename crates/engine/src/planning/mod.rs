@@ -117,7 +117,7 @@ impl Work {
     ) -> Result<Option<Self>, Vec<Error>> {
         let source = match &task.work {
             config::Work::Sync(sync) => open(&sync.from)?,
-            config::Work::Sql(sql) => queries::open(registry, sql, std::env::temp_dir(), &open)?,
+            config::Work::Sql(sql) => queries::open(registry, sql.into(), std::env::temp_dir(), &open)?,
             _ => return Ok(None),
         };
         let Some(sync) = task.work.load() else { return Ok(None) };
