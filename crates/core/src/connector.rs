@@ -170,7 +170,8 @@ impl Registry {
     /// `Unsupported` in a build without it.
     pub fn queries(&self) -> Result<&Arc<dyn QueryEngine>> {
         self.queries.as_ref().ok_or_else(|| {
-            Error::new(ErrorKind::Unsupported, "this build executes no SQL").advise("Use a build that has the engine for it.")
+            Error::new(ErrorKind::Unsupported, "this build executes no SQL")
+                .advise("Use a build that has the engine for it.")
         })
     }
 

@@ -113,7 +113,9 @@ impl Server {
         };
         for task in &pipeline.tasks {
             let is_shared = |name: &&str| file.connections.iter().all(|connection| connection.name != *name);
-            found.uses.extend(queries::connections(&self.registry, task).into_iter().filter(|name| is_shared(&name.as_str())));
+            found.uses.extend(
+                queries::connections(&self.registry, task).into_iter().filter(|name| is_shared(&name.as_str())),
+            );
             let Some(load) = task.work.load() else { continue };
             for from in queries::sources(&self.registry, &task.work) {
                 let flow = Flow { from: end(&from), to: end(&load.to) };

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use levada_core::config::{
-    self, Commands, EndState, File, PROJECT_FILE, Pipeline, Task, Trigger, Variables, at_stream, check_pipelines, in_task,
+    self, Commands, EndState, File, PROJECT_FILE, Pipeline, Task, Trigger, Variables, at_stream, check_pipelines,
+    in_task,
 };
 use levada_core::connector::Registry;
 use levada_core::error::{Error, ErrorKind, Result};

@@ -189,7 +189,8 @@ pub fn in_task(file: &File, task: &Task, keys: &[&str], error: &Error) -> Error 
     let is_one_sync = file.pipeline.as_ref().is_some_and(|node| node.get("sync").is_some());
     let own = if is_one_sync { Vec::new() } else { path(file, task) };
     let path: Vec<&str> = own.iter().map(String::as_str).chain(keys.iter().copied()).collect();
-    let message = error.place().iter().rev().fold(error.message().to_owned(), |message, place| format!("{place}: {message}"));
+    let message =
+        error.place().iter().rev().fold(error.message().to_owned(), |message, place| format!("{place}: {message}"));
     file.error(mark(file, &path), &message, error.advice())
 }
 

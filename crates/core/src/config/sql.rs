@@ -25,6 +25,9 @@ pub const SQL_MEMORY_BYTES_DEFAULT: u64 = 256 << 20;
 const MEMORY_BYTES_MIN: u64 = 32 << 20;
 /// Most of it that goes to the load.
 const LOAD_BYTES_MAX: u64 = 64 << 20;
+/// What to do with a secret in a query.
+const KEEP_OUT: &str =
+    "Keep it out: what a query is given can get into its result, and into the logs of those it reads.";
 
 /// Executes a query over streams of connections, and loads its result.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -156,7 +159,8 @@ impl SqlTarget {
         };
         // what stands for a part of the source's name has nothing to stand for
         if !interpolate::is_late(&self.stream) {
-            let (namespace, table) = self.stream.split_once('.').map_or((None, self.stream.as_str()), |(n, t)| (Some(n), t));
+            let (namespace, table) =
+                self.stream.split_once('.').map_or((None, self.stream.as_str()), |(n, t)| (Some(n), t));
             if table.is_empty() || namespace == Some("") {
                 problems.add(&["to", "stream"], "the target's name is empty", "Write a name such as `daily_sales`.");
             } else if self.stream.contains(['{', '}']) {
@@ -221,7 +225,10 @@ pub(super) fn spliced(file: &File, task: &Node) -> Vec<Error> {
         && let Some(name) = names(text).next()
     {
         let message = format!("`${{{name}}}` cannot stand in the text of a query: its value would be read as SQL");
-        let advice = format!("Write `$name` in the query, and `params: {{ name: \"${{{name}}}\" }}` beside it.");
+        let advice = match name.strip_prefix("secret:") {
+            Some(_) => KEEP_OUT.to_owned(),
+            None => format!("Write `$name` in the query, and `params: {{ name: \"${{{name}}}\" }}` beside it."),
+        };
         errors.push(file.error(*mark, &message, &advice));
     }
     if let Some(Node { value: Value::Map(params), .. }) = task.find(&["sql", "params"]) {
@@ -229,8 +236,7 @@ pub(super) fn spliced(file: &File, task: &Node) -> Vec<Error> {
             let Value::Text(text) = &node.value else { continue };
             if let Some(name) = interpolate::secret_names(text).next() {
                 let message = format!("the secret `{name}` would be the parameter `{}` of a query", key.text);
-                let advice = "Keep it out: what a query is given can get into its result, and into the logs of those it reads.";
-                errors.push(file.error(node.mark, &message, advice));
+                errors.push(file.error(node.mark, &message, KEEP_OUT));
             }
         }
     }

@@ -90,7 +90,9 @@ impl<'a> Shell<'a> {
             };
             for (statement, _) in statements {
                 match self.statement(&statement) {
-                    Err(errors) if errors.iter().any(|error| error.kind() == ErrorKind::Interrupted) => return Err(errors),
+                    Err(errors) if errors.iter().any(|error| error.kind() == ErrorKind::Interrupted) => {
+                        return Err(errors);
+                    }
                     Err(errors) => drop(self.context.output.errors(&errors)),
                     Ok(()) => {}
                 }
@@ -117,7 +119,10 @@ impl<'a> Shell<'a> {
             preview::show(self.context, &rows);
         }
         if is_cut {
-            output.note(&format!("the first {}; there are more: raise `--limit`", text::counted(self.limit as u64, "row")));
+            output.note(&format!(
+                "the first {}; there are more: raise `--limit`",
+                text::counted(self.limit as u64, "row")
+            ));
         }
         if rows.rejected > 0 {
             output.note(&format!("{} could not be represented", text::counted(rows.rejected, "row")));
@@ -134,7 +139,9 @@ impl<'a> Shell<'a> {
             });
             match streams {
                 Ok(streams) => {
-                    streams.iter().for_each(|info| self.context.output.line(&format!("{}.{}", connection.name, info.name)));
+                    streams
+                        .iter()
+                        .for_each(|info| self.context.output.line(&format!("{}.{}", connection.name, info.name)));
                 }
                 Err(errors) => drop(self.context.output.errors(&errors)),
             }
@@ -233,16 +240,20 @@ mod tests {
     use super::*;
 
     fn statements(text: &str) -> Vec<String> {
-        split(text).into_iter().map(|(statement, ended)| format!("{statement}{}", if ended { ";" } else { "" })).collect()
+        split(text)
+            .into_iter()
+            .map(|(statement, ended)| format!("{statement}{}", if ended { ";" } else { "" }))
+            .collect()
     }
 
     #[test]
     fn a_statement_ends_at_a_semicolon_that_is_no_text() {
         assert_eq!(statements("SELECT 1; SELECT 2"), ["SELECT 1;", "SELECT 2"]);
         assert_eq!(statements("SELECT ';' AS \"a;b\", 'it''s;' ; x"), ["SELECT ';' AS \"a;b\", 'it''s;';", "x"]);
-        assert_eq!(statements("-- one; two\nSELECT 1 /* a; /* b; */ c; */ + 1;"), [
-            "-- one; two\nSELECT 1 /* a; /* b; */ c; */ + 1;"
-        ]);
+        assert_eq!(
+            statements("-- one; two\nSELECT 1 /* a; /* b; */ c; */ + 1;"),
+            ["-- one; two\nSELECT 1 /* a; /* b; */ c; */ + 1;"]
+        );
         assert_eq!(statements(" ;; -- nothing\n ; /* ; */"), Vec::<String>::new());
         assert_eq!(statements("SELECT 'open; "), ["SELECT 'open;"]);
         assert_eq!(statements("SELECT 1 - 2 / 3 * 4;"), ["SELECT 1 - 2 / 3 * 4;"]);

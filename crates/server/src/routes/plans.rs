@@ -207,8 +207,11 @@ pub(super) fn destinations(checked: &Checked, only: Option<&str>) -> Result<BTre
     }
     match (only, found.is_empty()) {
         (Some(task), true) => {
-            let error = Error::new(ErrorKind::NotFound, format!("the pipeline has no task `{task}` that loads streams"));
-            Err(error.advise("Name one of its tasks of the kind `sync` or `sql`.")).at(&checked.pipeline.name).map_err(Problem::from)
+            let error =
+                Error::new(ErrorKind::NotFound, format!("the pipeline has no task `{task}` that loads streams"));
+            Err(error.advise("Name one of its tasks of the kind `sync` or `sql`."))
+                .at(&checked.pipeline.name)
+                .map_err(Problem::from)
         }
         _ => Ok(found),
     }
