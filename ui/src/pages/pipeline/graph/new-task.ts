@@ -21,7 +21,12 @@ export function blankTask(kind: Kind): Record<string, unknown> {
 }
 
 /** What the tasks of some kinds are called. */
-const BASES: Partial<Record<Kind, string>> = { sync: "load", sql: "query", command: "run", pipeline: "start" };
+const BASES: Partial<Record<Kind, string>> = {
+  sync: "load",
+  sql: "query",
+  command: "run",
+  pipeline: "start",
+};
 
 /** A name that no other task has: `http`, `http_2`. */
 export function freeName(kind: Kind, names: readonly string[]): string {
