@@ -110,7 +110,10 @@ fn streams_of_two_systems_are_joined_into_a_third() {
         "SELECT CASE customer WHEN 0 THEN 'Ann' WHEN 1 THEN 'O''Hara' ELSE '😀' END, count(*), sum(amount), max(day)
          FROM orders WHERE customer < 3 AND amount > 1 GROUP BY 1 ORDER BY 2, 1 COLLATE \"C\"",
     );
-    assert_eq!(dw.sql("SELECT name, orders, printf('%.2f', amount), latest FROM spending ORDER BY orders, name"), wanted);
+    assert_eq!(
+        dw.sql("SELECT name, orders, printf('%.2f', amount), latest FROM spending ORDER BY orders, name"),
+        wanted
+    );
     // once more the same rows, in place
     assert_eq!(project.done(), 3);
     assert_eq!(dw.sql("SELECT count(*) FROM spending"), "3");
@@ -143,7 +146,10 @@ fn files_are_joined_with_tables_and_written_as_files() {
         "{ connection: dw, stream: public.converted, key: [id] }",
     );
     assert_eq!(project.done(), 2);
-    assert_eq!(dw.sql("SELECT id, currency, round(usd::numeric, 3) FROM converted ORDER BY id"), "1\tEUR\t11.550\n2\tCHF\t21.000");
+    assert_eq!(
+        dw.sql("SELECT id, currency, round(usd::numeric, 3) FROM converted ORDER BY id"),
+        "1\tEUR\t11.550\n2\tCHF\t21.000"
+    );
 }
 
 #[test]
@@ -182,10 +188,14 @@ fn mistakes_are_told_before_anything_moves() {
     };
     let err = told("SELECT *\nFROM shop.orders WERE id = 1", "");
     assert!(err.contains("p.yaml:10:14: line 2,") && err.contains("this is no SQL"), "{err}");
-    assert!(told("SELECT * FROM shp.orders", "").contains("reads from `shp`, which is no connection. Did you mean `shop`?"));
+    assert!(
+        told("SELECT * FROM shp.orders", "").contains("reads from `shp`, which is no connection. Did you mean `shop`?")
+    );
     assert!(told("SELECT * FROM shop.a WHERE id > $since", "").contains("wants a value for `$since`"));
     assert!(told("SELECT * FROM shop.a", "params: { since: 1 }").contains("has no parameter `$since`"));
-    for query in ["DELETE FROM shop.a", "DROP TABLE shop.a", "SELECT 1; SELECT 2", "COPY shop.a TO '/tmp/x'", "SET x = 1", ""] {
+    for query in
+        ["DELETE FROM shop.a", "DROP TABLE shop.a", "SELECT 1; SELECT 2", "COPY shop.a TO '/tmp/x'", "SET x = 1", ""]
+    {
         told(query, "");
     }
     assert!(!project.folder.path().join("dw.db").exists());
@@ -236,7 +246,9 @@ fn rows_that_the_target_does_not_take_go_into_the_quarantine() {
 fn parameters_are_bound_and_never_spliced() {
     let dw = Database::postgres("levada_sql_params");
     let word = "O'Hara\"; DROP TABLE s; --";
-    dw.sql(&format!("CREATE TABLE s(id int, v text); INSERT INTO s VALUES (1, 'a'), (9, $x${word}$x$), (10, $x${word}$x$)"));
+    dw.sql(&format!(
+        "CREATE TABLE s(id int, v text); INSERT INTO s VALUES (1, 'a'), (9, $x${word}$x$), (10, $x${word}$x$)"
+    ));
     let project = Project::new(&[("dw", &dw.connection())]);
     project.task(
         "query: \"SELECT id, v FROM dw.public.s WHERE v = $word AND id > $least\"\n      \
@@ -245,7 +257,8 @@ fn parameters_are_bound_and_never_spliced() {
     let word = format!("word={word}");
     // compared as numbers: as texts 10 would come before 9
     for (least, ids) in [("least=1", "9\n10"), ("least=9", "10"), ("least=10", "")] {
-        let ran = project.levada(&["run", "p.yaml", "--output", "json", "--param", &word, "--param", least]).spawn().unwrap();
+        let ran =
+            project.levada(&["run", "p.yaml", "--output", "json", "--param", &word, "--param", least]).spawn().unwrap();
         Ran::of(ran).done();
         assert_eq!(dw.sql("SELECT id FROM t ORDER BY id"), ids, "{least}");
     }
@@ -256,7 +269,9 @@ fn parameters_are_bound_and_never_spliced() {
 #[test]
 fn a_killed_query_is_as_if_it_had_not_been() {
     let dw = Database::postgres("levada_sql_kill");
-    dw.sql("CREATE TABLE s(id int PRIMARY KEY, n int); INSERT INTO s SELECT i, i % 97 FROM generate_series(1, 60000) i");
+    dw.sql(
+        "CREATE TABLE s(id int PRIMARY KEY, n int); INSERT INTO s SELECT i, i % 97 FROM generate_series(1, 60000) i",
+    );
     dw.sql("CREATE TABLE t(id int PRIMARY KEY, n bigint); INSERT INTO t VALUES (0, -1)");
     let project = Project::new(&[("dw", &dw.connection())]);
     project.query(
@@ -334,9 +349,13 @@ fn one_statement_is_answered_on_the_command_line() {
     // a path where a name could stand
     let (code, out, err) = project.tells(&["sql", "SELECT sum(n) AS n FROM \"./in\".\"n.csv\""]);
     assert_eq!((code, out.trim_end().ends_with("30")), (0, true), "{out}{err}");
-    let (code, out, err) = project.tells(&["sql", "SELECT id, v FROM dw.public.t ORDER BY id DESC", "--limit", "2", "--output", "json"]);
+    let (code, out, err) =
+        project.tells(&["sql", "SELECT id, v FROM dw.public.t ORDER BY id DESC", "--limit", "2", "--output", "json"]);
     let found: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!((code, &found["cut"], &found["rows"][0]["v"], &found["rows"][1]["v"]), (0, &true.into(), &Value::Null, &"v30".into()));
+    assert_eq!(
+        (code, &found["cut"], &found["rows"][0]["v"], &found["rows"][1]["v"]),
+        (0, &true.into(), &Value::Null, &"v30".into())
+    );
     assert!(err.contains("the first 2 rows; there are more"), "{err}");
     let (code, out, _) = project.tells(&["sql", "SELECT v FROM dw.public.t WHERE id = $id;", "--param", "id=3"]);
     assert_eq!((code, out.as_str()), (0, "v\n--\nv3\n"));

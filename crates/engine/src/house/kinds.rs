@@ -54,7 +54,7 @@ impl Executor {
         let options: RunOptions =
             claim.options.as_deref().and_then(|options| serde_json::from_str(options).ok()).unwrap_or_default();
         let source = self.open(attempt, &sync.from)?;
-        self.load(attempt, task, sync, source, options).await
+        self.load(attempt, task, sync, source, options, None).await
     }
 
     /// Loads the result of a query.
@@ -63,8 +63,10 @@ impl Executor {
         let spill = Spill::new(attempt.context.run_dir.join(format!("{OWN_PREFIX}spill")));
         let open = |name: &str| self.open(attempt, name).map_err(|error| vec![error]);
         let source = queries::open(&self.around.registry, sql.into(), spill.0.clone(), open).map_err(first)?;
+        // nothing else ever has both; rows that were appended would be there twice
+        let once = Some(format!("{}/{}", attempt.claim.created_at, attempt.claim.task_run));
         // a query has no position that could be forgotten, and what was appended could not be had again
-        self.load(attempt, task, &sql.load, source, RunOptions::default()).await
+        self.load(attempt, task, &sql.load, source, RunOptions::default(), once).await
     }
 
     /// Loads streams from an opened source.
@@ -75,6 +77,7 @@ impl Executor {
         sync: &Sync,
         source: Opened,
         options: RunOptions,
+        once: Option<String>,
     ) -> Result<Executed> {
         let claim = attempt.claim;
         let destination = self.open(attempt, &sync.to)?;
@@ -90,6 +93,7 @@ impl Executor {
             destination: destination.connection,
             full_refresh: options.full_refresh,
             only_stream: options.stream,
+            once,
             retry: task.retry,
             stop: attempt.context.stop.clone(),
         };

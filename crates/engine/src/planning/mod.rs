@@ -144,6 +144,7 @@ impl Work {
             destination: self.destination.connection,
             full_refresh: self.full_refresh,
             only_stream: self.only_stream,
+            once: None,
             retry: self.retry,
             stop: stop.clone(),
         }
