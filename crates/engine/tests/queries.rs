@@ -141,7 +141,12 @@ fn nothing_is_left(house: &House) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_result_of_a_query_is_loaded_as_a_stream_is() {
     let house = house().await;
-    let ways = [("write: replace", 3), ("write: merge, key: [id], verify: checksum", 3), ("write: append", 6)];
+    let ways = [
+        ("write: replace", 3),
+        ("write: append", 6),
+        ("write: replace", 3),
+        ("write: merge, key: [id], verify: checksum", 3),
+    ];
     for (to, rounds) in ways {
         let text = pipeline("SOME drop.\"a.csv\" $least", "params: { least: \"${param.least}\" }", to);
         let run = house.start("p", house.apply("p", &text).await).await;
@@ -156,8 +161,7 @@ async fn the_result_of_a_query_is_loaded_as_a_stream_is() {
         let dataset = house.store.dataset_updated_at("numbers.people".to_owned()).await.unwrap();
         assert!(dataset.is_some(), "those who wait for the dataset are told");
     }
-    assert_eq!(rows(&house)[..2], ["1 ann", "1 ann"]);
-    assert_eq!(std::fs::read_to_string(house.folder.path().join("told")).unwrap(), "3 3\n".repeat(3));
+    assert_eq!(std::fs::read_to_string(house.folder.path().join("told")).unwrap(), "3 3\n".repeat(4));
 }
 
 #[tokio::test(flavor = "multi_thread")]
