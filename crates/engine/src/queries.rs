@@ -1,6 +1,7 @@
 //! Tasks that load the result of a query: what can be told of them without touching a system, and a query opened like a
 //! connection to read from.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -88,9 +89,9 @@ pub fn open(
     let queries = registry.queries().map_err(one)?;
     let mut connections = BTreeMap::new();
     for read in queries.check(asked.sql).map_err(one)?.reads {
-        if !connections.contains_key(&read.connection) {
-            let opened = open(&read.connection)?;
-            connections.insert(read.connection, opened.connection);
+        if let Entry::Vacant(place) = connections.entry(read.connection) {
+            let opened = open(place.key())?;
+            place.insert(opened.connection);
         }
     }
     let query = Query {
