@@ -8,6 +8,7 @@ use crate::{metadata, text};
 const ALLOWED: &[(&str, &[&str])] = &[
     ("levada-core", &[]),
     ("levada-connectors", &["levada-core"]),
+    ("levada-sql", &["levada-core"]),
     ("levada-store", &["levada-core"]),
     ("levada-engine", &["levada-core", "levada-store"]),
     ("levada-server", &["levada-core", "levada-store", "levada-engine"]),
@@ -22,6 +23,9 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("levada-server", &["object_store", "tokio-postgres", "mysql_async", "rusqlite", "datafusion"]),
     ("levada-engine", &["object_store", "tokio-postgres", "mysql_async", "rusqlite", "datafusion"]),
     ("levada-connectors", &["datafusion"]),
+    ("levada-store", &["datafusion"]),
+    ("levada", &["datafusion"]),
+    ("levada-sql", &["object_store", "tokio-postgres", "mysql_async", "rusqlite"]),
 ];
 
 /// Names of what a package needs to be built and to run, tests apart.
