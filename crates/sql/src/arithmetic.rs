@@ -10,8 +10,8 @@ use arrow_schema::DataType;
 use datafusion::arrow::compute::kernels::numeric;
 use datafusion::arrow::datatypes::i256;
 use datafusion::common::{Result, ScalarValue, exec_err};
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 use datafusion::logical_expr::Operator;
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 use levada_core::error::{Error, ErrorKind};
 
 use crate::fault;
@@ -75,7 +75,10 @@ impl ScalarUDFImpl for Wide {
                 "CAST them to fewer digits before.",
             )),
             [kind] if kind.is_numeric() || matches!(kind, T::Duration(_) | T::Null) => Ok(kind.clone()),
-            _ => Err(fault::config("sum adds up numbers", "CAST the text to a number before: sum(CAST(x AS DECIMAL(18,2))).")),
+            _ => Err(fault::config(
+                "sum adds up numbers",
+                "CAST the text to a number before: sum(CAST(x AS DECIMAL(18,2))).",
+            )),
         }
     }
 

@@ -131,4 +131,3 @@ fn keeps(from: &DataType, to: &DataType) -> bool {
         _ => false,
     }
 }
-

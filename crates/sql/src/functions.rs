@@ -14,37 +14,154 @@ use crate::{arithmetic, cast, text, zone};
 /// Scalar functions taken from DataFusion as they are.
 const SCALAR: &[&str] = &[
     // choices
-    "coalesce", "greatest", "least", "nullif", "nvl", "ifnull",
+    "coalesce",
+    "greatest",
+    "least",
+    "nullif",
+    "nvl",
+    "ifnull",
     // numbers
-    "abs", "acos", "asin", "atan", "atan2", "cbrt", "ceil", "cos", "degrees", "exp", "floor", "isnan", "ln", "log", "log10",
-    "log2", "pi", "pow", "power", "radians", "round", "signum", "sin", "sqrt", "tan", "trunc",
+    "abs",
+    "acos",
+    "asin",
+    "atan",
+    "atan2",
+    "cbrt",
+    "ceil",
+    "cos",
+    "degrees",
+    "exp",
+    "floor",
+    "isnan",
+    "ln",
+    "log",
+    "log10",
+    "log2",
+    "pi",
+    "pow",
+    "power",
+    "radians",
+    "round",
+    "signum",
+    "sin",
+    "sqrt",
+    "tan",
+    "trunc",
     // texts
-    "ascii", "bit_length", "btrim", "char_length", "character_length", "chr", "contains", "ends_with", "initcap", "left",
-    "length", "lower", "ltrim", "octet_length", "position", "regexp_count", "regexp_like", "reverse", "right", "rtrim",
-    "split_part", "starts_with", "strpos", "substr", "substring", "translate", "trim", "upper",
+    "ascii",
+    "bit_length",
+    "btrim",
+    "char_length",
+    "character_length",
+    "chr",
+    "contains",
+    "ends_with",
+    "initcap",
+    "left",
+    "length",
+    "lower",
+    "ltrim",
+    "octet_length",
+    "position",
+    "regexp_count",
+    "regexp_like",
+    "reverse",
+    "right",
+    "rtrim",
+    "split_part",
+    "starts_with",
+    "strpos",
+    "substr",
+    "substring",
+    "translate",
+    "trim",
+    "upper",
     // days and instants
-    "date_part", "date_trunc", "extract", "make_date",
+    "date_part",
+    "date_trunc",
+    "extract",
+    "make_date",
     // digests
-    "md5", "sha224", "sha256", "sha384", "sha512", "encode",
+    "md5",
+    "sha224",
+    "sha256",
+    "sha384",
+    "sha512",
+    "encode",
 ];
 
 /// Aggregates, which are window functions too.
 const AGGREGATE: &[&str] = &[
-    "avg", "bit_and", "bit_or", "bit_xor", "bool_and", "bool_or", "corr", "count", "covar_pop", "covar_samp",
-    "first_value", "last_value", "max", "mean", "min", "stddev", "stddev_pop", "stddev_samp", "string_agg", "sum", "var",
-    "var_pop", "var_samp",
+    "avg",
+    "bit_and",
+    "bit_or",
+    "bit_xor",
+    "bool_and",
+    "bool_or",
+    "corr",
+    "count",
+    "covar_pop",
+    "covar_samp",
+    "first_value",
+    "last_value",
+    "max",
+    "mean",
+    "min",
+    "stddev",
+    "stddev_pop",
+    "stddev_samp",
+    "string_agg",
+    "sum",
+    "var",
+    "var_pop",
+    "var_samp",
 ];
 
 const WINDOW: &[&str] = &[
-    "row_number", "rank", "dense_rank", "percent_rank", "cume_dist", "ntile", "lag", "lead", "first_value", "last_value",
+    "row_number",
+    "rank",
+    "dense_rank",
+    "percent_rank",
+    "cume_dist",
+    "ntile",
+    "lag",
+    "lead",
+    "first_value",
+    "last_value",
     "nth_value",
 ];
 
 /// Functions whose result is a rounded number by its nature: they may be given whole numbers and decimals.
 pub(crate) const APPROXIMATE: &[&str] = &[
-    "acos", "asin", "atan", "atan2", "cbrt", "cos", "degrees", "exp", "ln", "log", "log10", "log2", "pow", "power",
-    "radians", "sin", "sqrt", "tan", "avg", "mean", "corr", "covar_pop", "covar_samp", "stddev", "stddev_pop",
-    "stddev_samp", "var", "var_pop", "var_samp",
+    "acos",
+    "asin",
+    "atan",
+    "atan2",
+    "cbrt",
+    "cos",
+    "degrees",
+    "exp",
+    "ln",
+    "log",
+    "log10",
+    "log2",
+    "pow",
+    "power",
+    "radians",
+    "sin",
+    "sqrt",
+    "tan",
+    "avg",
+    "mean",
+    "corr",
+    "covar_pop",
+    "covar_samp",
+    "stddev",
+    "stddev_pop",
+    "stddev_samp",
+    "var",
+    "var_pop",
+    "var_samp",
 ];
 
 /// Why a function that people will look for is not there, and what to do.
@@ -54,9 +171,10 @@ pub(crate) fn refused(name: &str) -> Option<(&'static str, &'static str)> {
             "a query that is run again has to give the same",
             "Give the moment as a parameter: WHERE day >= CAST($since AS DATE).",
         ),
-        "random" | "uuid" | "gen_random_uuid" => {
-            ("a query that is run again has to give the same", "Derive the value from columns, by sha256 or row_number.")
-        }
+        "random" | "uuid" | "gen_random_uuid" => (
+            "a query that is run again has to give the same",
+            "Derive the value from columns, by sha256 or row_number.",
+        ),
         "version" | "current_user" | "session_user" | "user" | "current_database" | "current_schema" => {
             ("it tells of the machine", "Leave it out.")
         }
@@ -67,7 +185,12 @@ pub(crate) fn refused(name: &str) -> Option<(&'static str, &'static str)> {
         "array_agg" | "unnest" | "make_array" | "struct" | "named_struct" | "map" => {
             ("a column holds no lists", "Use string_agg for texts.")
         }
-        "to_timestamp" | "to_date" | "to_time" | "to_timestamp_millis" | "to_timestamp_micros" | "to_timestamp_nanos"
+        "to_timestamp"
+        | "to_date"
+        | "to_time"
+        | "to_timestamp_millis"
+        | "to_timestamp_micros"
+        | "to_timestamp_nanos"
         | "to_timestamp_seconds" => ("it guesses", "Write CAST(text AS TIMESTAMP) or CAST(text AS DATE)."),
         "repeat" => ("its result has no bound", "Use lpad or rpad."),
         "grouping" => ("there are no grouping sets", "Write a UNION ALL of one SELECT per grouping."),

@@ -112,10 +112,7 @@ fn window(call: &WindowFunction, schema: &DFSchema) -> Result<()> {
 
 fn compares(op: Operator) -> bool {
     use Operator as O;
-    matches!(
-        op,
-        O::Eq | O::NotEq | O::Lt | O::LtEq | O::Gt | O::GtEq | O::IsDistinctFrom | O::IsNotDistinctFrom
-    )
+    matches!(op, O::Eq | O::NotEq | O::Lt | O::LtEq | O::Gt | O::GtEq | O::IsDistinctFrom | O::IsNotDistinctFrom)
 }
 
 fn in_list(expr: Expr, list: Vec<Expr>, negated: bool, schema: &DFSchema) -> Result<Transformed<Expr>> {

@@ -44,11 +44,10 @@ impl Names {
                 ident.value.clone_from(one);
                 Ok(())
             }
-            (Some(one), Some(other)) => Err(refusal(
-                ident.span.start,
-                format!("`{}` may mean `{one}` and `{other}`", ident.value),
-            )
-            .advise("Write it in double quotes, in the case that is meant.")),
+            (Some(one), Some(other)) => {
+                Err(refusal(ident.span.start, format!("`{}` may mean `{one}` and `{other}`", ident.value))
+                    .advise("Write it in double quotes, in the case that is meant."))
+            }
             _ => Ok(()),
         }
     }

@@ -35,9 +35,9 @@ pub(crate) fn statement(sql: &str) -> Result<Parsed> {
     if sql.len() > BYTES_MAX {
         return Err(too_large(&format!("is {} bytes long, and at most {BYTES_MAX} are allowed", sql.len())));
     }
-    let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize_with_location().map_err(|error| {
-        refusal(error.location, format!("this is no SQL: {}", error.message))
-    })?;
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql)
+        .tokenize_with_location()
+        .map_err(|error| refusal(error.location, format!("this is no SQL: {}", error.message)))?;
     limit(&tokens)?;
     let mut parser = Parser::new(&PostgreSqlDialect {}).with_recursion_limit(RECURSION_MAX);
     parser = parser.with_tokens_with_locations(tokens);

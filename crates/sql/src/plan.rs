@@ -12,10 +12,10 @@ use datafusion::catalog::default_table_source::provider_as_source;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{Column, Result as DfResult, TableReference, plan_err};
 use datafusion::execution::context::{SessionConfig, TaskContext};
-use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner};
 use datafusion::logical_expr::{
     AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, LogicalPlanBuilder, ScalarUDF, TableSource, WindowUDF,
@@ -82,9 +82,10 @@ impl Blueprint {
 
     fn logical(&self, state: &SessionState) -> Result<(LogicalPlan, SchemaRef)> {
         let mut statement = parse::statement(&self.sql)?.statement;
-        let columns = self.tables.values().flat_map(|table| {
-            table.schema().fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>()
-        });
+        let columns = self
+            .tables
+            .values()
+            .flat_map(|table| table.schema().fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>());
         let names = Names::new(columns, &statement);
         rewrite::rewrite(&mut statement, &names, &self.params)?;
         let world = World { tables: &self.tables, options: state.config_options(), planners: planners() };

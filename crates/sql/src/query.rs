@@ -53,7 +53,8 @@ impl QuerySource {
             if !query.connections.contains_key(&read.connection) {
                 let known: Vec<&str> = query.connections.keys().map(String::as_str).collect();
                 let near = levada_core::naming::nearest(&read.connection, &known);
-                let advice = format!("{}A stream is named `connection.stream`.", levada_core::naming::did_you_mean(near));
+                let advice =
+                    format!("{}A stream is named `connection.stream`.", levada_core::naming::did_you_mean(near));
                 return Err(Error::new(ErrorKind::Config, format!("there is no connection `{}`", read.connection))
                     .advise(advice));
             }
@@ -78,7 +79,8 @@ impl QuerySource {
             let source = match sources.get(name.connection.as_str()) {
                 Some(source) => source.clone(),
                 None => {
-                    let missing = || Error::new(ErrorKind::Config, format!("there is no connection `{}`", name.connection));
+                    let missing =
+                        || Error::new(ErrorKind::Config, format!("there is no connection `{}`", name.connection));
                     let connection = self.query.connections.get(&name.connection).ok_or_else(missing)?;
                     let source = connection.clone().source().at(place())?;
                     sources.insert(&name.connection, source.clone());
@@ -88,7 +90,8 @@ impl QuerySource {
             let mut found = source.discover(Some(&name.stream)).await.at(place())?;
             let (Some(info), true) = (found.pop(), found.is_empty()) else {
                 let error = if found.is_empty() {
-                    Error::new(ErrorKind::NotFound, "there is no such stream").advise("List the streams of the connection.")
+                    Error::new(ErrorKind::NotFound, "there is no such stream")
+                        .advise("List the streams of the connection.")
                 } else {
                     Error::new(ErrorKind::Config, format!("the name means {} streams", found.len() + 1))
                         .advise("Name one of them, or write a UNION ALL of them.")

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CastKind, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-    JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Select, SelectItem, SelectItemQualifiedWildcardKind,
-    Spanned, Statement, TableFactor, TableWithJoins, UnaryOperator, Value, ValueWithSpan, VisitMut, VisitorMut,
+    BinaryOperator, CastKind, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
+    Ident, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Select, SelectItem,
+    SelectItemQualifiedWildcardKind, Spanned, Statement, TableFactor, TableWithJoins, UnaryOperator, Value,
+    ValueWithSpan, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 use levada_core::error::{Error, ErrorKind, Result};
@@ -87,7 +88,12 @@ impl Rewriter<'_> {
     fn joins(&self, table: &mut TableWithJoins) -> Result<()> {
         use JoinOperator as J;
         for join in &mut table.joins {
-            let (J::Join(on) | J::Inner(on) | J::Left(on) | J::LeftOuter(on) | J::Right(on) | J::RightOuter(on)
+            let (J::Join(on)
+            | J::Inner(on)
+            | J::Left(on)
+            | J::LeftOuter(on)
+            | J::Right(on)
+            | J::RightOuter(on)
             | J::FullOuter(on)) = &mut join.join_operator
             else {
                 continue;
@@ -164,8 +170,10 @@ impl Rewriter<'_> {
         let literal = |value: Value| Expr::Value(ValueWithSpan { value, span: at });
         let number = |text: String| literal(Value::Number(text, false));
         match self.params.get(name) {
-            None => Err(refusal(at.start, format!("the parameter ${name} is not given"))
-                .advise("Give it a value in `params`.")),
+            None => {
+                Err(refusal(at.start, format!("the parameter ${name} is not given"))
+                    .advise("Give it a value in `params`."))
+            }
             Some(Json::Null) => Ok(literal(Value::Null)),
             Some(Json::Bool(value)) => Ok(literal(Value::Boolean(*value))),
             Some(Json::String(text)) => Ok(literal(Value::SingleQuotedString(text.clone()))),

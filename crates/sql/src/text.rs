@@ -26,10 +26,11 @@ const BYTES_MAX: u64 = 256 << 20;
 
 /// The functions of this file.
 pub(crate) fn functions() -> Vec<Arc<ScalarUDF>> {
-    let mut all: Vec<Arc<ScalarUDF>> = [(JOIN, Kind::Strict), ("concat", Kind::Skipping), ("concat_ws", Kind::Separated)]
-        .into_iter()
-        .map(|(name, kind)| Arc::new(ScalarUDF::from(Joined { name, kind, signature: any() })))
-        .collect();
+    let mut all: Vec<Arc<ScalarUDF>> =
+        [(JOIN, Kind::Strict), ("concat", Kind::Skipping), ("concat_ws", Kind::Separated)]
+            .into_iter()
+            .map(|(name, kind)| Arc::new(ScalarUDF::from(Joined { name, kind, signature: any() })))
+            .collect();
     for inner in [unicode::lpad(), unicode::rpad(), string::replace(), regex::regexp_replace()] {
         all.push(Arc::new(ScalarUDF::from(Bounded { inner })));
     }
@@ -151,7 +152,9 @@ impl Bounded {
             let width = cast(&args.args[1].to_array(rows)?, &DataType::Int64)?;
             let widths = width.as_primitive::<arrow_array::types::Int64Type>().iter().flatten();
             // a sign takes up to four bytes
-            return Ok(widths.map(|width| u64::try_from(width).unwrap_or(0).saturating_mul(4)).fold(0, u64::saturating_add));
+            return Ok(widths
+                .map(|width| u64::try_from(width).unwrap_or(0).saturating_mul(4))
+                .fold(0, u64::saturating_add));
         }
         let texts = sum_and_most(&args.args[0], rows)?;
         let to = args.args.get(2).map_or(Ok((0, 0)), |to| sum_and_most(to, rows))?;

@@ -76,7 +76,9 @@ impl AtTimeZone {
             DataType::Timestamp(TimeUnit::Microsecond, zone) => {
                 self.column::<TimestampMicrosecondType>(array, zone.is_some(), 1_000_000)
             }
-            DataType::Timestamp(_, zone) => self.column::<TimestampNanosecondType>(array, zone.is_some(), 1_000_000_000),
+            DataType::Timestamp(_, zone) => {
+                self.column::<TimestampNanosecondType>(array, zone.is_some(), 1_000_000_000)
+            }
             other => exec_err!("AT TIME ZONE cannot take {other}"),
         }
     }

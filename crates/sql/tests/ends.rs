@@ -32,10 +32,7 @@ impl Series {
     }
 
     fn schema() -> SchemaRef {
-        Arc::new(Schema::new(vec![
-            Field::new("id", DataType::Int64, false),
-            Field::new("text", DataType::Utf8, false),
-        ]))
+        Arc::new(Schema::new(vec![Field::new("id", DataType::Int64, false), Field::new("text", DataType::Utf8, false)]))
     }
 }
 
@@ -243,7 +240,11 @@ async fn who_drops_the_reader_ends_the_work_within_a_second() {
         let start = Instant::now();
         drop(reader);
         while series.open.load(Ordering::SeqCst) > 0 {
-            assert!(start.elapsed() < Duration::from_secs(1), "{sql}: {} readers are at work", series.open.load(Ordering::SeqCst));
+            assert!(
+                start.elapsed() < Duration::from_secs(1),
+                "{sql}: {} readers are at work",
+                series.open.load(Ordering::SeqCst)
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         drop((extract, source));
@@ -254,7 +255,9 @@ async fn who_drops_the_reader_ends_the_work_within_a_second() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_error_of_a_source_keeps_its_kind_and_says_which_stream() {
     let folder = tempfile::tempdir().unwrap();
-    for sql in ["SELECT id FROM n.s", "SELECT text, count(*) FROM n.s GROUP BY text", "SELECT id FROM n.s ORDER BY text"] {
+    for sql in
+        ["SELECT id FROM n.s", "SELECT text, count(*) FROM n.s GROUP BY text", "SELECT id FROM n.s ORDER BY text"]
+    {
         let series = Arc::new(Series { fails_at: Some(50_000), ..Arc::into_inner(Series::new(100_000)).unwrap() });
         let error = run(over(&series, sql, folder.path())).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Connect, "{error:?}");
@@ -338,7 +341,11 @@ async fn the_deepest_query_that_is_accepted_runs() {
         format!("SELECT max({sum}) AS n FROM n.s"),
         format!("SELECT max({nested}) AS n FROM n.s"),
         vec!["SELECT 1 AS n"; 240].join(" UNION ALL "),
-        format!("SELECT n FROM {}(SELECT 1 AS n){}", "(SELECT n FROM ".repeat(50), " x) x".repeat(50).replacen(" x)", " y)", 1)),
+        format!(
+            "SELECT n FROM {}(SELECT 1 AS n){}",
+            "(SELECT n FROM ".repeat(50),
+            " x) x".repeat(50).replacen(" x)", " y)", 1)
+        ),
     ] {
         let (_, rows) = run(over(&series, &sql, folder.path())).await.unwrap_or_else(|e| panic!("{sql:.80}: {e:?}"));
         assert!(!rows.is_empty());

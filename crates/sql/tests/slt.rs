@@ -65,7 +65,9 @@ async fn check(memory: &Memory, head: &str, lines: &[&str], spill: &Path) -> Res
     let outcome = run(query(&sql, &[("m", Arc::new(memory.clone()))], spill)).await;
     if let Some(part) = head.strip_prefix("error ") {
         return match outcome {
-            Ok((_, rows)) => Err(format!("succeeded with {} rows: {:?}", rows.len(), rows.iter().map(shown).collect::<Vec<_>>())),
+            Ok((_, rows)) => {
+                Err(format!("succeeded with {} rows: {:?}", rows.len(), rows.iter().map(shown).collect::<Vec<_>>()))
+            }
             Err(error) if error.to_string().contains(part) && !error.advice().is_empty() => Ok(()),
             Err(error) => Err(format!("{error:?}")),
         };

@@ -16,18 +16,8 @@ use crate::parse::too_deep;
 
 /// A query but for what is within it, and the names of its WITH queries.
 pub(super) fn query(query: &Query, ctes: &mut BTreeSet<String>) -> Result<()> {
-    let Query {
-        with,
-        body,
-        order_by,
-        limit_clause,
-        fetch,
-        locks,
-        for_clause,
-        settings,
-        format_clause,
-        pipe_operators,
-    } = query;
+    let Query { with, body, order_by, limit_clause, fetch, locks, for_clause, settings, format_clause, pipe_operators } =
+        query;
     let at = query.span().start;
     if let Some(with) = with {
         names(with, ctes)?;
@@ -101,7 +91,9 @@ fn set(body: &SetExpr, at: Location) -> Result<()> {
                     "Number equal rows by row_number() OVER (PARTITION BY every column), and leave out ALL.",
                 );
             }
-            _ => return refuse(at, &format!("{op} {set_quantifier} is not allowed"), "Name the columns on both sides."),
+            _ => {
+                return refuse(at, &format!("{op} {set_quantifier} is not allowed"), "Name the columns on both sides.");
+            }
         }
         match right.as_ref() {
             SetExpr::SetOperation { .. } => set(right, at)?,

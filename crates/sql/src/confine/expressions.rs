@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CastKind, CeilFloorKind, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArguments, Interval, Spanned, TypedString, UnaryOperator, Value, WindowFrameUnits, WindowSpec, WindowType,
+    BinaryOperator, CastKind, CeilFloorKind, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentClause, FunctionArguments, Interval, Spanned, TypedString, UnaryOperator, Value, WindowFrameUnits,
+    WindowSpec, WindowType,
 };
 use datafusion::sql::sqlparser::tokenizer::Location;
 use levada_core::error::Result;
@@ -67,7 +68,9 @@ pub(super) fn check(expr: &Expr, params: &mut BTreeSet<String>) -> Result<()> {
             "Write a UNION ALL of one SELECT per grouping.",
         ),
         Expr::Tuple(_) => refuse(at, "rows cannot be values", "Compare the columns one by one, joined by AND."),
-        Expr::SimilarTo { .. } | Expr::RLike { .. } => refuse(at, "this is not allowed", "Use regexp_like(text, pattern)."),
+        Expr::SimilarTo { .. } | Expr::RLike { .. } => {
+            refuse(at, "this is not allowed", "Use regexp_like(text, pattern).")
+        }
         _ => refuse(at, "this expression is not allowed", STANDARD),
     }
 }
@@ -111,7 +114,11 @@ fn literal(value: &Value, at: Location, params: &mut BTreeSet<String>) -> Result
             params.insert(word.to_owned());
             Ok(())
         }
-        _ => refuse(at, "this form of a value is not allowed", "Write texts in single quotes, and bytes as '\\x00ff'::BYTEA."),
+        _ => refuse(
+            at,
+            "this form of a value is not allowed",
+            "Write texts in single quotes, and bytes as '\\x00ff'::BYTEA.",
+        ),
     }
 }
 
@@ -149,7 +156,13 @@ fn function(call: &Function, at: Location) -> Result<()> {
         match clause {
             FunctionArgumentClause::OrderBy(items) => sorted(items, at)?,
             FunctionArgumentClause::IgnoreOrRespectNulls(_) => {}
-            _ => return refuse(at, &format!("this form of a call of {word} is not allowed"), "Write name(argument, ..)."),
+            _ => {
+                return refuse(
+                    at,
+                    &format!("this form of a call of {word} is not allowed"),
+                    "Write name(argument, ..).",
+                );
+            }
         }
     }
     match over {
