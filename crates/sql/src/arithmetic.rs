@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal128Type, Decimal256Type, DecimalType};
+use arrow_array::types::{Decimal128Type, Decimal256Type, DecimalType, Float32Type, Float64Type};
 use arrow_array::{Array, ArrayRef, Datum, Decimal128Array, Decimal256Array};
 use arrow_schema::DataType;
 use datafusion::arrow::compute::kernels::numeric;
@@ -43,10 +43,49 @@ pub(crate) fn negated(of: &DataType) -> Option<ScalarUDF> {
 /// What `sum` adds up: numbers with room for ten thousand million of them. Users cannot write the name.
 pub(crate) const WIDE: &str = "WIDE";
 
-/// The function of that name.
+/// What DISTINCT looks at within an aggregate: there, zero has no sign. Users cannot write the name.
+pub(crate) const UNSIGNED_ZERO: &str = "UNSIGNED ZERO";
+
+/// The function of one of these names.
 pub(crate) fn named(name: &str) -> Option<Arc<ScalarUDF>> {
     let signature = Signature::any(1, Volatility::Immutable);
-    (name == WIDE).then(|| Arc::new(ScalarUDF::from(Wide { signature })))
+    match name {
+        WIDE => Some(Arc::new(ScalarUDF::from(Wide { signature }))),
+        UNSIGNED_ZERO => Some(Arc::new(ScalarUDF::from(UnsignedZero { signature }))),
+        _ => None,
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct UnsignedZero {
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for UnsignedZero {
+    fn name(&self) -> &str {
+        UNSIGNED_ZERO
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        Ok(types.first().cloned().unwrap_or(DataType::Null))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let array = match &args.args[0] {
+            ColumnarValue::Array(array) if array.data_type().is_floating() => array,
+            other => return Ok(other.clone()),
+        };
+        // minus zero and zero are zero; whatever else stays
+        let array: ArrayRef = match array.data_type() {
+            DataType::Float32 => Arc::new(array.as_primitive::<Float32Type>().unary::<_, Float32Type>(|v| v + 0.0)),
+            _ => Arc::new(array.as_primitive::<Float64Type>().unary::<_, Float64Type>(|v| v + 0.0)),
+        };
+        Ok(ColumnarValue::Array(array))
+    }
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]

@@ -10,6 +10,7 @@ mod functions;
 mod meaning;
 mod memory;
 mod names;
+mod origin;
 mod output;
 mod parse;
 mod plan;

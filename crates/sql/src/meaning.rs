@@ -179,9 +179,10 @@ fn compare(left: Expr, right: Expr, schema: &DFSchema) -> Result<(Expr, Expr)> {
         (K::Other, _) | (_, K::Other) => Err(differ(&l, &r)),
         (K::Null, _) | (_, K::Null) => Ok((left, right)),
         (a, b) if a == b => Ok((left, right)),
-        (K::Small | K::Exact, K::Small | K::Exact) | (K::Float, K::Small) | (K::Small, K::Float) => Ok((left, right)),
-        (K::Float, K::Exact) if is_constant(&left) || is_constant(&right) => Ok((left, right)),
-        (K::Exact, K::Float) if is_constant(&left) || is_constant(&right) => Ok((left, right)),
+        (K::Small | K::Exact, K::Small | K::Exact) => Ok((left, right)),
+        (K::Float, K::Exact | K::Small) if is_constant(&right) => Ok((left, double(right)?)),
+        (K::Exact | K::Small, K::Float) if is_constant(&left) => Ok((double(left)?, right)),
+        (K::Float, K::Small) | (K::Small, K::Float) => Ok((left, right)),
         (K::Date, K::Naive | K::Instant) => Ok((as_type(left, r.data_type())?, right)),
         (K::Naive | K::Instant, K::Date) => Ok((left, as_type(right, l.data_type())?)),
         (K::Text, K::Date | K::Time | K::Naive | K::Instant | K::Duration | K::Uuid | K::Bytes) => {
@@ -218,6 +219,24 @@ fn is_constant(expr: &Expr) -> bool {
         Expr::Negative(inner) => is_constant(inner),
         Expr::Alias(alias) => is_constant(&alias.expr),
         _ => false,
+    }
+}
+
+/// A number in the query as the double that is nearest to it: beside doubles it would become a decimal, and they with it.
+fn double(expr: Expr) -> Result<Expr> {
+    match expr {
+        Expr::Negative(inner) => match double(*inner)? {
+            Expr::Literal(ScalarValue::Float64(Some(value)), none) => {
+                Ok(Expr::Literal(ScalarValue::Float64(Some(-value)), none))
+            }
+            other => Ok(Expr::Negative(Box::new(other))),
+        },
+        Expr::Literal(value, none) => {
+            let text = levada_core::text::value(&value.to_array()?, 0);
+            let number = text.and_then(|text| text.parse::<f64>().ok());
+            Ok(Expr::Literal(ScalarValue::Float64(number), none))
+        }
+        other => Ok(other),
     }
 }
 

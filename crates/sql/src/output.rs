@@ -6,8 +6,11 @@ use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::common::Result as DfResult;
+use datafusion::logical_expr::LogicalPlan;
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::schema::{UTC, is_canonical};
+
+use crate::origin;
 
 /// The type of the closed set that holds every value of a type, or `None`.
 pub(crate) fn canonical(from: &DataType) -> Option<DataType> {
@@ -41,7 +44,8 @@ pub(crate) fn to_canonical(array: &ArrayRef) -> DfResult<ArrayRef> {
 ///
 /// # Errors
 /// `Config`, naming the column: for a name that is empty or there twice, and for a type that no column can have.
-pub(crate) fn schema(planned: &Schema) -> Result<SchemaRef> {
+pub(crate) fn schema(plan: &LogicalPlan) -> Result<SchemaRef> {
+    let planned = plan.schema().as_arrow();
     let mut fields: Vec<Field> = Vec::with_capacity(planned.fields().len());
     for (at, field) in planned.fields().iter().enumerate() {
         let name = field.name();
@@ -61,8 +65,10 @@ pub(crate) fn schema(planned: &Schema) -> Result<SchemaRef> {
             return Err(Error::new(ErrorKind::Config, format!("column `{name}` of the query {what}"))
                 .advise("Give it a type: CAST(.. AS TEXT), or another."));
         };
-        // what a function or expression made of a foreign value is no longer one
-        fields.push(Field::new(name, data_type, field.is_nullable()).with_metadata(field.metadata().clone()));
+        // what an expression made of a column's values, or where they meet others, has no native type
+        let origin = origin::of(plan, at).filter(|origin| *origin.data_type() == data_type);
+        let metadata = origin.map(|origin| origin.metadata().clone()).unwrap_or_default();
+        fields.push(Field::new(name, data_type, field.is_nullable()).with_metadata(metadata));
     }
     Ok(Arc::new(Schema::new(fields)))
 }

@@ -42,9 +42,9 @@ pub(crate) fn statement(sql: &str) -> Result<Parsed> {
     let mut parser = Parser::new(&PostgreSqlDialect {}).with_recursion_limit(RECURSION_MAX);
     parser = parser.with_tokens_with_locations(tokens);
     let mut statements = parser.parse_statements().map_err(told)?;
-    let (Some(statement), true) = (statements.pop(), statements.is_empty()) else {
-        let many = statements.len() > 1;
-        let what = if many { "a query is one statement, and there are several" } else { "there is no statement" };
+    let (Some(statement), []) = (statements.pop(), statements.as_slice()) else {
+        let none = statements.is_empty();
+        let what = if none { "there is no statement" } else { "a query is one statement, and there are several" };
         return Err(Error::new(ErrorKind::Config, what).advise("Write one SELECT."));
     };
     let outline = confine::check(&statement)?;

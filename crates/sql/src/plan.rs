@@ -20,8 +20,8 @@ use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner};
 use datafusion::logical_expr::{
     AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, LogicalPlanBuilder, ScalarUDF, TableSource, WindowUDF,
 };
-use datafusion::optimizer::AnalyzerRule;
 use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
+use datafusion::optimizer::{AnalyzerRule, Optimizer};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::sql::planner::{NullOrdering, ParserOptions, SqlToRel};
 use levada_core::error::Result;
@@ -93,7 +93,7 @@ impl Blueprint {
         let plan = planner.sql_statement_to_plan(statement).map_err(|error| self.told(&error))?;
         let plan = self.project(plan).map_err(|error| self.told(&error))?;
         let plan = state.optimize(&plan).map_err(|error| self.told(&error))?;
-        let schema = output::schema(plan.schema().as_arrow())?;
+        let schema = output::schema(&plan)?;
         Ok((plan, schema))
     }
 
@@ -124,10 +124,14 @@ impl Blueprint {
         let runtime = RuntimeEnvBuilder::new().with_disk_manager_builder(disk).with_memory_pool(Arc::new(pool));
         let rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> =
             vec![Arc::new(Meaning), Arc::new(TypeCoercion::new()), Arc::new(Exact)];
+        // it adds up sums again, in a type that has no room for them
+        let mut optimizer = Optimizer::new().rules;
+        optimizer.retain(|rule| rule.name() != "single_distinct_aggregation_to_group_by");
         Ok(SessionStateBuilder::new()
             .with_config(config)
             .with_runtime_env(runtime.build_arc()?)
             .with_analyzer_rules(rules)
+            .with_optimizer_rules(optimizer)
             .build())
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CastKind, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
-    Ident, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Select, SelectItem,
+    BinaryOperator, CastKind, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    FunctionArguments, Ident, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Select, SelectItem,
     SelectItemQualifiedWildcardKind, Spanned, Statement, TableFactor, TableWithJoins, UnaryOperator, Value,
     ValueWithSpan, VisitMut, VisitorMut,
 };
@@ -152,12 +152,21 @@ impl Rewriter<'_> {
                 Ok(())
             }
             Expr::Function(function) => {
+                if let FunctionArguments::List(list) = &mut function.args
+                    && list.duplicate_treatment == Some(DuplicateTreatment::Distinct)
+                {
+                    for arg in &mut list.args {
+                        if let FunctionArg::Unnamed(FunctionArgExpr::Expr(inner)) = arg {
+                            *inner = call(arithmetic::UNSIGNED_ZERO, vec![take(inner)]);
+                        }
+                    }
+                }
                 let sums = function.name.0.last().and_then(ObjectNamePart::as_ident);
                 if sums.is_some_and(|name| name.value.eq_ignore_ascii_case("sum"))
                     && let FunctionArguments::List(list) = &mut function.args
                     && let [FunctionArg::Unnamed(FunctionArgExpr::Expr(inner))] = list.args.as_mut_slice()
                 {
-                    *inner = call(arithmetic::WIDE, vec![std::mem::replace(inner, Expr::value(Value::Null))]);
+                    *inner = call(arithmetic::WIDE, vec![take(inner)]);
                 }
                 Ok(())
             }

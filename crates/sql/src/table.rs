@@ -148,8 +148,9 @@ impl Scan {
         match slot.map(|slot| std::mem::replace(slot, Slot::Taken)) {
             Some(Slot::Here(reader)) => Ok(Some(reader)),
             Some(Slot::None) => Ok(None),
-            // its rows are gone: a second pass would silently see none
-            _ => Err(Error::new(ErrorKind::Internal, "a stream was read twice in one pass of a query")),
+            // its rows are gone, and another read would be of another moment
+            _ => Err(Error::new(ErrorKind::Full, "what is joined does not fit into the memory of the query")
+                .advise("Give it more `memory`, or join by equal columns and filter earlier.")),
         }
     }
 
@@ -258,6 +259,8 @@ impl Partition {
         match reader.next().await.map_err(|error| scan.at(error))? {
             Some(batch) => {
                 let batch = scan.rows(batch, schema)?;
+                // a source that never waits must not keep the thread, nor the query from being stopped
+                tokio::task::yield_now().await;
                 Ok(Some((batch, Self::Open(scan, reader))))
             }
             None => Ok(None),

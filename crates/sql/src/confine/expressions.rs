@@ -21,6 +21,12 @@ const STANDARD: &str = "Write it with the operators and functions that docs/sql.
 pub(super) fn check(expr: &Expr, params: &mut BTreeSet<String>) -> Result<()> {
     let at = expr.span().start;
     match expr {
+        // beyond its depth the parser takes such a word for a column, and the text for another one
+        Expr::Identifier(name) if name.quote_style.is_none() && is_reserved(&name.value) => refuse(
+            at,
+            &format!("{} is a word of SQL here", name.value),
+            "Put the name of a column like this in double quotes; nest expressions less deep.",
+        ),
         Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Nested(_) => Ok(()),
         Expr::IsFalse(_) | Expr::IsNotFalse(_) | Expr::IsTrue(_) | Expr::IsNotTrue(_) => Ok(()),
         Expr::IsNull(_) | Expr::IsNotNull(_) | Expr::IsUnknown(_) | Expr::IsNotUnknown(_) => Ok(()),
@@ -73,6 +79,49 @@ pub(super) fn check(expr: &Expr, params: &mut BTreeSet<String>) -> Result<()> {
         }
         _ => refuse(at, "this expression is not allowed", STANDARD),
     }
+}
+
+/// Words that are never columns.
+fn is_reserved(name: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "all",
+        "and",
+        "any",
+        "array",
+        "between",
+        "case",
+        "cast",
+        "distinct",
+        "else",
+        "end",
+        "except",
+        "exists",
+        "extract",
+        "from",
+        "group",
+        "having",
+        "in",
+        "intersect",
+        "interval",
+        "is",
+        "join",
+        "like",
+        "limit",
+        "not",
+        "null",
+        "on",
+        "or",
+        "order",
+        "select",
+        "then",
+        "try_cast",
+        "union",
+        "using",
+        "when",
+        "where",
+        "with",
+    ];
+    WORDS.iter().any(|word| word.eq_ignore_ascii_case(name))
 }
 
 fn binary(op: &BinaryOperator, at: Location) -> Result<()> {
