@@ -1,4 +1,5 @@
-//! A kind of system Levada can talk to: its description, how it connects, and the list of all of them.
+//! A kind of system Levada can talk to: its description, how it connects, and the list of all of them, with what executes SQL
+//! over them.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -12,6 +13,7 @@ use url::Url;
 use crate::backup::{self, Archive, Database};
 use crate::destination::{Destination, WriteMode};
 use crate::error::{Error, ErrorKind, Result};
+use crate::query::QueryEngine;
 use crate::rows::{self, Rows};
 use crate::source::Source;
 
@@ -157,10 +159,11 @@ pub struct CheckStep {
     pub outcome: Result<String>,
 }
 
-/// All connectors by name.
+/// All connectors by name, and what executes SQL over their streams.
 #[derive(Default, Clone)]
 pub struct Registry {
     connectors: BTreeMap<&'static str, Arc<dyn Connector>>,
+    queries: Option<Arc<dyn QueryEngine>>,
 }
 
 impl Registry {
@@ -169,6 +172,24 @@ impl Registry {
     pub fn with(mut self, connector: impl Connector + 'static) -> Self {
         self.connectors.insert(connector.descriptor().name, Arc::new(connector));
         self
+    }
+
+    /// Takes what executes SQL.
+    #[must_use]
+    pub fn with_queries(mut self, queries: Arc<dyn QueryEngine>) -> Self {
+        self.queries = Some(queries);
+        self
+    }
+
+    /// What executes SQL.
+    ///
+    /// # Errors
+    /// `Unsupported` in a build without it.
+    pub fn queries(&self) -> Result<&Arc<dyn QueryEngine>> {
+        self.queries.as_ref().ok_or_else(|| {
+            Error::new(ErrorKind::Unsupported, "this build executes no SQL")
+                .advise("Use a build that has the engine for it.")
+        })
     }
 
     /// Every connector, ordered by name.

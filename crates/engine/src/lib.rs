@@ -12,6 +12,7 @@ pub mod network;
 pub mod planning;
 pub mod positions;
 pub mod progress;
+pub mod queries;
 pub mod report;
 pub mod run;
 pub mod task;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use levada_core::config::{Commands, File, Project, Variables};
+use levada_core::connector::Registry;
 use levada_core::id::RunId;
 use levada_core::run::{RunState, State};
 use levada_core::schedule::Catchup;
@@ -36,9 +37,9 @@ impl Clock for Shifted {
 }
 
 /// A store, a worker and a folder `in` that a connection `drop` leads to.
-struct House {
-    folder: tempfile::TempDir,
-    store: Store,
+pub struct House {
+    pub folder: tempfile::TempDir,
+    pub store: Store,
     clock: Arc<Shifted>,
     executor: Arc<Executor>,
     project: String,
@@ -58,6 +59,11 @@ impl House {
 
     /// In a process that allows this much of commands.
     async fn allowing(commands: Commands) -> Self {
+        Self::with(levada_connectors::registry(), commands).await
+    }
+
+    /// With these connectors.
+    pub async fn with(registry: Registry, commands: Commands) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("in")).unwrap();
         let project = format!(
@@ -70,7 +76,7 @@ impl House {
         let store = Store::open(&Location::File(folder.path().join("store.db"))).await.unwrap();
         let clock = Arc::new(Shifted::default());
         let executor = Arc::new(Executor::new(Surroundings {
-            registry: levada_connectors::registry(),
+            registry,
             store: store.clone(),
             clock: clock.clone(),
             env: Arc::new(|_| None),
@@ -120,18 +126,18 @@ impl House {
         }
     }
 
-    async fn apply(&self, name: &str, text: &str) -> i64 {
+    pub async fn apply(&self, name: &str, text: &str) -> i64 {
         self.keep(Kind::Pipeline, name, text, Vec::new()).await
     }
 
-    async fn start(&self, name: &str, document: i64) -> RunId {
+    pub async fn start(&self, name: &str, document: i64) -> RunId {
         static NEXT: AtomicI64 = AtomicI64::new(0);
         let mut new = NewRun::manual(name, document, format!("test:{}", NEXT.fetch_add(1, Relaxed)));
         new.project = self.store.current_project().await.unwrap().map(|project| project.id);
         self.store.create_run(new, self.clock.now()).await.unwrap().run
     }
 
-    async fn ended(&self, run: RunId) -> Run {
+    pub async fn ended(&self, run: RunId) -> Run {
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
             let found = self.store.run(run).await.unwrap().unwrap();
@@ -156,7 +162,7 @@ impl House {
         }
     }
 
-    async fn succeeds(&self, run: RunId) {
+    pub async fn succeeds(&self, run: RunId) {
         let ended = self.ended(run).await;
         assert_eq!(ended.state, RunState::Succeeded, "{:?}", self.store.task_runs(run).await.unwrap());
     }
@@ -169,11 +175,11 @@ impl House {
         runs
     }
 
-    fn put(&self, name: &str, text: &str) {
+    pub fn put(&self, name: &str, text: &str) {
         std::fs::write(self.folder.path().join("in").join(name), text).unwrap();
     }
 
-    fn sql(&self, sql: &str) {
+    pub fn sql(&self, sql: &str) {
         rusqlite::Connection::open(self.folder.path().join("numbers.db")).unwrap().execute_batch(sql).unwrap();
     }
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema};
 use levada_core::config::{Columns, OnBadRow, StreamOptions, Verify};
-use levada_core::destination::Destination;
+use levada_core::destination::{Destination, WriteMode};
 use levada_core::error::ErrorKind;
 use levada_core::schema::{Fit, Logical, OnSchemaChange};
-use levada_engine::run::plan_all;
+use levada_engine::run::{SyncJob, plan_all};
 use levada_testkit::memory::Memory;
 use levada_testkit::rows::row;
 
@@ -46,6 +46,31 @@ async fn a_stream_that_is_paused_is_left_out_and_goes_on_where_it_was() {
     assert_eq!(target.rows("t").unwrap().len(), 5);
     run(false).await;
     assert_eq!(target.rows("t").unwrap().len(), 7);
+}
+
+#[tokio::test]
+async fn a_load_that_may_be_done_only_once_is_not_done_again() {
+    let (source, target) = (Memory::new(), Memory::new());
+    source.put("t", &schema(), rows(0, 5));
+    let options = |verify| StreamOptions { write: WriteMode::Append, verify, ..full() };
+    let run = async |once: &str, verify| {
+        let job = job(Arc::new(source.clone()), Arc::new(target.clone()), options(verify));
+        carry_out(SyncJob { once: Some(once.to_owned()), ..job }).await.unwrap().streams.remove(0)
+    };
+    let first = run("a", Verify::Counts).await;
+    assert_eq!((first.proof.written, first.warnings.len()), (5, 0));
+    // nobody heard of it, and the source has moved on
+    source.add("t", rows(5, 7));
+    let again = run("a", Verify::Counts).await;
+    assert_eq!((again.proof, &again.load_id), (first.proof, &first.load_id));
+    assert!(again.error.is_none() && again.warnings[0].contains("was not done again"), "{:?}", again.warnings);
+    assert_eq!(target.rows("t").unwrap().len(), 5);
+    let unproved = run("a", Verify::Checksum).await;
+    assert_eq!(unproved.error.map(|error| error.kind), Some(ErrorKind::Refused));
+    assert_eq!((run("b", Verify::Counts).await.proof.written, target.rows("t").unwrap().len()), (7, 12));
+    // what is done for nobody in particular is done each time
+    load(&source, &target, options(Verify::Counts)).await;
+    assert_eq!(target.rows("t").unwrap().len(), 19);
 }
 
 #[tokio::test]

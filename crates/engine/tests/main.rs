@@ -6,6 +6,7 @@ mod faults;
 mod house;
 mod loads;
 mod logs;
+mod queries;
 mod replays;
 mod requests;
 mod simulation;

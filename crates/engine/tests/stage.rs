@@ -79,6 +79,7 @@ pub fn job(source: Arc<dyn Connection>, destination: Arc<dyn Connection>, option
         keep_namespaces: false,
         full_refresh: false,
         only_stream: None,
+        once: None,
         retry: Retry { attempts: 1, backoff: Backoff::Constant, initial: Duration::ZERO, max: Duration::ZERO },
         stop: CancellationToken::new(),
     }

@@ -69,6 +69,11 @@ impl Project {
         Ok(values?.into_iter().flatten().collect())
     }
 
+    /// Every connector of this build, and what executes SQL.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
     /// Opens a connection by its name, or what a URL or a path leads to.
     pub fn open(&self, target: &str) -> Result<Opened, Vec<Error>> {
         match self.shared.connections.iter().find(|connection| connection.name == target) {

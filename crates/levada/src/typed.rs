@@ -36,6 +36,16 @@ pub async fn line(prompt: &str, instead: &str) -> Result<String> {
     read_line().await.at("the terminal")
 }
 
+/// The next line that is typed, and shown, at a prompt; nothing once there are no more.
+///
+/// # Errors
+/// `Io` where standard input cannot be read.
+pub async fn next_line(prompt: &str) -> Result<Option<String>> {
+    let _ = write!(std::io::stderr(), "{prompt}");
+    let line = tokio::task::spawn_blocking(|| std::io::stdin().lines().next().transpose()).await;
+    line.map_err(std::io::Error::other).and_then(|line| line).at("standard input")
+}
+
 /// A terminal that does not show what is typed; it does again when this goes, also on Ctrl-C.
 struct Hidden(Termios);
 

@@ -1,4 +1,4 @@
-//! Where the parts meet: the connectors of this build, the TLS provider, and the runtime.
+//! Where the parts meet: the connectors of this build, what executes SQL, the TLS provider, and the runtime.
 
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use levada_core::network::Guard;
 use levada_server::ui::Ui;
 use tokio::runtime::{Builder, Runtime};
 
-/// Every connector of this build, within the network rules of this process, and outside of what is off limits. Where those
+/// Every connector of this build, and what executes SQL over them, within the network rules of this process, and outside of what is off limits. Where those
 /// rules are wrong, which is told to whoever starts work, no connector gets anywhere by them.
 pub fn registry(off_limits: &OffLimits) -> Registry {
     let guard = crate::service::network().map_or_else(|_| Arc::new(Guard::closed()), |network| network.guard());
-    levada_connectors::registry_within(guard, off_limits)
+    levada_connectors::registry_within(guard, off_limits).with_queries(Arc::new(levada_sql::Sql::new()))
 }
 
 /// The runtime that connections need.

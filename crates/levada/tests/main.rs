@@ -26,6 +26,7 @@ mod runs;
 mod secrets;
 mod service;
 mod shapes;
+mod sql;
 mod standby;
 mod support;
 mod takeover;

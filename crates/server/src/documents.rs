@@ -9,6 +9,7 @@ use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::naming::{did_you_mean, nearest};
 use levada_core::redact::Redactor;
 use levada_engine::connections::{self, Opened};
+use levada_engine::queries;
 use levada_store::{Document, NewProject, Project, Store};
 
 use crate::caller::Caller;
@@ -112,9 +113,16 @@ impl Server {
         };
         for task in &pipeline.tasks {
             let is_shared = |name: &&str| file.connections.iter().all(|connection| connection.name != *name);
-            found.uses.extend(task.connections().into_iter().filter(is_shared).map(str::to_owned));
-            let flow = task.work.as_sync().map(|sync| Flow { from: end(&sync.from), to: end(&sync.to) });
-            found.flows.extend(flow.filter(|flow| !found.flows.contains(flow)));
+            found.uses.extend(
+                queries::connections(&self.registry, task).into_iter().filter(|name| is_shared(&name.as_str())),
+            );
+            let Some(load) = task.work.load() else { continue };
+            for from in queries::sources(&self.registry, &task.work) {
+                let flow = Flow { from: end(&from), to: end(&load.to) };
+                if !found.flows.contains(&flow) {
+                    found.flows.push(flow);
+                }
+            }
         }
         found
     }

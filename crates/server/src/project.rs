@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 
 use levada_core::config::{
     self, Commands, EndState, File, PROJECT_FILE, Pipeline, Task, Trigger, Variables, at_stream, check_pipelines,
+    in_task,
 };
 use levada_core::connector::Registry;
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::run::RunState;
 use levada_engine::connections;
 use levada_engine::planning::missing_cursors;
+use levada_engine::queries;
 use levada_store::{Kind, NewDocument, NewProject, NewSchedule, Spec, When};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -120,7 +122,7 @@ pub fn examine(
                 facts.tasks = pipeline.tasks.len();
                 let syncs = pipeline.tasks.iter().filter_map(|task| task.work.as_sync());
                 facts.streams = syncs.map(|sync| sync.streams.len()).sum();
-                for name in pipeline.tasks.iter().flat_map(Task::connections) {
+                for name in pipeline.tasks.iter().flat_map(|task| queries::connections(registry, task)) {
                     let is_new = used.iter().all(|connection| connection.name != name);
                     used.extend(shared.connections.iter().filter(|other| is_new && other.name == name).cloned());
                 }
@@ -130,6 +132,9 @@ pub fn examine(
             Err(mistakes) => errors.extend(mistakes),
         }
     }
+    let known = file.connections.iter().chain(&shared.connections);
+    let known: Vec<&str> = known.map(|connection| connection.name.as_str()).collect();
+    errors.extend(queries_of(registry, file, &tasks, &known));
     errors.extend(connect(registry, &variables, file, &tasks, &used.iter().collect::<Vec<_>>()));
     if errors.is_empty() { Ok(facts) } else { Err(errors) }
 }
@@ -156,6 +161,18 @@ fn connect(
     errors
 }
 
+/// Looks at the queries of tasks. Gives what is wrong.
+fn queries_of(registry: &Registry, file: &File, tasks: &[Task], known: &[&str]) -> Vec<Error> {
+    let mut errors = Vec::new();
+    for task in tasks {
+        for (keys, error) in queries::mistakes(registry, task, known) {
+            let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+            errors.push(in_task(file, task, &keys, &error));
+        }
+    }
+    errors
+}
+
 /// The pipeline in a document, with all that it uses of the project.
 fn check(
     registry: &Registry,
@@ -168,9 +185,11 @@ fn check(
     let shared = config::Project::of([&file, own]).within(commands);
     let (pipeline, params) = file.check(&shared, variables)?;
     let variables = Variables { params, ..variables.clone() };
-    let used: BTreeSet<&str> = pipeline.tasks.iter().flat_map(Task::connections).collect();
-    let used: Vec<_> = shared.connections.iter().filter(|connection| used.contains(connection.name.as_str())).collect();
-    let errors = connect(registry, &variables, &file, &pipeline.tasks, &used);
+    let used: BTreeSet<String> = pipeline.tasks.iter().flat_map(|task| queries::connections(registry, task)).collect();
+    let used: Vec<_> = shared.connections.iter().filter(|connection| used.contains(&connection.name)).collect();
+    let known: Vec<&str> = shared.connections.iter().map(|connection| connection.name.as_str()).collect();
+    let mut errors = queries_of(registry, &file, &pipeline.tasks, &known);
+    errors.extend(connect(registry, &variables, &file, &pipeline.tasks, &used));
     if errors.is_empty() { Ok((file, pipeline)) } else { Err(errors) }
 }
 

@@ -3389,7 +3389,7 @@ export interface components {
             task: string;
             /** @description The stream at the source; a pattern if nothing was loaded that matches it. */
             stream: string;
-            /** @description The connection that it is read from. */
+            /** @description The connection that it is read from; of the result of a query, all that it reads. */
             from: string;
             /** @description The connection that it is loaded into. */
             to: string;

@@ -50,6 +50,18 @@ on_success:
   ]);
 });
 
+test("a query is told by where its result goes", () => {
+  const text = `tasks:
+  sums:
+    sql: { query: SELECT 1 AS n, to: { connection: dw, stream: marts.sums } }
+  half: { sql: {} }
+`;
+  expect(outlineOf(text).tasks.map(({ kind, summary }) => [kind, summary])).toEqual([
+    ["sql", "query → dw.marts.sums"],
+    ["sql", "query → ?.?"],
+  ]);
+});
+
 test("a name that is there twice is no mistake of the form", () => {
   const { tasks, problem } = outlineOf("tasks:\n  a: { notify: x }\n  a: { notify: y }\n");
   expect(problem).toBeNull();

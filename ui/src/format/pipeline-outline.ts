@@ -8,7 +8,7 @@ import {
 } from "js-yaml";
 
 /** What a task can do; the key in its document. */
-export const KINDS = ["sync", "command", "http", "notify", "pipeline", "wait"] as const;
+export const KINDS = ["sync", "sql", "command", "http", "notify", "pipeline", "wait"] as const;
 export type Kind = (typeof KINDS)[number];
 
 /** When what is done after all tasks is done. */
@@ -175,6 +175,10 @@ function summaryOf(kind: Kind, work: unknown): string {
   switch (kind) {
     case "sync":
       return `${textOf(value["from"]) ?? "?"} → ${textOf(value["to"]) ?? "?"}`;
+    case "sql": {
+      const to = recordOf(value["to"]);
+      return `query → ${textOf(to["connection"]) ?? "?"}.${textOf(to["stream"]) ?? "?"}`;
+    }
     case "command": {
       const argv = listOf(value["argv"]).map(String);
       if (argv.length > 0) return argv.join(" ");

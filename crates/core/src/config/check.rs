@@ -27,12 +27,13 @@ pub(super) struct Check<'a> {
     file: &'a File,
     node: &'a Node,
     project: &'a Project,
+    params: &'a BTreeMap<String, Param>,
     errors: Vec<Error>,
 }
 
 impl<'a> Check<'a> {
-    pub fn new(file: &'a File, node: &'a Node, project: &'a Project) -> Self {
-        Self { file, node, project, errors: Vec::new() }
+    pub fn new(file: &'a File, node: &'a Node, project: &'a Project, params: &'a BTreeMap<String, Param>) -> Self {
+        Self { file, node, project, params, errors: Vec::new() }
     }
 
     /// What was checked, if there was nothing wrong.
@@ -44,7 +45,8 @@ impl<'a> Check<'a> {
     }
 
     /// A pipeline.
-    pub fn pipeline(&mut self, document: PipelineDocument, params: BTreeMap<String, Param>) -> Pipeline {
+    pub fn pipeline(&mut self, document: PipelineDocument) -> Pipeline {
+        let params = self.params;
         let stem = self.file.name.rsplit(['/', '\\']).next().unwrap_or_default();
         let stem = stem.trim_end_matches(".yaml").trim_end_matches(".yml");
         let name = document.name.unwrap_or_else(|| stem.to_owned());
@@ -55,7 +57,7 @@ impl<'a> Check<'a> {
         if document.retry.is_some_and(|retry| retry.attempts == Some(0)) {
             self.add(&["retry", "attempts"], "a task is tried at least once", "Write `attempts: 1`.");
         }
-        let schedules = document.schedule.map(|all| self.schedules(&name, &all, &params)).unwrap_or_default();
+        let schedules = document.schedule.map(|all| self.schedules(&name, &all, params)).unwrap_or_default();
         let mut tasks = Vec::new();
         match (document.sync, document.tasks.is_empty()) {
             (Some(_), false) => {
@@ -90,7 +92,7 @@ impl<'a> Check<'a> {
             tags: document.tags,
             priority: document.priority,
             concurrency: document.concurrency.or((!schedules.is_empty()).then_some(1)),
-            params,
+            params: params.clone(),
             schedules,
             tasks,
         }
@@ -129,7 +131,7 @@ impl<'a> Check<'a> {
         let retry = match (document.retry, default) {
             (Some(own), default) => Retry::from(&own.or(default.unwrap_or_default())),
             (None, Some(default)) => Retry::from(&default),
-            (None, None) if work.as_sync().is_some() => Retry::default(),
+            (None, None) if work.load().is_some() => Retry::default(),
             (None, None) => Retry::never(),
         };
         let mut runs_on = document.runs_on.clone();
@@ -180,6 +182,7 @@ impl<'a> Check<'a> {
     fn work(&mut self, path: &[&str], name: &str, document: &TaskDocument) -> Option<Work> {
         let kinds = [
             ("sync", document.sync.is_some()),
+            ("sql", document.sql.is_some()),
             ("command", document.command.is_some()),
             ("http", document.http.is_some()),
             ("notify", document.notify.is_some()),
@@ -204,6 +207,12 @@ impl<'a> Check<'a> {
             self.connection(path, "to", &sync.to);
             let sync = sync.resolve();
             return self.resolved(path, sync).map(Work::Sync);
+        }
+        if let Some(sql) = &document.sql {
+            let to: Vec<&str> = path.iter().copied().chain(["to"]).collect();
+            self.connection(&to, "connection", &sql.to.connection);
+            let sql = sql.resolve(self.params, self.node.find(path));
+            return self.resolved(path, sql).map(Work::Sql);
         }
         if let Some(command) = &document.command {
             if let Some((message, advice)) = self.project.commands.refusal() {

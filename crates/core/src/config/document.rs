@@ -9,6 +9,7 @@ use super::amount::DurationText;
 use super::retry::RetryDocument;
 use super::schedule::ScheduleDocument;
 use super::shorthand::{self, OneOrMany, Short};
+use super::sql::SqlDocument;
 use super::sync::SyncDocument;
 use super::task::{Command, ForEachDocument, Http, Notify, StartPipeline, WaitDocument};
 use crate::run::When;
@@ -113,6 +114,8 @@ pub enum ParamKind {
 pub struct TaskDocument {
     /// Copies streams from one connection to another.
     pub sync: Option<SyncDocument>,
+    /// Executes a query over streams of connections, and loads its result.
+    pub sql: Option<SqlDocument>,
     /// Runs a program or a script.
     pub command: Option<Command>,
     /// Sends one HTTP request.

@@ -14,6 +14,7 @@ use super::project::{Connection, NamedChannel, Project, ProjectDocument, Said};
 use super::reference;
 use super::report::{Report, ReportDocument};
 use super::retry::RetryDocument;
+use super::sql;
 use super::task::ForEachDocument;
 use super::work::ForEach;
 use super::yaml::{self, Key, Mark, Node, Value};
@@ -253,6 +254,10 @@ impl File {
             let filled = raw.find(path).map(|node| interpolate::fill(&self.name, node, &variables, Late::Refused));
             filled.transpose()
         };
+        let errors = raw.find(&path).map(|task| sql::spliced(self, task)).unwrap_or_default();
+        if !errors.is_empty() {
+            return Err(errors);
+        }
         let (Some(own), retry) = (part(&path)?, part(&["retry"])?) else { return Err(Vec::new()) };
         let misfit = |misfit: decode::Misfit| vec![misfit.in_file(&self.name)];
         let document = match path.as_slice() {
@@ -260,7 +265,8 @@ impl File {
             _ => decode::decode(&own).map_err(misfit)?,
         };
         let retry = retry.as_ref().map(decode::decode::<RetryDocument>).transpose().map_err(misfit)?;
-        let mut check = Check::new(self, raw, project);
+        let declared = self.declared(raw, &variables)?;
+        let mut check = Check::new(self, raw, project, &declared);
         let task = check.task(&path, name, &document, retry);
         check.done(task)
     }
@@ -330,11 +336,15 @@ impl File {
     ) -> Result<Pipeline, Vec<Error>> {
         let raw = self.raw()?;
         let variables = Variables { params, runtime: None, ..variables.clone() };
+        let errors: Vec<Error> = tasks(raw).flat_map(|task| sql::spliced(self, task)).collect();
+        if !errors.is_empty() {
+            return Err(errors);
+        }
         let filled = interpolate::fill(&self.name, &without_connections(raw), &variables, Late::Kept(open))?;
         let document: PipelineDocument = decode::decode(&filled).map_err(|misfit| vec![misfit.in_file(&self.name)])?;
         let declared = self.declared(raw, &variables)?;
-        let mut check = Check::new(self, raw, project);
-        let pipeline = check.pipeline(document, declared);
+        let mut check = Check::new(self, raw, project, &declared);
+        let pipeline = check.pipeline(document);
         check.done(Some(pipeline))
     }
 
@@ -415,6 +425,11 @@ impl File {
     pub(super) fn error(&self, mark: Mark, message: &str, advice: &str) -> Error {
         Error::new(ErrorKind::Config, message).at(mark.in_file(&self.name)).advise(advice)
     }
+}
+
+/// All tasks of a document, hooks included.
+fn tasks(document: &Node) -> impl Iterator<Item = &Node> {
+    ["tasks", "on_failure", "on_success"].into_iter().filter_map(|key| document.get(key)).flat_map(Node::children)
 }
 
 /// Connections resolve on their own, so that a missing variable of one stops only what uses it; so do the parameters,

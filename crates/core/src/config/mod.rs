@@ -28,6 +28,7 @@ mod retry;
 mod schedule;
 mod settings;
 mod shorthand;
+mod sql;
 mod sync;
 mod task;
 mod work;
@@ -42,7 +43,7 @@ pub use interpolate::{Runtime, Variables, env_name, secret_names};
 pub use json_schema::{pipeline_schema, project_schema};
 pub use masked::masked;
 pub use pipeline::{Pipeline, Task};
-pub use pipelines::{at_stream, check_pipelines};
+pub use pipelines::{at_stream, check_pipelines, in_task};
 pub use problem::Problem;
 pub use project::{Commands, Connection, NamedChannel, Project, ProjectDocument, Retention, Settings};
 pub use reference::{Reference, RunKey};
@@ -50,6 +51,7 @@ pub use report::{Report, ReportDocument, ReportFormat, ReportParam};
 pub use retry::{Backoff, Retry, RetryDocument};
 pub use schedule::{EndState, Schedule, ScheduleDocument, Trigger};
 pub use settings::fit_settings;
+pub use sql::{SQL_MEMORY_BYTES_DEFAULT, Sql, SqlDocument, SqlEngine, SqlTarget};
 pub use sync::{
     Columns, MEMORY_BYTES_DEFAULT, OnBadRow, Parallel, ReadKind, StreamDocument, StreamOptions, Streams, Sync,
     SyncDocument, Verify,

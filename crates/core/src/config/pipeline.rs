@@ -74,10 +74,11 @@ impl Pipeline {
 }
 
 impl Task {
-    /// The connections it uses.
+    /// The connections that it names. What a query reads is known to those who know SQL.
     pub fn connections(&self) -> Vec<&str> {
         let mut names = match &self.work {
             Work::Sync(sync) => vec![sync.from.as_str(), sync.to.as_str()],
+            Work::Sql(sql) => vec![sql.load.to.as_str()],
             Work::Wait(wait) => match &wait.condition {
                 Condition::File(file) => vec![file.connection.as_str()],
                 Condition::Query(query) => vec![query.connection.as_str()],

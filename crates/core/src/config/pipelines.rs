@@ -180,10 +180,18 @@ fn datasets(own: &File, all: &[(&File, &Pipeline)], file: &File, pipeline: &Pipe
 
 /// What one who knows its source finds wrong with a stream, told at its place in the document.
 pub fn at_stream(file: &File, task: &Task, stream: &str, error: &Error) -> Error {
+    in_task(file, task, &["sync", "streams", stream], error)
+}
+
+/// What one who knows more finds wrong with what a task does, told at the place below these keys of the task. Where in the text
+/// there it is, the error says itself.
+pub fn in_task(file: &File, task: &Task, keys: &[&str], error: &Error) -> Error {
     let is_one_sync = file.pipeline.as_ref().is_some_and(|node| node.get("sync").is_some());
     let own = if is_one_sync { Vec::new() } else { path(file, task) };
-    let path: Vec<&str> = own.iter().map(String::as_str).chain(["sync", "streams", stream]).collect();
-    file.error(mark(file, &path), error.message(), error.advice())
+    let path: Vec<&str> = own.iter().map(String::as_str).chain(keys.iter().copied()).collect();
+    let message =
+        error.place().iter().rev().fold(error.message().to_owned(), |message, place| format!("{place}: {message}"));
+    file.error(mark(file, &path), &message, error.advice())
 }
 
 /// Where the trigger of a schedule stands in its document.

@@ -10,6 +10,7 @@ use url::Url;
 use super::credentials::{is_telling, replace_secrets_in_address};
 use super::interpolate::{is_late, too_late};
 use super::problem::{Problem, Problems};
+use super::sql::Sql;
 use super::sync::Sync;
 use super::task::{
     Command, Dates, FilePattern, ForEachDocument, Http, HttpAuth, Notify, Query, StartPipeline, WaitDocument,
@@ -28,6 +29,8 @@ const ITEMS_MAX: u32 = 100_000;
 pub enum Work {
     /// Copies streams from one connection to another.
     Sync(Sync),
+    /// Loads the result of a query.
+    Sql(Sql),
     /// Runs a program or a script.
     Command(Command),
     /// Sends one HTTP request.
@@ -65,7 +68,7 @@ impl Work {
                     None
                 });
             }
-            Self::Sync(_) | Self::Notify(_) | Self::Pipeline(_) | Self::Wait(_) => {}
+            Self::Sync(_) | Self::Sql(_) | Self::Notify(_) | Self::Pipeline(_) | Self::Wait(_) => {}
         }
         found
     }
@@ -131,6 +134,7 @@ impl Work {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Sync(_) => "sync",
+            Self::Sql(_) => "sql",
             Self::Command(_) => "command",
             Self::Http(_) => "http",
             Self::Notify(_) => "notify",
@@ -143,6 +147,15 @@ impl Work {
     pub fn as_sync(&self) -> Option<&Sync> {
         match self {
             Self::Sync(sync) => Some(sync),
+            _ => None,
+        }
+    }
+
+    /// How streams are loaded, if that is what is done: those of a sync, or the one that is a query's result.
+    pub fn load(&self) -> Option<&Sync> {
+        match self {
+            Self::Sync(sync) => Some(sync),
+            Self::Sql(sql) => Some(&sql.load),
             _ => None,
         }
     }

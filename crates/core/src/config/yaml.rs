@@ -148,6 +148,15 @@ impl Node {
         entries.iter().map(|(key, _)| key.text.as_str())
     }
 
+    /// The values of a list or a mapping.
+    pub fn children(&self) -> Box<dyn Iterator<Item = &Node> + '_> {
+        match &self.value {
+            Value::List(items) => Box::new(items.iter()),
+            Value::Map(entries) => Box::new(entries.iter().map(|(_, value)| value)),
+            _ => Box::new(std::iter::empty()),
+        }
+    }
+
     /// How many items a list or entries a mapping has.
     pub fn len(&self) -> usize {
         match &self.value {

@@ -213,3 +213,20 @@ fn catchup_is_for_files_as_well_as_for_times() {
         assert!(error.contains("2:10: `catchup` has no meaning with `on`"), "{on} {catchup}: {error}");
     }
 }
+
+#[test]
+fn parameters_of_a_query_are_what_the_pipeline_says_they_are() {
+    let path = yaml_files("good").into_iter().find(|path| path.ends_with("sql.yaml")).unwrap();
+    let file = File::parse("sql.yaml", &std::fs::read_to_string(path).unwrap()).unwrap();
+    let reads = |_: &Reference| Ok(Some(json!(12)));
+    let params = BTreeMap::from([("word".to_owned(), "O'Hara; DROP TABLE x --".to_owned())]);
+    let variables = Variables { env: &env, secret: &secret, params, runtime: Some(&reads) };
+    let Work::Sql(sql) = file.task("daily_sales", &Project::of([&file]), &variables).unwrap().work else { panic!() };
+    let wanted = json!({
+        "all": false, "both": "5O'Hara; DROP TABLE x --", "least": 5, "none": null, "plain": 1.5, "read": 12, "share": 0.5,
+        "since": "2026-01-01", "word": "O'Hara; DROP TABLE x --",
+    });
+    assert_eq!(json!(sql.params), wanted);
+    assert!(sql.query.starts_with("SELECT day") && sql.query.contains("day >= $since"), "{}", sql.query);
+    assert_eq!((sql.target(), sql.memory_bytes + sql.load.memory_bytes), ("marts.daily_sales", 512_000_000));
+}

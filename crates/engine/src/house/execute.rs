@@ -28,6 +28,7 @@ use crate::log::TaskLog;
 use crate::metrics::{self, metrics};
 use crate::network::Network;
 use crate::progress::Progress;
+use crate::queries;
 use crate::report::Report;
 use crate::task::run_files::run_folder;
 use crate::task::{Outcome, TaskContext, command, http, processes};
@@ -80,9 +81,9 @@ pub trait Observer: Send + Sync {
 pub enum Seen<'a> {
     /// An attempt starts.
     Started(&'a Work),
-    /// A sync is at work, and these are its figures.
+    /// A sync, or the load of a query's result, is at work, and these are its figures.
     Moves(Arc<Progress>),
-    /// A sync has ended.
+    /// It has ended.
     Moved(Report),
     /// The attempt has ended.
     Ended(&'a Result<Executed>),
@@ -197,6 +198,7 @@ impl Executor {
         };
         match &task.work {
             Work::Sync(sync) => self.sync(attempt, task, sync).await,
+            Work::Sql(sql) => self.sql(attempt, task, sql).await,
             Work::Command(command) => {
                 let allowed = attempt.documents.project.commands.max(self.around.commands);
                 if let Some((message, advice)) = allowed.refusal() {
@@ -346,8 +348,8 @@ impl Executor {
 
     /// The secrets that a task is given otherwise than by their names: in plain, or by variables of the environment.
     fn secrets_in_use(&self, task: &Task, project: &config::Project, variables: &Variables<'_>) -> Vec<String> {
-        let names = task.connections();
-        let used = project.connections.iter().filter(|connection| names.contains(&connection.name.as_str()));
+        let names = queries::connections(&self.around.registry, task);
+        let used = project.connections.iter().filter(|connection| names.contains(&connection.name));
         let mut found = task.work.secrets();
         found.extend(used.flat_map(|used| connections::secrets(&self.around.registry, used, variables)));
         if let Work::Notify(notify) = &task.work {

@@ -1,9 +1,10 @@
-//! The kinds of tasks that need the store or connections: syncs, other pipelines, waiting, items, and telling people.
+//! The kinds of tasks that need the store or connections: syncs, queries, other pipelines, waiting, items, and telling people.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use levada_core::config::{Condition, Dates, ForEach, Items, Notify, StartPipeline, Step, Sync, Task, Wait};
+use levada_core::config::{Condition, Dates, ForEach, Items, Notify, Sql, StartPipeline, Step, Sync, Task, Wait};
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::id::RunId;
 use levada_core::redact::Redactor;
@@ -13,13 +14,16 @@ use levada_core::time::Timestamp;
 use levada_store::{Cause, NewRun, Volume};
 use serde_json::{Map, Value as Json, json};
 
-use super::execute::{Attempt, Executor, Seen, out_of_time};
+use super::execute::{Attempt, Executor, Seen, first, out_of_time};
 use super::worker::{Done, Executed};
+use crate::connections::Opened;
 use crate::metrics::metrics;
 use crate::network::Reach;
 use crate::progress::Progress;
+use crate::queries;
 use crate::report::Report;
 use crate::run::{self, SyncJob};
+use crate::task::command::OWN_PREFIX;
 use crate::task::notify::{self, Note};
 
 /// How long a task that waits for a run sleeps if nothing wakes it.
@@ -49,7 +53,34 @@ impl Executor {
         let claim = attempt.claim;
         let options: RunOptions =
             claim.options.as_deref().and_then(|options| serde_json::from_str(options).ok()).unwrap_or_default();
-        let (source, destination) = (self.open(attempt, &sync.from)?, self.open(attempt, &sync.to)?);
+        let source = self.open(attempt, &sync.from)?;
+        self.load(attempt, task, sync, source, options, None).await
+    }
+
+    /// Loads the result of a query.
+    pub(super) async fn sql(&self, attempt: &Attempt<'_>, task: &Task, sql: &Sql) -> Result<Executed> {
+        // an attempt that was killed may have left something
+        let spill = Spill::new(attempt.context.run_dir.join(format!("{OWN_PREFIX}spill")));
+        let open = |name: &str| self.open(attempt, name).map_err(|error| vec![error]);
+        let source = queries::open(&self.around.registry, sql.into(), spill.0.clone(), open).map_err(first)?;
+        // nothing else ever has both; rows that were appended would be there twice
+        let once = Some(format!("{}/{}", attempt.claim.created_at, attempt.claim.task_run));
+        // a query has no position that could be forgotten, and what was appended could not be had again
+        self.load(attempt, task, &sql.load, source, RunOptions::default(), once).await
+    }
+
+    /// Loads streams from an opened source.
+    async fn load(
+        &self,
+        attempt: &Attempt<'_>,
+        task: &Task,
+        sync: &Sync,
+        source: Opened,
+        options: RunOptions,
+        once: Option<String>,
+    ) -> Result<Executed> {
+        let claim = attempt.claim;
+        let destination = self.open(attempt, &sync.to)?;
         attempt.context.log.sys(&format!("{} -> {}", source.name, destination.name));
         let figures = Arc::new(Progress::default());
         self.around.observer.see(claim, Seen::Moves(figures.clone())).await;
@@ -62,6 +93,7 @@ impl Executor {
             destination: destination.connection,
             full_refresh: options.full_refresh,
             only_stream: options.stream,
+            once,
             retry: task.retry,
             stop: attempt.context.stop.clone(),
         };
@@ -247,6 +279,22 @@ impl Executor {
         }
         attempt.context.log.sys(&format!("split into {} items", items.len()));
         Ok(Executed::Expanded { items: items.iter().map(Json::to_string).collect() })
+    }
+}
+
+/// A folder for what a query cannot keep in memory: empty to begin with, and gone with this.
+struct Spill(PathBuf);
+
+impl Spill {
+    fn new(folder: PathBuf) -> Self {
+        let _ = std::fs::remove_dir_all(&folder);
+        Self(folder)
+    }
+}
+
+impl Drop for Spill {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

@@ -5,7 +5,8 @@ mod tasks;
 
 use std::time::Duration;
 
-use levada_core::config::{Pipeline, ReadKind, Retry, StreamOptions, Sync, Task};
+use levada_core::config::{self, Pipeline, ReadKind, Retry, StreamOptions, Sync, Task};
+use levada_core::connector::Registry;
 use levada_core::destination::{Promise, WriteMode};
 use levada_core::error::{Context as _, Error, ErrorKind};
 use levada_core::naming::{did_you_mean, nearest};
@@ -18,12 +19,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::connections::Opened;
 use crate::house::RunOptions;
+use crate::queries;
 use crate::run::SyncJob;
 use crate::run::plan::{Planned, no_cursor};
 
 pub use tasks::TaskPlan;
 
-/// The work of one sync, before it is bound to a run.
+/// The work of one sync, or of one query whose result is loaded, before it is bound to a run.
 pub struct Work {
     /// The task; none where there is but one sync, without a pipeline.
     pub task: Option<String>,
@@ -101,6 +103,37 @@ pub struct ColumnPlan {
 }
 
 impl Work {
+    /// What a task of a pipeline loads, if it loads something, with its connections opened. A query is there to be planned, and
+    /// not to be read.
+    ///
+    /// # Errors
+    /// As of opening.
+    pub fn of(
+        registry: &Registry,
+        pipeline: &str,
+        task: &Task,
+        options: &RunOptions,
+        open: impl Fn(&str) -> Result<Opened, Vec<Error>>,
+    ) -> Result<Option<Self>, Vec<Error>> {
+        let source = match &task.work {
+            config::Work::Sync(sync) => open(&sync.from)?,
+            config::Work::Sql(sql) => queries::open(registry, sql.into(), std::env::temp_dir(), &open)?,
+            _ => return Ok(None),
+        };
+        let Some(sync) = task.work.load() else { return Ok(None) };
+        Ok(Some(Self {
+            task: Some(task.name.clone()),
+            pipeline: format!("{pipeline}/{}", task.name),
+            source,
+            destination: open(&sync.to)?,
+            sync: sync.clone(),
+            full_refresh: options.full_refresh && task.work.as_sync().is_some(),
+            only_stream: options.stream.clone(),
+            retry: task.retry,
+            timeout: task.timeout,
+        }))
+    }
+
     /// The job for the engine.
     pub fn job(self, stop: &CancellationToken) -> SyncJob {
         SyncJob {
@@ -111,17 +144,19 @@ impl Work {
             destination: self.destination.connection,
             full_refresh: self.full_refresh,
             only_stream: self.only_stream,
+            once: None,
             retry: self.retry,
             stop: stop.clone(),
         }
     }
 }
 
-/// Those of the tasks that are one sync, with their connections opened, and what the others would do.
+/// Those of the tasks that are one sync or one query, with their connections opened, and what the others would do.
 ///
 /// # Errors
 /// As of opening.
 pub fn work(
+    registry: &Registry,
     pipeline: &Pipeline,
     tasks: Vec<&Task>,
     options: &RunOptions,
@@ -131,21 +166,14 @@ pub fn work(
     let (mut syncs, mut others) = (Vec::new(), Vec::new());
     for task in tasks {
         // what a task with items moves depends on each of them
-        let Some(sync) = task.work.as_sync().filter(|_| task.for_each.is_none()) else {
-            others.push(TaskPlan::new(task, redactor));
-            continue;
+        let work = match &task.for_each {
+            None => Work::of(registry, &pipeline.name, task, options, &open)?,
+            Some(_) => None,
         };
-        syncs.push(Work {
-            task: Some(task.name.clone()),
-            pipeline: format!("{}/{}", pipeline.name, task.name),
-            source: open(&sync.from)?,
-            destination: open(&sync.to)?,
-            sync: sync.clone(),
-            full_refresh: options.full_refresh,
-            only_stream: options.stream.clone(),
-            retry: task.retry,
-            timeout: task.timeout,
-        });
+        match work {
+            Some(work) => syncs.push(work),
+            None => others.push(TaskPlan::new(task, redactor)),
+        }
     }
     Ok((syncs, others))
 }

@@ -36,6 +36,7 @@ impl TaskPlan {
 fn work(work: &Work) -> String {
     match work {
         Work::Sync(sync) => format!("load {} -> {}", sync.from, sync.to),
+        Work::Sql(sql) => format!("load the result of a query -> {}.{}", sql.load.to, sql.target()),
         Work::Command(command) => program(command),
         Work::Http(http) => request(http),
         Work::Notify(notify) => format!("tell the channel {}", notify.channel),

@@ -29,6 +29,9 @@ pub struct State {
     /// Source column name to final column name, for every column ever loaded.
     #[serde(default)]
     pub names: BTreeMap<String, String>,
+    /// What the load was for, where it may be done only once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub once: Option<String>,
 }
 
 /// Rows recognised by their content.

@@ -61,6 +61,9 @@ pub struct SyncJob {
     pub full_refresh: bool,
     /// Only this stream, by its name at the source.
     pub only_stream: Option<String>,
+    /// What the load is for, told from everything else that ever loads the stream: what is committed for it is not done again, when
+    /// the answer was lost with a worker. `None` where a load can be done twice.
+    pub once: Option<String>,
     /// How often and when a stream that failed for a passing reason is tried again.
     pub retry: Retry,
     /// Ends the run when cancelled.
@@ -228,6 +231,9 @@ async fn try_stream(
     report: &mut StreamReport,
 ) -> Result<Option<Error>> {
     let ends = Ends::open(job)?;
+    if job.once.is_some() && job.once == planned.state.once {
+        return done_before(&ends, &planned, report).await.map(|()| None);
+    }
     report.load_id.clone_from(&planned.spec.load_id);
     report.route = if planned.plan.raw.is_some() { "raw" } else { "arrow" };
     let mut load = tokio::select! {
@@ -248,7 +254,7 @@ async fn try_stream(
         let end_position = lanes.position().or(end_position);
         let position = cut_off.as_ref().map_or(end_position, |cause| cause.position().cloned());
         let end = LoadEnd {
-            state: state_after(&planned, position, &lanes)?,
+            state: state_after(job, &planned, position, &lanes)?,
             rows_written: proof.written,
             rejects: lanes.rejects.take(),
             replayed: None,
@@ -286,6 +292,26 @@ async fn try_stream(
     report.proof.add(proof);
     report.met = Some(met::Met::of(&ends, &planned, proof).await);
     Ok(cut_off)
+}
+
+/// Reports what an attempt committed of which nobody heard.
+async fn done_before(ends: &Ends, planned: &Planned, report: &mut StreamReport) -> Result<()> {
+    if planned.options.verify == Verify::Checksum {
+        let message = "the load is committed, and was interrupted before its content was compared";
+        let advice = "Compare it yourself, or start a new run. Nothing was loaded twice.";
+        return Err(Error::new(ErrorKind::Refused, message).advise(advice));
+    }
+    let Some(commit) = ends.destination.committed(&planned.spec.key).await? else {
+        return Err(Error::new(ErrorKind::Refused, "the commit of this load was there, and is gone"));
+    };
+    let (written, rejected) = (commit.rows_written, commit.rows_rejected);
+    report.proof.add(Proof { read: written + rejected, repeated: 0, written, rejected, verified: None });
+    report.warnings.push("an attempt before had committed this load; it was not done again".to_owned());
+    if rejected > 0 {
+        report.quarantine = ends.destination.quarantine(&planned.spec.target, &commit.load_id);
+    }
+    report.load_id = commit.load_id;
+    Ok(())
 }
 
 /// Rows that are appended must not have been loaded before.
@@ -384,6 +410,7 @@ fn prove(lanes: &Lanes) -> Result<Proof> {
 }
 
 fn state_after(
+    job: &SyncJob,
     planned: &Planned,
     position: Option<levada_core::position::Position>,
     lanes: &Lanes,
@@ -392,6 +419,7 @@ fn state_after(
         position: position.or_else(|| planned.state.position.clone()),
         overlap: lanes.overlap.as_ref().and_then(OverlapFilter::next),
         names: planned.names.clone(),
+        once: job.once.clone(),
     };
     serde_json::to_value(state).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))
 }

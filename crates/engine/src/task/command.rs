@@ -22,7 +22,7 @@ use super::processes::{COOKIE, RUN_DIR, cookie};
 use super::{OUTPUTS_BYTES_MAX, Outcome, TaskContext, artifacts, outputs, stopped, too_large};
 
 /// How the name of the folder starts that holds what an attempt and Levada tell each other.
-pub(super) const OWN_PREFIX: &str = ".levada-";
+pub(crate) const OWN_PREFIX: &str = ".levada-";
 
 const OUTPUT_BYTES_MAX: u64 = 64_000_000;
 

@@ -174,6 +174,23 @@ pub struct PreviewArgs {
     pub limit: usize,
 }
 
+/// Arguments of `sql`.
+#[derive(Debug, Args)]
+pub struct SqlArgs {
+    /// A statement that reads, for instance `SELECT count(*) FROM shop.orders`; without one, those of standard input
+    #[arg(value_name = "SQL")]
+    pub statement: Option<String>,
+    /// A value for `$NAME` in it: a number, `true`, `false`, `null`, or a text; can be given several times
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = pair)]
+    pub params: Vec<(String, String)>,
+    /// How many rows to show of each result
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    pub limit: usize,
+    /// Memory for a query, for instance `1GB`; what does not fit goes to the disk [default: 256MiB]
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<String>,
+}
+
 /// The commands on positions.
 #[derive(Debug, Subcommand)]
 pub enum PositionsCommand {

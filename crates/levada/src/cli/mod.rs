@@ -162,6 +162,8 @@ pub enum Command {
     Discover(DiscoverArgs),
     /// Show the first rows of a stream
     Preview(PreviewArgs),
+    /// Query streams of all connections: one statement, those of standard input, or a shell
+    Sql(SqlArgs),
     /// Show or reset how far streams have been loaded
     #[command(subcommand)]
     Positions(PositionsCommand),
@@ -185,6 +187,7 @@ impl Command {
             Self::Serve(_) => ("serve", "It is a server by itself."),
             Self::Worker(_) => ("worker", "It needs the metadata store: give `--database`."),
             Self::Db(DbCommand::Move { .. }) => ("db move", "Move the metadata where the server is, while it stands."),
+            Self::Sql(_) => ("sql", "A server executes the queries of the pipelines applied there."),
             Self::Init(_) => ("init", "`levada export DIR` fetches the documents of a server."),
             Self::Schema(_) => ("schema", "Servers have theirs at `/api/v1/openapi.json`."),
             Self::Completions(_) => ("completions", "They are the same for every server."),

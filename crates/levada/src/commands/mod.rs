@@ -32,6 +32,7 @@ mod search;
 mod secrets;
 mod serve;
 mod show;
+mod sql;
 mod start;
 mod sync;
 mod validate;
@@ -197,6 +198,7 @@ pub fn execute(cli: Cli) -> u8 {
         Command::Check(args) => check::execute(&context, &args),
         Command::Discover(args) => discover::execute(&context, &args),
         Command::Preview(args) => preview::execute(&context, &args),
+        Command::Sql(args) => sql::execute(&context, &args),
         Command::Positions(command) => positions::execute(&context, &command),
         Command::Init(args) => init::execute(&context, &args),
         Command::Schema(args) => schema::execute(&context, &args),

@@ -45,7 +45,8 @@ fn local(context: &Context, args: &PlanArgs) -> Result<Plan, Errors> {
     let redactor = Redactor::new(secrets.iter().map(String::as_str)).map_err(one)?;
     let options = RunOptions { full_refresh: args.full_refresh, stream: args.stream.clone() };
     let chosen = planning::chosen(&pipeline, &args.tasks, args.stream.as_deref())?;
-    let (work, tasks) = planning::work(&pipeline, chosen, &options, &redactor, |name| project.open(name))?;
+    let (work, tasks) =
+        planning::work(project.registry(), &pipeline, chosen, &options, &redactor, |name| project.open(name))?;
     Ok(Plan { streams: block_on(planning::plans(work))?, tasks })
 }
 

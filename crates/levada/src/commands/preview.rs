@@ -42,13 +42,19 @@ fn local(context: &Context, args: &PreviewArgs) -> Result<Preview, Errors> {
         let preview = browse::preview(opened.connection, args.stream.as_deref(), args.limit);
         preview.await.at(place).map_err(one)
     })?;
+    Ok(shown(found))
+}
+
+/// Rows as they are shown.
+pub(super) fn shown(found: browse::Preview) -> Preview {
     let columns = found.stream.schema.fields().iter().map(|field| Column::from(field.as_ref())).collect();
     let rows = found.batches.iter().flat_map(|batch| (0..batch.num_rows()).map(move |row| text::row_json(batch, row)));
     let rows = rows.filter_map(|row| serde_json::from_str(&row).ok()).collect();
-    Ok(Preview { stream: found.stream.name, columns, rows, rejected: found.rejected as u64 })
+    Preview { stream: found.stream.name, columns, rows, rejected: found.rejected as u64 }
 }
 
-fn show(context: &Context, rows: &Preview) {
+/// Shows rows as a table.
+pub(super) fn show(context: &Context, rows: &Preview) {
     let headings: Vec<&str> = rows.columns.iter().map(|column| column.name.as_str()).collect();
     let mut table = Table::new(&headings);
     for row in &rows.rows {

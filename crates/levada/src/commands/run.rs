@@ -11,6 +11,7 @@ use levada_core::error::{Error, ErrorKind};
 use levada_core::id::RunId;
 use levada_engine::house::{Keeper, Observer, RunOptions, Scheduler, Seen};
 use levada_engine::planning::{chosen, missing_cursors};
+use levada_engine::queries;
 use levada_engine::report::{Report, StreamReport};
 use levada_store::{Claim, Kind as DocumentKind, NewDocument, NewRun, Store};
 use serde::Serialize;
@@ -60,10 +61,16 @@ pub fn execute(context: &Context, args: &RunArgs) -> Outcome {
         chosen(&pipeline, &args.tasks, args.stream.as_deref())?.into_iter().map(|task| task.name.clone()).collect();
     // every connection is opened before anything moves: a mistake in the last task is told at once
     for task in pipeline.tasks.iter().filter(|task| tasks.contains(&task.name)) {
-        let opened: Result<Vec<_>, Errors> = task.connections().into_iter().map(|name| project.open(name)).collect();
-        let missing = missing_cursors(task, &opened?);
-        if !missing.is_empty() {
-            return Err(missing.into_iter().map(|(_, error)| error.at(format!("task `{}`", task.name))).collect());
+        let known: Vec<&str> = project.shared.connections.iter().map(|connection| connection.name.as_str()).collect();
+        let mistakes = queries::mistakes(project.registry(), task, &known).into_iter().map(|(_, error)| error);
+        let mut mistakes: Errors = mistakes.collect();
+        if mistakes.is_empty() {
+            let used = queries::connections(project.registry(), task);
+            let opened: Result<Vec<_>, Errors> = used.iter().map(|name| project.open(name)).collect();
+            mistakes.extend(missing_cursors(task, &opened?).into_iter().map(|(_, error)| error));
+        }
+        if !mistakes.is_empty() {
+            return Err(mistakes.into_iter().map(|error| error.at(format!("task `{}`", task.name))).collect());
         }
     }
     let folder = args.file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

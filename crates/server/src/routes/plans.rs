@@ -139,7 +139,7 @@ pub async fn plan(call: Call<Ask>) -> Result<Answer<Plan>, Problem> {
     let redactor = app.redactor(&checked)?;
     let chosen = planning::chosen(&checked.pipeline, &tasks, stream.as_deref())?;
     let open = |name: &str| app.open_for(&checked, name);
-    let work = planning::work(&checked.pipeline, chosen, &options, &redactor, open);
+    let work = planning::work(&call.app.registry, &checked.pipeline, chosen, &options, &redactor, open);
     let (work, tasks) = work.map_err(|errors| redactor.errors(errors))?;
     let planned = tokio::time::timeout(TIME_MAX, planning::plans(work)).await.map_err(|_| Problem::TimedOut)?;
     Ok(Plan { streams: planned.map_err(|errors| redactor.errors(errors))?, tasks }.into())
@@ -196,19 +196,22 @@ pub(super) async fn applied(app: &App, name: &str) -> Result<Checked, Problem> {
     app.checked(&project, &file, &document.text, None).await
 }
 
-/// The connections that syncs load into, with the names of these syncs.
+/// The connections that tasks load into, with the names of these tasks.
 pub(super) fn destinations(checked: &Checked, only: Option<&str>) -> Result<BTreeMap<String, Vec<String>>, Problem> {
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let tasks = checked.pipeline.tasks.iter().filter(|task| only.is_none_or(|only| task.name == only));
     for task in tasks {
-        if let Some(sync) = task.work.as_sync() {
+        if let Some(sync) = task.work.load() {
             found.entry(sync.to.clone()).or_default().push(task.name.clone());
         }
     }
     match (only, found.is_empty()) {
         (Some(task), true) => {
-            let error = Error::new(ErrorKind::NotFound, format!("the pipeline has no sync `{task}`"));
-            Err(error.advise("Name one of its tasks that is a sync.")).at(&checked.pipeline.name).map_err(Problem::from)
+            let error =
+                Error::new(ErrorKind::NotFound, format!("the pipeline has no task `{task}` that loads streams"));
+            Err(error.advise("Name one of its tasks of the kind `sync` or `sql`."))
+                .at(&checked.pipeline.name)
+                .map_err(Problem::from)
         }
         _ => Ok(found),
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use levada_engine::house::QUARANTINE;
+use levada_engine::house::{QUARANTINE, RunOptions};
 use levada_engine::planning::Work;
 use levada_engine::report::Proof;
 use levada_store::Run;
@@ -141,7 +141,7 @@ pub async fn rows(call: Call<Rows>) -> Result<Answer<Page<Rejected>>, Problem> {
     let document = app.store.document(run.document).await?.ok_or_else(|| Problem::no("pipeline", &run.pipeline))?;
     let (project, file) = (app.store.project().await?, app.documents.file(&document)?);
     let checked = app.checked(&project, &file, &document.text, None).await?;
-    let sync = checked.pipeline.tasks.iter().find(|known| known.name == task).and_then(|known| known.work.as_sync());
+    let sync = checked.pipeline.tasks.iter().find(|known| known.name == task).and_then(|known| known.work.load());
     let connection = sync.map(|sync| sync.to.clone()).ok_or_else(|| Problem::no("sync", &task))?;
     let opened = app.open_for(&checked, &connection)?;
     let redactor = app.redactor(&checked)?;
@@ -168,20 +168,11 @@ pub async fn replay(call: Call<Again>) -> Result<Answer<Replay>, Problem> {
     let load = load.ok_or_else(|| Problem::no("stream with rows in the quarantine", &stream))?;
     let checked = plans::applied(app, &run.pipeline).await?;
     let known = checked.pipeline.tasks.iter().find(|known| known.name == task);
-    let sync = known.and_then(|known| Some((known, known.work.as_sync()?)));
-    let (known, sync) = sync.ok_or_else(|| Problem::no("sync", &task))?;
+    let known = known.ok_or_else(|| Problem::no("task", &task))?;
+    let open = |name: &str| app.open_for(&checked, name);
+    let work = Work::of(&app.registry, &checked.pipeline.name, known, &RunOptions::default(), open)?;
+    let work = work.ok_or_else(|| Problem::no("sync", &task))?;
     let stop = CancellationToken::new();
-    let work = Work {
-        task: Some(task.clone()),
-        pipeline: format!("{}/{task}", checked.pipeline.name),
-        source: app.open_for(&checked, &sync.from)?,
-        destination: app.open_for(&checked, &sync.to)?,
-        sync: sync.clone(),
-        full_refresh: false,
-        only_stream: None,
-        retry: known.retry,
-        timeout: None,
-    };
     let mut replayed = Box::pin(levada_engine::run::replay(work.job(&stop), &stream, &load));
     let done = match tokio::time::timeout(TIME_MAX, &mut replayed).await {
         Ok(done) => done,

@@ -8,6 +8,7 @@ use levada_core::destination::WriteMode;
 use levada_core::naming::is_wildcard;
 use levada_core::position::Commit;
 use levada_core::time::Timestamp;
+use levada_engine::queries;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -51,7 +52,7 @@ pub struct StreamItem {
     pub task: String,
     /// The stream at the source; a pattern if nothing was loaded that matches it.
     pub stream: String,
-    /// The connection that it is read from.
+    /// The connection that it is read from; of the result of a query, all that it reads.
     pub from: String,
     /// The connection that it is loaded into.
     pub to: String,
@@ -106,10 +107,11 @@ pub async fn list(call: Call<StreamsOf>) -> Result<Answer<Page<StreamItem>>, Pro
             }
         };
         for task in checked.pipeline.tasks.iter().filter(|task| tasks.contains(&task.name)) {
-            let Some(sync) = task.work.as_sync() else { continue };
+            let Some(sync) = task.work.load() else { continue };
+            let from = queries::sources(&call.app.registry, &task.work).join(", ");
             let key = format!("{pipeline}/{}", task.name);
             let commits = commits.iter().filter(|commit| commit.key.pipeline == key);
-            found.extend(of_task(&task.name, sync, commits, error.as_deref(), now));
+            found.extend(of_task(&task.name, from, sync, commits, error.as_deref(), now));
         }
     }
     let place = |order, item: &StreamItem| {
@@ -126,6 +128,7 @@ pub async fn list(call: Call<StreamsOf>) -> Result<Answer<Page<StreamItem>>, Pro
 /// The streams that a sync names, with what was loaded of them.
 fn of_task<'a>(
     task: &str,
+    from: String,
     sync: &Sync,
     commits: impl Iterator<Item = &'a Commit>,
     error: Option<&str>,
@@ -134,7 +137,7 @@ fn of_task<'a>(
     let item = |stream: &str, options: &StreamOptions| StreamItem {
         task: task.to_owned(),
         stream: stream.to_owned(),
-        from: sync.from.clone(),
+        from: from.clone(),
         to: sync.to.clone(),
         read: options.read,
         write: options.write,

@@ -12,7 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("levada-store", &["levada-core"]),
     ("levada-engine", &["levada-core", "levada-store"]),
     ("levada-server", &["levada-core", "levada-store", "levada-engine"]),
-    ("levada", &["levada-core", "levada-connectors", "levada-store", "levada-engine", "levada-server"]),
+    ("levada", &["levada-core", "levada-connectors", "levada-sql", "levada-store", "levada-engine", "levada-server"]),
     ("levada-testkit", &["levada-core"]),
     ("levada-bench", &["levada-core", "levada-store", "levada-engine"]),
 ];

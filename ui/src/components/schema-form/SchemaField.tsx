@@ -23,7 +23,7 @@ export interface SchemaFieldProps {
 }
 
 /** Fields whose texts have several lines. */
-const LONG = new Set(["script", "sql", "body", "text"]);
+const LONG = new Set(["script", "sql", "query", "body", "text"]);
 
 /** The control for one field of a schema. */
 export function SchemaField(props: SchemaFieldProps) {

@@ -2,6 +2,7 @@ import {
   Bell,
   Clock,
   Database,
+  DatabaseZap,
   Globe,
   SquareTerminal,
   Workflow,
@@ -14,6 +15,7 @@ import { sentence } from "../../format/status";
 /** The icon of each kind of task, and of what else is drawn as a graph. */
 const ICONS: Record<string, LucideIcon> = {
   sync: ArrowRightLeft,
+  sql: DatabaseZap,
   command: SquareTerminal,
   http: Globe,
   notify: Bell,
@@ -28,12 +30,13 @@ export function kindIcon(kind: string | null): LucideIcon {
 
 /** What a kind of task is called. */
 export function kindName(kind: string): string {
-  return kind === "http" ? "HTTP" : sentence(kind);
+  return kind === "http" || kind === "sql" ? kind.toUpperCase() : sentence(kind);
 }
 
 /** What each kind of task does, in a line. */
 export const KIND_WORDS: Record<string, string> = {
   sync: "Copies streams from one connection to another",
+  sql: "Executes a query over streams of connections, and loads its result",
   command: "Runs a program or a script",
   http: "Sends one HTTP request",
   notify: "Tells people through a channel",

@@ -15,6 +15,7 @@ use crate::naming::{is_wildcard, matches};
 use crate::schema::OnSchemaChange;
 
 pub use rules::MEMORY_BYTES_DEFAULT;
+pub(super) use rules::Place;
 
 /// Copies streams from one connection to another.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]

@@ -1,4 +1,5 @@
-//! From a sync as written to a sync as meant: defaults are filled in, and every rule that a document breaks is told.
+//! From a sync as written to a sync as meant: defaults are filled in, and every rule that a document breaks is told. The rules
+//! of one stream's options hold for whatever else loads one.
 
 use std::collections::BTreeMap;
 
@@ -34,16 +35,38 @@ impl SyncDocument {
         if parallel.readers == Some(0) || parallel.writers == Some(0) {
             problems.add(&["parallel"], "there has to be a reader and a writer", "Give at least 1.");
         }
-        let streams =
-            self.streams.0.iter().map(|(name, own)| (name.clone(), self.stream(name, own, &mut problems))).collect();
+        let streams = self.streams.0.iter().map(|(name, own)| {
+            let place = Place { own: &["streams", name], all: &["defaults"] };
+            (name.clone(), own.resolve(&self.defaults, &place, &mut problems))
+        });
+        let streams = streams.collect();
         if !problems.0.is_empty() {
             return Err(problems.0);
         }
         Ok(Sync { from: self.from.clone(), to: self.to.clone(), streams, parallel, memory_bytes })
     }
+}
 
-    fn stream(&self, name: &str, own: &StreamDocument, problems: &mut Problems) -> StreamOptions {
-        let all = &self.defaults;
+/// Where the options of a stream stand.
+pub struct Place<'a> {
+    /// The keys that lead to its own.
+    pub own: &'a [&'a str],
+    /// The keys that lead to those of all streams.
+    pub all: &'a [&'a str],
+}
+
+impl Place<'_> {
+    /// The place of an option: of its own, or of all.
+    fn of(&self, option: &str, is_own: bool) -> Vec<String> {
+        let path = if is_own { self.own } else { self.all };
+        path.iter().copied().chain([option]).map(str::to_owned).collect()
+    }
+}
+
+impl StreamDocument {
+    /// Applies defaults and rules; `all` is what holds where this says nothing.
+    pub(in crate::config) fn resolve(&self, all: &Self, place: &Place<'_>, problems: &mut Problems) -> StreamOptions {
+        let own = self;
         let read = own.read.or(all.read).unwrap_or_default();
         let incremental = read == ReadKind::Incremental;
         let key = own.key.clone().or_else(|| all.key.clone()).unwrap_or_default();
@@ -57,28 +80,24 @@ impl SyncDocument {
         let rename = own.rename.clone().or_else(|| all.rename.clone());
         let columns = own.columns.clone().unwrap_or_default();
 
-        let place = |option: &'static str, in_own: bool| -> Vec<String> {
-            let path: &[&str] = if in_own { &["streams", name, option] } else { &["defaults", option] };
-            path.iter().map(|key| (*key).to_owned()).collect()
-        };
         if incremental && write == WriteMode::Replace {
             let message = "`write: replace` would leave only the newest rows of an incremental read".to_owned();
             let advice = "Use `write: merge` (with a key) or `write: append`, or `read: full`.";
-            problems.push(place("write", own.write.is_some()), message, advice);
+            problems.push(place.of("write", own.write.is_some()), message, advice);
         }
         for (option, given) in [("cursor", own.cursor.is_some()), ("lag", own.lag.is_some())] {
             if given && !incremental {
                 let message = format!("`{option}` has no meaning with `read: full`");
-                problems.add(&["streams", name, option], &message, "Add `read: incremental`, or remove it.");
+                problems.push(place.of(option, true), message, "Add `read: incremental`, or remove it.");
             }
         }
         if let Some(lag) = &lag {
-            check_lag(lag, cursor.as_deref(), &place("lag", own.lag.is_some()), problems);
+            check_lag(lag, cursor.as_deref(), &place.of("lag", own.lag.is_some()), problems);
         }
         if let Some(rename) = &rename {
-            check_rename(rename, &place("rename", own.rename.is_some()), problems);
+            check_rename(rename, &place.of("rename", own.rename.is_some()), problems);
         }
-        check_columns(name, &columns, &key, cursor.as_deref(), problems);
+        check_columns(&place.of("columns", true), &columns, &key, cursor.as_deref(), problems);
         StreamOptions {
             read,
             cursor,
@@ -117,9 +136,9 @@ fn check_rename(rename: &str, path: &[String], problems: &mut Problems) {
     }
 }
 
-fn check_columns(stream: &str, columns: &Columns, key: &[String], cursor: Option<&str>, problems: &mut Problems) {
+fn check_columns(place: &[String], columns: &Columns, key: &[String], cursor: Option<&str>, problems: &mut Problems) {
     let at = |leaf: &'static str, rest: Option<&str>| -> Vec<String> {
-        ["streams", stream, "columns", leaf].into_iter().chain(rest).map(str::to_owned).collect()
+        place.iter().map(String::as_str).chain([leaf]).chain(rest).map(str::to_owned).collect()
     };
     let out = |name: &str| {
         columns.exclude.iter().any(|c| c == name)

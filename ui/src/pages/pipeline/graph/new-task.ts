@@ -5,6 +5,8 @@ export function blankTask(kind: Kind): Record<string, unknown> {
   switch (kind) {
     case "sync":
       return { sync: { from: "", to: "", streams: [] } };
+    case "sql":
+      return { sql: { query: "", to: { connection: "", stream: "" } } };
     case "command":
       return { command: { script: "echo hello\n" } };
     case "http":
@@ -18,9 +20,17 @@ export function blankTask(kind: Kind): Record<string, unknown> {
   }
 }
 
+/** What the tasks of some kinds are called. */
+const BASES: Partial<Record<Kind, string>> = {
+  sync: "load",
+  sql: "query",
+  command: "run",
+  pipeline: "start",
+};
+
 /** A name that no other task has: `http`, `http_2`. */
 export function freeName(kind: Kind, names: readonly string[]): string {
-  const base = kind === "sync" ? "load" : kind === "command" ? "run" : kind === "pipeline" ? "start" : kind;
+  const base = BASES[kind] ?? kind;
   for (let count = 1; ; count += 1) {
     const name = count === 1 ? base : `${base}_${count}`;
     if (!names.includes(name)) return name;

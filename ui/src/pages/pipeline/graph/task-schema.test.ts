@@ -23,6 +23,8 @@ test("names can only be those that there are", () => {
   expect(from).toMatchObject({ kind: "enum", options: [{ value: "shop" }, { value: "lake" }] });
   const file = field(shapeOf(workSchema(DOCUMENT, "wait", CHOICES)), "file");
   expect(file && field(file, "connection")).toMatchObject({ kind: "enum" });
+  const to = field(shapeOf(workSchema(DOCUMENT, "sql", CHOICES)), "to");
+  expect(to && field(to, "connection")).toMatchObject({ kind: "enum", options: [{ value: "shop" }, {}] });
   expect(field(shapeOf(workSchema(DOCUMENT, "notify", CHOICES)), "channel")).toMatchObject({
     options: [{ value: "ops" }],
   });

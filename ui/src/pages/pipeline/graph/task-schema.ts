@@ -12,6 +12,7 @@ export interface Choices {
 /** The definition of what each kind of task does. */
 const DEFINITIONS: Record<Kind, string> = {
   sync: "SyncDocument",
+  sql: "SqlDocument",
   command: "Command",
   http: "Http",
   notify: "Notify",
@@ -50,6 +51,7 @@ export function optionsSchema(document: JsonSchema, choices: Choices): JsonSchem
 function withChoices(document: JsonSchema, { connections, channels, pools, pipelines }: Choices): JsonSchema {
   const names: Record<string, Record<string, string[]>> = {
     SyncDocument: { from: connections, to: connections },
+    SqlTarget: { connection: connections },
     FilePattern: { connection: connections },
     Query: { connection: connections },
     Notify: { channel: channels },

@@ -25,7 +25,7 @@ import { useUrlFilters } from "../../../components/use-url-filters";
 import { useAllowed } from "../use-allowed";
 import type { Draft } from "../use-draft";
 import { lagText } from "./lag-text";
-import { withPaused } from "./pause";
+import { canPause, withPaused } from "./pause";
 import { positionText } from "./position-text";
 
 interface StreamsTabProps {
@@ -54,6 +54,8 @@ export default function StreamsTab({ pipeline, draft }: StreamsTabProps) {
       columnsOf({
         denial,
         onReset: setResetting,
+        whyNoPause: ({ task }) =>
+          canPause(draft.text, task) ? undefined : "The result of a query is loaded as a whole.",
         onPause: ({ task, stream, paused }) => draft.change(withPaused(draft.text, task, stream, !paused)),
         isNarrow,
       }),
@@ -182,11 +184,13 @@ interface ColumnsOptions {
   denial: string | undefined;
   onReset: (stream: StreamItem) => void;
   onPause: (stream: StreamItem) => void;
+  /** Why a stream cannot be paused. */
+  whyNoPause: (stream: StreamItem) => string | undefined;
   /** There is no room for columns of the position and the lag. */
   isNarrow: boolean;
 }
 
-function columnsOf({ denial, onReset, onPause, isNarrow }: ColumnsOptions): Column<StreamItem>[] {
+function columnsOf({ denial, onReset, onPause, whyNoPause, isNarrow }: ColumnsOptions): Column<StreamItem>[] {
   return [
     {
       id: "stream",
@@ -278,7 +282,7 @@ function columnsOf({ denial, onReset, onPause, isNarrow }: ColumnsOptions): Colu
             icon={original.paused ? Play : Pause}
             label={`${original.paused ? "Let go on" : "Pause"} ${original.stream}`}
             size="small"
-            reason={denial}
+            reason={denial ?? whyNoPause(original)}
             onClick={() => onPause(original)}
           />
           <IconButton

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { withPaused } from "./pause";
+import { canPause, withPaused } from "./pause";
 
 const DOCUMENT = `version: 1
 name: shop
@@ -31,4 +31,14 @@ test("a list stays one when nothing is paused any more", () => {
   const list = "version: 1\nname: a\nsync: { from: a, to: b, streams: [x, y] }\n";
   expect(withPaused(list, "sync", "x", true)).toContain("paused: true");
   expect(withPaused(list, "sync", "x", false)).toBe(list);
+});
+
+test("only streams of a sync can be paused", () => {
+  const text = `version: 1
+tasks:
+  load: { sync: { from: a, to: b, streams: [x] } }
+  sums: { sql: { query: SELECT 1 AS n, to: { connection: b, stream: sums } } }
+`;
+  expect(["load", "sums", "gone"].map((task) => canPause(text, task))).toEqual([true, false, false]);
+  expect(canPause(DOCUMENT, "sync")).toBe(true);
 });

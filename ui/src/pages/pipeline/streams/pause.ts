@@ -2,6 +2,11 @@ import { isRecord, outlineOf } from "../../../format/pipeline-outline";
 import { withTask } from "../../../format/pipeline-yaml";
 import { streamEntries, streamsValue, type StreamEntry } from "../graph/streams-value";
 
+/** Whether a task's streams can be left out: those of a sync. */
+export function canPause(text: string, task: string): boolean {
+  return isRecord(outlineOf(text).tasks.find((one) => one.name === task)?.value["sync"]);
+}
+
 /**
  * A document in which loads leave a stream out, or take it again. A stream that only a wildcard names gets an entry of its own
  * with the options of the wildcard, so that it is loaded in the same way when it goes on.
