@@ -197,6 +197,7 @@ impl Restore {
             keep_namespaces: self.to.namespaces && chosen.tables.iter().any(|table| table.namespace.is_some()),
             full_refresh: false,
             only_stream: None,
+            once: None,
             retry: self.retry,
             stop: self.stop.clone(),
         })

@@ -155,6 +155,7 @@ impl Take {
             keep_namespaces: false,
             full_refresh: false,
             only_stream: None,
+            once: None,
             retry: self.retry,
             stop: self.stop.clone(),
         })

@@ -80,6 +80,7 @@ impl Executor {
         once: Option<String>,
     ) -> Result<Executed> {
         let claim = attempt.claim;
+        let from = once.is_none().then_some(sync.from.as_str());
         let destination = self.open(attempt, &sync.to)?;
         attempt.context.log.sys(&format!("{} -> {}", source.name, destination.name));
         let figures = Arc::new(Progress::default());
@@ -122,7 +123,7 @@ impl Executor {
         let (mut datasets, mut loads, mut volume) = (Vec::new(), Vec::new(), Volume::default());
         for stream in loaded {
             datasets.push(format!("{}.{}", sync.to, stream.target));
-            loads.push(run::met::load(&sync.from, &sync.to, stream));
+            loads.push(run::met::load(from, &sync.to, stream));
             volume.rows += stream.proof.written;
             volume.bytes += stream.bytes;
         }

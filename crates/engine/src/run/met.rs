@@ -49,8 +49,8 @@ impl Met {
     }
 }
 
-/// The load that a report tells of, between two connections.
-pub fn load(from: &str, to: &str, report: &mut StreamReport) -> Load {
+/// The load that a report tells of, into a connection, and from one unless what was read is no dataset.
+pub fn load(from: Option<&str>, to: &str, report: &mut StreamReport) -> Load {
     let named =
         |connection: &str, seen: SeenDataset| SeenDataset { name: format!("{connection}.{}", seen.name), ..seen };
     let figures = LoadFigures {
@@ -60,7 +60,10 @@ pub fn load(from: &str, to: &str, report: &mut StreamReport) -> Load {
         bytes: report.bytes,
     };
     let (target, sources) = match report.met.take() {
-        Some(met) => (named(to, met.target), vec![(named(from, met.source), met.columns)]),
+        Some(met) => {
+            let source = from.map(|from| (named(from, met.source), met.columns));
+            (named(to, met.target), source.into_iter().collect())
+        }
         None => (SeenDataset::named(format!("{to}.{}", report.target)), Vec::new()),
     };
     Load { target, sources, figures: Some(figures) }
