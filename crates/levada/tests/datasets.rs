@@ -12,9 +12,11 @@ fn what_a_run_loaded_is_listed_shown_and_followed() {
         assert_eq!(there.json(&["datasets"]), json!({ "datasets": [] }));
         there.told(0, &["start", "load", "--wait"]);
         // the same there and here
-        let ways: [&dyn Fn(&[&str]) -> String; 2] =
-            [&|arguments| there.told(0, arguments), &|arguments| there.project.told(0, arguments)];
-        for told in ways {
+        for at_a_server in [true, false] {
+            let told = |arguments: &[&str]| match at_a_server {
+                true => there.told(0, arguments),
+                false => there.project.told(0, arguments),
+            };
             let list = told(&["datasets"]);
             assert!(list.contains("inbox.customers.csv") && list.contains("warehouse.customers"), "{list}");
             let found = told(&["datasets", "--search", "AMOUNT", "--connection", "warehouse"]);

@@ -144,7 +144,7 @@ fn tree<'a>(
 }
 
 fn rows(dataset: &DatasetItem) -> String {
-    dataset.rows_estimate.map_or("-".to_owned(), |rows| grouped(rows))
+    dataset.rows_estimate.map_or("-".to_owned(), grouped)
 }
 
 fn age(at: Option<Timestamp>) -> String {
