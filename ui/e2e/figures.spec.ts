@@ -22,6 +22,7 @@ test.beforeAll(async ({ server }) => {
   const rows = Array.from({ length: 1_000 }, (_, index) => ({ name: `Department ${index}`, budget: index }));
   await server.post("/v1/department/bulk", { rows }, cookie);
   await server.run("greet", cookie);
+  await server.run("customers", cookie);
 });
 
 for (const { name, path } of PAGES)

@@ -7,6 +7,7 @@ test.use({ house: "roles" });
 test.beforeAll(async ({ server }) => {
   const cookie = await server.session();
   await server.post("/api/v1/pipelines/greet/runs", {}, cookie);
+  await server.run("customers", cookie);
   await server.post("/v1/department", { name: "Supply" }, cookie);
   await server.post("/v1/employee", { name: "Ada" }, cookie);
 });

@@ -1,4 +1,5 @@
 import {
+  BookMarked,
   BookOpen,
   Cable,
   Database,
@@ -11,7 +12,16 @@ import {
 } from "lucide-react";
 
 export interface NavigationItem {
-  to: "/" | "/pipelines" | "/runs" | "/logs" | "/connections" | "/data" | "/reference" | "/admin";
+  to:
+    | "/"
+    | "/pipelines"
+    | "/runs"
+    | "/logs"
+    | "/connections"
+    | "/catalogue"
+    | "/data"
+    | "/reference"
+    | "/admin";
   title: string;
   icon: LucideIcon;
   /** Leads there after `g`. */
@@ -32,6 +42,13 @@ export const NAVIGATION: NavigationItem[] = [
     icon: Cable,
     key: "c",
     words: "sources destinations databases files",
+  },
+  {
+    to: "/catalogue",
+    title: "Catalogue",
+    icon: BookMarked,
+    key: "t",
+    words: "datasets tables columns lineage freshness owners tags",
   },
   { to: "/data", title: "Data API", icon: Database, key: "d", words: "collections reports rows" },
   {

@@ -21,7 +21,7 @@ import { parseSearch, stringifySearch, takes } from "./search-params";
 export interface Crumb {
   label: string;
   /** The page that the step leads to. */
-  to?: "/pipelines" | "/runs" | "/connections" | "/data" | "/admin";
+  to?: "/pipelines" | "/runs" | "/connections" | "/catalogue" | "/data" | "/admin";
 }
 
 declare module "@tanstack/react-router" {
@@ -38,6 +38,7 @@ declare module "@tanstack/react-router" {
 const PIPELINES: Crumb = { label: "Pipelines", to: "/pipelines" };
 const RUNS: Crumb = { label: "Runs", to: "/runs" };
 const CONNECTIONS: Crumb = { label: "Connections", to: "/connections" };
+const CATALOGUE: Crumb = { label: "Catalogue", to: "/catalogue" };
 const DATA: Crumb = { label: "Data API", to: "/data" };
 
 const root = createRootRouteWithContext<{ queryClient: QueryClient }>()({
@@ -170,6 +171,23 @@ const connection = createRoute({
   staticData: { crumbs: ({ name = "" }) => [CONNECTIONS, { label: name }] },
 });
 
+const catalogue = createRoute({
+  getParentRoute: () => inside,
+  path: "catalogue",
+  validateSearch: takes("q", "connection", "tag", "owner", "sort"),
+  component: lazyRouteComponent(() => import("./pages/catalogue")),
+  staticData: { crumbs: () => [{ label: "Catalogue" }] },
+});
+
+// a name can hold whatever files are called, which no path can
+const dataset = createRoute({
+  getParentRoute: () => inside,
+  path: "catalogue/dataset",
+  validateSearch: takes("name", "part", "column", "view"),
+  component: lazyRouteComponent(() => import("./pages/dataset")),
+  staticData: { crumbs: () => [CATALOGUE, { label: "Dataset" }] },
+});
+
 const data = createRoute({
   getParentRoute: () => inside,
   path: "data",
@@ -257,6 +275,8 @@ export const router = createRouter({
       connections,
       newConnection,
       connection,
+      catalogue,
+      dataset,
       data,
       collection,
       report,

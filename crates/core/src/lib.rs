@@ -8,6 +8,7 @@ pub mod builder;
 pub mod cast;
 pub mod config;
 pub mod connector;
+pub mod dataset;
 pub mod destination;
 pub mod error;
 pub mod id;

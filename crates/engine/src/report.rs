@@ -41,6 +41,9 @@ pub struct StreamReport {
     pub attempts: u32,
     /// What the user should know.
     pub warnings: Vec<String>,
+    /// What its last commit met, for the catalogue.
+    #[serde(skip)]
+    pub met: Option<crate::run::met::Met>,
     /// Why it failed; nothing of it is in the destination then, unless the text says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,

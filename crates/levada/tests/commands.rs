@@ -32,6 +32,8 @@ const COMMANDS: &[&str] = &[
     "workers",
     "pools",
     "search",
+    "datasets",
+    "lineage",
     "login",
     "logout",
     "users",

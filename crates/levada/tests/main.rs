@@ -9,6 +9,7 @@ mod canary;
 mod cluster;
 mod commands;
 mod cursors;
+mod datasets;
 mod fuzz;
 mod house;
 mod hr;

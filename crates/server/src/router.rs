@@ -20,9 +20,9 @@ use crate::problem::{Details, Problem};
 use crate::route::Rule::{self, Metrics, Pipeline, Public, Role, Signed};
 use crate::route::{Call, Output, Route, line};
 use crate::routes::{
-    artifacts, audit, backfills, browse, connections, connectors, files, health, logs, oidc, overview, pipeline_list,
-    pipelines, plans, positions, project, quarantine, recent, recent_lines, runs, schedules, search, secrets, served,
-    session, sessions, settings, streams, tokens, users, validate, workers,
+    artifacts, audit, backfills, browse, connections, connectors, datasets, files, health, lineage, logs, oidc,
+    overview, pipeline_list, pipelines, plans, positions, project, quarantine, recent, recent_lines, runs, schedules,
+    search, secrets, served, session, sessions, settings, streams, tokens, users, validate, workers,
 };
 
 /// The routes, and the schemas that they refer to.
@@ -48,6 +48,7 @@ pub fn table() -> Table {
     of_runs(&mut lines);
     of_connections(&mut lines);
     of_schedules(&mut lines);
+    of_datasets(&mut lines);
     of_the_house(&mut lines);
     lines.generator.subschema_for::<Details>();
     Table { routes: lines.routes, schemas: lines.generator.take_definitions(true) }
@@ -251,6 +252,39 @@ fn of_schedules(lines: &mut Lines) {
     lines.post("cancelBackfill", path, Pipeline(Operator), "Cancel a backfill with its open runs", backfills::cancel);
 }
 
+/// Roles by tag are about pipelines; what is written about datasets is everybody's, and takes the role everywhere.
+fn of_datasets(lines: &mut Lines) {
+    lines.get(
+        "listDatasets",
+        "/api/v1/datasets",
+        Role(Viewer),
+        "Tables, topics and paths that runs met",
+        datasets::list,
+    );
+    lines.last(Route::kept);
+    let path = "/api/v1/datasets/{dataset}";
+    lines.get("getDataset", path, Role(Viewer), "A dataset with its columns", datasets::get);
+    lines.last(|line| line.versioned().kept());
+    let summary = "Change what is written about a dataset";
+    lines.patch("updateDataset", path, Role(Editor), summary, datasets::update);
+    lines.last(|line| line.conditional().versioned());
+    let summary = "Forget a dataset until a run meets it again; the data stays";
+    lines.delete("removeDataset", path, Role(Editor), summary, datasets::remove);
+    lines.last(Route::conditional);
+    let path = "/api/v1/datasets/{dataset}/schemas";
+    lines.get("listDatasetSchemas", path, Role(Viewer), "How the columns of a dataset changed", datasets::schemas);
+    lines.last(Route::kept);
+    let path = "/api/v1/datasets/{dataset}/loads";
+    lines.get("listDatasetLoads", path, Role(Viewer), "The last loads of a dataset", datasets::loads);
+    lines.last(Route::kept);
+    let path = "/api/v1/datasets/{dataset}/lineage";
+    lines.get("getLineage", path, Role(Viewer), "What a dataset is made from, and what from it", lineage::get);
+    lines.last(Route::kept);
+    let path = "/api/v1/runs/{run}/datasets";
+    lines.get("listRunDatasets", path, Role(Viewer), "The datasets that a run loaded", datasets::of_run);
+    lines.last(Route::kept);
+}
+
 fn of_the_house(lines: &mut Lines) {
     lines.get("listWorkers", "/api/v1/workers", Role(Viewer), "Who executes tasks", workers::list);
     lines.get("listPools", "/api/v1/pools", Role(Viewer), "Pools, and who holds their slots", workers::pools);
@@ -261,7 +295,13 @@ fn of_the_house(lines: &mut Lines) {
     let path = "/api/v1/master-key";
     lines.post("rotateSecrets", path, Role(Admin), "Seal every secret under a new master key", secrets::rotate);
     lines.get("getSettings", "/api/v1/settings", Role(Admin), "What is configured", settings::get);
-    lines.get("search", "/api/v1/search", Role(Viewer), "Pipelines, connections and runs by name", search::search);
+    lines.get(
+        "search",
+        "/api/v1/search",
+        Role(Viewer),
+        "Pipelines, connections, datasets and runs by name",
+        search::search,
+    );
 }
 
 /// What answers requests.

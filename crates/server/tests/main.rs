@@ -4,6 +4,7 @@
 mod commands;
 mod connections;
 mod data;
+mod datasets;
 mod denied;
 mod doors;
 mod harness;

@@ -5,8 +5,8 @@ mod access;
 mod audit;
 mod audit_log;
 mod backfills;
+mod catalogue;
 mod dashboard;
-mod datasets;
 mod db;
 mod documents;
 mod live;
@@ -43,6 +43,10 @@ pub use access::{
 };
 pub use audit_log::{AuditCheck, AuditEntry, AuditFilter, AuditHead, AuditLine, Broken};
 pub use backfills::{Backfill, BackfillFilter, BackfillState, NewBackfill, Only};
+pub use catalogue::{
+    Column, ColumnChange, Dataset, DatasetChange, DatasetFilter, DatasetLoad, DatasetPlace, DatasetSchema,
+    DatasetUpdated, LOADS_KEPT, Lineage, LineageEdge, LineageFilter, SCHEMAS_KEPT,
+};
 pub use dashboard::{Counts, Dashboard, Failed, Fire, Hour, Loaded, RunningRun};
 pub use db::{Commits, Dialect, Location, Moment, RunCounts, Signal};
 pub use documents::{Document, Kept, Kind, NewDocument};
@@ -228,10 +232,5 @@ impl Store {
             None => Ok(None),
         };
         self.db.read(current).await
-    }
-
-    /// When a dataset was last loaded.
-    pub async fn dataset_updated_at(&self, name: String) -> Result<Option<Timestamp>> {
-        self.db.read(async move |tx: &mut Tx| datasets::updated_at(tx, &name).await).await
     }
 }

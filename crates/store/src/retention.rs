@@ -1,5 +1,5 @@
-//! What goes, so that the store does not grow for ever: old runs with all that belongs to them, workers that are gone, and
-//! sessions that have expired.
+//! What goes, so that the store does not grow for ever: old runs with all that belongs to them, workers that are gone,
+//! sessions that have expired, and datasets that nobody has met for a year.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -26,6 +26,8 @@ const BATCH: i64 = 100;
 const LOOK_MAX: usize = 1_000;
 /// How long workers are remembered that are gone.
 const WORKERS: Duration = Duration::from_secs(24 * 3_600);
+/// How long datasets are known that no run meets any more, and that nobody wrote anything about.
+const UNSEEN: Duration = Duration::from_secs(365 * 24 * 3_600);
 /// How long it is known what was moved.
 const MOVED: Duration = Duration::from_secs(31 * 24 * 3_600);
 
@@ -110,6 +112,7 @@ async fn remove(tx: &mut Tx, runs: &[RunId], now: Timestamp) -> Result<Vec<RunId
     tx.later(gone, &[now.minus(WORKERS).into()]).await?;
     crate::access::remove_expired(tx, now).await?;
     crate::progress::remove_old(tx, now.minus(WORKERS), now.minus(MOVED)).await?;
+    crate::catalogue::remove_unseen(tx, now.minus(UNSEEN)).await?;
     if runs.is_empty() {
         return Ok(Vec::new());
     }

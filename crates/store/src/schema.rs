@@ -2,7 +2,7 @@
 //! number given by the database, `{bytes}` bytes.
 
 /// Each migration once, in order; the version of a store is how many of them it has. Never change one that was released.
-pub(crate) const MIGRATIONS: &[&str] = &[FIRST, SECOND, THIRD, FOURTH];
+pub(crate) const MIGRATIONS: &[&str] = &[FIRST, SECOND, THIRD, FOURTH, FIFTH];
 
 /// All tables but `meta`, each after those that it refers to.
 pub(crate) fn tables() -> impl Iterator<Item = &'static str> {
@@ -267,4 +267,66 @@ CREATE INDEX runs_ended ON runs (ended_at, state) WHERE ended_at IS NOT NULL;
 const FOURTH: &str = "
 ALTER TABLE runs ADD COLUMN input TEXT;
 ALTER TABLE backfills ADD COLUMN input TEXT;
+";
+
+/// The catalogue: what is known of datasets and written about them, the last versions of their columns, their last loads, and
+/// what was made from what. A dataset that was only read has no updates. The last loads are kept in slots that are used in turn.
+const FIFTH: &str = "
+ALTER TABLE datasets ADD COLUMN seen_at BIGINT;
+ALTER TABLE datasets ADD COLUMN rows_estimate BIGINT;
+ALTER TABLE datasets ADD COLUMN bytes_estimate BIGINT;
+ALTER TABLE datasets ADD COLUMN schema_version BIGINT;
+ALTER TABLE datasets ADD COLUMN schema_hash TEXT;
+ALTER TABLE datasets ADD COLUMN owner TEXT;
+ALTER TABLE datasets ADD COLUMN description TEXT;
+ALTER TABLE datasets ADD COLUMN tags TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE datasets ADD COLUMN version BIGINT NOT NULL DEFAULT 0;
+UPDATE datasets SET seen_at = updated_at;
+CREATE INDEX datasets_seen ON datasets (seen_at);
+CREATE TABLE dataset_columns (
+    dataset TEXT NOT NULL REFERENCES datasets (name) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    description TEXT NOT NULL,
+    tags TEXT NOT NULL,
+    PRIMARY KEY (dataset, name)
+);
+CREATE TABLE dataset_schemas (
+    dataset TEXT NOT NULL REFERENCES datasets (name) ON DELETE CASCADE,
+    version BIGINT NOT NULL,
+    names TEXT NOT NULL,
+    columns TEXT NOT NULL,
+    left_out BIGINT NOT NULL,
+    seen_at BIGINT NOT NULL,
+    run BIGINT NOT NULL,
+    PRIMARY KEY (dataset, version)
+);
+CREATE TABLE dataset_loads (
+    dataset TEXT NOT NULL REFERENCES datasets (name) ON DELETE CASCADE,
+    slot BIGINT NOT NULL,
+    number BIGINT NOT NULL,
+    run BIGINT NOT NULL,
+    pipeline TEXT NOT NULL,
+    task TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    rows_read BIGINT,
+    rows_written BIGINT,
+    rows_rejected BIGINT,
+    bytes BIGINT,
+    sources TEXT NOT NULL,
+    PRIMARY KEY (dataset, slot)
+);
+CREATE INDEX dataset_loads_of_run ON dataset_loads (run);
+CREATE TABLE lineage (
+    target TEXT NOT NULL REFERENCES datasets (name) ON DELETE CASCADE,
+    source TEXT NOT NULL REFERENCES datasets (name) ON DELETE CASCADE,
+    pipeline TEXT NOT NULL,
+    task TEXT NOT NULL,
+    columns TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    left_out BIGINT NOT NULL,
+    run BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (target, source, pipeline, task)
+);
+CREATE INDEX lineage_of_source ON lineage (source);
 ";

@@ -28,6 +28,13 @@ export const keys = {
     part: (name: string, part: string, ...more: unknown[]) =>
       ["connections", "one", name, part, ...more] as const,
   },
+  datasets: {
+    all: ["datasets"] as const,
+    list: (filter: object) => ["datasets", "list", filter] as const,
+    one: (name: string) => ["datasets", "one", name] as const,
+    part: (name: string, part: string, ...more: unknown[]) =>
+      ["datasets", "one", name, part, ...more] as const,
+  },
   /** What lies behind a connection: streams, rows, files, tests. No event tells that it has changed. */
   contents: (name: string, ...parts: unknown[]) => ["contents", name, ...parts] as const,
   connectors: ["connectors"] as const,

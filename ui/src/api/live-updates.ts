@@ -42,7 +42,10 @@ function apply(client: QueryClient, refresh: (key: QueryKey) => void, event: Liv
       refresh(keys.pipelines.lists);
       refresh(keys.pipelines.part(event.pipeline, "runs"));
       refresh(keys.pipelines.part(event.pipeline, "item"));
-      if (isOver(event.event.state)) refresh(keys.pipelines.part(event.pipeline, "streams"));
+      if (!isOver(event.event.state)) break;
+      refresh(keys.pipelines.part(event.pipeline, "streams"));
+      // a run that has ended may have loaded any of them
+      refresh(keys.datasets.all);
       break;
     case "pipelines":
       refresh(keys.overview);
@@ -59,6 +62,7 @@ function apply(client: QueryClient, refresh: (key: QueryKey) => void, event: Liv
     case "changes":
       // what has no event of its own; only what is shown is read
       refresh(keys.connections.all);
+      refresh(keys.datasets.all);
       for (const noun of ["users", "tokens", "secrets", "sessions"]) refresh(keys.admin(noun));
       break;
     default:

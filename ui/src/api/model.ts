@@ -1,4 +1,4 @@
-import type { components } from "./schema";
+import type { components, paths } from "./schema";
 
 type Schemas = components["schemas"];
 export type Artifact = Schemas["Artifact"];
@@ -13,6 +13,15 @@ export type Connection = Schemas["Connection"];
 export type ConnectionFile = Schemas["FilePage"]["items"][number];
 export type ConnectionTest = Schemas["LastTest"];
 export type Connector = Schemas["Connector"];
+export type Dataset = Schemas["DatasetDetails"];
+export type DatasetChange = NonNullable<
+  paths["/api/v1/datasets/{dataset}"]["patch"]["requestBody"]
+>["content"]["application/json"];
+export type DatasetColumn = Dataset["schema"][number];
+export type DatasetItem = Schemas["DatasetItem"];
+export type DatasetLoad = Schemas["DatasetLoad"];
+export type DatasetSchema = Schemas["DatasetSchema"];
+export type LineageGraph = Schemas["LineageGraph"];
 export type Fires = Schemas["Fires"];
 export type Hit = Schemas["Hit"];
 export type Me = Schemas["Me"];

@@ -412,6 +412,114 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tables, topics and paths that runs met
+         * @description Takes the role viewer.
+         */
+        get: operations["listDatasets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A dataset with its columns
+         * @description Takes the role viewer.
+         */
+        get: operations["getDataset"];
+        put?: never;
+        post?: never;
+        /**
+         * Forget a dataset until a run meets it again; the data stays
+         * @description Takes the role editor.
+         */
+        delete: operations["removeDataset"];
+        options?: never;
+        head?: never;
+        /**
+         * Change what is written about a dataset
+         * @description Takes the role editor.
+         */
+        patch: operations["updateDataset"];
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset}/lineage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a dataset is made from, and what from it
+         * @description Takes the role viewer.
+         */
+        get: operations["getLineage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset}/loads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The last loads of a dataset
+         * @description Takes the role viewer.
+         */
+        get: operations["listDatasetLoads"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset}/schemas": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How the columns of a dataset changed
+         * @description Takes the role viewer.
+         */
+        get: operations["listDatasetSchemas"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -1124,6 +1232,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{run}/datasets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The datasets that a run loaded
+         * @description Takes the role viewer.
+         */
+        get: operations["listRunDatasets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{run}/events": {
         parameters: {
             query?: never;
@@ -1372,7 +1500,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Pipelines, connections and runs by name
+         * Pipelines, connections, datasets and runs by name
          * @description Takes the role viewer.
          */
         get: operations["search"];
@@ -2105,6 +2233,15 @@ export interface components {
             /** @description Whether it may hold NULL. */
             nullable: boolean;
         };
+        /** @description A column that was made from another one. */
+        ColumnEdge: {
+            /** @description The column of the dataset that was read. */
+            from: string;
+            /** @description The column of the dataset that was written. */
+            to: string;
+            /** @description What was done on the way. */
+            how: components["schemas"]["Derivation"];
+        };
         /** @description What would happen to one column. */
         ColumnPlan: {
             /** @description Its name in the target. */
@@ -2185,6 +2322,204 @@ export interface components {
             /** @description The run. */
             run?: components["schemas"]["RunId"] | null;
         };
+        /** @description A column of a dataset. */
+        DatasetColumn: {
+            /** @description Its name. */
+            name: string;
+            /** @description What it is to Levada. */
+            type: string;
+            /** @description What it is to its system, with the system's name before it. */
+            native?: string | null;
+            /**
+             * @description Whether it may hold NULL.
+             * @default false
+             */
+            nullable: boolean;
+            /**
+             * @description Whether it is part of the key.
+             * @default false
+             */
+            key: boolean;
+        };
+        /** @description A column of a dataset, with what people wrote about it. */
+        DatasetColumnShown: {
+            /** @description Its name. */
+            name: string;
+            /** @description What it is to Levada; null if it is there no more. */
+            type?: string | null;
+            /** @description What it is to its system, with the system's name before it. */
+            native?: string | null;
+            /** @description Whether it may hold NULL. */
+            nullable: boolean;
+            /** @description Whether it is part of the key. */
+            key: boolean;
+            /** @description What it is, in words. */
+            description?: string | null;
+            /** @description Words to find it by. */
+            tags: string[];
+        };
+        /** @description A dataset. */
+        DatasetDetails: {
+            /** @description Its name, as `connection.stream`. */
+            name: string;
+            /** @description The connection. */
+            connection: string;
+            /** @description Who answers for it. */
+            owner?: string | null;
+            /** @description What it is, in words. */
+            description?: string | null;
+            /** @description Words to find it by. */
+            tags: string[];
+            /** @description When it was loaded last; null if it was only read. */
+            updated_at?: components["schemas"]["Timestamp"] | null;
+            /** @description When a run last read or wrote it. */
+            seen_at: components["schemas"]["Timestamp"];
+            /**
+             * Format: uint64
+             * @description How often it was loaded.
+             */
+            updates: number;
+            /**
+             * Format: uint64
+             * @description How many rows it has, roughly.
+             */
+            rows_estimate?: number | null;
+            /**
+             * Format: uint64
+             * @description How many bytes it has, roughly.
+             */
+            bytes_estimate?: number | null;
+            /**
+             * Format: uint64
+             * @description How many columns it has.
+             */
+            columns: number;
+            /** @description Columns in whose names the search was found; 5 at most. */
+            found: string[];
+            /** @description Its last load. */
+            last?: components["schemas"]["DatasetLoad"] | null;
+            /**
+             * Format: uint32
+             * @description The version of its columns; null if they were never seen.
+             */
+            schema_version?: number | null;
+            /** @description Its columns, in order; behind them those that are there no more, but are written about. */
+            schema: components["schemas"]["DatasetColumnShown"][];
+            /**
+             * Format: uint64
+             * @description How many more columns there are, which are not kept.
+             */
+            left_out: number;
+            /** @description What it is made from, in one step. */
+            upstream: components["schemas"]["Neighbour"][];
+            /** @description What is made from it, in one step. */
+            downstream: components["schemas"]["Neighbour"][];
+        };
+        /** @description A dataset in a list: a table, topic or path that a run met. */
+        DatasetItem: {
+            /** @description Its name, as `connection.stream`. */
+            name: string;
+            /** @description The connection. */
+            connection: string;
+            /** @description Who answers for it. */
+            owner?: string | null;
+            /** @description What it is, in words. */
+            description?: string | null;
+            /** @description Words to find it by. */
+            tags: string[];
+            /** @description When it was loaded last; null if it was only read. */
+            updated_at?: components["schemas"]["Timestamp"] | null;
+            /** @description When a run last read or wrote it. */
+            seen_at: components["schemas"]["Timestamp"];
+            /**
+             * Format: uint64
+             * @description How often it was loaded.
+             */
+            updates: number;
+            /**
+             * Format: uint64
+             * @description How many rows it has, roughly.
+             */
+            rows_estimate?: number | null;
+            /**
+             * Format: uint64
+             * @description How many bytes it has, roughly.
+             */
+            bytes_estimate?: number | null;
+            /**
+             * Format: uint64
+             * @description How many columns it has.
+             */
+            columns: number;
+            /** @description Columns in whose names the search was found; 5 at most. */
+            found: string[];
+            /** @description Its last load. */
+            last?: components["schemas"]["DatasetLoad"] | null;
+        };
+        /** @description A page of a list. */
+        DatasetItemPage: {
+            /** @description The items, in the order asked for. */
+            items: components["schemas"]["DatasetItem"][];
+            /** @description What to give as `after` for the next page; null on the last one. */
+            next?: string | null;
+        };
+        /** @description A load of a dataset. */
+        DatasetLoad: {
+            /** @description The dataset. */
+            dataset: string;
+            /**
+             * Format: uint64
+             * @description Which of its loads, counted from 1.
+             */
+            number: number;
+            /** @description The run, which may have been removed. */
+            run: components["schemas"]["RunId"];
+            /** @description Its pipeline. */
+            pipeline: string;
+            /** @description The task. */
+            task: string;
+            /** @description When. */
+            at: components["schemas"]["Timestamp"];
+            /** @description What was moved; null if that was not counted. */
+            figures?: components["schemas"]["LoadFigures"] | null;
+            /** @description The datasets that were read for it. */
+            sources: string[];
+        };
+        /** @description A page of a list. */
+        DatasetLoadPage: {
+            /** @description The items, in the order asked for. */
+            items: components["schemas"]["DatasetLoad"][];
+            /** @description What to give as `after` for the next page; null on the last one. */
+            next?: string | null;
+        };
+        /** @description A version of the columns of a dataset. */
+        DatasetSchema: {
+            /**
+             * Format: uint32
+             * @description Counted from 1.
+             */
+            version: number;
+            /** @description When a run saw it first. */
+            seen_at: components["schemas"]["Timestamp"];
+            /** @description The run, which may have been removed. */
+            run: components["schemas"]["RunId"];
+            /** @description The columns, in order. */
+            columns: components["schemas"]["DatasetColumn"][];
+            /**
+             * Format: uint64
+             * @description How many more there are, which are not kept.
+             */
+            left_out: number;
+        };
+        /** @description A page of a list. */
+        DatasetSchemaPage: {
+            /** @description The items, in the order asked for. */
+            items: components["schemas"]["DatasetSchema"][];
+            /** @description What to give as `after` for the next page; null on the last one. */
+            next?: string | null;
+        };
+        /** @description How one column was made from another. */
+        Derivation: "copied" | "cast" | "hashed" | "computed";
         /** @description A comparison. */
         Diff: {
             /** @description Whether they differ. */
@@ -2230,6 +2565,13 @@ export interface components {
         Documents: {
             /** @description The project's own document first. */
             documents: components["schemas"]["Document"][];
+        };
+        /** @description What is to change about a column; what is not given stays as it is. */
+        EditColumn: {
+            /** @description What it is, in words; empty for nothing. */
+            description?: string | null;
+            /** @description All words to find it by. */
+            tags?: string[] | null;
         };
         /** @description An end of it. */
         End: {
@@ -2485,7 +2827,7 @@ export interface components {
         /** @description What makes a schedule fire. */
         Kind: "time" | "pipeline" | "dataset" | "file";
         /** @description What something is. */
-        Kind2: "run" | "pipeline" | "connection";
+        Kind2: "run" | "pipeline" | "connection" | "dataset";
         /** @description The last run of a pipeline. */
         LastRun: {
             /** @description Which. */
@@ -2549,6 +2891,50 @@ export interface components {
             /** @description What it says. */
             text: string;
         };
+        /** @description That a task makes one dataset from another. */
+        LineageEdge: {
+            /** @description What is read. */
+            from: string;
+            /** @description What is written. */
+            to: string;
+            /** @description The pipeline. */
+            pipeline: string;
+            /** @description The task. */
+            task: string;
+            /** @description The run that did it last, which may have been removed. */
+            run: components["schemas"]["RunId"];
+            /** @description When. */
+            at: components["schemas"]["Timestamp"];
+            /** @description Which column comes from which; null if that was not asked for, or is too much to tell. */
+            columns?: components["schemas"]["ColumnEdge"][] | null;
+        };
+        /** @description A part of the graph of datasets. */
+        LineageGraph: {
+            /** @description The dataset in the middle. */
+            dataset: string;
+            /** @description The datasets, in the order of their names; 500 at most. */
+            nodes: components["schemas"]["LineageNode"][];
+            /** @description What is made from what; 2,000 at most. */
+            edges: components["schemas"]["LineageEdge"][];
+            /** @description Whether there is more within these steps than is told. */
+            cut: boolean;
+        };
+        /** @description A dataset in the graph. */
+        LineageNode: {
+            /** @description Its name, as `connection.stream`. */
+            name: string;
+            /** @description The connection. */
+            connection: string;
+            /** @description Words to find it by. */
+            tags: string[];
+            /** @description When it was loaded last; null if it was only read. */
+            updated_at?: components["schemas"]["Timestamp"] | null;
+            /**
+             * Format: uint64
+             * @description How many rows it has, roughly.
+             */
+            rows_estimate?: number | null;
+        };
         /** @description Lines of a log. */
         Lines: {
             /**
@@ -2572,6 +2958,29 @@ export interface components {
             is_end: boolean;
             /** @description The lines, in order. */
             lines: components["schemas"]["Line"][];
+        };
+        /** @description What a load moved. */
+        LoadFigures: {
+            /**
+             * Format: uint64
+             * @description Rows read.
+             */
+            read: number;
+            /**
+             * Format: uint64
+             * @description Rows written.
+             */
+            written: number;
+            /**
+             * Format: uint64
+             * @description Rows in the quarantine.
+             */
+            rejected: number;
+            /**
+             * Format: uint64
+             * @description Bytes read, as they lay in memory.
+             */
+            bytes: number;
         };
         /** @description Who wrote a line. */
         LogStream: "out" | "err" | "sys";
@@ -2630,6 +3039,19 @@ export interface components {
             items: components["schemas"]["Name"][];
             /** @description What to give as `after` for the next page; null on the last one. */
             next?: string | null;
+        };
+        /** @description A dataset beside another one. */
+        Neighbour: {
+            /** @description The dataset. */
+            dataset: string;
+            /** @description The pipeline that makes one from the other. */
+            pipeline: string;
+            /** @description The task that does so. */
+            task: string;
+            /** @description The run that did it last. */
+            run: components["schemas"]["RunId"];
+            /** @description When. */
+            at: components["schemas"]["Timestamp"];
         };
         /** @description A new token, with its text. */
         NewTokenText: {
@@ -4664,6 +5086,278 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    listDatasets: {
+        parameters: {
+            query?: {
+                /** @description With this text in the name, the owner, the description, a tag, or in the name of a column or what is written about it. */
+                search?: string;
+                /** @description Of this connection. */
+                connection?: string;
+                /** @description With this tag, itself or on one of its columns. */
+                tag?: string;
+                /** @description Of this owner. */
+                owner?: string;
+                /** @description The order; `-` before it is the other way round. Those without a value come last. */
+                sort?: "name" | "-name" | "updated_at" | "-updated_at" | "rows" | "-rows";
+                /** @description The `next` of the page before. */
+                after?: string;
+                /** @description How many; 50 unless given, 1,000 at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Tables, topics and paths that runs met */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetItemPage"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getDataset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name, as `connection.stream`. */
+                dataset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A dataset with its columns */
+            200: {
+                headers: {
+                    /** @description The version, for `If-Match`. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetDetails"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    removeDataset: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of what is to be changed, several, or `*` for any. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Its name, as `connection.stream`. */
+                dataset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Forget a dataset until a run meets it again; the data stays */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            412: components["responses"]["Problem"];
+            428: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    updateDataset: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of what is to be changed, several, or `*` for any. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The dataset. */
+                dataset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @description Who answers for it; empty for nobody. */
+                    owner?: string | null;
+                    /** @description What it is, in words; empty for nothing. */
+                    description?: string | null;
+                    /** @description All words to find it by. */
+                    tags?: string[] | null;
+                    /** @description What is to change about columns, by their names; others stay as they are. */
+                    columns?: {
+                        [key: string]: components["schemas"]["EditColumn"];
+                    };
+                };
+            };
+        };
+        responses: {
+            /** @description Change what is written about a dataset */
+            200: {
+                headers: {
+                    /** @description The version, for `If-Match`. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetDetails"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            412: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            428: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getLineage: {
+        parameters: {
+            query?: {
+                /** @description How many steps to go to what it is made from; 3 unless given, 20 at most. */
+                upstream?: number;
+                /** @description How many steps to go to what is made from it; 3 unless given, 20 at most. */
+                downstream?: number;
+                /** @description Whether to tell which column comes from which. */
+                columns?: boolean;
+                /** @description Only the way of this column of the dataset. */
+                column?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The dataset in the middle. */
+                dataset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What a dataset is made from, and what from it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LineageGraph"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    listDatasetLoads: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the page before. */
+                after?: string;
+                /** @description How many; 50 unless given, 1,000 at most. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The dataset. */
+                dataset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The last loads of a dataset */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetLoadPage"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    listDatasetSchemas: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the page before. */
+                after?: string;
+                /** @description How many; 50 unless given, 1,000 at most. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The dataset. */
+                dataset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How the columns of a dataset changed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetSchemaPage"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
     listen: {
         parameters: {
             query?: {
@@ -6087,6 +6781,41 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    listRunDatasets: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the page before. */
+                after?: string;
+                /** @description How many; 50 unless given, 1,000 at most. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The run. */
+                run: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The datasets that a run loaded */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetLoadPage"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
     listEvents: {
         parameters: {
             query?: {
@@ -6596,7 +7325,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Pipelines, connections and runs by name */
+            /** @description Pipelines, connections, datasets and runs by name */
             200: {
                 headers: {
                     [name: string]: unknown;

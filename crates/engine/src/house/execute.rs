@@ -166,6 +166,10 @@ impl Executor {
                 }
             }
         };
+        let (result, loads) = match result {
+            Ok(Executed::Failed { error, loads }) => (Err(error), loads),
+            result => (result, Vec::new()),
+        };
         let outcome = match &result {
             Ok(Executed::Deferred { .. }) => metrics::Outcome::Deferred,
             Ok(_) => metrics::Outcome::Succeeded,
@@ -180,7 +184,10 @@ impl Executor {
             Ok(_) => attempt.context.log.sys("ended"),
             Err(error) => attempt.context.log.sys(&format!("failed: {error}")),
         }
-        attempt.context.log.close().and(result)
+        match attempt.context.log.close().and(result) {
+            Err(error) if !loads.is_empty() => Ok(Executed::Failed { error, loads }),
+            result => result,
+        }
     }
 
     async fn work(&self, attempt: &Attempt<'_>) -> Result<Executed> {

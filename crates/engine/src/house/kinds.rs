@@ -67,7 +67,7 @@ impl Executor {
         };
         let report = run::run(job, figures).await;
         drop(shown);
-        let report = match report {
+        let mut report = match report {
             Ok(report) => report,
             Err(error) => {
                 self.around.observer.see(claim, Seen::Moved(Report::default())).await;
@@ -86,17 +86,18 @@ impl Executor {
                 Some(failure) => format!("{}: {}. {}", stream.stream, failure.message, failure.advice),
             });
         }
-        let loaded = report.streams.iter().filter(|stream| stream.error.is_none());
-        let (mut datasets, mut volume) = (Vec::new(), Volume::default());
+        let loaded = report.streams.iter_mut().filter(|stream| stream.error.is_none());
+        let (mut datasets, mut loads, mut volume) = (Vec::new(), Vec::new(), Volume::default());
         for stream in loaded {
             datasets.push(format!("{}.{}", sync.to, stream.target));
+            loads.push(run::met::load(&sync.from, &sync.to, stream));
             volume.rows += stream.proof.written;
             volume.bytes += stream.bytes;
         }
         self.around.observer.see(claim, Seen::Moved(report)).await;
         match error {
-            Some(error) => Err(error),
-            None => Ok(Executed::Done(Done { outputs: Some(outputs.to_string()), datasets, volume })),
+            Some(error) => Ok(Executed::Failed { error, loads }),
+            None => Ok(Executed::Done(Done { outputs: Some(outputs.to_string()), datasets, loads, volume })),
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use levada_core::dataset::Load;
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::id::{TaskRunId, WorkerId};
 use levada_core::run::Event;
@@ -41,8 +42,8 @@ pub trait Execute: Send + Sync {
     }
 }
 
-/// How an attempt ended that did not fail.
-#[derive(Debug, Clone)]
+/// How an attempt ended, unless nothing of it was done.
+#[derive(Debug)]
 pub enum Executed {
     /// It did its work.
     Done(Done),
@@ -54,6 +55,13 @@ pub enum Executed {
         wake_on: Option<String>,
         /// What it wants to know then, JSON.
         memo: String,
+    },
+    /// It failed, after a part of it was done.
+    Failed {
+        /// Why.
+        error: Error,
+        /// What it had loaded, and from where.
+        loads: Vec<Load>,
     },
     /// It was split into items, each JSON.
     Expanded {
@@ -69,6 +77,8 @@ pub struct Done {
     pub outputs: Option<String>,
     /// The datasets that it loaded.
     pub datasets: Vec<String>,
+    /// What it loaded from where, for the catalogue.
+    pub loads: Vec<Load>,
     /// What it moved.
     pub volume: Volume,
 }
@@ -333,7 +343,7 @@ impl Worker {
         let deadline = Instant::now() + STOP_LIMIT;
         while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, self.tasks.join_next_with_id()).await {
             // what ended by itself, or because a user asked for it, is reported as such
-            let done = matches!(&ended, Ok((_, Ok(_))));
+            let done = matches!(&ended, Ok((_, Ok(executed))) if !matches!(executed, Executed::Failed { .. }));
             let asked = match &ended {
                 Ok((task, _)) => self.ids.get(task).and_then(|id| self.at_work.get(id)).is_some_and(|w| w.stop_asked),
                 Err(_) => false,
@@ -373,8 +383,10 @@ fn report(id: TaskRunId, at_work: &AtWork, result: Result<Executed>) -> Update {
     let update = |end: Event| Update { has_progress, ..Update::new(id, at_work.epoch, with_start(at_work, end)) };
     match result {
         Ok(Executed::Done(done)) => {
-            Update { outputs: done.outputs, datasets: done.datasets, volume: done.volume, ..update(Event::Finished) }
+            let Done { outputs, datasets, loads, volume } = done;
+            Update { outputs, datasets, loads, volume, ..update(Event::Finished) }
         }
+        Ok(Executed::Failed { error, loads }) => Update { loads, ..report(id, at_work, Err(error)) },
         Ok(Executed::Deferred { until, wake_on, memo }) => {
             Update { wake_on, memo: Some(memo), ..update(Event::Deferred { until }) }
         }

@@ -6,6 +6,7 @@ mod extract;
 mod fingerprint;
 mod lane;
 mod load;
+pub mod met;
 pub mod plan;
 mod replay;
 mod sent_rows;
@@ -157,6 +158,7 @@ async fn run_stream(job: &SyncJob, planned: Planned, progress: &Progress) -> Str
         route: "arrow",
         attempts: 0,
         warnings: Vec::new(),
+        met: None,
         error: None,
     };
     let mut planned = Some(planned);
@@ -282,6 +284,7 @@ async fn try_stream(
         report.quarantine = ends.destination.quarantine(&planned.spec.target, &planned.spec.load_id);
     }
     report.proof.add(proof);
+    report.met = Some(met::Met::of(&ends, &planned, proof).await);
     Ok(cut_off)
 }
 

@@ -41,6 +41,44 @@ pub struct SearchArgs {
     pub text: String,
 }
 
+/// Arguments of `datasets`.
+#[derive(Debug, Args)]
+pub struct DatasetsArgs {
+    /// Show this one, as `connection.stream`, with its columns [default: list them]
+    pub dataset: Option<String>,
+    /// Those with this text in a name, a description, a tag or a column
+    #[arg(long, value_name = "TEXT", conflicts_with = "dataset")]
+    pub search: Option<String>,
+    /// Those of this connection
+    #[arg(long, value_name = "NAME", conflicts_with = "dataset")]
+    pub connection: Option<String>,
+    /// Those with this tag, or with a column that has it
+    #[arg(long, value_name = "TAG", conflicts_with = "dataset")]
+    pub tag: Option<String>,
+    /// Those of this owner
+    #[arg(long, value_name = "NAME", conflicts_with = "dataset")]
+    pub owner: Option<String>,
+}
+
+/// Arguments of `lineage`.
+#[derive(Debug, Args)]
+pub struct LineageArgs {
+    /// The dataset, as `connection.stream`
+    pub dataset: String,
+    /// Follow only this column of it
+    #[arg(long, value_name = "NAME")]
+    pub column: Option<String>,
+    /// Tell which column comes from which
+    #[arg(long)]
+    pub columns: bool,
+    /// How many steps to go to what it is made from
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub upstream: u32,
+    /// How many steps to go to what is made from it
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub downstream: u32,
+}
+
 /// The commands on users.
 #[derive(Debug, Subcommand)]
 pub enum UsersCommand {

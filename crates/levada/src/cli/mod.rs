@@ -127,8 +127,12 @@ pub enum Command {
     Workers,
     /// List pools, and who holds their slots
     Pools,
-    /// Find pipelines, connections and runs by name or number
+    /// Find pipelines, connections, datasets and runs by name or number
     Search(SearchArgs),
+    /// List the datasets that runs met, or show one with its columns
+    Datasets(DatasetsArgs),
+    /// Show what a dataset is made from, and what is made from it
+    Lineage(LineageArgs),
     /// Keep, list and remove secrets in the metadata store
     #[command(subcommand)]
     Secrets(SecretsCommand),

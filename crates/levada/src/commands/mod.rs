@@ -9,6 +9,7 @@ mod backup;
 mod check;
 mod completions;
 mod copy;
+mod datasets;
 mod db;
 mod diff;
 mod discover;
@@ -182,6 +183,8 @@ pub fn execute(cli: Cli) -> u8 {
         Command::Workers => workers::execute(&context),
         Command::Pools => workers::pools(&context),
         Command::Search(args) => search::execute(&context, &args),
+        Command::Datasets(args) => datasets::execute(&context, &args),
+        Command::Lineage(args) => datasets::lineage(&context, &args),
         Command::Login(args) => login::login(&context, &args),
         Command::Logout(args) => login::logout(&context, &args),
         Command::Users(command) => access::users(&context, &command),

@@ -1,4 +1,4 @@
-//! `levada search`: pipelines, connections and runs by name or number.
+//! `levada search`: pipelines, connections, datasets and runs by name or number.
 
 use levada_server::routes::search::{Found, Kind};
 use serde_json::json;
@@ -22,6 +22,7 @@ pub fn execute(context: &Context, args: &SearchArgs) -> Outcome {
             (Kind::Run, None) => ("run", hit.name.clone()),
             (Kind::Pipeline, _) => ("pipeline", hit.name.clone()),
             (Kind::Connection, _) => ("connection", hit.name.clone()),
+            (Kind::Dataset, _) => ("dataset", hit.name.clone()),
         };
         table.row([Cell::text(kind), Cell::text(name), Cell::text(hit.detail.as_deref().unwrap_or("-"))]);
     }

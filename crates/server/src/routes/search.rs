@@ -1,7 +1,8 @@
-//! One search over what people look for by name: pipelines, connections, and runs by their numbers.
+//! One search over what people look for by name: pipelines, connections, datasets, and runs by their numbers.
 
 use levada_core::id::RunId;
 use levada_core::run::RunState;
+use levada_store::DatasetFilter;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +54,8 @@ pub enum Kind {
     Pipeline,
     /// A connection.
     Connection,
+    /// A dataset.
+    Dataset,
 }
 
 /// How well a name fits; less is better.
@@ -64,7 +67,7 @@ enum Fit {
     Other,
 }
 
-/// Looks for pipelines, connections and runs.
+/// Looks for pipelines, connections, datasets and runs.
 pub async fn search(call: Call<Ask>) -> Result<Answer<Found>, Problem> {
     let text = call.input.q.trim().to_lowercase();
     if text.is_empty() || text.len() > TEXT_MAX {
@@ -92,6 +95,10 @@ pub async fn search(call: Call<Ask>) -> Result<Answer<Found>, Problem> {
             let hit = Hit { kind: Kind::Connection, name: name.clone(), detail: connector, run: None };
             found.push((fit(name, &text), hit));
         }
+    }
+    for dataset in app.store.dataset_places(DatasetFilter { search: Some(text.clone()), ..Default::default() }).await? {
+        let hit = Hit { kind: Kind::Dataset, name: dataset.name.clone(), detail: None, run: None };
+        found.push((fit(&dataset.name, &text), hit));
     }
     found.sort_by(|(a, x), (b, y)| (a, x.kind, &x.name).cmp(&(b, y.kind, &y.name)));
     Ok(Found { items: found.into_iter().take(FOUND_MAX).map(|(_, hit)| hit).collect() }.into())

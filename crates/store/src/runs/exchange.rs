@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use levada_core::dataset::Load;
 use levada_core::error::Result;
 use levada_core::id::{TaskRunId, WorkerId};
 use levada_core::run::{Event, State};
@@ -14,6 +15,7 @@ use super::create::graph;
 use super::end::trigger;
 use super::items::split;
 use super::settle::settle;
+use crate::catalogue;
 use crate::db::{Signal, Tx};
 use crate::progress::{self, Volume};
 
@@ -53,8 +55,10 @@ pub struct Update {
     pub wake_on: Option<String>,
     /// The items into which it was split, each JSON.
     pub items: Vec<String>,
-    /// The datasets that it loaded.
+    /// The datasets that it loaded, for those who wait for them.
     pub datasets: Vec<String>,
+    /// What it loaded from where, for the catalogue; of one that failed, what was done before.
+    pub loads: Vec<Load>,
     /// What it moved.
     pub volume: Volume,
     /// Whether it was told how far it is, which nobody needs to know any more.
@@ -74,6 +78,7 @@ impl Update {
             wake_on: None,
             items: Vec::new(),
             datasets: Vec::new(),
+            loads: Vec::new(),
             volume: Volume::default(),
             has_progress: false,
         }
@@ -121,7 +126,7 @@ async fn report(tx: &mut Tx, exchanges: &[Exchange], history: &mut History, done
     let sql = format!(
         "SELECT {COLUMNS} FROM task_runs t JOIN runs r ON r.id = t.run WHERE {those} ORDER BY t.run, t.task, t.item{lock}"
     );
-    let mut ended = Vec::new();
+    let (mut ended, mut loaded) = (Vec::new(), Vec::new());
     for mut row in tx.rows(&sql, &values).await? {
         let mut row = TaskRow::read(&mut row)?;
         let Some(updates) = updates.remove(&row.id) else { continue };
@@ -130,7 +135,7 @@ async fn report(tx: &mut Tx, exchanges: &[Exchange], history: &mut History, done
         for (who, update) in updates {
             let Some(done) = done.get_mut(who).filter(|done| !done.fenced.contains(&row.id)) else { continue };
             if row.epoch == update.epoch && row.state.is_held() {
-                follow(tx, history, &mut row, update).await?;
+                loaded.extend(follow(tx, history, &mut row, update).await?);
                 if let (State::Succeeded, Some(exchange)) = (row.state, exchanges.get(who)) {
                     progress::moved(tx, exchange.worker, update.volume, history.now).await?;
                 }
@@ -149,13 +154,20 @@ async fn report(tx: &mut Tx, exchanges: &[Exchange], history: &mut History, done
             done.get_mut(who).into_iter().for_each(|done| done.fenced.push(id));
         }
     }
-    settle(tx, history, ended).await
+    settle(tx, history, ended).await?;
+    // last: whoever waits for a dataset holds no pipeline that another waits for with the dataset in hand
+    catalogue::record(tx, history.now, &loaded).await
 }
 
-/// Takes a task run through the events of an update.
-async fn follow(tx: &mut Tx, history: &mut History, row: &mut TaskRow, update: &Update) -> Result<()> {
+/// Takes a task run through the events of an update. Gives what it loaded.
+async fn follow<'a>(
+    tx: &mut Tx,
+    history: &mut History,
+    row: &mut TaskRow,
+    update: &'a Update,
+) -> Result<Vec<catalogue::Done<'a>>> {
     let graph = graph(tx, row.document).await?;
-    let Some(node) = graph.nodes.get(row.task) else { return Ok(()) };
+    let Some(node) = graph.nodes.get(row.task) else { return Ok(Vec::new()) };
     let traces = Traces {
         outputs: update.outputs.clone(),
         error: update.error.clone(),
@@ -177,11 +189,12 @@ async fn follow(tx: &mut Tx, history: &mut History, row: &mut TaskRow, update: &
     }
     if row.state == State::Succeeded {
         for dataset in &update.datasets {
-            crate::datasets::updated(tx, dataset, row.run, history.now).await?;
             trigger(tx, history, "dataset", dataset, &format!("task_run:{}", row.id)).await?;
         }
     }
-    Ok(())
+    let names = if row.state == State::Succeeded { update.datasets.as_slice() } else { &[] };
+    let done = |load| catalogue::Done { run: row.run, task: node.name.clone(), load };
+    Ok(catalogue::loads(&update.loads, names).into_iter().map(done).collect())
 }
 
 /// Whether the run that a task run is going to wait for has ended already. Its row is locked, so that it cannot end between

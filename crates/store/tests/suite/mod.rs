@@ -4,6 +4,7 @@ mod access;
 mod audit_log;
 mod backfills;
 mod broken;
+mod catalogue;
 mod claims;
 mod crowds;
 mod dashboard;

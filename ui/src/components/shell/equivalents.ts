@@ -41,6 +41,24 @@ export function equivalentsOf(
     }
     case "logs":
       return { curl: curl("logs/recent", { contains: q, level: level ?? "warn", pipeline }), cli: null };
+    case "catalogue":
+      if (name === undefined)
+        return {
+          curl: curl("datasets", { search: q, connection: search.connection, tag, owner: search.owner }),
+          cli: ["levada datasets", q && `--search ${quoted(q)}`, tag && `--tag ${quoted(tag)}`]
+            .filter(Boolean)
+            .join(" "),
+        };
+      if (!search.name) return null;
+      return search.part === "lineage"
+        ? {
+            curl: curl(`datasets/${encodeURIComponent(search.name)}/lineage`, { column: search.column }),
+            cli: `levada lineage ${quoted(search.name)}${search.column ? ` --column ${quoted(search.column)}` : ""}`,
+          }
+        : {
+            curl: curl(`datasets/${encodeURIComponent(search.name)}`),
+            cli: `levada datasets ${quoted(search.name)}`,
+          };
     case "connections":
       if (name === undefined) return { curl: curl("connections", { search: q }), cli: null };
       if (name === "new") return null;

@@ -1,6 +1,7 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useLocation, useNavigate, type NavigateOptions } from "@tanstack/react-router";
 import {
+  BookMarked,
   Cable,
   CircleHelp,
   Link2,
@@ -32,7 +33,12 @@ interface CommandGroup {
   commands: Command[];
 }
 
-const HIT_ICONS: Record<Hit["kind"], LucideIcon> = { run: ListTree, pipeline: Workflow, connection: Cable };
+const HIT_ICONS: Record<Hit["kind"], LucideIcon> = {
+  run: ListTree,
+  pipeline: Workflow,
+  connection: Cable,
+  dataset: BookMarked,
+};
 
 /** What the palette offers for a text; what is not for this user is not offered. */
 export function useCommands(
@@ -161,6 +167,8 @@ function placeOf(hit: Hit): NavigateOptions {
       return { to: "/pipelines/$name/$tab", params: { name: hit.name, tab: "graph" } };
     case "connection":
       return { to: "/connections/$name", params: { name: hit.name } };
+    case "dataset":
+      return { to: "/catalogue/dataset", search: { name: hit.name } };
   }
 }
 

@@ -1,20 +1,18 @@
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { Database, Table2 } from "lucide-react";
+import { Table2 } from "lucide-react";
 import { collectionsOptions, reportsOptions } from "../../api/queries/data";
-import { overviewOptions } from "../../api/queries/overview";
 import { linkOf, matches, servedOf } from "../../pages/data/served";
 import type { Command } from "./commands";
 
 /** Of each kind; more words find the others. */
 const SHOWN_MAX = 5;
 
-/** The tables and reports of the data API, and the datasets that loads have written, by a part of their names. */
+/** The tables and reports of the data API, by a part of their names. */
 export function useDatasetCommands(text: string): Command[] {
   const isAsked = text !== "";
   const { data: collections } = useQuery({ ...collectionsOptions, enabled: isAsked });
   const { data: reports } = useQuery({ ...reportsOptions, enabled: isAsked });
-  const { data: overview } = useQuery({ ...overviewOptions, enabled: isAsked });
   const navigate = useNavigate();
   if (!isAsked) return [];
 
@@ -28,16 +26,5 @@ export function useDatasetCommands(text: string): Command[] {
       icon: Table2,
       run: () => void navigate(linkOf(one)),
     }));
-  const loaded = (overview?.datasets ?? [])
-    .filter(({ name }) => name.toLowerCase().includes(text.toLowerCase()))
-    .flatMap(({ name, run }) => (run ? [{ name, run }] : []))
-    .slice(0, SHOWN_MAX)
-    .map(({ name, run }) => ({
-      id: `dataset ${name}`,
-      title: name,
-      detail: `loaded by run ${run}`,
-      icon: Database,
-      run: () => void navigate({ to: "/runs/$id", params: { id: String(run) } }),
-    }));
-  return [...served, ...loaded];
+  return served;
 }

@@ -24,6 +24,8 @@ export interface TaskGraphProps {
   /** The task that is chosen. */
   selected: string | null;
   onSelect: (task: string | null) => void;
+  /** What an edge says of the one that it leads to: "waits for" unless given. */
+  says?: string;
   /** What can be changed; nothing unless given. */
   edit?: {
     onConnect: (from: string, to: string) => void;
@@ -55,7 +57,7 @@ export default function TaskGraphCanvas(props: TaskGraphProps) {
   );
 }
 
-function Flow({ tasks, selected, onSelect, edit }: TaskGraphProps) {
+function Flow({ tasks, selected, onSelect, says = "waits for", edit }: TaskGraphProps) {
   const edges = useMemo(() => edgesOf(tasks), [tasks]);
   const names = useMemo(() => tasks.map((task) => task.name), [tasks]);
   const places = useLayout(names, edges);
@@ -104,7 +106,7 @@ function Flow({ tasks, selected, onSelect, edit }: TaskGraphProps) {
           label: rows === null ? undefined : `${count(rows)} written`,
           deletable: isEditable && !isImplied,
           focusable: isEditable && !isImplied,
-          ariaLabel: `${to} waits for ${from}`,
+          ariaLabel: `${to} ${says} ${from}`,
           animated: before?.progress !== undefined,
           style: {
             stroke: "var(--field-line)",
@@ -115,7 +117,7 @@ function Flow({ tasks, selected, onSelect, edit }: TaskGraphProps) {
           labelBgStyle: { fill: "var(--canvas)" },
         };
       }),
-    [edges, byName, isEditable],
+    [edges, byName, isEditable, says],
   );
 
   // another structure, or another size of the place for it, is shown whole

@@ -8,6 +8,8 @@ import { kindIcon, kindName } from "./kinds";
 import { rowsOf, shownState, type GraphTask } from "./model";
 
 interface TaskListProps {
+  /** What it lists, for screen readers: "Tasks" unless given. */
+  label?: string;
   tasks: GraphTask[];
   selected: string | null;
   onSelect: (task: string) => void;
@@ -18,10 +20,11 @@ const PLAIN_MAX = 100;
 const ROW_PX = 37;
 
 /** The same as the graph, as a list: for screen readers, narrow windows, and whoever likes lists. */
-export function TaskList({ tasks, selected, onSelect }: TaskListProps) {
-  if (tasks.length > PLAIN_MAX) return <LongList tasks={tasks} selected={selected} onSelect={onSelect} />;
+export function TaskList(props: TaskListProps) {
+  const { label = "Tasks", tasks, selected, onSelect } = props;
+  if (tasks.length > PLAIN_MAX) return <LongList {...props} />;
   return (
-    <ul aria-label="Tasks" className="min-h-0 overflow-y-auto">
+    <ul aria-label={label} className="min-h-0 overflow-y-auto">
       {tasks.map((task) => (
         <li key={task.name} className="border-b">
           <TaskRow task={task} isSelected={task.name === selected} onSelect={onSelect} />
@@ -31,7 +34,7 @@ export function TaskList({ tasks, selected, onSelect }: TaskListProps) {
   );
 }
 
-function LongList({ tasks, selected, onSelect }: TaskListProps) {
+function LongList({ label = "Tasks", tasks, selected, onSelect }: TaskListProps) {
   const scroll = useRef<HTMLUListElement>(null);
   const virtual = useVirtualizer({
     count: tasks.length,
@@ -49,7 +52,7 @@ function LongList({ tasks, selected, onSelect }: TaskListProps) {
   return (
     <ul
       ref={scroll}
-      aria-label="Tasks"
+      aria-label={label}
       className="relative max-h-[75vh] min-h-0 overflow-y-auto lg:max-h-none"
     >
       <li role="presentation" style={{ height: virtual.getTotalSize() }} />

@@ -1,6 +1,7 @@
 import {
   Bell,
   Clock,
+  Database,
   Globe,
   SquareTerminal,
   Workflow,
@@ -10,7 +11,7 @@ import {
 } from "lucide-react";
 import { sentence } from "../../format/status";
 
-/** The icon of each kind of task. */
+/** The icon of each kind of task, and of what else is drawn as a graph. */
 const ICONS: Record<string, LucideIcon> = {
   sync: ArrowRightLeft,
   command: SquareTerminal,
@@ -18,6 +19,7 @@ const ICONS: Record<string, LucideIcon> = {
   notify: Bell,
   pipeline: Workflow,
   wait: Clock,
+  dataset: Database,
 };
 
 export function kindIcon(kind: string | null): LucideIcon {

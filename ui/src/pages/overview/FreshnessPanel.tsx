@@ -19,13 +19,9 @@ export function FreshnessPanel({ datasets }: { datasets: Overview["datasets"] | 
         {(dataset) => (
           <div className="flex items-baseline gap-2">
             <span className="min-w-0 truncate" title={dataset.name}>
-              {dataset.run ? (
-                <Link to="/runs/$id" params={{ id: String(dataset.run) }} className="hover:underline">
-                  {dataset.name}
-                </Link>
-              ) : (
-                dataset.name
-              )}
+              <Link to="/catalogue/dataset" search={{ name: dataset.name }} className="hover:underline">
+                {dataset.name}
+              </Link>
             </span>
             <Time at={dataset.updated_at} className="tabular ml-auto shrink-0 text-ink-2" />
           </div>

@@ -9,7 +9,7 @@ import { Input } from "../../../components/Input";
 import { Select } from "../../../components/Select";
 import { roleMay } from "../roles";
 import { RoleSelect } from "../RoleSelect";
-import { Tags } from "../Tags";
+import { TagsInput } from "../../../components/TagsInput";
 import { TokenText } from "./TokenText";
 
 const DAYS = [7, 30, 90, 365, 730];
@@ -56,7 +56,7 @@ export function NewTokenDialog({ onClose }: { onClose: () => void }) {
         <legend className="mb-1 font-medium">
           For pipelines tagged <span className="text-xs font-normal text-ink-3">optional</span>
         </legend>
-        <Tags tags={tags} onChange={setTags} />
+        <TagsInput tags={tags} onChange={setTags} />
         <p className="mt-1 text-xs text-ink-3">
           With tags, it looks at everything, and does more on pipelines with one of them only.
         </p>

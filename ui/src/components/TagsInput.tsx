@@ -1,16 +1,16 @@
 import { X } from "lucide-react";
 import { useState } from "react";
-import { Button } from "../../components/Button";
-import { IconButton } from "../../components/IconButton";
-import { Input } from "../../components/Input";
+import { Button } from "./Button";
+import { IconButton } from "./IconButton";
+import { Input } from "./Input";
 
-interface TagsProps {
+interface TagsInputProps {
   tags: string[];
   onChange: (tags: string[]) => void;
 }
 
 /** Tags, added one by one with Enter or a comma. */
-export function Tags({ tags, onChange }: TagsProps) {
+export function TagsInput({ tags, onChange }: TagsInputProps) {
   const [typed, setTyped] = useState("");
   const add = () => {
     const tag = typed.replace(",", "").trim();
