@@ -10,7 +10,8 @@ test("who sets up an empty server loads the demo, and sees rows arrive", async (
   await page.getByRole("textbox", { name: "Password" }).fill("ten bytes or more");
   await page.getByRole("button", { name: "Make the administrator" }).click();
   await page.getByRole("button", { name: "Load the demo" }).click();
-  await expect(page).toHaveURL(/\/runs\/1$/);
+  // pipelines are stored and a run is started first, which takes its time on a busy machine
+  await expect(page).toHaveURL(/\/runs\/1$/, { timeout: 20_000 });
   await expect(page.locator("main").getByText("Succeeded").first()).toBeVisible({ timeout: 20_000 });
   await page.getByRole("option", { name: /^count/ }).click();
   await page.getByRole("tab", { name: "Log" }).click();

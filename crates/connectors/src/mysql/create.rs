@@ -15,7 +15,7 @@ const KEY_COLUMN_CHARS_MAX: u32 = 700;
 const VARCHAR_MAX: u32 = 4000;
 
 /// What FLOAT and DOUBLE do not hold; numbers are sent as text, whose `-0` the server reads as 0.
-pub const LIMITS_OF_FLOATS: &str = "NaN and infinities are rejected, a negative zero becomes zero";
+pub const LIMITS_OF_FLOATS: &str = "NaN and infinities are rejected, a negative zero can become zero";
 /// What well-known binary does not hold of a geometry.
 pub const WITHOUT_SRID: &str = "the SRID is not kept, it becomes 0; bytes that are no geometry are rejected";
 /// What MySQL's own JSON type does to documents, which MariaDB keeps as the text they are.

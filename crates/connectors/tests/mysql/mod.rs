@@ -54,6 +54,15 @@ impl Database {
         rows
     }
 
+    /// What the server makes of the text `-0` in a column of floats: MariaDB 10.11.14 keeps it, 10.11.19 makes it 0.
+    pub async fn negative_zero(&self) -> &'static str {
+        self.run("CREATE OR REPLACE TABLE negative_zero (v DOUBLE)").await;
+        self.run("INSERT INTO negative_zero VALUES ('-0')").await;
+        let kept = self.texts("SELECT CAST(v AS CHAR) FROM negative_zero").await.remove(0);
+        self.run("DROP TABLE negative_zero").await;
+        if kept.as_deref() == Some("-0") { "-0" } else { "0" }
+    }
+
     pub fn url(&self) -> String {
         let mut url = url::Url::parse(&services::mysql()).unwrap();
         url.set_path(&self.name);

@@ -7,6 +7,8 @@ pub enum Outcome {
     Same,
     /// It reads back as this text.
     Becomes(&'static str),
+    /// It is the system's negative zero, which its server was asked for.
+    AsTold,
     /// Its row is in the quarantine.
     Rejected,
     /// The whole column is refused by the plan; asked for with an empty value.
@@ -18,9 +20,9 @@ pub fn of(system: &str, column: &str, value: &str) -> Outcome {
     match (system, column, value) {
         // A column of REAL affinity keeps whole numbers as integers, which have no negative zero.
         ("sqlite", "float32" | "float64", "-0") => Outcome::Becomes("0"),
-        // MariaDB's FLOAT and DOUBLE have neither NaN nor infinities, and its text `-0` is 0.
+        // MariaDB's FLOAT and DOUBLE have neither NaN nor infinities. What its text `-0` is depends on its version.
         ("mysql", "float32" | "float64", "NaN" | "Infinity" | "-Infinity") => Outcome::Rejected,
-        ("mysql", "float32" | "float64", "-0") => Outcome::Becomes("0"),
+        ("mysql", "float32" | "float64", "-0") => Outcome::AsTold,
         _ => Outcome::Same,
     }
 }

@@ -26,6 +26,7 @@ struct System {
     name: &'static str,
     connection: Arc<dyn Connection>,
     namespace: Option<&'static str>,
+    negative_zero: &'static str,
     _alive: Box<dyn std::any::Any + Send + Sync>,
 }
 
@@ -34,23 +35,24 @@ async fn open(name: &'static str, test: &'static str) -> System {
         "postgres" => {
             let place = crate::postgres::place(test).await;
             let connection = crate::postgres::connect_with(&[("schema", test)]);
-            System { name, connection, namespace: Some(test), _alive: Box::new(place.client) }
+            System { name, connection, namespace: Some(test), negative_zero: "-0", _alive: Box::new(place.client) }
         }
         "mysql" => {
             use levada_testkit::conformance::Harness as _;
             let database = crate::mysql::Database::new().await;
-            System { name, connection: database.connection(), namespace: None, _alive: Box::new(database) }
+            let (connection, negative_zero) = (database.connection(), database.negative_zero().await);
+            System { name, connection, namespace: None, negative_zero, _alive: Box::new(database) }
         }
         "sqlite" => {
             use levada_testkit::conformance::Harness as _;
             let file = crate::sqlite::OneFile::new();
-            System { name, connection: file.connection(), namespace: None, _alive: Box::new(file) }
+            System { name, connection: file.connection(), namespace: None, negative_zero: "-0", _alive: Box::new(file) }
         }
         format => {
             let folder = tempfile::tempdir().unwrap();
             let settings = json!({ "root": folder.path().to_str().unwrap(), "format": format, "settle_ms": 0 });
             let connection = levada_connectors::registry().get("files").unwrap().connect(settings).unwrap();
-            System { name, connection, namespace: None, _alive: Box::new(folder) }
+            System { name, connection, namespace: None, negative_zero: "-0", _alive: Box::new(folder) }
         }
     }
 }
@@ -156,6 +158,7 @@ fn after(system: &System, column: &Column, value: Option<String>) -> Option<Opti
     match declared::of(system.name, column.name, &value) {
         Outcome::Same | Outcome::Refused => Some(Some(value)),
         Outcome::Becomes(other) => Some(Some(other.to_owned())),
+        Outcome::AsTold => Some(Some(system.negative_zero.to_owned())),
         Outcome::Rejected => None,
     }
 }

@@ -155,10 +155,16 @@ fn look<T>(work: impl Future<Output = Result<T>>) -> Result<T, Errors> {
 }
 
 async fn verify(place: Place, backups: &[String], sample: Option<u8>) -> Result<Vec<Verified>> {
-    let names = match backups {
+    let names: Vec<String> = match backups {
         [] => backup::list(&place).await?.into_iter().map(|entry| entry.name).collect(),
         names => names.to_vec(),
     };
+    if names.is_empty() {
+        // to whoever verifies every night, a wrong path must not look like backups that are whole
+        return Err(Error::new(ErrorKind::NotFound, "there are no backups")
+            .at(place.name)
+            .advise("Check the folder's path; list what there is."));
+    }
     let mut verified = Vec::new();
     for name in names {
         verified.push(backup::verify(&place, &name, sample, &CancellationToken::new()).await?);

@@ -100,3 +100,11 @@ fn all_tables_are_of_one_moment_while_others_write() {
     });
     assert!(moved > 5, "only {moved} transactions ran meanwhile");
 }
+
+#[test]
+fn a_place_without_backups_is_not_verified() {
+    let output = Kept::new().verify(&[]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("there are no backups"), "{told}");
+}
