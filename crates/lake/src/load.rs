@@ -1,0 +1,349 @@
+//! One load: files that no version of the table names yet, and the commit that names them, with the position in it.
+
+use std::collections::HashSet;
+use std::num::NonZeroU64;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use deltalake::DeltaTable;
+use deltalake::datafile::writer::{DeltaWriter, WriterConfig};
+use deltalake::kernel::{Action, Add};
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+use deltalake::protocol::SaveMode;
+use futures_util::TryStreamExt as _;
+use futures_util::future::BoxFuture;
+use levada_core::batch::{Batch, Data};
+use levada_core::destination::{Accepted, Durable, Load, LoadEnd, LoadPlan, LoadSpec, WriteMode, Writer};
+use levada_core::error::{Context, Error, ErrorKind, Result};
+use levada_core::position::{Commit, StreamKey};
+use object_store::ObjectStoreExt as _;
+use object_store::path::Path;
+
+use crate::commit::{Mark, Tried, alteration, attempt, creation};
+use crate::merge::{self, Stage};
+use crate::place::Place;
+use crate::positions::Number;
+use crate::{Lake, columns, destination, error, positions, quarantine};
+
+/// How often a commit is tried again that another one of the same table came before.
+const ATTEMPTS: usize = 20;
+/// Rows of a file are written to it in groups of about so many bytes.
+const GROUP_BYTES: usize = 32 << 20;
+
+/// The streams that are being loaded in this process, with their places.
+static HELD: LazyLock<Mutex<HashSet<(String, StreamKey)>>> = LazyLock::new(Mutex::default);
+
+/// The right to load one stream, given back on drop.
+struct Held(String, StreamKey);
+
+impl Held {
+    fn take(address: String, key: &StreamKey) -> Result<Self> {
+        let is_new = HELD.lock().unwrap_or_else(PoisonError::into_inner).insert((address.clone(), key.clone()));
+        if is_new {
+            return Ok(Self(address, key.clone()));
+        }
+        Err(Error::new(ErrorKind::Busy, format!("another load of `{}` is running", key.stream)))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let held = (std::mem::take(&mut self.0), self.1.clone());
+        HELD.lock().unwrap_or_else(PoisonError::into_inner).remove(&held);
+    }
+}
+
+/// What writers and commit share.
+pub struct Work {
+    pub place: Place,
+    pub spec: LoadSpec,
+    /// The columns that are written, and those of the table afterwards.
+    pub columns: columns::Columns,
+    pub target_bytes: u64,
+    pub memory: usize,
+    /// The columns by whose values the files of the table are told apart.
+    partitions: Vec<String>,
+    /// The table's own words for its columns when the load began; another one means that somebody changed them.
+    shape: Option<String>,
+    handle: DeltaTable,
+    /// Files that nothing names yet.
+    files: Mutex<Vec<Add>>,
+    stage: Option<Stage>,
+}
+
+/// A load in progress.
+pub struct TableLoad {
+    work: Arc<Work>,
+    writers: usize,
+    writers_taken: bool,
+    _held: Held,
+}
+
+/// Checks that the load still builds on the last commit of its stream, and takes the stream.
+pub async fn begin(lake: &Lake, address: String, spec: LoadSpec, plan: LoadPlan) -> Result<TableLoad> {
+    let held = Held::take(address, &spec.key)?;
+    let place = lake.place()?;
+    let stored = positions::committed(&place, &spec.key).await?.map(|commit| commit.load_id);
+    if stored != spec.previous {
+        return Err(lost_place(&spec.target));
+    }
+    let base = place.newest(&spec.target).await?;
+    if base.is_some() != spec.existing.is_some() {
+        return Err(lost_place(&spec.target));
+    }
+    let (columns, partitions, shape) = match &base {
+        Some(table) => {
+            let state = table.snapshot().map_err(error::delta)?;
+            let metadata = state.metadata();
+            let columns = destination::planned(&spec, Some(table))?;
+            (columns, metadata.partition_columns().to_vec(), Some(shape_of(table)?))
+        }
+        None => (destination::planned(&spec, None)?, Vec::new(), None),
+    };
+    let stage = match spec.write {
+        WriteMode::Merge => Some(Stage::new(&columns.written)?),
+        _ => None,
+    };
+    let work = Work {
+        handle: place.handle(&spec.target)?,
+        target_bytes: u64::from(lake.settings.target_mb) << 20,
+        memory: lake.memory(),
+        place,
+        spec,
+        columns,
+        partitions,
+        shape,
+        files: Mutex::default(),
+        stage,
+    };
+    Ok(TableLoad { work: Arc::new(work), writers: plan.writers, writers_taken: false, _held: held })
+}
+
+fn lost_place(target: &str) -> Error {
+    Error::new(ErrorKind::Busy, "another run committed to this target meanwhile")
+        .at(format!("target `{target}`"))
+        .advise("Run again: nothing of this load was committed.")
+}
+
+/// The schema of a table as its log has it.
+fn shape_of(table: &DeltaTable) -> Result<String> {
+    let state = table.snapshot().map_err(error::delta)?;
+    let schema = state.metadata().parse_schema().map_err(|error| Error::new(ErrorKind::Data, error.to_string()))?;
+    serde_json::to_string(&schema).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))
+}
+
+impl Work {
+    fn files(&self) -> MutexGuard<'_, Vec<Add>> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A writer of files of the table with these columns.
+    pub fn file_writer(&self, columns: &SchemaRef) -> DeltaWriter {
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_max_row_group_bytes(Some(GROUP_BYTES))
+            .build();
+        let config = WriterConfig::new(
+            columns.clone(),
+            self.partitions.clone(),
+            Some(properties),
+            NonZeroU64::new(self.target_bytes),
+            None,
+            Default::default(),
+            None,
+        );
+        DeltaWriter::new(self.handle.object_store(), config)
+    }
+
+    /// Removes files that nothing names, nor ever will.
+    pub async fn remove(&self, files: &[Add]) {
+        let store = self.handle.object_store();
+        for file in files {
+            if let Err(error) = store.delete(&Path::from(file.path.as_str())).await {
+                tracing::debug!("{} stays: {error}", file.path);
+            }
+        }
+    }
+
+    /// The number of the stored commit, if the table stands where the load expects it.
+    async fn check(&self, base: Option<&DeltaTable>) -> Result<()> {
+        let stored = positions::committed(&self.place, &self.spec.key).await?.map(|commit| commit.load_id);
+        let shape = base.map(shape_of).transpose()?;
+        if stored == self.spec.previous && shape == self.shape { Ok(()) } else { Err(lost_place(&self.spec.target)) }
+    }
+
+    async fn commit(&self, end: &LoadEnd) -> Result<Durable> {
+        if end.replayed.is_some() {
+            // the commit is the table's, and the file of the quarantine is no part of it
+            return Err(Error::new(ErrorKind::Unsupported, "rows do not leave the quarantine of a Delta table")
+                .advise("Correct them at the source, and load the stream again."));
+        }
+        self.check(self.place.newest(&self.spec.target).await?.as_ref()).await?;
+        let commit = Commit {
+            key: self.spec.key.clone(),
+            target: self.spec.target.clone(),
+            load_id: self.spec.load_id.clone(),
+            state: end.state.clone(),
+            rows_written: end.rows_written,
+            rows_rejected: end.rejects.len() as u64,
+            committed_at: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
+        };
+        quarantine::write(&self.place, &self.spec, &end.rejects).await?;
+        let number = positions::prepare(&self.place, &commit, false).await?;
+        let outcome = self.commit_as(number).await;
+        match &outcome {
+            Ok(_) => positions::prune(&self.place, &self.spec.key, number).await,
+            Err(error) if error.kind() == ErrorKind::Busy => {
+                positions::withdraw(&self.place, &self.spec.key, number).await;
+                quarantine::remove(&self.place, &self.spec.load_id).await;
+            }
+            // what the store did not answer may still come to be
+            Err(_) => {}
+        }
+        outcome
+    }
+
+    async fn commit_as(&self, number: Number) -> Result<Durable> {
+        let mark = Mark { key: &self.spec.key, number, load_id: &self.spec.load_id };
+        let staged = match &self.stage {
+            Some(stage) => Some(stage.finish(self).await?),
+            None => None,
+        };
+        for _ in 0..ATTEMPTS {
+            let base = self.place.newest(&self.spec.target).await?;
+            self.check(base.as_ref()).await?;
+            let mut actions = match &base {
+                None => creation(&self.columns.table)?,
+                Some(table) => alteration(table, &self.columns.table)?,
+            };
+            let (mode, durable, made) = match &staged {
+                Some(staged) => {
+                    let merged = merge::merge(self, staged, base.as_ref()).await?;
+                    actions.extend(merged.removed.into_iter().map(Action::Remove));
+                    (SaveMode::Append, merged.durable, merged.added)
+                }
+                None => {
+                    let (mode, durable) = self.replaced(base.as_ref(), &mut actions).await?;
+                    (mode, durable, Vec::new())
+                }
+            };
+            let named = if staged.is_some() { made.clone() } else { self.files().clone() };
+            actions.extend(named.into_iter().map(Action::Add));
+            match attempt(&self.handle, base.as_ref(), actions, mode, &mark).await? {
+                Tried::Done => {
+                    self.files().clear();
+                    return Ok(durable);
+                }
+                Tried::Lost => self.remove(&made).await,
+            }
+        }
+        Err(Error::new(ErrorKind::Busy, format!("{ATTEMPTS} other commits of this table came first"))
+            .at(format!("target `{}`", self.spec.target)))
+    }
+
+    /// What an append or a replace does: its own rows, and for a replace the files of before that go.
+    async fn replaced(&self, base: Option<&DeltaTable>, actions: &mut Vec<Action>) -> Result<(SaveMode, Durable)> {
+        let inserted = self.files().iter().map(rows_of).sum();
+        let mut durable = Durable { inserted, ..Durable::default() };
+        let Some(table) = base.filter(|_| self.spec.write == WriteMode::Replace) else {
+            return Ok((SaveMode::Append, durable));
+        };
+        let state = table.snapshot().map_err(error::delta)?;
+        let store = table.log_store();
+        let mut views = state.snapshot().file_views(store.as_ref(), None);
+        while let Some(view) = views.try_next().await.map_err(error::delta)? {
+            durable.deleted += view.num_records().unwrap_or_default() as u64;
+            actions.push(Action::Remove(view.remove_action(true)));
+        }
+        Ok((SaveMode::Overwrite, durable))
+    }
+}
+
+/// The rows of a new file, by its statistics.
+pub fn rows_of(file: &Add) -> u64 {
+    let stats = file.stats.as_deref().and_then(|stats| serde_json::from_str::<serde_json::Value>(stats).ok());
+    stats.and_then(|stats| stats["numRecords"].as_u64()).unwrap_or_default()
+}
+
+impl Load for TableLoad {
+    fn writers(&mut self) -> BoxFuture<'_, Result<Vec<Box<dyn Writer>>>> {
+        Box::pin(async move {
+            if std::mem::replace(&mut self.writers_taken, true) {
+                return Err(Error::new(ErrorKind::Internal, "the writers of a load were asked for twice"));
+            }
+            let writer = |_| Box::new(TableWriter { work: self.work.clone(), open: None }) as Box<dyn Writer>;
+            Ok((0..self.writers.max(1)).map(writer).collect())
+        })
+    }
+
+    fn commit<'a>(&'a mut self, end: LoadEnd) -> BoxFuture<'a, Result<Durable>> {
+        Box::pin(async move { self.work.commit(&end).await })
+    }
+
+    fn abort(self: Box<Self>) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            let files = std::mem::take(&mut *self.work.files());
+            self.work.remove(&files).await;
+        })
+    }
+}
+
+impl Drop for TableLoad {
+    /// A load that ends without a word leaves its files to a task that removes them; those of a process that dies are left
+    /// to the upkeep of the table.
+    fn drop(&mut self) {
+        let files = std::mem::take(&mut *self.work.files());
+        if files.is_empty() {
+            return;
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let work = self.work.clone();
+            runtime.spawn(async move { work.remove(&files).await });
+        }
+    }
+}
+
+struct TableWriter {
+    work: Arc<Work>,
+    open: Option<DeltaWriter>,
+}
+
+impl TableWriter {
+    async fn rows(&mut self, rows: RecordBatch) -> Result<()> {
+        if let Some(stage) = &self.work.stage {
+            return stage.write(rows).await;
+        }
+        let columns = &self.work.columns.written;
+        let writer = self.open.get_or_insert_with(|| self.work.file_writer(columns));
+        let rows = rows.with_schema(columns.clone()).map_err(error::arrow)?;
+        writer.write(&rows).await.map_err(error::delta)
+    }
+}
+
+impl Writer for TableWriter {
+    fn write<'a>(&'a mut self, batch: Batch) -> BoxFuture<'a, Result<Accepted>> {
+        Box::pin(async move {
+            let Data::Arrow(rows) = batch.data else {
+                return Err(Error::new(ErrorKind::Internal, "raw rows were given to a Delta table"));
+            };
+            let count = rows.num_rows() as u64;
+            if count > 0 {
+                let place = format!("target `{}`", self.work.spec.target);
+                self.rows(rows).await.at(place)?;
+            }
+            Ok(Accepted { rows: count, rejects: Vec::new() })
+        })
+    }
+
+    fn finish(mut self: Box<Self>) -> BoxFuture<'static, Result<Accepted>> {
+        Box::pin(async move {
+            if let Some(writer) = self.open.take() {
+                let files = writer.close().await.map_err(error::delta)?;
+                self.work.files().extend(files);
+            }
+            Ok(Accepted::default())
+        })
+    }
+}

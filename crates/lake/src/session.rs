@@ -1,0 +1,38 @@
+//! Sessions of the query engine with a budget: what does not fit into memory goes to disk.
+
+use std::sync::Arc;
+
+use deltalake::datafusion::execution::SessionStateBuilder;
+use deltalake::datafusion::execution::memory_pool::FairSpillPool;
+use deltalake::datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use deltalake::datafusion::prelude::{SessionConfig, SessionContext};
+use deltalake::delta_datafusion::DeltaSessionConfig;
+use levada_core::error::Result;
+
+use crate::error;
+use crate::place::Place;
+
+/// A new session over the files of a place.
+///
+/// # Errors
+/// `Full`, `Io` where there is no folder for temporary files.
+pub fn open(place: &Place, memory: usize, width: usize, sorts_joins: bool) -> Result<SessionContext> {
+    let config: SessionConfig = DeltaSessionConfig::default().into();
+    let config = config
+        .with_target_partitions(width.max(1))
+        .set_bool("datafusion.execution.parquet.schema_force_view_types", false)
+        // a join by hash keeps one side in memory as a whole; one by sorting goes to disk
+        .set_bool("datafusion.optimizer.prefer_hash_join", !sorts_joins);
+    let pool = Arc::new(FairSpillPool::new(memory));
+    let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).build_arc().map_err(error::query)?;
+    let (url, store) = place.root_store();
+    runtime.register_object_store(&url, store);
+    let state =
+        SessionStateBuilder::new().with_default_features().with_config(config).with_runtime_env(runtime).build();
+    Ok(SessionContext::new_with_state(state))
+}
+
+/// A name in the words of the query engine.
+pub fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}

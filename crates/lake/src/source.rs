@@ -1,0 +1,178 @@
+//! Reading: one version of a table, its files shared out among readers.
+
+use std::sync::Arc;
+
+use arrow_array::{RecordBatch, RecordBatchOptions};
+use arrow_schema::{Schema, SchemaRef};
+use deltalake::DeltaTable;
+use deltalake::datafusion::execution::SendableRecordBatchStream;
+use deltalake::datafusion::prelude::SessionContext;
+use futures_util::future::BoxFuture;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use levada_core::batch::Batch;
+use levada_core::error::{Context, Error, ErrorKind, Result};
+use levada_core::naming::{is_wildcard, matches};
+use levada_core::source::{Extract, ReadMode, ReadRequest, Reader, Source, StreamInfo};
+
+use crate::columns::{canonical, is_nested};
+use crate::session::quoted;
+use crate::{Lake, error, session};
+
+impl Source for Lake {
+    fn discover<'a>(&'a self, selector: Option<&'a str>) -> BoxFuture<'a, Result<Vec<StreamInfo>>> {
+        Box::pin(async move {
+            let place = self.place()?;
+            let mut names = match selector {
+                Some(name) if !is_wildcard(name) => vec![name.to_owned()],
+                _ => place.names().await?,
+            };
+            if let Some(pattern) = selector {
+                names.retain(|name| matches(pattern, name));
+            }
+            let mut streams = Vec::new();
+            for name in names {
+                // a name that no table can have is that of none
+                match place.table(&name).await {
+                    Ok(Some(table)) => streams.push(described(&name, &table).await?),
+                    Ok(None) => {}
+                    Err(error) if error.kind() == ErrorKind::NotFound && self.settings.as_of.is_none() => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(streams)
+        })
+    }
+
+    fn read<'a>(&'a self, request: ReadRequest) -> BoxFuture<'a, Result<Extract>> {
+        Box::pin(async move {
+            let place = format!("stream `{}`", request.stream.name);
+            self.open(request).await.at(place)
+        })
+    }
+}
+
+/// A table as a stream.
+///
+/// # Errors
+/// Those of the store, where the log is not whole.
+pub async fn described(name: &str, table: &DeltaTable) -> Result<StreamInfo> {
+    let state = table.snapshot().map_err(error::delta)?;
+    let fields: Vec<_> = state.snapshot().arrow_schema().fields().iter().map(|field| canonical(field)).collect();
+    let (mut rows, mut bytes) = (Some(0), 0);
+    let store = table.log_store();
+    let mut files = state.snapshot().file_views(store.as_ref(), None);
+    while let Some(file) = files.try_next().await.map_err(error::delta)? {
+        rows = rows.zip(file.num_records()).map(|(all, here)| all + here as u64);
+        bytes += file.size().max(0) as u64;
+    }
+    drop(files);
+    Ok(StreamInfo {
+        name: name.to_owned(),
+        namespace: None,
+        table: name.to_owned(),
+        schema: Arc::new(Schema::new(fields)),
+        key: Vec::new(),
+        rows_estimate: rows,
+        bytes_estimate: Some(bytes),
+        raw: None,
+        typed_by_request: false,
+    })
+}
+
+impl Lake {
+    async fn open(&self, request: ReadRequest) -> Result<Extract> {
+        if request.raw.is_some() {
+            return Err(Error::new(ErrorKind::Unsupported, "Delta tables have no raw rows"));
+        }
+        if request.mode != ReadMode::Full {
+            return Err(Error::new(ErrorKind::Unsupported, "Delta tables are not read incrementally")
+                .advise("Use `read: full`."));
+        }
+        let place = self.place()?;
+        let gone = |what: String| Error::new(ErrorKind::NotFound, what);
+        let table =
+            place.table(&request.stream.name).await?.ok_or_else(|| gone("there is no table any more".into()))?;
+        let stored = table.snapshot().map_err(error::delta)?.snapshot().arrow_schema();
+        for wanted in request.columns.fields() {
+            let column = stored.field_with_name(wanted.name());
+            let column = column.map_err(|_| gone(format!("there is no column `{}` any more", wanted.name())))?;
+            if is_nested(column) {
+                let message = format!("column `{}` is nested, and such columns are not read", wanted.name());
+                return Err(
+                    Error::new(ErrorKind::Unsupported, message).advise("Exclude it (`columns: { exclude: [..] }`).")
+                );
+            }
+        }
+        let session = session::open(&place, self.memory(), request.readers, false)?;
+        let streams = scan(&session, &table, &request.columns).await?;
+        let reader = |stream| {
+            let (columns, batch_bytes) = (request.columns.clone(), request.batch_bytes);
+            Box::new(TableReader { stream, columns, batch_bytes, rest: None }) as Box<dyn Reader>
+        };
+        let readers = streams.into_iter().map(reader).collect();
+        Ok(Extract { readers, position: None, warnings: Vec::new(), again: Vec::new() })
+    }
+}
+
+async fn scan(
+    session: &SessionContext,
+    table: &DeltaTable,
+    columns: &SchemaRef,
+) -> Result<Vec<SendableRecordBatchStream>> {
+    let provider = table.table_provider().build().await.map_err(error::query)?;
+    session.register_table("stream", Arc::new(provider)).map_err(error::query)?;
+    let names: Vec<String> = columns.fields().iter().map(|field| quoted(field.name())).collect();
+    let list = if names.is_empty() { "NULL".to_owned() } else { names.join(", ") };
+    let frame = session.sql(&format!("SELECT {list} FROM stream")).await.map_err(error::query)?;
+    frame.execute_stream_partitioned().await.map_err(error::query)
+}
+
+struct TableReader {
+    stream: SendableRecordBatchStream,
+    columns: SchemaRef,
+    batch_bytes: usize,
+    /// What is left of the last batch of the engine.
+    rest: Option<RecordBatch>,
+}
+
+impl Reader for TableReader {
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<Batch>>> {
+        Box::pin(async move {
+            loop {
+                if let Some(rest) = self.rest.take() {
+                    let (batch, rest) = split(rest, self.batch_bytes);
+                    self.rest = rest;
+                    return Ok(Some(Batch::arrow(batch)));
+                }
+                let Some(read) = self.stream.next().await else { return Ok(None) };
+                let read = read.map_err(error::query)?;
+                if read.num_rows() > 0 {
+                    self.rest = Some(typed(&read, &self.columns)?);
+                }
+            }
+        })
+    }
+}
+
+/// The first rows of a batch, as many as make about so many bytes, and the others.
+fn split(batch: RecordBatch, bytes: usize) -> (RecordBatch, Option<RecordBatch>) {
+    let rows = batch.num_rows();
+    let size = Batch::arrow(batch.clone()).bytes().max(1);
+    let take = if size <= bytes { rows } else { (rows * bytes.max(1) / size).clamp(1, rows) };
+    let rest = (take < rows).then(|| batch.slice(take, rows - take));
+    (batch.slice(0, take), rest)
+}
+
+/// The columns of a batch of the engine in the types that were asked for; a value that is none of its type is an error.
+///
+/// # Errors
+/// `Data`.
+pub fn typed(batch: &RecordBatch, columns: &SchemaRef) -> Result<RecordBatch> {
+    let options = arrow_cast::CastOptions { safe: false, ..Default::default() };
+    let cast = |(column, field): (&arrow_array::ArrayRef, &arrow_schema::FieldRef)| {
+        arrow_cast::cast_with_options(column, field.data_type(), &options)
+    };
+    let cast: Result<Vec<_>, _> = batch.columns().iter().zip(columns.fields()).map(cast).collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(columns.clone(), cast.map_err(error::arrow)?, &options).map_err(error::arrow)
+}

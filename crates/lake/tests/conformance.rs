@@ -1,0 +1,73 @@
+//! The suites of the testkit on a local folder and on S3.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use futures_util::future::BoxFuture;
+use levada_core::connector::{Connection, Connector as _};
+use levada_lake::Delta;
+use levada_testkit::conformance::{Capabilities, Harness};
+use serde_json::{Value, json};
+
+/// A connection with these settings.
+pub fn connect(settings: Value) -> Arc<dyn Connection> {
+    Delta::new(Arc::new(|_| Ok(()))).connect(settings).unwrap()
+}
+
+/// Settings of a folder of the bucket for tests that no other test uses.
+pub fn bucket() -> Value {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let url = url::Url::parse(&levada_testkit::services::s3()).unwrap();
+    let of = |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let location = format!("s3://{}/lake-{}-{number}", url.host_str().unwrap(), std::process::id());
+    json!({ "location": location, "endpoint": of("endpoint"), "region": of("region"), "access_key": of("access_key"),
+        "secret_key": of("secret_key"), "allow_http": true })
+}
+
+/// A place for tables.
+pub struct Place {
+    _folder: Option<tempfile::TempDir>,
+    settings: Value,
+}
+
+impl Harness for Place {
+    fn connection(&self) -> Arc<dyn Connection> {
+        connect(self.settings.clone())
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { sql: false, cursor: false, replays: false, widens: false, ..Capabilities::default() }
+    }
+
+    fn remains(&self) -> BoxFuture<'_, Vec<String>> {
+        Box::pin(async { Vec::new() })
+    }
+}
+
+async fn local() -> Place {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = json!({ "location": folder.path() });
+    Place { _folder: Some(folder), settings }
+}
+
+async fn in_bucket() -> Place {
+    Place { _folder: None, settings: bucket() }
+}
+
+macro_rules! suites {
+    ($($name:ident: $harness:expr;)*) => {
+        $(mod $name {
+            use super::*;
+            levada_testkit::source_suite!($harness);
+            levada_testkit::destination_suite!($harness);
+            levada_testkit::values_suite!($harness);
+        })*
+    };
+}
+
+suites! {
+    disk: local();
+    s3: in_bucket();
+}
