@@ -7,6 +7,7 @@ mod config;
 mod destination;
 mod error;
 mod load;
+mod maintain;
 mod merge;
 mod place;
 mod positions;

@@ -9,8 +9,6 @@ use arrow_schema::SchemaRef;
 use deltalake::DeltaTable;
 use deltalake::datafile::writer::{DeltaWriter, WriterConfig};
 use deltalake::kernel::{Action, Add};
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
 use deltalake::protocol::SaveMode;
 use futures_util::TryStreamExt as _;
 use futures_util::future::BoxFuture;
@@ -20,12 +18,14 @@ use levada_core::error::{Context, Error, ErrorKind, Result};
 use levada_core::position::{Commit, StreamKey};
 use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
 
 use crate::commit::{Mark, Tried, alteration, attempt, creation};
 use crate::merge::{self, Stage};
 use crate::place::Place;
 use crate::positions::Number;
-use crate::{Lake, columns, destination, error, positions, quarantine};
+use crate::{Lake, columns, destination, error, maintain, positions, quarantine};
 
 /// How often a commit is tried again that another one of the same table came before.
 const ATTEMPTS: usize = 20;
@@ -63,6 +63,8 @@ pub struct Work {
     pub columns: columns::Columns,
     pub target_bytes: u64,
     pub memory: usize,
+    /// How long files stay that newer versions do not name; 0 where the table is not looked after.
+    pub retention_hours: u32,
     /// The columns by whose values the files of the table are told apart.
     partitions: Vec<String>,
     /// The table's own words for its columns when the load began; another one means that somebody changed them.
@@ -110,6 +112,7 @@ pub async fn begin(lake: &Lake, address: String, spec: LoadSpec, plan: LoadPlan)
         handle: place.handle(&spec.target)?,
         target_bytes: u64::from(lake.settings.target_mb) << 20,
         memory: lake.memory(),
+        retention_hours: if lake.settings.maintain { lake.settings.retention_hours } else { 0 },
         place,
         spec,
         columns,
@@ -194,7 +197,10 @@ impl Work {
         let number = positions::prepare(&self.place, &commit, false).await?;
         let outcome = self.commit_as(number).await;
         match &outcome {
-            Ok(_) => positions::prune(&self.place, &self.spec.key, number).await,
+            Ok(_) => {
+                positions::prune(&self.place, &self.spec.key, number).await;
+                maintain::after_commit(self).await;
+            }
             Err(error) if error.kind() == ErrorKind::Busy => {
                 positions::withdraw(&self.place, &self.spec.key, number).await;
                 quarantine::remove(&self.place, &self.spec.load_id).await;

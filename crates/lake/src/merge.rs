@@ -11,11 +11,11 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use deltalake::DeltaTable;
 use deltalake::datafusion::prelude::{ParquetReadOptions, SessionContext};
 use deltalake::kernel::{Add, Remove};
-use parquet::arrow::ArrowWriter;
-use parquet::file::properties::WriterProperties;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use levada_core::destination::Durable;
 use levada_core::error::{Error, ErrorKind, Result};
+use parquet::arrow::ArrowWriter;
+use parquet::file::properties::WriterProperties;
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 

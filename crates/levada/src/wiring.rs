@@ -13,7 +13,10 @@ use tokio::runtime::{Builder, Runtime};
 /// rules are wrong, which is told to whoever starts work, no connector gets anywhere by them.
 pub fn registry(off_limits: &OffLimits) -> Registry {
     let guard = crate::service::network().map_or_else(|_| Arc::new(Guard::closed()), |network| network.guard());
-    levada_connectors::registry_within(guard, off_limits).with_queries(Arc::new(levada_sql::Sql::new()))
+    let rule = off_limits.clone();
+    levada_connectors::registry_within(guard, off_limits)
+        .with(levada_lake::Delta::new(Arc::new(move |path| rule.check(path))))
+        .with_queries(Arc::new(levada_sql::Sql::new()))
 }
 
 /// The runtime that connections need.

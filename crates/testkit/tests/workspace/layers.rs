@@ -8,11 +8,23 @@ use crate::{metadata, text};
 const ALLOWED: &[(&str, &[&str])] = &[
     ("levada-core", &[]),
     ("levada-connectors", &["levada-core"]),
+    ("levada-lake", &["levada-core"]),
     ("levada-sql", &["levada-core"]),
     ("levada-store", &["levada-core"]),
     ("levada-engine", &["levada-core", "levada-store"]),
     ("levada-server", &["levada-core", "levada-store", "levada-engine"]),
-    ("levada", &["levada-core", "levada-connectors", "levada-sql", "levada-store", "levada-engine", "levada-server"]),
+    (
+        "levada",
+        &[
+            "levada-core",
+            "levada-connectors",
+            "levada-lake",
+            "levada-sql",
+            "levada-store",
+            "levada-engine",
+            "levada-server",
+        ],
+    ),
     ("levada-testkit", &["levada-core"]),
     ("levada-bench", &["levada-core", "levada-store", "levada-engine"]),
 ];
