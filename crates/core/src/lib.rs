@@ -14,6 +14,7 @@ pub mod error;
 pub mod id;
 pub mod naming;
 pub mod network;
+pub mod order;
 pub mod position;
 pub mod query;
 pub mod redact;

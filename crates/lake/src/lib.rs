@@ -4,7 +4,9 @@
 mod columns;
 mod commit;
 mod config;
+mod cursor;
 mod destination;
+mod disk;
 mod error;
 mod load;
 mod maintain;

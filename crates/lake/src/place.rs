@@ -9,13 +9,13 @@ use deltalake::{DeltaTable, DeltaTableError};
 use futures_util::TryStreamExt as _;
 use levada_core::error::{Context, Error, ErrorKind, Result};
 use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
-use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
 use url::Url;
 
 use crate::PathRule;
 use crate::config::{AsOf, Root, Settings, instant_of};
+use crate::disk::Disk;
 use crate::error;
 
 /// A place that is open.
@@ -42,7 +42,7 @@ impl Place {
                 let path = real(&path);
                 rule(&path)?;
                 let url = Url::from_directory_path(&path).map_err(|()| unusable("it is no absolute path"))?;
-                (Arc::new(LocalFileSystem::new()), url)
+                (Arc::new(Disk::new()), url)
             }
             Root::S3 { bucket, prefix } => {
                 let slash = if prefix.is_empty() { "" } else { "/" };
@@ -190,11 +190,6 @@ impl Place {
         {
             tracing::debug!("{path} stays: {error}");
         }
-    }
-
-    /// The folder of the tables on a local disk, if it is there.
-    pub fn local(&self) -> Option<std::path::PathBuf> {
-        (self.url.scheme() == "file").then(|| self.url.to_file_path().ok()).flatten()
     }
 }
 

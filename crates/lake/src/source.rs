@@ -1,21 +1,24 @@
 //! Reading: one version of a table, its files shared out among readers.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arrow_array::{RecordBatch, RecordBatchOptions};
-use arrow_schema::{Schema, SchemaRef};
+use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
 use deltalake::DeltaTable;
 use deltalake::datafusion::execution::SendableRecordBatchStream;
-use deltalake::datafusion::prelude::SessionContext;
+use deltalake::datafusion::logical_expr::{Expr, lit};
+use deltalake::datafusion::prelude::ident;
 use futures_util::future::BoxFuture;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use levada_core::batch::Batch;
 use levada_core::error::{Context, Error, ErrorKind, Result};
 use levada_core::naming::{is_wildcard, matches};
-use levada_core::source::{Extract, ReadMode, ReadRequest, Reader, Source, StreamInfo};
+use levada_core::order;
+use levada_core::source::{Extract, OVERLAP_COLUMN, ReadMode, ReadRequest, Reader, Source, StreamInfo};
 
 use crate::columns::{canonical, is_nested};
-use crate::session::quoted;
+use crate::cursor::Cursor;
 use crate::{Lake, error, session};
 
 impl Source for Lake {
@@ -41,6 +44,10 @@ impl Source for Lake {
             }
             Ok(streams)
         })
+    }
+
+    fn check_cursor(&self, column: &Field, _lag: Option<&str>) -> Result<()> {
+        order::check(column)
     }
 
     fn read<'a>(&'a self, request: ReadRequest) -> BoxFuture<'a, Result<Extract>> {
@@ -84,10 +91,6 @@ impl Lake {
         if request.raw.is_some() {
             return Err(Error::new(ErrorKind::Unsupported, "Delta tables have no raw rows"));
         }
-        if request.mode != ReadMode::Full {
-            return Err(Error::new(ErrorKind::Unsupported, "Delta tables are not read incrementally")
-                .advise("Use `read: full`."));
-        }
         let place = self.place()?;
         let gone = |what: String| Error::new(ErrorKind::NotFound, what);
         let table =
@@ -104,31 +107,51 @@ impl Lake {
             }
         }
         let session = session::open(&place, self.memory(), request.readers, false)?;
-        let streams = scan(&session, &table, &request.columns).await?;
-        let reader = |stream| {
-            let (columns, batch_bytes) = (request.columns.clone(), request.batch_bytes);
-            Box::new(TableReader { stream, columns, batch_bytes, rest: None }) as Box<dyn Reader>
+        let provider = table.table_provider().build().await.map_err(error::query)?;
+        session.register_table("stream", Arc::new(provider)).map_err(error::query)?;
+        let mut columns: Vec<Expr> =
+            request.columns.fields().iter().map(|field| ident(field.name().as_str())).collect();
+        let mut fields: Vec<FieldRef> = request.columns.fields().iter().cloned().collect();
+        let frame = session.table("stream").await.map_err(error::query)?;
+        let (frame, position) = match &request.mode {
+            ReadMode::Full => {
+                if columns.is_empty() {
+                    columns.push(lit(true));
+                }
+                (frame.select(columns).map_err(error::query)?, None)
+            }
+            ReadMode::Incremental { cursor, from, lag, mark_overlap } => {
+                let name = cursor.as_deref().ok_or_else(|| {
+                    Error::new(ErrorKind::Config, "an incremental read of a Delta table needs a cursor column")
+                        .advise("Set `cursor`.")
+                })?;
+                let field = stored.field_with_name(name);
+                let field = field.map_err(|_| gone(format!("there is no column `{name}` for the cursor")))?;
+                let cursor = Cursor::open(&session, field, from.as_ref(), lag.as_deref()).await?;
+                if *mark_overlap {
+                    fields.push(Arc::new(Field::new(OVERLAP_COLUMN, DataType::Boolean, false)));
+                }
+                (cursor.rows(frame, columns, *mark_overlap)?, cursor.position)
+            }
         };
-        let readers = streams.into_iter().map(reader).collect();
-        Ok(Extract { readers, position: None, warnings: Vec::new(), again: Vec::new() })
+        let streams = frame.execute_stream_partitioned().await.map_err(error::query)?;
+        let columns: SchemaRef = Arc::new(Schema::new(fields));
+        let mut shares: Vec<VecDeque<_>> =
+            (0..request.readers.clamp(1, streams.len().max(1))).map(|_| VecDeque::new()).collect();
+        let width = shares.len();
+        streams.into_iter().enumerate().for_each(|(index, stream)| shares[index % width].push_back(stream));
+        let reader = |streams| {
+            let columns = columns.clone();
+            Box::new(TableReader { streams, columns, batch_bytes: request.batch_bytes, rest: None }) as Box<dyn Reader>
+        };
+        let readers = shares.into_iter().map(reader).collect();
+        Ok(Extract { readers, position, warnings: Vec::new(), again: Vec::new() })
     }
 }
 
-async fn scan(
-    session: &SessionContext,
-    table: &DeltaTable,
-    columns: &SchemaRef,
-) -> Result<Vec<SendableRecordBatchStream>> {
-    let provider = table.table_provider().build().await.map_err(error::query)?;
-    session.register_table("stream", Arc::new(provider)).map_err(error::query)?;
-    let names: Vec<String> = columns.fields().iter().map(|field| quoted(field.name())).collect();
-    let list = if names.is_empty() { "NULL".to_owned() } else { names.join(", ") };
-    let frame = session.sql(&format!("SELECT {list} FROM stream")).await.map_err(error::query)?;
-    frame.execute_stream_partitioned().await.map_err(error::query)
-}
-
 struct TableReader {
-    stream: SendableRecordBatchStream,
+    /// One after the other.
+    streams: VecDeque<SendableRecordBatchStream>,
     columns: SchemaRef,
     batch_bytes: usize,
     /// What is left of the last batch of the engine.
@@ -144,10 +167,11 @@ impl Reader for TableReader {
                     self.rest = rest;
                     return Ok(Some(Batch::arrow(batch)));
                 }
-                let Some(read) = self.stream.next().await else { return Ok(None) };
-                let read = read.map_err(error::query)?;
-                if read.num_rows() > 0 {
-                    self.rest = Some(typed(&read, &self.columns)?);
+                let Some(stream) = self.streams.front_mut() else { return Ok(None) };
+                match stream.next().await.transpose().map_err(error::query)? {
+                    Some(read) if read.num_rows() > 0 => self.rest = Some(typed(&read, &self.columns)?),
+                    Some(_) => {}
+                    None => drop(self.streams.pop_front()),
                 }
             }
         })

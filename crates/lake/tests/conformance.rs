@@ -38,7 +38,7 @@ impl Harness for Place {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { sql: false, cursor: false, replays: false, widens: false, ..Capabilities::default() }
+        Capabilities { sql: false, replays: false, widens: false, ..Capabilities::default() }
     }
 
     fn remains(&self) -> BoxFuture<'_, Vec<String>> {

@@ -14,7 +14,7 @@ use levada_core::text;
 
 use super::config::wrong;
 use super::endpoint::CursorFormat;
-use crate::kit::order::{self, Key};
+use levada_core::order::{self, Key};
 
 /// The most records that may be held back.
 const HELD_ROWS_MAX: usize = 200_000;

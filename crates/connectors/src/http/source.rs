@@ -19,7 +19,7 @@ use super::records::Parser;
 use super::replay::Feed;
 use super::{Remote, discover, raw};
 use crate::kit::ahead::{Giver, Taker, ahead};
-use crate::kit::order::{self, Key};
+use levada_core::order::{self, Key};
 
 /// Batches that wait between the task and its reader.
 const BATCHES_AHEAD: usize = 2;

@@ -2,7 +2,6 @@
 
 pub mod ahead;
 pub mod off_limits;
-pub mod order;
 pub mod query;
 pub mod rows;
 pub mod state;

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use rusqlite::types::{Value, ValueRef};
 
 use super::{decode, error, quote};
-use crate::kit::order::{self, Key};
+use levada_core::order::{self, Key};
 
 /// An incremental read, resolved against the snapshot.
 pub struct Cursor {

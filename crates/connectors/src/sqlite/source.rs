@@ -17,7 +17,7 @@ use super::cursor::Cursor;
 use super::snapshot::{self, Ranges};
 use super::{File, backup, decode, discover, error, quote, types};
 use crate::kit::ahead::{Giver, Taker, ahead};
-use crate::kit::order;
+use levada_core::order;
 
 /// Batches that wait between the reading threads and their readers.
 const BATCHES_AHEAD: usize = 2;

@@ -1,12 +1,12 @@
 //! The order of a column's values, for cursors that are compared here and not by the other system, and what a lag means in
 //! it.
 
+use crate::error::{Error, ErrorKind, Result};
+use crate::position::Position;
+use crate::schema::{Logical, no_cursor};
+use crate::text;
 use arrow_buffer::i256;
 use arrow_schema::{DataType, Field};
-use levada_core::error::{Error, ErrorKind, Result};
-use levada_core::position::Position;
-use levada_core::schema::{Logical, no_cursor};
-use levada_core::text;
 use serde_json::json;
 
 /// The place of a value in its column's order.
