@@ -32,6 +32,8 @@ pub enum Tried {
     Done,
     /// Another commit came first; nothing changed.
     Lost,
+    /// A later commit of the same stream is there: this one did not come to be, or was built on by now.
+    Passed,
 }
 
 /// Tries to commit actions as the version after that of `base`, or as the first one of a new table.
@@ -62,9 +64,15 @@ pub async fn attempt(
     let Err(failure) = commit.await else { return Ok(Tried::Done) };
     // an answer may have been lost, and what follows a commit may fail: what counts is the log
     let mut table = handle.clone();
-    if table.load().await.is_ok() && positions::number_in(&table, mark.key).await? == Some(mark.number) {
-        tracing::debug!("after the commit: {failure}");
-        return Ok(Tried::Done);
+    if table.load().await.is_ok() {
+        match positions::number_in(&table, mark.key).await? {
+            Some(number) if number == mark.number => {
+                tracing::debug!("after the commit: {failure}");
+                return Ok(Tried::Done);
+            }
+            Some(number) if number > mark.number => return Ok(Tried::Passed),
+            _ => {}
+        }
     }
     if error::is_conflict(&failure) { Ok(Tried::Lost) } else { Err(error::delta(failure)) }
 }

@@ -237,12 +237,21 @@ impl Work {
             };
             let named = if staged.is_some() { made.clone() } else { self.files().clone() };
             actions.extend(named.into_iter().map(Action::Add));
-            match attempt(&self.handle, base.as_ref(), actions, mode, &mark).await? {
-                Tried::Done => {
+            match attempt(&self.handle, base.as_ref(), actions, mode, &mark).await {
+                Ok(Tried::Done) => {
                     self.files().clear();
                     return Ok(durable);
                 }
-                Tried::Lost => self.remove(&made).await,
+                Ok(Tried::Lost) => self.remove(&made).await,
+                // the files may be named by a version all the same: they stay, and the upkeep finds out
+                Ok(Tried::Passed) => {
+                    self.files().clear();
+                    return Err(lost_place(&self.spec.target));
+                }
+                Err(error) => {
+                    self.files().clear();
+                    return Err(error);
+                }
             }
         }
         Err(Error::new(ErrorKind::Busy, format!("{ATTEMPTS} other commits of this table came first"))

@@ -61,7 +61,7 @@ impl Place {
         (root, self.store.clone())
     }
 
-    /// A table, not looked at yet. Its name is one that [`Place::folder_name`] lets through.
+    /// A table, not looked at yet. Its name is one that [`folder_name`] leaves as it is.
     ///
     /// # Errors
     /// `Config` for a name that is no folder's.

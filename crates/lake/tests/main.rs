@@ -4,5 +4,6 @@
 
 mod conformance;
 mod kills;
+mod pages;
 mod python;
 mod races;
