@@ -1,7 +1,6 @@
 //! Writing: what a load would do, and the commits stored with the tables. The load itself is in `load`.
 
 use deltalake::DeltaTable;
-use deltalake::kernel::MetadataExt as _;
 use deltalake::protocol::SaveMode;
 use deltalake::table::config::TablePropertiesExt as _;
 use futures_util::future::BoxFuture;

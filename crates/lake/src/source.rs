@@ -115,6 +115,7 @@ impl Lake {
         let frame = session.table("stream").await.map_err(error::query)?;
         let (frame, position) = match &request.mode {
             ReadMode::Full => {
+                // rows without columns are counted all the same
                 if columns.is_empty() {
                     columns.push(lit(true));
                 }
@@ -128,6 +129,9 @@ impl Lake {
                 let field = stored.field_with_name(name);
                 let field = field.map_err(|_| gone(format!("there is no column `{name}` for the cursor")))?;
                 let cursor = Cursor::open(&session, field, from.as_ref(), lag.as_deref()).await?;
+                if columns.is_empty() && !mark_overlap {
+                    columns.push(lit(true));
+                }
                 if *mark_overlap {
                     fields.push(Arc::new(Field::new(OVERLAP_COLUMN, DataType::Boolean, false)));
                 }
