@@ -7,3 +7,4 @@ mod kills;
 mod pages;
 mod python;
 mod races;
+mod upkeep;
