@@ -8,7 +8,8 @@ use deltalake::{DeltaTableError, ObjectStoreError};
 use levada_core::error::{Error, ErrorKind};
 
 /// Of the table format.
-pub fn delta(error: DeltaTableError) -> Error {
+pub fn delta(error: impl Into<DeltaTableError>) -> Error {
+    let error = error.into();
     match &error {
         DeltaTableError::NotATable(_) => {
             Error::new(ErrorKind::NotFound, "there is no table").advise("List what there is.")

@@ -84,6 +84,9 @@ impl Place {
     /// `Connect` and others of the store; `Data` for a log that can not be read.
     pub async fn newest(&self, name: &str) -> Result<Option<DeltaTable>> {
         let mut table = self.handle(name)?;
+        if !self.has_log(name).await? {
+            return Ok(None);
+        }
         found(table.load().await, table).at(format!("table `{name}`"))
     }
 

@@ -28,7 +28,7 @@ pub fn bucket() -> Value {
 
 /// A place for tables.
 pub struct Place {
-    _folder: Option<tempfile::TempDir>,
+    folder: Option<tempfile::TempDir>,
     settings: Value,
 }
 
@@ -42,18 +42,34 @@ impl Harness for Place {
     }
 
     fn remains(&self) -> BoxFuture<'_, Vec<String>> {
-        Box::pin(async { Vec::new() })
+        Box::pin(async { self.folder.as_ref().map(|folder| unnamed(folder.path())).unwrap_or_default() })
     }
+}
+
+/// Files of tables that no version ever named.
+fn unnamed(lake: &std::path::Path) -> Vec<String> {
+    let entries = |path: &std::path::Path| -> Vec<std::path::PathBuf> {
+        std::fs::read_dir(path).into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
+    };
+    let mut found = Vec::new();
+    for table in entries(lake).iter().filter(|path| !path.ends_with("_levada")) {
+        let commits = entries(&table.join("_delta_log"));
+        let log: String = commits.iter().filter_map(|path| std::fs::read_to_string(path).ok()).collect();
+        let names = entries(table).into_iter().filter(|path| path.is_file());
+        let names = names.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned());
+        found.extend(names.filter(|name| !log.contains(name.as_str())));
+    }
+    found
 }
 
 async fn local() -> Place {
     let folder = tempfile::tempdir().unwrap();
     let settings = json!({ "location": folder.path() });
-    Place { _folder: Some(folder), settings }
+    Place { folder: Some(folder), settings }
 }
 
 async fn in_bucket() -> Place {
-    Place { _folder: None, settings: bucket() }
+    Place { folder: None, settings: bucket() }
 }
 
 macro_rules! suites {
