@@ -77,12 +77,15 @@ pub async fn attempt(
     if error::is_conflict(&failure) { Ok(Tried::Lost) } else { Err(error::delta(failure)) }
 }
 
+/// So many commits are read at most to know a new table, besides its last checkpoint.
+const CHECKPOINTS: (&str, &str) = ("delta.checkpointInterval", "10");
+
 /// The actions that make a table.
 ///
 /// # Errors
 /// `Schema`.
 pub fn creation(columns: &SchemaRef) -> Result<Vec<Action>> {
-    let metadata = new_metadata(&structure(columns)?, Vec::<String>::new(), Vec::<(String, String)>::new());
+    let metadata = new_metadata(&structure(columns)?, Vec::<String>::new(), [CHECKPOINTS]);
     let plain = json!({ "minReaderVersion": 1, "minWriterVersion": 2 });
     let protocol = if has_local_time(columns) { upgraded(plain) } else { plain };
     Ok(vec![Action::Protocol(parsed(protocol)?), Action::Metadata(metadata.map_err(error::delta)?)])

@@ -183,7 +183,6 @@ impl Work {
             return Err(Error::new(ErrorKind::Unsupported, "rows do not leave the quarantine of a Delta table")
                 .advise("Correct them at the source, and load the stream again."));
         }
-        self.check(self.place.newest(&self.spec.target).await?.as_ref()).await?;
         let commit = Commit {
             key: self.spec.key.clone(),
             target: self.spec.target.clone(),

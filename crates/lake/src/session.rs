@@ -12,6 +12,9 @@ use levada_core::error::Result;
 use crate::error;
 use crate::place::Place;
 
+/// A sort sets this part of the memory aside for merging what it wrote to disk.
+const MERGE_PART: usize = 8;
+
 /// A new session over the files of a place.
 ///
 /// # Errors
@@ -21,6 +24,7 @@ pub fn open(place: &Place, memory: usize, width: usize, sorts_joins: bool) -> Re
     let config = config
         .with_target_partitions(width.max(1))
         .set_bool("datafusion.execution.parquet.schema_force_view_types", false)
+        .set_usize("datafusion.execution.sort_spill_reservation_bytes", memory / MERGE_PART / width.max(1))
         // a join by hash keeps one side in memory as a whole; one by sorting goes to disk
         .set_bool("datafusion.optimizer.prefer_hash_join", !sorts_joins);
     let pool = Arc::new(FairSpillPool::new(memory));
