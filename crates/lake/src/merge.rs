@@ -172,7 +172,8 @@ pub async fn merge(work: &Work, staged: &Staged, base: Option<&DeltaTable>) -> R
 }
 
 async fn fill(work: &Work, staged: &Staged, base: Option<&DeltaTable>, merged: &mut Merged) -> Result<()> {
-    let session = session::open(&work.place, work.memory, 2, staged.sorts_joins)?;
+    let width = if staged.sorts_joins { 1 } else { 2 };
+    let session = session::open(&work.place, work.memory, width, staged.sorts_joins)?;
     register(&session, "fresh", &staged.path).await?;
     let mut adds = Vec::new();
     if let Some(table) = base {
