@@ -1,6 +1,7 @@
 //! Merges by key: the rows of a load wait on the local disk until the last one of each key is known, then the files of the
 //! table that hold such keys are written anew. All of it within the memory of the connection; what is more goes to disk.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use deltalake::kernel::{Add, Remove};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use levada_core::destination::Durable;
 use levada_core::error::{Error, ErrorKind, Result};
+use object_store::path::Path as StorePath;
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use tempfile::TempDir;
@@ -170,7 +172,8 @@ pub async fn merge(work: &Work, staged: &Staged, base: Option<&DeltaTable>) -> R
 }
 
 async fn fill(work: &Work, staged: &Staged, base: Option<&DeltaTable>, merged: &mut Merged) -> Result<()> {
-    let session = session::open(&work.place, work.memory, 2, staged.sorts_joins)?;
+    let width = if staged.sorts_joins { 1 } else { 2 };
+    let session = session::open(&work.place, work.memory, width, staged.sorts_joins)?;
     register(&session, "fresh", &staged.path).await?;
     let mut adds = Vec::new();
     if let Some(table) = base {
@@ -259,11 +262,16 @@ async fn touched(work: &Work, session: &SessionContext, table: &DeltaTable) -> R
 async fn named(table: &DeltaTable, names: &[String], removed: &mut Vec<Remove>) -> Result<Vec<Add>> {
     let state = table.snapshot().map_err(error::delta)?;
     let store = table.log_store();
+    let folder = StorePath::from_url_path(store.root_url().path()).map_err(broken)?;
+    let in_store = |name: &String| {
+        let url = url::Url::parse(name).map_err(broken)?;
+        StorePath::from_url_path(url.path()).map_err(broken)
+    };
+    let paths = names.iter().map(in_store).collect::<Result<HashSet<StorePath>>>()?;
     let mut adds = Vec::new();
     let mut views = state.snapshot().file_views(store.as_ref(), None);
     while let Some(view) = views.try_next().await.map_err(error::delta)? {
-        let url = store.root_url().join(&view.path()).map(String::from).unwrap_or_default();
-        if names.iter().any(|name| *name == url || *name == view.path()) {
+        if paths.contains(&folder.parts().chain(view.object_store_path().parts()).collect::<StorePath>()) {
             removed.push(view.remove_action(true));
             #[allow(deprecated, reason = "what restricts a scan takes just these")]
             adds.push(view.add_action());

@@ -12,6 +12,10 @@ use levada_core::error::Result;
 use crate::error;
 use crate::place::Place;
 
+/// Rows that operators work on at once, and those where memory is small.
+const ROWS: usize = 8192;
+const SMALL_ROWS: usize = 1024;
+const SMALL_BYTES: usize = 128 << 20;
 /// A sort sets this part of the memory aside for merging what it wrote to disk.
 const MERGE_PART: usize = 8;
 
@@ -23,6 +27,7 @@ pub fn open(place: &Place, memory: usize, width: usize, sorts_joins: bool) -> Re
     let config: SessionConfig = DeltaSessionConfig::default().into();
     let config = config
         .with_target_partitions(width.max(1))
+        .with_batch_size(if memory < SMALL_BYTES { SMALL_ROWS } else { ROWS })
         .set_bool("datafusion.execution.parquet.schema_force_view_types", false)
         .set_usize("datafusion.execution.sort_spill_reservation_bytes", memory / MERGE_PART / width.max(1))
         // a join by hash keeps one side in memory as a whole; one by sorting goes to disk

@@ -17,8 +17,10 @@ use crate::conformance::{bucket, connect};
 
 /// Rows of one load.
 const ROWS: i64 = 400;
-/// Loads until the end.
-const LOADS: i64 = 12;
+/// Loads of each table until the end, on disk and in the bucket.
+const LOADS_ON_DISK: i64 = 40;
+const LOADS_IN_BUCKET: i64 = 8;
+const LOADS: &str = "LEVADA_LAKE_LOADS";
 const SETTINGS: &str = "LEVADA_LAKE_KILLED";
 
 fn columns() -> SchemaRef {
@@ -67,12 +69,13 @@ async fn done(destination: &dyn Destination, job: &Job) -> i64 {
 async fn the_process_that_is_killed() {
     let Ok(settings) = std::env::var(SETTINGS) else { return };
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let loads: i64 = std::env::var(LOADS).unwrap().parse().unwrap();
     let destination = connect(serde_json::from_str(&settings).unwrap()).destination().unwrap();
     loop {
         let mut all_done = true;
         for mut job in jobs() {
             let load = done(destination.as_ref(), &job).await;
-            if load == LOADS {
+            if load == loads {
                 continue;
             }
             all_done = false;
@@ -92,9 +95,10 @@ async fn the_process_that_is_killed() {
     }
 }
 
-fn start(settings: &Value) -> Child {
+fn start(settings: &Value, loads: i64) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "kills::the_process_that_is_killed"]).env(SETTINGS, settings.to_string());
+    command.env(LOADS, loads.to_string());
     command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
@@ -118,13 +122,13 @@ async fn check(settings: &Value) -> i64 {
     all
 }
 
-async fn torture(settings: Value, share: u32) {
+async fn torture(settings: Value, loads: i64, share: u32) {
     let rounds = std::env::var("LEVADA_KILL_ROUNDS").map_or(20, |text| text.parse::<u32>().unwrap()) / share;
     let mut seed = u64::from(std::process::id()) | 1;
     let mut killed = 0;
     let mut progress = 0;
     for _ in 0..rounds {
-        let mut child = start(&settings);
+        let mut child = start(&settings, loads);
         seed ^= seed << 13;
         seed ^= seed >> 7;
         seed ^= seed << 17;
@@ -132,28 +136,28 @@ async fn torture(settings: Value, share: u32) {
         killed += u32::from(child.try_wait().unwrap().is_none());
         child.kill().unwrap();
         child.wait().unwrap();
-        let loads = check(&settings).await;
-        assert!(loads >= progress, "a position went back");
-        progress = loads;
+        let reached = check(&settings).await;
+        assert!(reached >= progress, "a position went back");
+        progress = reached;
     }
     let started = Instant::now();
     let output = tokio::task::spawn_blocking({
-        let child = start(&settings);
+        let child = start(&settings, loads);
         move || child.wait_with_output().unwrap()
     });
     let output = output.await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(check(&settings).await, LOADS * 3);
+    assert_eq!(check(&settings).await, loads * 3);
     println!("{killed} of {rounds} were killed before their end; the rest took {:?}", started.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tables_on_disk_hold_what_positions_say() {
     let folder = tempfile::tempdir().unwrap();
-    torture(json!({ "location": folder.path() }), 1).await;
+    torture(json!({ "location": folder.path() }), LOADS_ON_DISK, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tables_in_a_bucket_hold_what_positions_say() {
-    torture(bucket(), 3).await;
+    torture(bucket(), LOADS_IN_BUCKET, 3).await;
 }

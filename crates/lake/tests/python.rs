@@ -119,7 +119,7 @@ import sys, pyarrow as pa
 from deltalake import write_deltalake, DeltaTable
 a = pa.table({'id': pa.array([1, 2, 3], pa.int64()), 'part': ['x', 'y', 'x'], 'name': ['a', None, 'c']})
 write_deltalake(sys.argv[1], a, partition_by=['part'])
-write_deltalake(sys.argv[1], pa.table({'id': pa.array([4], pa.int64()), 'part': ['z'], 'name': ['d']}), mode='append')
+write_deltalake(sys.argv[1], pa.table({'id': pa.array([4], pa.int64()), 'part': ['z z'], 'name': ['d']}), mode='append')
 DeltaTable(sys.argv[1]).delete('id = 2')
 ";
 
@@ -139,7 +139,7 @@ async fn tables_of_python_are_read_and_written() {
         rows::sorted(&batches, &stream.schema)
     };
     let of = |id: &str, part: &str, name: &str| vec![Some(id.to_owned()), Some(part.to_owned()), Some(name.to_owned())];
-    assert_eq!(read().await, [of("1", "x", "a"), of("3", "x", "c"), of("4", "z", "d")]);
+    assert_eq!(read().await, [of("1", "x", "a"), of("3", "x", "c"), of("4", "z z", "d")]);
     let columns = Arc::new(Schema::new(vec![
         Field::new("id", DataType::Int64, true),
         Field::new("part", DataType::Utf8, true),
@@ -149,10 +149,10 @@ async fn tables_of_python_are_read_and_written() {
     let batch = |rows: &[Vec<Option<String>>]| rows::batch(&columns, rows);
     pump::load(destination.as_ref(), &job, &columns, &[batch(&[of("5", "x", "e")])]).await.unwrap();
     let merge = job.clone().merge(&["id"]);
-    let given = [of("4", "z", "new"), of("6", "w", "f")];
+    let given = [of("4", "z z", "new"), of("6", "w", "f")];
     let merged = pump::load(destination.as_ref(), &merge, &columns, &[batch(&given)]).await.unwrap();
     assert_eq!((merged.durable.updated, merged.durable.inserted), (1, 1));
-    let want = [of("1", "x", "a"), of("3", "x", "c"), of("4", "z", "new"), of("5", "x", "e"), of("6", "w", "f")];
+    let want = [of("1", "x", "a"), of("3", "x", "c"), of("4", "z z", "new"), of("5", "x", "e"), of("6", "w", "f")];
     assert_eq!(read().await, want);
     let found: Vec<Vec<Option<String>>> = serde_json::from_str(&python(READ, &uri, &json!({}))).unwrap();
     let by_name = |row: &Vec<Option<String>>| vec![row[0].clone(), row[1].clone(), row[2].clone()];
