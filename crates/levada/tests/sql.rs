@@ -107,8 +107,9 @@ fn streams_of_two_systems_are_joined_into_a_third() {
     let proof = &ran.report["tasks"][0]["streams"][0]["proof"];
     assert_eq!((&proof["read"], &proof["rejected"], &proof["verified"]), (&3.into(), &0.into(), &3.into()), "{proof}");
     let wanted = shop.sql(
-        "SELECT CASE customer WHEN 0 THEN 'Ann' WHEN 1 THEN 'O''Hara' ELSE '😀' END, count(*), sum(amount), max(day)
-         FROM orders WHERE customer < 3 AND amount > 1 GROUP BY 1 ORDER BY 2, 1 COLLATE \"C\"",
+        "SELECT * FROM (
+           SELECT CASE customer WHEN 0 THEN 'Ann' WHEN 1 THEN 'O''Hara' ELSE '😀' END AS name, count(*) AS orders, sum(amount), max(day)
+           FROM orders WHERE customer < 3 AND amount > 1 GROUP BY 1) x ORDER BY orders, name COLLATE \"C\"",
     );
     assert_eq!(
         dw.sql("SELECT name, orders, printf('%.2f', amount), latest FROM spending ORDER BY orders, name"),
@@ -301,10 +302,10 @@ fn a_killed_query_is_as_if_it_had_not_been() {
 #[test]
 fn a_query_that_is_interrupted_ends_at_once() {
     let dw = Database::postgres("levada_sql_cancel");
-    dw.sql("CREATE TABLE s(id int PRIMARY KEY); INSERT INTO s SELECT generate_series(1, 20000); CREATE TABLE t(n bigint); INSERT INTO t VALUES (7)");
+    dw.sql("CREATE TABLE s(id int PRIMARY KEY); INSERT INTO s SELECT generate_series(1, 100000); CREATE TABLE t(n bigint); INSERT INTO t VALUES (7)");
     let project = Project::new(&[("dw", &dw.connection())]);
     project.query(
-        "SELECT count(*) AS n FROM dw.public.s a CROSS JOIN dw.public.s b CROSS JOIN dw.public.s c WHERE (a.id * b.id + c.id) % 7 = 3",
+        "SELECT count(*) AS n FROM dw.public.s a CROSS JOIN dw.public.s b WHERE (CAST(a.id AS BIGINT) * b.id + a.id) % 7 = 3",
         "{ connection: dw, stream: public.t }",
     );
     let run = project.start();
@@ -312,7 +313,7 @@ fn a_query_that_is_interrupted_ends_at_once() {
     let asked = Instant::now();
     assert!(Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap().success());
     let ran = Ran::of(run);
-    assert_eq!(ran.code, 130, "{}", ran.err);
+    assert_eq!(ran.code, 130, "{} {}", ran.err, ran.report);
     assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
     assert_eq!((dw.sql("SELECT n FROM t"), dw.stages()), ("7".to_owned(), String::new()));
     project.nothing_is_spilled();
@@ -359,7 +360,7 @@ fn one_statement_is_answered_on_the_command_line() {
     let (code, out, _) = project.tells(&["sql", "SELECT v FROM dw.public.t WHERE id = $id;", "--param", "id=3"]);
     assert_eq!((code, out.as_str()), (0, "v\n--\nv3\n"));
     for (statement, wanted) in [
-        ("SELECT FROM WHERE", "this is no SQL"),
+        ("SELEC 1", "this is no SQL"),
         ("DELETE FROM dw.public.t", ""),
         ("SELECT 1; SELECT 2", "there are 2 statements"),
         ("SELECT * FROM nowhere.t", "there is no connection `nowhere`"),

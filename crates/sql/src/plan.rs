@@ -60,7 +60,7 @@ impl Blueprint {
     /// # Errors
     /// `Config` for what cannot be planned.
     pub(crate) fn schema(&self) -> Result<SchemaRef> {
-        let state = self.state().map_err(|error| self.told(&error))?;
+        let state = self.state(DiskManagerMode::Disabled).map_err(|error| self.told(&error))?;
         Ok(self.logical(&state)?.1)
     }
 
@@ -69,7 +69,8 @@ impl Blueprint {
     /// # Errors
     /// As [`Blueprint::schema`].
     pub(crate) fn executable(&self, handle: &Handle) -> Result<Executable> {
-        let state = self.state().map_err(|error| self.told(&error))?;
+        let disk = DiskManagerMode::Directories(vec![self.spill.clone()]);
+        let state = self.state(disk).map_err(|error| self.told(&error))?;
         let (plan, _) = self.logical(&state)?;
         let physical = handle.block_on(state.query_planner().create_physical_plan(&plan, &state));
         let plan = physical.and_then(memory::counted).map_err(|error| self.told(&error))?;
@@ -108,7 +109,7 @@ impl Blueprint {
         LogicalPlanBuilder::from(plan).project(wanted)?.build()
     }
 
-    fn state(&self) -> DfResult<SessionState> {
+    fn state(&self, disk: DiskManagerMode) -> DfResult<SessionState> {
         let mut config = SessionConfig::new()
             .with_target_partitions(self.partitions)
             .with_batch_size(self.batch_rows)
@@ -116,8 +117,10 @@ impl Blueprint {
             .with_create_default_catalog_and_schema(false);
         let set = config.options_mut();
         set.execution.time_zone = Some(levada_core::schema::UTC.to_owned());
+        // each sort takes what memory there is to merge its parts, and one that merges several sorts would find none left
+        set.optimizer.repartition_sorts = false;
         set.execution.sort_spill_reservation_bytes = (self.memory_bytes / 16).clamp(64 << 10, 10 << 20);
-        let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Directories(vec![self.spill.clone()]));
+        let disk = DiskManagerBuilder::default().with_mode(disk);
         let top = NonZeroUsize::new(5).unwrap_or(NonZeroUsize::MIN);
         let pool = FairSpillPool::new(self.memory_bytes);
         let pool = datafusion::execution::memory_pool::TrackConsumersPool::new(pool, top);
