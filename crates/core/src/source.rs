@@ -4,6 +4,7 @@ use arrow_schema::{Field, SchemaRef};
 use futures_util::future::BoxFuture;
 
 use crate::batch::{Batch, RawFormat};
+use crate::condition::Condition;
 use crate::error::Result;
 use crate::position::Position;
 use crate::schema;
@@ -102,6 +103,10 @@ pub struct ReadRequest {
     pub mode: ReadMode,
     /// `Some` asks for raw rows; only given where `stream.raw` offers that format and `columns` is the whole row.
     pub raw: Option<RawFormat>,
+    /// Conditions that all wanted rows meet. Others may be given too, see [`crate::condition`].
+    pub only: Vec<Condition>,
+    /// How many rows are wanted in all, whichever; each reader may end after so many.
+    pub limit: Option<u64>,
     /// At most this many readers.
     pub readers: usize,
     /// Aim for batches of about this many bytes in memory.

@@ -14,6 +14,7 @@ mod origin;
 mod output;
 mod parse;
 mod plan;
+mod pushdown;
 mod query;
 mod rewrite;
 mod stack;
