@@ -7,6 +7,7 @@ mod confine;
 mod exact;
 mod fault;
 mod functions;
+mod lineage;
 mod meaning;
 mod memory;
 mod names;
