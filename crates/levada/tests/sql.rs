@@ -390,3 +390,43 @@ fn statements_can_be_piped_in() {
     assert_eq!((code, out.contains("one"), out.contains("two")), (2, true, false), "{out}");
     assert_eq!(pipe(" ; "), (0, String::new()));
 }
+
+/// What a server was asked, by its own log.
+fn logged(database: &Database, work: impl FnOnce()) -> String {
+    let admin = Database::admin();
+    let size = || psql(&admin, "SELECT size FROM pg_stat_file('server.log')").parse::<i64>().unwrap();
+    database
+        .sql("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET log_statement = ''all''', current_database()); END $$");
+    let from = size();
+    work();
+    let log = psql(&admin, &format!("SELECT pg_read_file('server.log', {from}, {})", size() - from));
+    log.lines().filter(|line| line.contains("COPY (")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_source_is_asked_for_the_rows_and_columns_that_are_needed_only() {
+    let (shop, dw) = (Database::postgres("levada_sql_pushed"), Database::sqlite());
+    shop.sql(
+        "CREATE TABLE pushed(id int PRIMARY KEY, name text, amount numeric(12,2), day date, at timestamptz);
+         INSERT INTO pushed SELECT i, 'n' || i, i * 1.25, date '2026-01-01' + i % 30,
+           timestamptz '2026-01-01 00:00Z' + i * interval '1 minute' FROM generate_series(1, 1000) i",
+    );
+    let project = Project::new(&[("shop", &shop.connection()), ("dw", &dw.connection())]);
+    project.query(
+        "SELECT id, amount FROM shop.public.pushed WHERE day >= '2026-01-20' AND name = 'n50' AND at < '2026-02-01T00:00:00Z' \
+         AND amount > 1.5",
+        "{ connection: dw, stream: found, write: replace }",
+    );
+    let log = logged(&shop, || assert_eq!(project.done(), 1));
+    for condition in [
+        "\"day\" >= '2026-01-20'::pg_catalog.text::pg_catalog.date",
+        "\"name\" = 'n50'::pg_catalog.text::pg_catalog.text",
+        "\"at\" < '2026-02-01T00:00:00Z'::pg_catalog.text::pg_catalog.timestamptz",
+        "\"amount\" > '1.50'::pg_catalog.text::pg_catalog.numeric",
+    ] {
+        assert!(log.contains(condition), "{condition} is not in the log:\n{log}");
+    }
+    project.query("SELECT name FROM shop.public.pushed LIMIT 7", "{ connection: dw, stream: some, write: replace }");
+    let log = logged(&shop, || assert_eq!(project.done(), 7));
+    assert!(log.contains("COPY (SELECT \"name\" FROM ONLY \"public\".\"pushed\" LIMIT 7)"), "{log}");
+}

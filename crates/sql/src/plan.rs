@@ -24,6 +24,7 @@ use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
 use datafusion::optimizer::{AnalyzerRule, Optimizer};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::sql::planner::{NullOrdering, ParserOptions, SqlToRel};
+use levada_core::dataset::ColumnEdge;
 use levada_core::error::Result;
 use serde_json::Value;
 use tokio::runtime::Handle;
@@ -31,7 +32,7 @@ use tokio::runtime::Handle;
 use crate::exact::Exact;
 use crate::meaning::Meaning;
 use crate::names::Names;
-use crate::{fault, functions, memory, output, parse, rewrite};
+use crate::{fault, functions, lineage, memory, output, parse, rewrite};
 
 /// What a plan is made of.
 pub(crate) struct Blueprint {
@@ -62,6 +63,16 @@ impl Blueprint {
     pub(crate) fn schema(&self) -> Result<SchemaRef> {
         let state = self.state(DiskManagerMode::Disabled).map_err(|error| self.told(&error))?;
         Ok(self.logical(&state)?.1)
+    }
+
+    /// Which columns of which tables the columns of the query were made from. Call it on a deep stack.
+    ///
+    /// # Errors
+    /// As [`Blueprint::schema`].
+    pub(crate) fn lineage(&self) -> Result<BTreeMap<String, Vec<ColumnEdge>>> {
+        let state = self.state().map_err(|error| self.told(&error))?;
+        let (plan, _) = self.logical(&state)?;
+        lineage::of(&plan).map_err(|error| self.told(&error))
     }
 
     /// The plan. Call it on a deep stack.
