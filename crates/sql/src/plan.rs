@@ -70,7 +70,7 @@ impl Blueprint {
     /// # Errors
     /// As [`Blueprint::schema`].
     pub(crate) fn lineage(&self) -> Result<BTreeMap<String, Vec<ColumnEdge>>> {
-        let state = self.state().map_err(|error| self.told(&error))?;
+        let state = self.state(DiskManagerMode::Disabled).map_err(|error| self.told(&error))?;
         let (plan, _) = self.logical(&state)?;
         lineage::of(&plan).map_err(|error| self.told(&error))
     }
