@@ -30,6 +30,10 @@ impl Stream {
         let address = connection.address();
         let source = connection.source().at(&address)?;
         let info = choose(source.as_ref(), Some(name)).await.at(address)?;
+        if info.name != name {
+            let error = Error::new(ErrorKind::Config, format!("`{name}` is not the whole name of the stream"));
+            return Err(error.advise(format!("Write `{}`.", info.name)));
+        }
         Ok(Self { source, info })
     }
 
