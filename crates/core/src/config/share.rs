@@ -203,6 +203,9 @@ mod tests {
         let allowed = Allowed::Share(share("29%").unwrap());
         assert!(allowed.takes(29, 100) && !allowed.takes(30, 100) && allowed.takes(0, 0));
         assert_eq!(share("100%").unwrap().of(u64::MAX), u64::MAX);
-        assert_eq!([Share(5_000), Share(1_000_000), Share(1)].map(|share| share.to_string()), ["0.5%", "100%", "0.0001%"]);
+        assert_eq!(
+            [Share(5_000), Share(1_000_000), Share(1)].map(|share| share.to_string()),
+            ["0.5%", "100%", "0.0001%"]
+        );
     }
 }

@@ -71,12 +71,7 @@ impl Work {
                     None
                 });
             }
-            Self::Sync(_)
-            | Self::Sql(_)
-            | Self::Check(_)
-            | Self::Notify(_)
-            | Self::Pipeline(_)
-            | Self::Wait(_) => {}
+            Self::Sync(_) | Self::Sql(_) | Self::Check(_) | Self::Notify(_) | Self::Pipeline(_) | Self::Wait(_) => {}
         }
         found
     }

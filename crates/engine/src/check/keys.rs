@@ -109,7 +109,8 @@ impl Keys {
         let buffer = (self.held_max.max(1 << 16) / spilled.ends.len()).clamp(BUFFER_MIN, 1 << 16);
         let starts = std::iter::once(0).chain(spilled.ends.iter().copied());
         let runs = starts.zip(&spilled.ends).map(|(start, end)| Run::new(start, *end, buffer)).collect();
-        let mut sorted = Sorted { held: Vec::new().into_iter(), file: Some(spilled.file), runs, next: BinaryHeap::new() };
+        let mut sorted =
+            Sorted { held: Vec::new().into_iter(), file: Some(spilled.file), runs, next: BinaryHeap::new() };
         for run in 0..sorted.runs.len() {
             sorted.advance(run)?;
         }

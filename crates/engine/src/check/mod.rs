@@ -196,7 +196,12 @@ async fn over_rows(job: &CheckJob, bounds: &Bounds, found: &mut BTreeMap<usize, 
         let Some((one, hashes)) = one else { continue };
         found.insert(at, one);
         if !hashes.is_empty() {
-            suspects.push(Suspects { at, probe: probe::Hasher::new(&columns, &test.rule)?, hashes, kept: bounds.kept() });
+            suspects.push(Suspects {
+                at,
+                probe: probe::Hasher::new(&columns, &test.rule)?,
+                hashes,
+                kept: bounds.kept(),
+            });
         }
     }
     if bounds.failing_max > 0 && !suspects.is_empty() {
@@ -306,7 +311,10 @@ fn volume(rows: u64, before: &[u64], drop: Option<Share>, rise: Option<Share>) -
         (None, Some(high)) => format!("at most {high}"),
         (None, None) => "any number".to_owned(),
     };
-    plain(failed, format!("{ends} after {median} in the median of {}", levada_core::text::counted(before.len() as u64, "run")))
+    plain(
+        failed,
+        format!("{ends} after {median} in the median of {}", levada_core::text::counted(before.len() as u64, "run")),
+    )
 }
 
 /// What a rule wants, in words.

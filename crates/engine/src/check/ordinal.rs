@@ -52,9 +52,7 @@ impl Ordinal {
             T::UInt64 => values.as_primitive::<t::UInt64Type>().value(row).into(),
             T::Date32 => values.as_primitive::<t::Date32Type>().value(row).into(),
             T::Time64(TimeUnit::Microsecond) => values.as_primitive::<t::Time64MicrosecondType>().value(row).into(),
-            T::Duration(TimeUnit::Microsecond) => {
-                values.as_primitive::<t::DurationMicrosecondType>().value(row).into()
-            }
+            T::Duration(TimeUnit::Microsecond) => values.as_primitive::<t::DurationMicrosecondType>().value(row).into(),
             T::Timestamp(TimeUnit::Microsecond, _) => {
                 values.as_primitive::<t::TimestampMicrosecondType>().value(row).into()
             }
@@ -79,7 +77,9 @@ impl Ordinal {
         let is_decimal = matches!(field.data_type(), DataType::Decimal128(..) | DataType::Decimal256(..));
         let parsed = match is_number && (is_decimal || *field.data_type() == DataType::Utf8) {
             // one with more digits than the column has is no value of it, and a fine end of a range
-            true => Number::parse(text.trim()).map(Self::Number).ok_or_else(|| no_value(text, field, "is no number"))?,
+            true => {
+                Number::parse(text.trim()).map(Self::Number).ok_or_else(|| no_value(text, field, "is no number"))?
+            }
             false => {
                 let values = value(text, field)?;
                 let column = field.name();

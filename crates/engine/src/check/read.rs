@@ -122,9 +122,13 @@ impl Stream {
         for reader in &mut extract.readers {
             while let Some(batch) = reader.next().await? {
                 if let Some(reject) = batch.rejects.first() {
-                    let column = reject.column.as_ref().map(|column| format!("column `{column}`: ")).unwrap_or_default();
-                    return Err(Error::new(ErrorKind::Data, format!("a row cannot be read: {column}{}", reject.reason))
-                        .advise("Correct it at the source: what cannot be read cannot be tested."));
+                    let column =
+                        reject.column.as_ref().map(|column| format!("column `{column}`: ")).unwrap_or_default();
+                    return Err(Error::new(
+                        ErrorKind::Data,
+                        format!("a row cannot be read: {column}{}", reject.reason),
+                    )
+                    .advise("Correct it at the source: what cannot be read cannot be tested."));
                 }
                 let Data::Arrow(batch) = batch.data else {
                     return Err(Error::new(ErrorKind::Internal, "the source gave raw rows without being asked"));

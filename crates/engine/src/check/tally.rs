@@ -38,7 +38,11 @@ enum Probe {
     Accepted(Column, HashSet<String>),
     Range(Column, Option<Ordinal>, Option<Ordinal>),
     Regex(Column, Regex),
-    Fresh { column: Column, latest: Option<(Ordinal, String)>, oldest: Ordinal },
+    Fresh {
+        column: Column,
+        latest: Option<(Ordinal, String)>,
+        oldest: Ordinal,
+    },
 }
 
 #[derive(Clone, Copy)]
@@ -100,9 +104,7 @@ impl Tally {
             Rule::NotNull(columns) => {
                 Probe::NotNull(columns.iter().map(|name| Ok(column(name)?.0.at)).collect::<Result<_>>()?)
             }
-            Rule::Unique(_) | Rule::Relationships { .. } => {
-                Probe::Keys(Hasher::new(schema, rule)?, bounds.keys(false))
-            }
+            Rule::Unique(_) | Rule::Relationships { .. } => Probe::Keys(Hasher::new(schema, rule)?, bounds.keys(false)),
             Rule::AcceptedValues(AcceptedValues { column: name, values }) => {
                 let (column, field) = column(name)?;
                 Probe::Accepted(column, values.iter().map(|text| accepted(text, field)).collect::<Result<_>>()?)
@@ -224,7 +226,11 @@ impl Probe {
 fn accepted(text: &str, field: &Field) -> Result<String> {
     let is_number = canonical::is_number(field);
     let is_float = matches!(field.data_type(), DataType::Float32 | DataType::Float64);
-    if is_number && !is_float && Number::parse(text.trim()).is_none() && !matches!(text, "NaN" | "Infinity" | "-Infinity") {
+    if is_number
+        && !is_float
+        && Number::parse(text.trim()).is_none()
+        && !matches!(text, "NaN" | "Infinity" | "-Infinity")
+    {
         return Err(no_value(text, field, "is no number"));
     }
     let values = match is_number && !is_float {

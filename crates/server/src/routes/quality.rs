@@ -125,7 +125,9 @@ pub async fn failing(call: Call<Failing>) -> Result<Answer<Page<FailingRow>>, Pr
         false => None,
     };
     let missing = || {
-        Problem::NotFound(format!("the task run {task_run} of the run {run} has no test `{test}`. List those of the run."))
+        Problem::NotFound(format!(
+            "the task run {task_run} of the run {run} has no test `{test}`. List those of the run."
+        ))
     };
     let rows = found.ok_or_else(missing)?;
     let items = rows.iter().map(|row| FailingRow { row: object(row) }).collect();

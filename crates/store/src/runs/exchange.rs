@@ -200,8 +200,7 @@ async fn follow<'a>(
     }
     let names = if row.state == State::Succeeded { update.datasets.as_slice() } else { &[] };
     let done = |load| catalogue::Done { run: row.run, task: node.name.clone(), load };
-    let tested =
-        |result| catalogue::Tested { run: row.run, task_run: row.id, task: node.name.clone(), result };
+    let tested = |result| catalogue::Tested { run: row.run, task_run: row.id, task: node.name.clone(), result };
     let loads = catalogue::loads(&update.loads, names).into_iter().map(done).collect();
     Ok((loads, update.tests.iter().map(tested).collect()))
 }

@@ -39,7 +39,8 @@ impl CheckDocument {
         };
         let mut found = vec![(vec!["dataset".to_owned()], self.dataset.as_str())];
         for (index, test) in self.tests.iter().enumerate() {
-            found.extend(test.relationships.as_ref().map(|rule| (at(index, ["relationships", "to"]), rule.to.as_str())));
+            found
+                .extend(test.relationships.as_ref().map(|rule| (at(index, ["relationships", "to"]), rule.to.as_str())));
             let equals = test.row_count.as_ref().and_then(|rule| rule.equals.as_deref());
             found.extend(equals.map(|name| (at(index, ["row_count", "equals"]), name)));
         }
@@ -117,7 +118,11 @@ impl TestDocument {
             problems.add(&at("allow"), "a dataset is fresh or not", "Remove it, or give `within` more time.");
         }
         if self.allow.is_some() && self.volume.is_some() {
-            problems.add(&at("allow"), "how far a volume may be off is said by its rule", "Give `drop` or `rise` more room.");
+            problems.add(
+                &at("allow"),
+                "how far a volume may be off is said by its rule",
+                "Give `drop` or `rise` more room.",
+            );
         }
         if let Some(name) = &self.name
             && (name.trim().is_empty() || name.len() > NAME_MAX || name.chars().any(char::is_control))
@@ -189,7 +194,11 @@ impl TestDocument {
         }
         if let Some(VolumeDocument { drop, rise, over }) = &self.volume {
             if drop.is_none() && rise.is_none() {
-                problems.add(&here, "the volume may be anything", "Give `drop`, `rise` or both, for instance `drop: 20%`.");
+                problems.add(
+                    &here,
+                    "the volume may be anything",
+                    "Give `drop`, `rise` or both, for instance `drop: 20%`.",
+                );
             }
             if drop.is_some_and(|drop| drop > Share::ALL) {
                 problems.add(&at("drop"), "there cannot be fewer rows than none", "Give at most 100%.");
@@ -256,7 +265,11 @@ fn row_count(
         (None, None, Some(_)) => {}
         (_, _, Some(_)) => problems.add(path, "`equals` stands alone", "Make two tests of them."),
         (Some(min), Some(max), None) if min > max => {
-            problems.add(path, "no number of rows is that large and that small", "Give a `max` that is not below `min`.");
+            problems.add(
+                path,
+                "no number of rows is that large and that small",
+                "Give a `max` that is not below `min`.",
+            );
         }
         _ => {}
     }
