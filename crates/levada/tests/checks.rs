@@ -199,7 +199,7 @@ fn the_terminal_tells_what_was_found() {
     assert!(code == 2 && told.contains("there is no connection `t`"), "{told}");
     project.check(dataset, "", &["sql: DROP TABLE x"]);
     let (code, told) = project.tells(&["validate"]);
-    assert!(code == 2 && told.contains("p.yaml:8:16") && told.contains("line 1, column 1"), "{told}");
+    assert!(code == 2 && told.contains("p.yaml:10:16") && told.contains("line 1, column 1"), "{told}");
 }
 
 #[test]
