@@ -43,7 +43,9 @@ pub(crate) async fn record(tx: &mut Tx, now: Timestamp, done: &[Done<'_>], teste
         noted.loads.push(done);
     }
     let tested: Vec<&Tested> = tested.iter().filter(|tested| results::fits(tested)).collect();
-    tested.iter().for_each(|tested| drop(datasets.entry(&tested.result.dataset).or_default()));
+    for tested in &tested {
+        datasets.entry(&tested.result.dataset).or_default();
+    }
     if datasets.is_empty() {
         return Ok(());
     }
