@@ -93,7 +93,7 @@ async fn all(job: CheckJob) -> Result<Vec<TestResult>> {
     let check = &job.check;
     let bounds = Bounds::of(&job);
     let mut found: BTreeMap<usize, Found> = BTreeMap::new();
-    let rows = match check.tests.iter().any(|test| reads(test)) {
+    let rows = match check.tests.iter().any(reads) {
         true => Some(over_rows(&job, &bounds, &mut found).await?),
         false => None,
     };

@@ -129,7 +129,7 @@ impl Rule {
             | Self::Range(Range { column, .. })
             | Self::Regex(Pattern { column, .. })
             | Self::Relationships { column, .. }
-            | Self::Freshness { column, .. } => vec![column],
+            | Self::Freshness { column, .. } => vec![column.as_str()],
             Self::RowCount { .. } | Self::Volume { .. } | Self::Sql(_) => Vec::new(),
         }
     }
