@@ -190,6 +190,8 @@ fn the_terminal_tells_what_was_found() {
     let (code, told) = project.tells(&["datasets", dataset, "--output", "json"]);
     let told: Value = serde_json::from_str(&told).unwrap();
     assert_eq!((code, &told["tests"][0]["verdict"]), (0, &json!("failed")), "{told}");
+    let (code, told) = project.tells(&["show", "3"]);
+    assert!(code == 0 && told.contains("not_null_day") && told.contains("s.public.people"), "{told}");
     // mistakes are told before anything is read
     project.check("t.public.people", "", &["sql: DROP TABLE x", "notnull: id"]);
     let (code, told) = project.tells(&["validate"]);

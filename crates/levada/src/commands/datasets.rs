@@ -89,7 +89,7 @@ fn show(context: &Context, name: &str) -> Outcome {
         ]);
     }
     context.output.table(&table);
-    quality::show_latest(context.output, &tests);
+    quality::show_kept(context.output, &tests, true);
     Ok(0)
 }
 

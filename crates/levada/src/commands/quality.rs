@@ -22,24 +22,32 @@ pub fn show(output: Output, results: &[TestResult]) {
     output.table(&table);
 }
 
-/// The last results of the tests of a dataset.
-pub fn show_latest(output: Output, results: &[Test]) {
+/// Results that were kept: the last ones of a dataset, with the runs that they are of, or those of one run.
+pub fn show_kept(output: Output, results: &[Test], of_dataset: bool) {
     if results.is_empty() {
         return;
     }
-    let mut table = Table::new(&["test", "by", "run", "at", "rows", "failed", "found", "wanted", "result"]);
+    let place: &[&str] = if of_dataset { &["test", "by", "run", "at"] } else { &["test", "task", "dataset"] };
+    let headings: Vec<&str> = place.iter().copied().chain(["rows", "failed", "found", "wanted", "result"]).collect();
+    let mut table = Table::new(&headings);
     for test in results {
-        table.row([
-            Cell::text(&test.test),
-            Cell::text(format!("{}/{}", test.pipeline, test.task)),
-            Cell::right(test.run.to_string()),
-            Cell::text(instant(test.at)),
+        let mut cells = vec![Cell::text(&test.test)];
+        match of_dataset {
+            true => cells.extend([
+                Cell::text(format!("{}/{}", test.pipeline, test.task)),
+                Cell::right(test.run.to_string()),
+                Cell::text(instant(test.at)),
+            ]),
+            false => cells.extend([Cell::text(&test.task), Cell::text(&test.dataset)]),
+        }
+        cells.extend([
             test.rows.map_or(Cell::right("-"), Cell::count),
             Cell::count(test.failed),
             Cell::text(test.found.as_deref().unwrap_or("-")),
             Cell::text(&test.wanted),
             Cell::text(word(test.verdict)),
         ]);
+        table.row(cells);
     }
     output.table(&table);
 }
