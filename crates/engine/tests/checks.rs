@@ -57,6 +57,7 @@ fn people(house: &House) {
     house.sql(
         "CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT, town INT);
          INSERT INTO people VALUES (1, 'ann', 1), (2, 'bob', 2), (3, NULL, 9), (4, 'bob', NULL);
+         CREATE TABLE exact (id DECIMAL(5,2)); INSERT INTO exact VALUES (1), (2), (9);
          CREATE TABLE towns (id INTEGER PRIMARY KEY); INSERT INTO towns VALUES (1), (2), (2000);",
     );
 }
@@ -120,10 +121,10 @@ async fn a_task_fails_warns_or_succeeds_as_its_tests_do() {
 async fn other_datasets_are_compared_with() {
     let house = house().await;
     people(&house);
-    house.put("ids.csv", "id\n1\n2.0\n9.00\n7\n");
+    house.put("ids.csv", "id\n1\n2\n9\n7\n");
     let tests = [
         "relationships: { column: town, to: numbers.towns, field: id }",
-        "relationships: { column: id, to: drop.ids.csv, field: id }\n          name: ids",
+        "relationships: { column: id, to: numbers.exact, field: id }\n          name: ids",
         "row_count: { equals: numbers.towns }\n          name: towns",
         "row_count: { equals: drop.ids.csv }\n          name: files",
         "row_count: { equals: numbers.towns }\n          name: about\n          allow: 34%",
@@ -200,7 +201,7 @@ async fn what_cannot_be_tested_fails_the_task_and_says_why() {
         ("numbers.people", "range: { column: name, min: a }", "no order"),
         ("numbers.poeple", "not_null: id", "there is no stream `poeple`"),
         ("nowhere.x", "not_null: id", "nowhere"),
-        ("numbers.people", "relationships: { column: town, to: numbers.tons, field: id }", "numbers.tons"),
+        ("numbers.people", "relationships: { column: town, to: numbers.tons, field: id }", "`tons`"),
         ("numbers.people", "sql: NONE", "this is no SQL"),
     ] {
         let run = run(&house, dataset, &[test]).await;

@@ -84,7 +84,7 @@ async fn results_are_kept_by_dataset_and_run(place: Place) {
     assert_eq!(told(&world, latest, None, 9).await, [a(second), b(second, failed)]);
     let one = TestFilter { test: Some("b".to_owned()), ..of("dw.t") };
     assert_eq!(told(&world, one, None, 9).await, [b(second, failed), b(first, passed)]);
-    assert_eq!(told(&world, of("dw.x"), None, 9).await, []);
+    assert!(told(&world, of("dw.x"), None, 9).await.is_empty());
     // what a result says comes back, but for rows, which are asked for by themselves
     let found = world.store.tests_of_run(levada_core::id::RunId(second), None, 9).await.unwrap();
     let wanted =
@@ -130,7 +130,7 @@ async fn the_results_of_a_lost_worker_are_not_kept(place: Place) {
     let tests = vec![result("dw.t", "a", Verdict::Passed)];
     let stale = Update { tests, epoch: claim.epoch - 1, ..ended(&claim, Event::Finished) };
     assert_eq!(world.exchange(vec![stale], 0).await.fenced, [claim.task_run]);
-    assert_eq!(told(&world, of("dw.t"), None, 9).await, []);
+    assert!(told(&world, of("dw.t"), None, 9).await.is_empty());
     // a second attempt takes the place of the first, also if it is told in the same breath
     let update = |verdict, event| Update { tests: vec![result("dw.t", "a", verdict)], ..ended(&claim, event) };
     world.exchange(vec![update(Verdict::Failed, failed())], 0).await;

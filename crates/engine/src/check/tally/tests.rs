@@ -101,7 +101,7 @@ fn rows_that_break_a_rule_are_counted_and_the_first_are_kept() {
     let (_, rows) = seen(&Rule::NotNull(names(&["day"])), &bounds()).unwrap().broken();
     assert!(rows[0].contains("\"state\":\"new\\nold\""), "{rows:?}");
     // what is kept is bounded in bytes, and what is counted is not
-    let little = Bounds { failing_bytes: 300, ..bounds() };
+    let little = Bounds { failing_bytes: 200, ..bounds() };
     let (failed, rows) = seen(&Rule::NotNull(names(&["note"])), &little).unwrap().broken();
     assert_eq!((failed, rows.len()), (4, 1));
 }
