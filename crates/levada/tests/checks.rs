@@ -152,8 +152,8 @@ fn values_at_the_edges_of_types_are_what_they_are() {
         ("range: { column: rate, min: 0, max: 0 }", 2),
         ("range: { column: at, max: 2024-01-01T00:00:00-05:00 }", 1),
         ("range: { column: big, min: \"-9223372036854775808\", max: 9223372036854775807 }", 0),
-        ("accepted_values: { column: rate, values: [0, .nan] }", 0),
-        ("accepted_values: { column: exact, values: [1, .nan] }", 1),
+        ("accepted_values: { column: rate, values: [0, \"NaN\"] }", 0),
+        ("accepted_values: { column: exact, values: [1, \"NaN\"] }", 1),
     ];
     let (documents, wanted): (Vec<&str>, Vec<u64>) = tests.into_iter().unzip();
     assert_eq!(project.broken("s.public.t", &documents), wanted);

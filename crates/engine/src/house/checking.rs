@@ -29,6 +29,9 @@ impl Executor {
             }
         }
         let mut queries = BTreeMap::new();
+        if check.queries().next().is_some() {
+            std::fs::create_dir_all(&spill.0).at(spill.0.display().to_string())?;
+        }
         for (at, query) in check.queries() {
             let memory_bytes = check.memory_bytes.max(QUERY_BYTES_MIN);
             let asked = Asked { sql: &query.query, params: &query.params, memory_bytes };

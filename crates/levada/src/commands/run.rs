@@ -10,7 +10,7 @@ use levada_core::config::{PROJECT_FILE, Pipeline, Retention, Work as Kind};
 use levada_core::error::{Error, ErrorKind};
 use levada_core::id::RunId;
 use levada_core::quality::TestResult;
-use levada_engine::house::{Keeper, Observer, RunOptions, Scheduler, Seen};
+use levada_engine::house::{Executed, Keeper, Observer, RunOptions, Scheduler, Seen};
 use levada_engine::planning::{chosen, missing_cursors};
 use levada_engine::queries;
 use levada_engine::report::{Report, StreamReport};
@@ -227,8 +227,11 @@ impl Observer for Show {
                 }
                 Seen::Ended(result) => {
                     let told = own.told.remove(&claim.task_run.0).unwrap_or_default();
-                    if let Err(error) = result {
-                        self.failed(error, &told);
+                    match result {
+                        Err(error) => self.failed(error, &told),
+                        // a load that failed in part was told with its streams
+                        Ok(Executed::Failed { error, tests, .. }) if !tests.is_empty() => self.failed(error, &told),
+                        Ok(_) => {}
                     }
                 }
             }
