@@ -6,6 +6,7 @@ pub mod backup;
 pub mod batch;
 pub mod builder;
 pub mod cast;
+pub mod condition;
 pub mod config;
 pub mod connector;
 pub mod dataset;

@@ -105,6 +105,8 @@ pub async fn preview(connection: Arc<dyn Connection>, selector: Option<&str>, li
         stream: stream.clone(),
         mode: ReadMode::Full,
         raw: None,
+        only: Vec::new(),
+        limit: None,
         readers: 1,
         batch_bytes: BATCH_BYTES,
     };
