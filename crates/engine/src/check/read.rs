@@ -113,6 +113,8 @@ impl Stream {
             columns: columns.clone(),
             mode: ReadMode::Full,
             raw: None,
+            only: Vec::new(),
+            limit: None,
             readers: 1,
             batch_bytes,
         };
