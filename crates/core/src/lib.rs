@@ -16,6 +16,7 @@ pub mod id;
 pub mod naming;
 pub mod network;
 pub mod position;
+pub mod quality;
 pub mod query;
 pub mod redact;
 pub mod rows;

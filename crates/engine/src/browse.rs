@@ -129,7 +129,7 @@ pub async fn preview(connection: Arc<dyn Connection>, selector: Option<&str>, li
 }
 
 /// The one stream that is meant.
-async fn choose(source: &dyn Source, selector: Option<&str>) -> Result<StreamInfo> {
+pub(crate) async fn choose(source: &dyn Source, selector: Option<&str>) -> Result<StreamInfo> {
     let mut streams = source.discover(selector).await?;
     if streams.len() == 1 {
         return Ok(streams.remove(0));

@@ -104,7 +104,7 @@ impl House {
     }
 
     /// Also lets a scheduler tick, for retries and looks that are due.
-    fn tick(&self) {
+    pub fn tick(&self) {
         let scheduler = Scheduler::new(self.store.clone(), self.clock.clone(), true);
         let stop = self.stop.clone();
         tokio::spawn(async move { scheduler.run(stop).await });

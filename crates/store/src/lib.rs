@@ -44,8 +44,8 @@ pub use access::{
 pub use audit_log::{AuditCheck, AuditEntry, AuditFilter, AuditHead, AuditLine, Broken};
 pub use backfills::{Backfill, BackfillFilter, BackfillState, NewBackfill, Only};
 pub use catalogue::{
-    Column, ColumnChange, Dataset, DatasetChange, DatasetFilter, DatasetLoad, DatasetPlace, DatasetSchema,
-    DatasetUpdated, LOADS_KEPT, Lineage, LineageEdge, LineageFilter, SCHEMAS_KEPT,
+    Column, ColumnChange, Dataset, DatasetChange, DatasetFilter, DatasetLoad, DatasetPlace, DatasetSchema, DatasetTest,
+    DatasetUpdated, LOADS_KEPT, Lineage, LineageEdge, LineageFilter, RESULTS_KEPT, SCHEMAS_KEPT, TestFilter, TestPlace,
 };
 pub use dashboard::{Counts, Dashboard, Failed, Fire, Hour, Loaded, RunningRun};
 pub use db::{Commits, Dialect, Location, Moment, RunCounts, Signal};

@@ -2,7 +2,7 @@
 //! number given by the database, `{bytes}` bytes.
 
 /// Each migration once, in order; the version of a store is how many of them it has. Never change one that was released.
-pub(crate) const MIGRATIONS: &[&str] = &[FIRST, SECOND, THIRD, FOURTH, FIFTH];
+pub(crate) const MIGRATIONS: &[&str] = &[FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH];
 
 /// All tables but `meta`, each after those that it refers to.
 pub(crate) fn tables() -> impl Iterator<Item = &'static str> {
@@ -329,4 +329,27 @@ CREATE TABLE lineage (
     PRIMARY KEY (target, source, pipeline, task)
 );
 CREATE INDEX lineage_of_source ON lineage (source);
+";
+
+/// What tests of datasets found, in the last runs of each.
+const SIXTH: &str = "
+CREATE TABLE dataset_tests (
+    dataset TEXT NOT NULL REFERENCES datasets (name) ON DELETE CASCADE,
+    pipeline TEXT NOT NULL,
+    task TEXT NOT NULL,
+    test TEXT NOT NULL,
+    task_run BIGINT NOT NULL,
+    run BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    rule TEXT NOT NULL,
+    verdict TEXT NOT NULL,
+    rows_seen BIGINT,
+    rows_failed BIGINT NOT NULL,
+    found TEXT,
+    wanted TEXT NOT NULL,
+    kept BIGINT NOT NULL,
+    failing TEXT NOT NULL,
+    PRIMARY KEY (dataset, pipeline, task, test, task_run)
+);
+CREATE INDEX dataset_tests_of_run ON dataset_tests (run);
 ";

@@ -520,6 +520,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{dataset}/tests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What tests of a dataset found
+         * @description Takes the role viewer.
+         */
+        get: operations["listDatasetTests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -1424,6 +1444,46 @@ export interface paths {
          * @description Takes the role viewer.
          */
         get: operations["listItems"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run}/tests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What tests found in a run
+         * @description Takes the role viewer.
+         */
+        get: operations["listRunTests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run}/tests/rows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Rows that break the rule of a test
+         * @description Takes the role editor, everywhere or on the pipeline by one of its tags.
+         */
+        get: operations["listFailingRows"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2518,6 +2578,53 @@ export interface components {
             /** @description What to give as `after` for the next page; null on the last one. */
             next?: string | null;
         };
+        /** @description What a test of a dataset found in a run. */
+        DatasetTest: {
+            /** @description The dataset, as `connection.stream`. */
+            dataset: string;
+            /** @description What the test is called. */
+            test: string;
+            /** @description The rule that it is of, for instance `not_null`. */
+            rule: string;
+            /** @description What became of it. */
+            verdict: components["schemas"]["Verdict2"];
+            /**
+             * Format: uint64
+             * @description Rows that were looked at; null where only a query tells them.
+             */
+            rows?: number | null;
+            /**
+             * Format: uint64
+             * @description Rows that break the rule. Of `row_count` and `volume`, how many are too few or too many; of `freshness`, 1 if it is stale.
+             */
+            failed: number;
+            /** @description What was found, where the rule is about all rows: their number, or the latest value. */
+            found?: string | null;
+            /** @description What was wanted, in words. */
+            wanted: string;
+            /**
+             * Format: uint64
+             * @description How many of the rows that break the rule are kept.
+             */
+            kept: number;
+            /** @description The run, which may have been removed. */
+            run: components["schemas"]["RunId"];
+            /** @description The run of the task. */
+            task_run: components["schemas"]["TaskRunId"];
+            /** @description The pipeline. */
+            pipeline: string;
+            /** @description The task. */
+            task: string;
+            /** @description When. */
+            at: components["schemas"]["Timestamp"];
+        };
+        /** @description A page of a list. */
+        DatasetTestPage: {
+            /** @description The items, in the order asked for. */
+            items: components["schemas"]["DatasetTest"][];
+            /** @description What to give as `after` for the next page; null on the last one. */
+            next?: string | null;
+        };
         /** @description How one column was made from another. */
         Derivation: "copied" | "cast" | "hashed" | "computed";
         /** @description A comparison. */
@@ -2615,6 +2722,20 @@ export interface components {
         EventPage: {
             /** @description The items, in the order asked for. */
             items: components["schemas"]["Event"][];
+            /** @description What to give as `after` for the next page; null on the last one. */
+            next?: string | null;
+        };
+        /** @description A row that breaks a rule. */
+        FailingRow: {
+            /** @description The columns that were read, each a text or null. */
+            row: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description A page of a list. */
+        FailingRowPage: {
+            /** @description The items, in the order asked for. */
+            items: components["schemas"]["FailingRow"][];
             /** @description What to give as `after` for the next page; null on the last one. */
             next?: string | null;
         };
@@ -4184,6 +4305,8 @@ export interface components {
             /** @description The hash of the last line, to be noted elsewhere. */
             hash?: string | null;
         };
+        /** @description What became of a test. */
+        Verdict2: "passed" | "warned" | "failed";
         /** @description A version of a document in a list. */
         Version: {
             /**
@@ -5347,6 +5470,45 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DatasetSchemaPage"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    listDatasetTests: {
+        parameters: {
+            query?: {
+                /** @description Of this test. */
+                test?: string;
+                /** @description Only the last result of each test of each task. */
+                latest?: boolean;
+                /** @description The `next` of the page before. */
+                after?: string;
+                /** @description How many; 50 unless given, 1,000 at most. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The dataset. */
+                dataset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What tests of a dataset found */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetTestPage"];
                 };
             };
             400: components["responses"]["Problem"];
@@ -7187,6 +7349,76 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TaskRunPage"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    listRunTests: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the page before. */
+                after?: string;
+                /** @description How many; 50 unless given, 1,000 at most. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The run. */
+                run: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What tests found in a run */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetTestPage"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    listFailingRows: {
+        parameters: {
+            query: {
+                /** @description The run of the task. */
+                task_run: number;
+                /** @description The test. */
+                test: string;
+            };
+            header?: never;
+            path: {
+                /** @description The run. */
+                run: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Rows that break the rule of a test */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FailingRowPage"];
                 };
             };
             400: components["responses"]["Problem"];

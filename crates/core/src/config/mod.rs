@@ -22,11 +22,13 @@ mod pipeline;
 mod pipelines;
 mod problem;
 mod project;
+mod quality;
 mod reference;
 mod report;
 mod retry;
 mod schedule;
 mod settings;
+mod share;
 mod shorthand;
 mod sql;
 mod sync;
@@ -46,11 +48,16 @@ pub use pipeline::{Pipeline, Task};
 pub use pipelines::{at_stream, check_pipelines, in_task};
 pub use problem::Problem;
 pub use project::{Commands, Connection, NamedChannel, Project, ProjectDocument, Retention, Settings};
+pub use quality::{
+    AcceptedValues, CHECK_MEMORY_BYTES_DEFAULT, CheckDocument, DataTest, DatasetCheck, DatasetName, OVER_MAX, Pattern,
+    Range, Rule, TestQuery,
+};
 pub use reference::{Reference, RunKey};
 pub use report::{Report, ReportDocument, ReportFormat, ReportParam};
 pub use retry::{Backoff, Retry, RetryDocument};
 pub use schedule::{EndState, Schedule, ScheduleDocument, Trigger};
 pub use settings::fit_settings;
+pub use share::{Allowed, Share};
 pub use sql::{SQL_MEMORY_BYTES_DEFAULT, Sql, SqlDocument, SqlEngine, SqlTarget};
 pub use sync::{
     Columns, MEMORY_BYTES_DEFAULT, OnBadRow, Parallel, ReadKind, StreamDocument, StreamOptions, Streams, Sync,

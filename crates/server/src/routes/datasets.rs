@@ -364,7 +364,7 @@ pub async fn of_run(call: Call<OfRun>) -> Result<Answer<Page<DatasetLoad>>, Prob
 }
 
 /// The name of a dataset that is there.
-async fn known(app: &App, name: String) -> Result<String, Problem> {
+pub(super) async fn known(app: &App, name: String) -> Result<String, Problem> {
     match app.store.datasets(vec![name.clone()]).await?.is_empty() {
         true => Err(missing(&name)),
         false => Ok(name),

@@ -18,6 +18,7 @@ pub mod pipelines;
 pub mod plans;
 pub mod positions;
 pub mod project;
+pub mod quality;
 pub mod quarantine;
 pub mod recent;
 pub mod recent_lines;

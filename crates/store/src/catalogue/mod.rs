@@ -1,10 +1,12 @@
-//! What is known of datasets: what runs found and did ([`record`]), what people ask ([`read`], [`lineage`]), and what they write
+//! What is known of datasets: what runs found and did ([`record`]), what tests found
+//! ([`results`]), what people ask ([`read`], [`lineage`]), and what they write
 //! about them ([`edit`]).
 
 mod edit;
 mod lineage;
 mod read;
 mod record;
+mod results;
 
 use levada_core::dataset::{Load, LoadFigures};
 use levada_core::error::Result;
@@ -15,6 +17,8 @@ pub use edit::{ColumnChange, DatasetChange, DatasetUpdated};
 pub use lineage::{Lineage, LineageEdge, LineageFilter};
 pub use read::{Column, DatasetFilter, DatasetPlace, DatasetSchema};
 pub(crate) use record::{Done, record};
+pub(crate) use results::Tested;
+pub use results::{DatasetTest, RESULTS_KEPT, TestFilter, TestPlace};
 
 use crate::Store;
 use crate::db::Tx;

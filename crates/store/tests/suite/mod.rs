@@ -11,6 +11,7 @@ mod dashboard;
 mod moments;
 mod project;
 mod random;
+mod results;
 mod retries;
 mod runs;
 mod schedules;
