@@ -12,4 +12,5 @@ mod requests;
 mod simulation;
 mod stage;
 mod tasks;
+mod telling;
 mod workers;

@@ -151,8 +151,9 @@ async fn schemas(
     if versions.is_empty() {
         return Ok(());
     }
-    let sql = "UPDATE datasets SET schema_version = v.new_version, schema_hash = v.new_hash FROM {rows} \
-               WHERE name = v.dataset";
+    // what a run saw is not changed by what others tell
+    let sql = "UPDATE datasets SET schema_version = v.new_version, schema_hash = v.new_hash, schema_at = NULL \
+               FROM {rows} WHERE name = v.dataset";
     each(tx, sql, VERSIONS, &versions).await?;
     tx.insert_later("dataset_schemas", SCHEMAS, &schemas).await?;
     for (name, last) in old.into_iter().filter(|(_, last)| *last > 0) {
@@ -247,7 +248,7 @@ async fn lineage(tx: &mut Tx, now: Timestamp, done: &[Done<'_>], pipelines: &Pip
     each(tx, sql, COLUMNS, &values).await
 }
 
-async fn each(tx: &mut Tx, sql: &str, columns: &[Column], values: &[Value]) -> Result<()> {
+pub(super) async fn each(tx: &mut Tx, sql: &str, columns: &[Column], values: &[Value]) -> Result<()> {
     if values.is_empty() {
         return Ok(());
     }
