@@ -27,7 +27,8 @@ async fn told(place: &Place, event: Value) {
 
 /// What the official client says after it told of a run, in the order asked for.
 fn client(address: &str, token: &Who, run: &str, order: &str) -> Output {
-    let python = std::env::var("LEVADA_TEST_OPENLINEAGE").expect("set LEVADA_TEST_OPENLINEAGE (scripts/services does it)");
+    let python =
+        std::env::var("LEVADA_TEST_OPENLINEAGE").expect("set LEVADA_TEST_OPENLINEAGE (scripts/services does it)");
     let Who::Token(token) = token else { panic!("a token") };
     let url = format!("http://{address}");
     Command::new(python)
@@ -76,14 +77,24 @@ async fn the_official_client_tells_of_a_run() {
     // a dataset of a connection of the project has its name here
     assert_eq!(names, ["bigquery/dw.sales", "dw.people", "s3://lake/days"]);
     let sales = get(&place, "datasets/bigquery%2Fdw.sales").await;
-    assert_eq!((&sales["connection"], &sales["is_external"], &sales["updates"]), (&json!("bigquery"), &json!(true), &json!(0)));
-    let columns: Vec<String> =
-        sales["schema"].as_array().unwrap().iter().map(|column| format!("{} {}", column["name"], column["type"])).collect();
+    assert_eq!(
+        (&sales["connection"], &sales["is_external"], &sales["updates"]),
+        (&json!("bigquery"), &json!(true), &json!(0))
+    );
+    let columns: Vec<String> = sales["schema"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|column| format!("{} {}", column["name"], column["type"]))
+        .collect();
     assert_eq!(columns, ["\"day\" \"DATE\"", "\"sales\" \"DECIMAL\""]);
     let graph = get(&place, "datasets/bigquery%2Fdw.sales/lineage?columns=true").await;
     assert_eq!(graph["edges"].as_array().unwrap().len(), 1, "{graph}");
     let edge = &graph["edges"][0];
-    assert_eq!((&edge["from"], &edge["pipeline"], &edge["task"]), (&json!("dw.people"), &json!("nightly"), &json!("sales")));
+    assert_eq!(
+        (&edge["from"], &edge["pipeline"], &edge["task"]),
+        (&json!("dw.people"), &json!("nightly"), &json!("sales"))
+    );
     assert_eq!((&edge["run"], &edge["is_external"], &edge["external_run"]), (&Value::Null, &json!(true), &json!(RUN)));
     assert_eq!(edge["columns"], json!([{ "from": "age", "to": "sales", "how": "computed" }]));
     assert_eq!(edge["at"], "2026-11-20T03:05:00.123456Z");
@@ -144,7 +155,8 @@ async fn jobs_and_datasets_are_told_of_without_a_run() {
     let fields = json!([{ "name": "id", "type": "INT", "fields": [] }]);
     let facets = json!({ "schema": { "fields": fields, "_producer": "x" }, "ownership": { "owners": [] } });
     let dataset = json!({ "namespace": "s3://lake", "name": "a", "facets": facets });
-    told(&place, json!({ "eventTime": "2026-11-20T03:00:00Z", "producer": "x", "schemaURL": "x", "dataset": dataset })).await;
+    told(&place, json!({ "eventTime": "2026-11-20T03:00:00Z", "producer": "x", "schemaURL": "x", "dataset": dataset }))
+        .await;
     let mut job = event("COMPLETE", "2026-11-20T03:00:00Z", RUN, &["a"], &["b"]);
     for key in ["run", "eventType"] {
         job.as_object_mut().unwrap().remove(key);
@@ -207,7 +219,10 @@ async fn what_is_no_event_changes_nothing() {
 async fn columns_that_a_run_saw_are_not_changed_by_others() {
     let place = Place::new().await;
     let path = place.data().join("dw.db");
-    rusqlite::Connection::open(&path).unwrap().execute_batch("CREATE TABLE people (id INTEGER PRIMARY KEY); CREATE TABLE t (id INTEGER)").unwrap();
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute_batch("CREATE TABLE people (id INTEGER PRIMARY KEY); CREATE TABLE t (id INTEGER)")
+        .unwrap();
     let project = PROJECT.replace("'sqlite://dw.db'", &format!("{{ type: sqlite, path: {path:?} }}"));
     let load = "version: 1\nname: load\nsync: { from: dw, to: dw, streams: { people: { rename: copied } } }\n";
     place.apply_all(&project, &[load]).await;

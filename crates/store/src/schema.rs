@@ -355,7 +355,7 @@ CREATE TABLE lineage_outbox (
 );
 CREATE INDEX lineage_outbox_of ON lineage_outbox (receiver, id);
 CREATE TABLE external_runs (
-    id TEXT NOT NULL PRIMARY KEY,
+    run TEXT NOT NULL PRIMARY KEY,
     namespace TEXT NOT NULL,
     job TEXT NOT NULL,
     at BIGINT NOT NULL,

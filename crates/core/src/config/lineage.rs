@@ -122,7 +122,7 @@ impl LineageDocument {
     /// What is wrong with it, each with the keys that lead there and what helps.
     pub(super) fn problems(&self) -> Vec<(Vec<&str>, String, &'static str)> {
         let mut found = Vec::new();
-        let late = |text: &str| interpolate::is_late(text);
+        let late = interpolate::is_late;
         if self.namespace.as_deref() == Some("") {
             found.push((vec!["namespace"], "the namespace is empty".to_owned(), "Leave it out, or give it a name."));
         }
@@ -143,9 +143,9 @@ impl LineageDocument {
             let advice = "Write a name such as `events.jsonl`; the file lies in `lineage` in the data folder.";
             found.push((vec!["file"], "the file is to be a name without folders".to_owned(), advice));
         }
-        for (connection, names) in self.datasets.iter().filter(|(_, names)| names.namespace.is_empty()) {
-            let _ = names;
-            let path = vec!["datasets", connection, "namespace"];
+        let empty = self.datasets.iter().filter(|(_, names)| names.namespace.is_empty());
+        for (connection, _) in empty {
+            let path = vec!["datasets", connection.as_str(), "namespace"];
             found.push((path, "the namespace is empty".to_owned(), "Write one such as `postgres://host:5432`."));
         }
         found

@@ -233,7 +233,7 @@ async fn names(app: &App) -> Result<LineageNames, Problem> {
     let Some(lineage) = &project.lineage else { return Ok(LineageNames::new(None, project.name.as_deref())) };
     let (env, secret) = (|name: &str| (app.env)(name), |_: &str| Ok(None));
     let variables = Variables { env: &env, secret: &secret, params: BTreeMap::new(), runtime: None };
-    Ok(lineage.names(project.name.as_deref(), &variables).map_err(Problem::Failed)?)
+    lineage.names(project.name.as_deref(), &variables).map_err(Problem::Failed)
 }
 
 fn malformed(what: String) -> Problem {
@@ -245,7 +245,9 @@ fn understood(event: Event, names: &LineageNames, now: Timestamp) -> Result<Exte
     let at = Timestamp::parse(&event.event_time)
         .ok_or_else(|| malformed("`eventTime` is no instant such as 2026-01-31T06:00:00Z".to_owned()))?;
     if at > now.plus(AHEAD_MAX) || at < Timestamp::default() {
-        return Err(malformed("`eventTime` is more than a day ahead, or before 1970: set the clock of the sender".to_owned()));
+        return Err(malformed(
+            "`eventTime` is more than a day ahead, or before 1970: set the clock of the sender".to_owned(),
+        ));
     }
     if let Some(kind) = event.event_type.as_deref().filter(|kind| !TYPES.contains(kind)) {
         let kind: String = kind.chars().take(50).collect();
@@ -256,7 +258,8 @@ fn understood(event: Event, names: &LineageNames, now: Timestamp) -> Result<Exte
         (None, Some(job), None) => (None, Some(named(job)?)),
         (None, None, Some(_)) => (None, None),
         _ => {
-            let what = "it is about a run with its `job`, about a `job`, or about a `dataset`, and about one of these alone";
+            let what =
+                "it is about a run with its `job`, about a `job`, or about a `dataset`, and about one of these alone";
             return Err(malformed(what.to_owned()));
         }
     };

@@ -97,7 +97,7 @@ async fn keep(tx: &mut Tx, event: &ExternalEvent) -> Result<ExternalKept> {
         lineage(tx, event.run.as_deref().unwrap_or_default(), job, &known).await?;
     }
     if let Some(run) = &event.run {
-        let sql = "UPDATE external_runs SET at = $2, inputs = $3, outputs = $4 WHERE id = $1";
+        let sql = "UPDATE external_runs SET at = $2, inputs = $3, outputs = $4 WHERE run = $1";
         tx.later(sql, &[run.as_str().into(), known.at.into(), inputs.into(), outputs.into()]).await?;
     }
     Ok(ExternalKept::Yes)
@@ -108,11 +108,11 @@ const EDGES_MAX: usize = 10_000;
 
 /// What is known of a run; it is locked until the end.
 async fn before(tx: &mut Tx, run: &str, job: &(String, String), at: Timestamp) -> Result<Known> {
-    let sql = "INSERT INTO external_runs (id, namespace, job, at, inputs, outputs) VALUES ($1, $2, $3, $4, '[]', '{}') \
-               ON CONFLICT (id) DO NOTHING";
+    let sql = "INSERT INTO external_runs (run, namespace, job, at, inputs, outputs) VALUES ($1, $2, $3, $4, '[]', '{}') \
+               ON CONFLICT (run) DO NOTHING";
     tx.later(sql, &[run.into(), job.0.as_str().into(), job.1.as_str().into(), at.into()]).await?;
     let lock = tx.lock("r");
-    let sql = format!("SELECT r.at, r.inputs, r.outputs FROM external_runs r WHERE r.id = $1{lock}");
+    let sql = format!("SELECT r.at, r.inputs, r.outputs FROM external_runs r WHERE r.run = $1{lock}");
     let Some(mut row) = tx.row(&sql, &[run.into()]).await? else { return Ok(Known::default()) };
     let at = row.time()?;
     let inputs = listed(&row.text()?).into_iter().collect();
@@ -133,10 +133,11 @@ impl Known {
 
     /// What was made from what: from what its columns came, where that is told, else from everything that was read.
     fn edges(&self) -> impl Iterator<Item = (&str, &str, Vec<ColumnEdge>)> {
-        self.outputs.iter().flat_map(|(target, origins)| {
-            let told = origins.iter().map(|(source, edges)| (source.as_str(), edges.iter().cloned().collect()));
-            let all = self.inputs.iter().filter(|_| origins.is_empty()).map(|source| (source.as_str(), Vec::new()));
-            told.chain(all).map(|(source, edges)| (target.as_str(), source, edges))
+        self.outputs.iter().flat_map(move |(target, origins)| {
+            let told = origins.iter().map(|(source, edges)| (source.as_str(), Vec::from_iter(edges.iter().cloned())));
+            let all = self.inputs.iter().filter(move |_| origins.is_empty());
+            let all = all.map(|source| (source.as_str(), Vec::new()));
+            told.chain(all).map(move |(source, edges)| (target.as_str(), source, edges))
         })
     }
 }

@@ -8,7 +8,7 @@ use levada_core::id::{RunId, TaskRunId};
 use levada_store::{LiveEvent, Store, TaskTold, Told};
 use serde_json::Value as Json;
 
-use super::event::{self, About, Happened, Known, Moved};
+use super::event::{self, About, Happened, Known, Moved, Written};
 
 /// Loads of a run that are looked at at once.
 const PAGE: usize = 500;
@@ -128,8 +128,8 @@ impl Look<'_> {
         self.moved = Some((run, moved));
         let targets = one.outputs.keys().cloned().collect();
         for edge in self.store.edges_of_task(told.run.pipeline.clone(), told.task.clone(), targets).await? {
-            if let Some((_, sources)) = one.outputs.get_mut(&edge.target) {
-                sources.push((edge.source, edge.columns.unwrap_or_default()));
+            if let Some(written) = one.outputs.get_mut(&edge.target) {
+                written.sources.push((edge.source, edge.columns.unwrap_or_default()));
             }
         }
         for name in one.inputs.keys().chain(one.outputs.keys()) {
@@ -154,8 +154,9 @@ impl Look<'_> {
             for load in &page {
                 let moved = tasks.entry(load.task.clone()).or_default();
                 let (read, written) = load.figures.map(|figures| (figures.read, figures.written)).unzip();
-                let (rows, _) = moved.outputs.entry(load.dataset.clone()).or_insert((Some(0), Vec::new()));
-                *rows = rows.zip(written).map(|(before, now)| before + now);
+                let nothing = || Written { rows: Some(0), sources: Vec::new() };
+                let output = moved.outputs.entry(load.dataset.clone()).or_insert_with(nothing);
+                output.rows = output.rows.zip(written).map(|(before, now)| before + now);
                 // of several sources nobody counted which row came from which
                 let read = read.filter(|_| load.sources.len() == 1);
                 for source in &load.sources {

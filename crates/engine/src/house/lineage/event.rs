@@ -57,8 +57,17 @@ pub struct Known {
 pub struct Moved {
     /// What was read, each with how many rows, where that is known.
     pub inputs: BTreeMap<String, Option<u64>>,
-    /// What was written, each with how many rows, where that is known, and the columns of each source that came into it.
-    pub outputs: BTreeMap<String, (Option<u64>, Vec<(String, Vec<ColumnEdge>)>)>,
+    /// What was written.
+    pub outputs: BTreeMap<String, Written>,
+}
+
+/// What was written of one dataset.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Written {
+    /// How many rows, where that is known.
+    pub rows: Option<u64>,
+    /// The columns of each source that came into it.
+    pub sources: Vec<(String, Vec<ColumnEdge>)>,
 }
 
 /// The name of a run that nobody else has: the same whenever it is asked for. Its first part is the time, as in UUIDs of
@@ -177,20 +186,14 @@ fn input(names: &LineageNames, name: &str, rows: Option<u64>, known: Option<&Kno
     dataset
 }
 
-fn output(
-    names: &LineageNames,
-    name: &str,
-    rows: Option<u64>,
-    sources: &[(String, Vec<ColumnEdge>)],
-    known: Option<&Known>,
-) -> Json {
+fn output(names: &LineageNames, name: &str, written: &Written, known: Option<&Known>) -> Json {
     let mut dataset = dataset(names, name, known);
-    if let Some(rows) = rows {
-        let written = facet("OutputStatisticsOutputDatasetFacet@1-0-2", json!({ "rowCount": rows }));
-        dataset["outputFacets"] = json!({ "outputStatistics": written });
+    if let Some(rows) = written.rows {
+        let statistics = facet("OutputStatisticsOutputDatasetFacet@1-0-2", json!({ "rowCount": rows }));
+        dataset["outputFacets"] = json!({ "outputStatistics": statistics });
     }
     let mut fields: BTreeMap<&str, Vec<Json>> = BTreeMap::new();
-    for (source, edges) in sources {
+    for (source, edges) in &written.sources {
         let (namespace, name) = names.outside(source);
         for edge in edges {
             let from = json!({
@@ -281,12 +284,10 @@ mod tests {
     fn an_event_tells_what_came_from_where() {
         let names = LineageNames::new(None, Some("acme"));
         let edge = ColumnEdge { from: "email".to_owned(), to: "hash".to_owned(), how: Derivation::Hashed };
+        let written = Written { rows: Some(4), sources: vec![("shop.orders".to_owned(), vec![edge])] };
         let moved = Moved {
             inputs: BTreeMap::from([("shop.orders".to_owned(), Some(5))]),
-            outputs: BTreeMap::from([(
-                "dw.orders".to_owned(),
-                (Some(4), vec![("shop.orders".to_owned(), vec![edge])]),
-            )]),
+            outputs: BTreeMap::from([("dw.orders".to_owned(), written)]),
         };
         let known = BTreeMap::from([("dw.orders".to_owned(), Known { columns: vec![column("hash")] })]);
         let told = events(&names, &about(), (Happened::Fail, AT), Some("no route"), &moved, &known);
@@ -313,7 +314,7 @@ mod tests {
         let (mut moved, mut known) = (Moved::default(), BTreeMap::new());
         for number in 0..10 {
             let name = format!("dw.t{number}");
-            moved.outputs.insert(name.clone(), (Some(1), Vec::new()));
+            moved.outputs.insert(name.clone(), Written { rows: Some(1), sources: Vec::new() });
             known.insert(name, Known { columns: (0..900).map(|c| column(&format!("{c:0100}"))).collect() });
         }
         let told = events(&names, &about(), (Happened::Complete, AT), None, &moved, &known);
