@@ -96,10 +96,7 @@ pub fn events(
     let mut parts = vec![(Vec::new(), Vec::new())];
     let mut bytes = 0;
     let inputs = moved.inputs.iter().map(|(name, rows)| (true, input(names, name, *rows, known.get(name))));
-    let outputs = moved
-        .outputs
-        .iter()
-        .map(|(name, (rows, sources))| (false, output(names, name, *rows, sources, known.get(name))));
+    let outputs = moved.outputs.iter().map(|(name, written)| (false, output(names, name, written, known.get(name))));
     for (is_input, dataset) in inputs.chain(outputs) {
         let size = dataset.to_string().len();
         if bytes > 0 && bytes + size > DATASETS_BYTES_MAX {
