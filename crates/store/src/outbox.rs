@@ -12,8 +12,8 @@ use crate::db::{Row, Tx, Value};
 pub const OUTBOX_EVENTS_MAX: u64 = 100_000;
 /// Most bytes of events that wait for one receiver.
 pub const OUTBOX_BYTES_MAX: u64 = 256 << 20;
-/// Events that go at once where there are too many.
-const DROPPED_AT_ONCE: u64 = 1_000;
+/// Events that are looked at in one go where there are too many.
+const LOOKED_AT: usize = 1_000;
 
 /// Somebody who is told of runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -229,16 +229,21 @@ async fn keep(tx: &mut Tx, name: &str, from: i64, to: i64, events: &[String]) ->
     let row = |event: &String| [name.into(), event.len().into(), event.as_str().into()];
     tx.insert_later("lineage_outbox", COLUMNS, &events.iter().flat_map(row).collect::<Vec<Value>>()).await?;
     let mut dropped = 0;
-    while pending > OUTBOX_EVENTS_MAX || pending_bytes > OUTBOX_BYTES_MAX {
-        let most = pending.saturating_sub(OUTBOX_EVENTS_MAX).clamp(1, DROPPED_AT_ONCE);
-        let sql = "DELETE FROM lineage_outbox WHERE id IN (SELECT id FROM lineage_outbox WHERE receiver = $1 \
-                   ORDER BY id LIMIT $2) RETURNING bytes";
-        let (count, bytes) = sum(tx.rows(sql, &[name.into(), most.into()]).await?)?;
-        if count == 0 {
-            break;
+    let is_full = |pending, bytes| pending > OUTBOX_EVENTS_MAX || bytes > OUTBOX_BYTES_MAX;
+    while is_full(pending, pending_bytes) {
+        let sql = "SELECT id, bytes FROM lineage_outbox WHERE receiver = $1 ORDER BY id LIMIT $2";
+        let mut last = None;
+        for mut row in tx.rows(sql, &[name.into(), LOOKED_AT.into()]).await? {
+            if !is_full(pending, pending_bytes) {
+                break;
+            }
+            last = Some(row.int()?);
+            (pending, pending_bytes) = (pending.saturating_sub(1), pending_bytes.saturating_sub(row.count()?));
+            dropped += 1;
         }
-        (pending, pending_bytes) = (pending.saturating_sub(count), pending_bytes.saturating_sub(bytes));
-        dropped += count;
+        let Some(last) = last else { break };
+        let sql = "DELETE FROM lineage_outbox WHERE receiver = $1 AND id <= $2";
+        tx.later(sql, &[name.into(), last.into()]).await?;
     }
     if dropped > 0 {
         let sql =
