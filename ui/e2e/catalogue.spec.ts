@@ -129,7 +129,9 @@ test("what others make of a dataset is part of its lineage", async ({ admin, ser
   await admin.getByRole("group", { name: /^s3:\/\/mail\/list/ }).click();
   const aside = admin.getByRole("complementary", { name: "Dataset s3://mail/list" });
   await expect(aside).toContainText("by nightly/mail, a job of others");
-  await expect(aside.getByRole("list", { name: "Columns from warehouse.customers" })).toContainText("name → who");
+  await expect(aside.getByRole("list", { name: "Columns from warehouse.customers" })).toContainText(
+    "name → who",
+  );
   await expectOpenToAll(admin, "catalogue-others");
   await aside.getByRole("link", { name: "s3://mail/list" }).click();
   await expect(admin.getByText("Told by others")).toBeVisible();
