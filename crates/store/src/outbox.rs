@@ -229,7 +229,7 @@ async fn keep(tx: &mut Tx, name: &str, from: i64, to: i64, events: &[String]) ->
     let row = |event: &String| [name.into(), event.len().into(), event.as_str().into()];
     tx.insert_later("lineage_outbox", COLUMNS, &events.iter().flat_map(row).collect::<Vec<Value>>()).await?;
     let mut dropped = 0;
-    let is_full = |pending, bytes| pending > OUTBOX_EVENTS_MAX || bytes > OUTBOX_BYTES_MAX;
+    let is_full = |pending: u64, bytes: u64| pending > OUTBOX_EVENTS_MAX || bytes > OUTBOX_BYTES_MAX;
     while is_full(pending, pending_bytes) {
         let sql = "SELECT id, bytes FROM lineage_outbox WHERE receiver = $1 ORDER BY id LIMIT $2";
         let mut last = None;
