@@ -13,4 +13,5 @@ mod requests;
 mod simulation;
 mod stage;
 mod tasks;
+mod telling;
 mod workers;

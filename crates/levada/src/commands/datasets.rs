@@ -135,7 +135,8 @@ fn tree<'a>(
         let indent = "  ".repeat(depth);
         let is_new = met.insert(other);
         let seen = if is_new { "" } else { " (see above)" };
-        lines.push(format!("{indent}{other}  by {}/{}, {}{seen}", edge.pipeline, edge.task, instant(edge.at)));
+        let whose = if edge.is_external { ", a job of others" } else { "" };
+        lines.push(format!("{indent}{other}  by {}/{}{whose}, {}{seen}", edge.pipeline, edge.task, instant(edge.at)));
         for column in edge.columns.iter().flatten() {
             let how = match column.how {
                 Derivation::Copied => "",

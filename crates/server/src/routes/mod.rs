@@ -12,6 +12,7 @@ pub mod health;
 pub mod lineage;
 pub mod logs;
 pub mod oidc;
+pub mod openlineage;
 pub mod overview;
 pub mod pipeline_list;
 pub mod pipelines;

@@ -158,8 +158,9 @@ async fn schemas(
     if versions.is_empty() {
         return Ok(());
     }
-    let sql = "UPDATE datasets SET schema_version = v.new_version, schema_hash = v.new_hash FROM {rows} \
-               WHERE name = v.dataset";
+    // what a run saw is not changed by what others tell
+    let sql = "UPDATE datasets SET schema_version = v.new_version, schema_hash = v.new_hash, schema_at = NULL \
+               FROM {rows} WHERE name = v.dataset";
     each(tx, sql, VERSIONS, &versions).await?;
     tx.insert_later("dataset_schemas", SCHEMAS, &schemas).await?;
     for (name, last) in old.into_iter().filter(|(_, last)| *last > 0) {

@@ -9,6 +9,7 @@ mod claims;
 mod crowds;
 mod dashboard;
 mod moments;
+mod outbox;
 mod project;
 mod random;
 mod results;

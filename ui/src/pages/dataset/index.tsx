@@ -106,7 +106,7 @@ function Known({ name, part }: { name: string; part: string | undefined }) {
 }
 
 function Summary({ dataset }: { dataset: Dataset }) {
-  const { description, owner, tags, updated_at, seen_at, rows_estimate, last } = dataset;
+  const { description, owner, tags, is_external, updated_at, seen_at, rows_estimate, last } = dataset;
   return (
     <div className="flex flex-col gap-1">
       {description && <p className="max-w-prose whitespace-pre-wrap">{description}</p>}
@@ -125,7 +125,8 @@ function Summary({ dataset }: { dataset: Dataset }) {
           </span>
         ) : (
           <span>
-            Read <Time at={seen_at} />, never loaded
+            {is_external ? "Told by others" : "Read"} <Time at={seen_at} />
+            {!is_external && ", never loaded"}
           </span>
         )}
         {rows_estimate !== null && rows_estimate !== undefined && (
