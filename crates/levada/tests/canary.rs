@@ -402,6 +402,15 @@ fn no_secret_leaves_by_any_way() {
         ] {
             canaries.add(name, secret, false);
         }
+        // what began right after the project was applied may have been before anybody was told of runs
+        let leak = api.start(who, "leak");
+        api.ended(who, leak);
+        let events = project.path(".levada/lineage/events.jsonl");
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !std::fs::read_to_string(&events).unwrap_or_default().contains("failed with ***") {
+            assert!(Instant::now() < deadline, "nobody was told of the failure");
+            std::thread::sleep(Duration::from_millis(50));
+        }
         api.post(who, &format!("/api/v1/runs/{held}/cancel"), &json!({}));
         api.ended(who, held);
         for (what, text, shows_documents) in &heard.0 {

@@ -52,7 +52,7 @@ const SPENDING: &str = "version: 1
 tasks:
   q:
     sql:
-      query: SELECT name, sum(amount) AS total FROM warehouse.customers WHERE id > 0 GROUP BY name
+      query: SELECT name, sum(CAST(amount AS DECIMAL(18,2))) AS total FROM warehouse.customers WHERE id IS NOT NULL GROUP BY name
       to: { connection: warehouse, stream: spending, columns: { rename: { total: spent } } }
 ";
 
@@ -64,7 +64,7 @@ fn what_a_query_made_is_followed_to_what_it_read() {
         there.project.told(0, &["apply"]);
         there.told(0, &["start", "load", "--wait"]);
         there.told(0, &["start", "spending", "--wait"]);
-        let graph: Value = there.json(&["lineage", "warehouse.spending"]);
+        let graph: Value = there.json(&["lineage", "warehouse.spending", "--columns"]);
         let edge = |from: &str, to: &str| {
             let edges = graph["edges"].as_array().unwrap();
             edges
