@@ -8,7 +8,7 @@ import {
 } from "js-yaml";
 
 /** What a task can do; the key in its document. */
-export const KINDS = ["sync", "sql", "command", "http", "notify", "pipeline", "wait"] as const;
+export const KINDS = ["sync", "sql", "check", "command", "http", "notify", "pipeline", "wait"] as const;
 export type Kind = (typeof KINDS)[number];
 
 /** When what is done after all tasks is done. */
@@ -179,6 +179,8 @@ function summaryOf(kind: Kind, work: unknown): string {
       const to = recordOf(value["to"]);
       return `query → ${textOf(to["connection"]) ?? "?"}.${textOf(to["stream"]) ?? "?"}`;
     }
+    case "check":
+      return `${listOf(value["tests"]).length} tests of ${textOf(value["dataset"]) ?? "?"}`;
     case "command": {
       const argv = listOf(value["argv"]).map(String);
       if (argv.length > 0) return argv.join(" ");

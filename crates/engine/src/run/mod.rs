@@ -473,6 +473,8 @@ async fn compare(ends: &Ends, planned: &Planned, sent: &Sent) -> Result<u64> {
         columns,
         mode: ReadMode::Full,
         raw: None,
+        only: Vec::new(),
+        limit: None,
         readers: 1,
         batch_bytes: planned.request.batch_bytes,
     };

@@ -9,7 +9,8 @@ use futures_util::future::BoxFuture;
 use levada_core::config::{PROJECT_FILE, Pipeline, Retention, Work as Kind};
 use levada_core::error::{Error, ErrorKind};
 use levada_core::id::RunId;
-use levada_engine::house::{Keeper, Observer, RunOptions, Scheduler, Seen};
+use levada_core::quality::TestResult;
+use levada_engine::house::{Executed, Keeper, Observer, RunOptions, Scheduler, Seen};
 use levada_engine::planning::{chosen, missing_cursors};
 use levada_engine::queries;
 use levada_engine::report::{Report, StreamReport};
@@ -20,7 +21,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::sync::{show_proof, show_report, stop_on_interrupt};
-use super::{Context, Errors, Outcome, one};
+use super::{Context, Errors, Outcome, one, quality};
 use crate::cli::RunArgs;
 use crate::output::{Output, printable};
 use crate::progress::{self, Shown};
@@ -48,6 +49,8 @@ struct TaskReport {
     task: String,
     state: &'static str,
     streams: Vec<StreamReport>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tests: Vec<TestResult>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Json>,
     #[serde(skip)]
@@ -194,6 +197,8 @@ struct Show {
 struct Streams {
     progress: BTreeMap<i64, Shown>,
     streams: BTreeMap<String, Vec<StreamReport>>,
+    /// What the tests of tasks found, in their last attempts.
+    tests: BTreeMap<String, BTreeMap<i64, Vec<TestResult>>>,
     /// What streams of a task run failed with, which was told with their figures.
     told: BTreeMap<i64, Vec<String>>,
 }
@@ -214,10 +219,19 @@ impl Observer for Show {
                     }
                     self.moved(&mut own, claim, report);
                 }
+                Seen::Tested(tests) => {
+                    if !self.output.is_json() {
+                        quality::show(self.output, tests);
+                    }
+                    own.tests.entry(claim.task.clone()).or_default().insert(claim.task_run.0, tests.to_vec());
+                }
                 Seen::Ended(result) => {
                     let told = own.told.remove(&claim.task_run.0).unwrap_or_default();
-                    if let Err(error) = result {
-                        self.failed(error, &told);
+                    match result {
+                        Err(error) => self.failed(error, &told),
+                        // a load that failed in part was told with its streams
+                        Ok(Executed::Failed { error, tests, .. }) if !tests.is_empty() => self.failed(error, &told),
+                        Ok(_) => {}
                     }
                 }
             }
@@ -264,6 +278,7 @@ impl Show {
             let state = task_run.state.name();
             tasks.push(TaskReport {
                 streams: own.streams.remove(&task_run.task).unwrap_or_default(),
+                tests: own.tests.remove(&task_run.task).unwrap_or_default().into_values().flatten().collect(),
                 task: task_run.task,
                 state,
                 error,
