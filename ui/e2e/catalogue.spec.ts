@@ -96,6 +96,24 @@ test("by the keys alone, from the palette to a column's dataset", async ({ admin
   await expect(admin.getByRole("heading", { level: 1, name: "warehouse.customers" })).toBeVisible();
 });
 
+test("Enter means what the last letter finds, however late the answer comes", async ({ admin, server }) => {
+  await server.run("customers", await server.session());
+  await admin.goto("/");
+  await settled(admin);
+  await admin.keyboard.press("ControlOrMeta+k");
+  await admin.keyboard.type("warehouse");
+  const options = admin.getByRole("listbox", { name: "Found" }).getByRole("option");
+  await expect(options.filter({ hasText: "warehouse.customers" })).toBeVisible();
+  await expect(options.first()).not.toContainText("warehouse.customers");
+  await admin.route("**/api/v1/search?*", async (route) => {
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    await route.continue();
+  });
+  await admin.keyboard.type(".cust");
+  await admin.keyboard.press("Enter");
+  await expect(admin.getByRole("heading", { level: 1, name: "warehouse.customers" })).toBeVisible();
+});
+
 test("who may not edit is told so, and a dataset that is not there as well", async ({ browser, server }) => {
   await server.run("customers", await server.session());
   const page = await server.signedIn(browser, "viewer");

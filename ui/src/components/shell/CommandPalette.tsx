@@ -1,6 +1,6 @@
 import { Dialog } from "radix-ui";
 import { Search } from "lucide-react";
-import { useId, useState, type KeyboardEvent } from "react";
+import { useEffect, useId, useState, type KeyboardEvent } from "react";
 import { classes } from "../classes";
 import { Kbd } from "../Kbd";
 import type { Command } from "./commands";
@@ -33,7 +33,8 @@ export function CommandPalette({ open, onClose, onHelp }: CommandPaletteProps) {
 function Finder({ onClose, onHelp }: { onClose: () => void; onHelp: () => void }) {
   const [text, setText] = useState("");
   const [active, setActive] = useState(0);
-  const { groups, isSearching } = useCommands(text, onHelp);
+  const [isAsked, setAsked] = useState(false);
+  const { groups, isSearching, isSettled } = useCommands(text, onHelp);
   const list = useId();
   const commands = groups.flatMap((group) => group.commands);
   const at = Math.min(active, Math.max(0, commands.length - 1));
@@ -43,10 +44,18 @@ function Finder({ onClose, onHelp }: { onClose: () => void; onHelp: () => void }
     onClose();
     command.run();
   };
+  // Enter right behind the last letter means what that letter finds, not what was found before it
+  useEffect(() => {
+    if (!isAsked || !isSettled) return;
+    setAsked(false);
+    choose(commands[at]);
+  });
   const press = (event: KeyboardEvent) => {
     const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
-    if (event.key === "Enter" && !event.nativeEvent.isComposing) choose(commands[at]);
-    else if (step === 0) return;
+    if (event.key === "Enter" && !event.nativeEvent.isComposing) {
+      if (isSettled || active > 0) choose(commands[at]);
+      else setAsked(true);
+    } else if (step === 0) return;
     else {
       const next = (at + step + commands.length) % Math.max(1, commands.length);
       setActive(next);
@@ -73,6 +82,7 @@ function Finder({ onClose, onHelp }: { onClose: () => void; onHelp: () => void }
           onChange={(event) => {
             setText(event.target.value);
             setActive(0);
+            setAsked(false);
           }}
           onKeyDown={press}
           className="h-11 min-w-0 grow bg-transparent text-base outline-none"

@@ -44,7 +44,7 @@ const HIT_ICONS: Record<Hit["kind"], LucideIcon> = {
 export function useCommands(
   text: string,
   onHelp: () => void,
-): { groups: CommandGroup[]; isSearching: boolean } {
+): { groups: CommandGroup[]; isSearching: boolean; isSettled: boolean } {
   const wanted = useDebounced(text.trim(), 80);
   const named = namedIn(wanted);
   const found = useQuery({ ...searchOptions(named), placeholderData: keepPreviousData });
@@ -55,9 +55,10 @@ export function useCommands(
   const { pathname, search } = useLocation();
   const go = (to: NavigateOptions) => () => void navigate(to);
   // not before what is found: what Enter means would change while it is pressed
-  const datasets = useDatasetCommands(found.isFetched && !found.isPlaceholderData ? named : "");
-  const isFound = hits.some((hit) => hit.kind === "pipeline");
-  const ofPipelines = usePipelineCommands(hits, isFound ? undefined : openPipeline(pathname));
+  const isFound = found.isFetched && !found.isPlaceholderData;
+  const datasets = useDatasetCommands(isFound ? named : "");
+  const isPipeline = hits.some((hit) => hit.kind === "pipeline");
+  const ofPipelines = usePipelineCommands(hits, isPipeline ? undefined : openPipeline(pathname));
 
   const sections = SECTIONS.filter((section) => hasRole(me, section.role)).map((section) => ({
     id: `admin ${section.id}`,
@@ -132,7 +133,7 @@ export function useCommands(
   ];
 
   // what can be done with the pipeline on the page has to be named; one that was found is named already
-  const done = ofPipelines.filter(({ title }) => isFound || fits({ title, words: "resume" }, wanted));
+  const done = ofPipelines.filter(({ title }) => isPipeline || fits({ title, words: "resume" }, wanted));
   const groups = [
     { title: "Found", commands: things },
     { title: "Data", commands: datasets },
@@ -142,7 +143,11 @@ export function useCommands(
     },
     { title: "Actions", commands: [...done, ...actions.filter((action) => fits(action, wanted))] },
   ];
-  return { groups: groups.filter((group) => group.commands.length > 0), isSearching: found.isFetching };
+  return {
+    groups: groups.filter((group) => group.commands.length > 0),
+    isSearching: found.isFetching,
+    isSettled: wanted === text.trim() && (named === "" || isFound),
+  };
 }
 
 /** The pipeline whose page is open. */
