@@ -15,11 +15,14 @@ RUNS ?= 3
 # The same scale factor in `make bench-memory`.
 MEMORY_SCALE ?= 5
 
+# Where `make bench-lake` installs the Python packages that it compares with.
+LAKE_PEERS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/levada/bench-lake
+
 # Where `make bench-peers` installs Airflow.
 AIRFLOW ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/levada/airflow
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-memory bench-peers torture nightly build ui lint fmt schemas screenshots clean-services
+.PHONY: help demo test bench bench-memory bench-lake bench-peers torture nightly build ui lint fmt schemas screenshots clean-services
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +42,16 @@ bench-memory: ui ## the memory that Levada's loads take at another size, into be
 	cargo build --release --locked -p levada -p levada-bench
 	scripts/services run "$(CARGO_TARGET_DIR)/release/levada-bench" --part memory \
 	  --levada "$(CARGO_TARGET_DIR)/release/levada" --scale $(MEMORY_SCALE) --output bench/RESULTS.md
+
+bench-lake: ui $(LAKE_PEERS)/requirements.txt ## Delta tables beside DataFusion, DuckDB and deltalake (from PyPI, in a cache), into bench/RESULTS.md (SCALE=1 RUNS=3)
+	cargo build --release --locked -p levada -p levada-bench
+	scripts/services run "$(CARGO_TARGET_DIR)/release/levada-bench" --part lake --python "$(LAKE_PEERS)" \
+	  --levada "$(CARGO_TARGET_DIR)/release/levada" --scale $(SCALE) --runs $(RUNS) --output bench/RESULTS.md
+
+$(LAKE_PEERS)/requirements.txt: bench/lake/requirements.txt
+	python3 -m venv --clear "$(LAKE_PEERS)"
+	"$(LAKE_PEERS)/bin/pip" install --quiet --requirement $<
+	cp $< $@
 
 bench-peers: ui $(AIRFLOW)/requirements.txt ## the same pipelines on Levada and Apache Airflow (from PyPI, in a cache), into bench/RESULTS.md (RUNS=3)
 	cargo build --release --locked -p levada -p levada-bench

@@ -4,6 +4,7 @@
 mod api;
 mod job;
 mod jobs;
+mod lake;
 mod lineitem;
 mod measure;
 mod peers;
@@ -25,11 +26,12 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>
 const USAGE: &str =
     "usage: levada-bench --levada PROGRAM [--part PART] [--scale F] [--runs N] [--only TEXT] [--output FILE]
   --levada PROGRAM  the release binary to measure
-  --part PART       `loads`, `runs`, `api` (these if nothing is said), `memory` or `peers`; the report keeps what it has of the others
+  --part PART       `loads`, `runs`, `api` (these if nothing is said), `memory`, `lake` or `peers`; the report keeps what it has of the others
   --scale F         TPC-H scale factor; 1 (the default) has 6 million rows
   --runs N          repetitions of each side, in turns; medians are reported (default 3)
   --only TEXT       only jobs whose name contains TEXT
   --airflow FOLDER  the virtual environment in which Airflow is installed, for `peers`
+  --python FOLDER   the virtual environment with the packages of `bench/lake/requirements.txt`, for `lake`
   --output FILE     write the report here (default: standard output)
 The servers are those of `eval \"$(scripts/services env)\"`.";
 
@@ -40,6 +42,7 @@ struct Options {
     runs: usize,
     only: String,
     airflow: PathBuf,
+    python: PathBuf,
     output: Option<PathBuf>,
 }
 
@@ -51,6 +54,7 @@ fn options() -> Result<Options> {
         runs: 3,
         only: String::new(),
         airflow: PathBuf::new(),
+        python: PathBuf::new(),
         output: None,
     };
     let mut arguments = std::env::args().skip(1);
@@ -63,6 +67,7 @@ fn options() -> Result<Options> {
             "--runs" => options.runs = value.parse::<usize>()?.max(1),
             "--only" => options.only = value,
             "--airflow" => options.airflow = value.into(),
+            "--python" => options.python = value.into(),
             "--output" => options.output = Some(value.into()),
             other => return Err(format!("`{other}` is not known").into()),
         }
@@ -71,9 +76,9 @@ fn options() -> Result<Options> {
 }
 
 /// The parts of the report, as their headings have them.
-const PARTS: [&str; 5] = ["Loads", "Memory", "Runs", "API", "Peers"];
+const PARTS: [&str; 6] = ["Loads", "Memory", "Lake", "Runs", "API", "Peers"];
 /// Those that take long, or have to be installed: only who names them means them.
-const NAMED_ONLY: [&str; 2] = ["Memory", "Peers"];
+const NAMED_ONLY: [&str; 3] = ["Memory", "Lake", "Peers"];
 
 fn run(options: &Options) -> Result<bool> {
     let places = Places::from_environment(&options.levada, options.scale)?;
@@ -92,6 +97,7 @@ fn run(options: &Options) -> Result<bool> {
                 let sections = runs::run(&places, options.runs, &options.only)?;
                 (runs::markdown(&sections, options.runs), runs::complete(&sections))
             }
+            "Lake" => lake::run(&places, options.runs, options.scale, &options.only, &options.python)?,
             "API" => api::run(&places, options.runs, options.scale, &options.only)?,
             _ => (peers::run(&places, options.runs, &options.airflow)?, true),
         };

@@ -81,6 +81,12 @@ pub fn canonical(stored: &Field) -> Field {
     field(stored.name(), data_type, stored.is_nullable(), &native, logical)
 }
 
+/// Whether statistics tell the bounds of a column: writers keep those of decimals as floating-point numbers, which have no
+/// more than 15 digits of any decimal.
+pub fn has_exact_bounds(column: &Field) -> bool {
+    !matches!(column.data_type(), DataType::Decimal128(precision, _) if *precision > 15)
+}
+
 /// Whether a stored column is nested.
 pub fn is_nested(stored: &Field) -> bool {
     stored.data_type().is_nested()

@@ -3,6 +3,7 @@
 
 use arrow_schema::{DataType, Field};
 use deltalake::datafusion::common::ScalarValue;
+use deltalake::datafusion::functions::core::expr_fn::greatest as greatest_of;
 use deltalake::datafusion::logical_expr::{Expr, lit};
 use deltalake::datafusion::prelude::{DataFrame, SessionContext};
 use levada_core::builder::ColumnBuilder;
@@ -30,7 +31,10 @@ fn column(name: &str) -> Expr {
 }
 
 /// A value of a column from its text.
-fn value(data_type: &DataType, text: &str) -> Result<Expr> {
+///
+/// # Errors
+/// `Internal` for a text that is none.
+pub fn value(data_type: &DataType, text: &str) -> Result<Expr> {
     let broken =
         |reason: &str| Error::new(ErrorKind::Internal, format!("`{text}` is no value of the cursor: {reason}"));
     let mut builder = ColumnBuilder::new(data_type)?;
@@ -79,8 +83,13 @@ impl Cursor {
             (None, from) => from.as_ref(),
         };
         let low = |key: &Key| value(data_type, &key.minus(lag.as_ref()).text(data_type));
+        // of a function, no bounds are known
+        let compared = match columns::has_exact_bounds(&field) {
+            true => column(name),
+            false => greatest_of(vec![column(name)]),
+        };
         let at_least = |key: &Key| -> Result<Expr> {
-            let reached = column(name).gt_eq(low(key)?);
+            let reached = compared.clone().gt_eq(low(key)?);
             Ok(ordered(&field).map_or(reached.clone(), |ordered| reached.and(ordered)))
         };
         Ok(Self {

@@ -11,6 +11,7 @@ mod error;
 mod load;
 mod maintain;
 mod merge;
+mod only;
 mod place;
 mod positions;
 mod quarantine;

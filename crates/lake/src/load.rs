@@ -148,6 +148,8 @@ impl Work {
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_max_row_group_bytes(Some(GROUP_BYTES))
             .build();
+        let told = columns.fields().iter().filter(|column| columns::has_exact_bounds(column));
+        let told: Vec<String> = told.map(|column| format!("`{}`", column.name())).collect();
         let config = WriterConfig::new(
             columns.clone(),
             self.partitions.clone(),
@@ -155,7 +157,7 @@ impl Work {
             NonZeroU64::new(self.target_bytes),
             None,
             Default::default(),
-            None,
+            (told.len() < columns.fields().len()).then_some(told),
         );
         DeltaWriter::new(self.handle.object_store(), config)
     }

@@ -34,6 +34,8 @@ const FILE: &str = "_levada_file";
 /// Joins keep one side in memory where it takes less than this part of what there is.
 const HASH_PART: u64 = 8;
 const GROUP_BYTES: usize = 16 << 20;
+/// Partitions of a join. In one alone the engine does not sort.
+const WIDTH: usize = 2;
 
 type LocalWriter = ArrowWriter<std::fs::File>;
 
@@ -172,8 +174,7 @@ pub async fn merge(work: &Work, staged: &Staged, base: Option<&DeltaTable>) -> R
 }
 
 async fn fill(work: &Work, staged: &Staged, base: Option<&DeltaTable>, merged: &mut Merged) -> Result<()> {
-    let width = if staged.sorts_joins { 1 } else { 2 };
-    let session = session::open(&work.place, work.memory, width, staged.sorts_joins)?;
+    let session = session::open(&work.place, work.memory, WIDTH, staged.sorts_joins)?;
     register(&session, "fresh", &staged.path).await?;
     let mut adds = Vec::new();
     if let Some(table) = base {

@@ -19,7 +19,7 @@ use levada_core::source::{Extract, OVERLAP_COLUMN, ReadMode, ReadRequest, Reader
 
 use crate::columns::{canonical, is_nested};
 use crate::cursor::Cursor;
-use crate::{Lake, error, session};
+use crate::{Lake, error, only, session};
 
 impl Source for Lake {
     fn discover<'a>(&'a self, selector: Option<&'a str>) -> BoxFuture<'a, Result<Vec<StreamInfo>>> {
@@ -112,8 +112,11 @@ impl Lake {
         let mut columns: Vec<Expr> =
             request.columns.fields().iter().map(|field| ident(field.name().as_str())).collect();
         let mut fields: Vec<FieldRef> = request.columns.fields().iter().cloned().collect();
-        let frame = session.table("stream").await.map_err(error::query)?;
-        let (frame, position) = match &request.mode {
+        let mut frame = session.table("stream").await.map_err(error::query)?;
+        if let Some(filter) = only::filter(&request.only, &stored) {
+            frame = frame.filter(filter).map_err(error::query)?;
+        }
+        let (mut frame, position) = match &request.mode {
             ReadMode::Full => {
                 // rows without columns are counted all the same
                 if columns.is_empty() {
@@ -138,6 +141,9 @@ impl Lake {
                 (cursor.rows(frame, columns, *mark_overlap)?, cursor.position)
             }
         };
+        if let Some(limit) = request.limit {
+            frame = frame.limit(0, usize::try_from(limit).ok()).map_err(error::query)?;
+        }
         let streams = frame.execute_stream_partitioned().await.map_err(error::query)?;
         let columns: SchemaRef = Arc::new(Schema::new(fields));
         let mut shares: Vec<VecDeque<_>> =

@@ -79,6 +79,7 @@ macro_rules! suites {
             levada_testkit::source_suite!($harness);
             levada_testkit::destination_suite!($harness);
             levada_testkit::values_suite!($harness);
+            levada_testkit::conditions_suite!($harness);
         })*
     };
 }

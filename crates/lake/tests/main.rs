@@ -4,6 +4,7 @@
 
 mod conformance;
 mod kills;
+mod only;
 mod pages;
 mod python;
 mod races;

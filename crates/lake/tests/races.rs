@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use levada_core::destination::{Destination, WriteMode};
 use levada_core::error::{ErrorKind, Result};
+use levada_testkit::forwarder::Forwarder;
 use levada_testkit::pump::{self, Job, Outcome};
 use levada_testkit::rows::{self, Row};
 use serde_json::Value;
@@ -26,6 +27,7 @@ fn given(ids: std::ops::Range<i64>, by: &str) -> Vec<Row> {
 /// Two ways to one place, which do not see each other's locks: as from two processes.
 struct Place {
     _folder: Option<tempfile::TempDir>,
+    _gate: Option<Forwarder>,
     settings: [Value; 2],
 }
 
@@ -36,14 +38,23 @@ impl Place {
         std::fs::create_dir(&real).unwrap();
         std::os::unix::fs::symlink(&real, &link).unwrap();
         let settings = [real, link].map(|path| serde_json::json!({ "location": path }));
-        Self { _folder: Some(folder), settings }
+        Self { _folder: Some(folder), _gate: None, settings }
     }
 
-    fn bucket() -> Self {
-        let one = bucket();
+    /// The test server looks whether there is an object, and writes it then: for a put on a condition to be one act, as the
+    /// real stores promise, no other one may come in between.
+    async fn bucket() -> Self {
+        let mut one = bucket();
+        let server = one["endpoint"].as_str().unwrap().trim_start_matches("http://").to_owned();
+        let is_conditional = |request: &[u8]| {
+            let head = String::from_utf8_lossy(request).to_ascii_lowercase();
+            head.starts_with("put ") && head.contains("if-none-match")
+        };
+        let gate = Forwarder::one_at_a_time(&server, is_conditional).await;
+        one["endpoint"] = format!("http://{}", gate.address()).into();
         let mut other = one.clone();
         other["location"] = format!("{}/", one["location"].as_str().unwrap()).into();
-        Self { _folder: None, settings: [one, other] }
+        Self { _folder: None, _gate: Some(gate), settings: [one, other] }
     }
 
     fn destination(&self, way: usize) -> Arc<dyn Destination> {
@@ -180,7 +191,7 @@ async fn appends_on_disk_all_arrive() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn appends_in_a_bucket_all_arrive() {
-    appends(Place::bucket()).await;
+    appends(Place::bucket().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -190,7 +201,7 @@ async fn a_merge_and_appends_on_disk_build_on_each_other() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_merge_and_appends_in_a_bucket_build_on_each_other() {
-    merges(Place::bucket()).await;
+    merges(Place::bucket().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -200,5 +211,5 @@ async fn of_two_loads_of_one_stream_on_disk_one_counts() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_loads_of_one_stream_in_a_bucket_one_counts() {
-    one_stream_twice(Place::bucket()).await;
+    one_stream_twice(Place::bucket().await).await;
 }
