@@ -132,8 +132,8 @@ impl Settings {
         if self.access_key.is_some() != self.secret_key.is_some() {
             return Err(config("`access_key` and `secret_key` belong together; one of them is missing"));
         }
-        if self.target_mb == 0 || self.memory_mb < 16 {
-            return Err(config("`target_mb` is at least 1, and `memory_mb` at least 16"));
+        if self.target_mb == 0 || self.memory_mb < 64 {
+            return Err(config("`target_mb` is at least 1, and `memory_mb` at least 64"));
         }
         if self.retention_hours < RETENTION_HOURS_MIN {
             return Err(config(&format!("`retention_hours` is less than {RETENTION_HOURS_MIN}"))

@@ -120,25 +120,25 @@ async fn the_past_is_read_and_not_written() {
     assert!(gone.destination().is_err());
 }
 
-/// 300,000 rows into 300,000 within 16 MB: joins and sorts go to disk.
+/// 900,000 rows into 900,000 within 64 MB: joins and sorts go to disk.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_merge_that_is_larger_than_its_memory_goes_to_disk() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = json!({ "location": folder.path(), "memory_mb": 16 });
+    let settings = json!({ "location": folder.path(), "memory_mb": 64 });
     let destination = connect(settings.clone()).destination().unwrap();
     let long = "some words that take their place ".repeat(3);
     let batches = |ids: std::ops::Range<i64>, text: &str| -> Vec<RecordBatch> {
         ids.clone().step_by(20_000).map(|from| batch(from..(from + 20_000).min(ids.end), text)).collect()
     };
     let job = Job::new(None, "t").merge(&["id"]);
-    let first = pump::load(destination.as_ref(), &job, &columns(), &batches(0..300_000, &long)).await.unwrap();
-    assert_eq!((first.durable.inserted, first.durable.updated), (300_000, 0));
-    let mut second = batches(150_000..450_000, "new");
-    second.extend(batches(150_000..160_000, "newer"));
+    let first = pump::load(destination.as_ref(), &job, &columns(), &batches(0..900_000, &long)).await.unwrap();
+    assert_eq!((first.durable.inserted, first.durable.updated), (900_000, 0));
+    let mut second = batches(450_000..1_350_000, "new");
+    second.extend(batches(450_000..460_000, "newer"));
     let merged = pump::load(destination.as_ref(), &job, &columns(), &second).await.unwrap();
     let durable = &merged.durable;
-    assert_eq!((durable.inserted, durable.updated, durable.superseded), (150_000, 150_000, 10_000));
+    assert_eq!((durable.inserted, durable.updated, durable.superseded), (450_000, 450_000, 10_000));
     let found = read(&settings).await;
     let count = |word: &str| found.iter().filter(|row| row[1].as_ref().unwrap().starts_with(word)).count();
-    assert_eq!((count("some "), count("new "), count("newer "), found.len()), (150_000, 290_000, 10_000, 450_000));
+    assert_eq!((count("some "), count("new "), count("newer "), found.len()), (450_000, 890_000, 10_000, 1_350_000));
 }
