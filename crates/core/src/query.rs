@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::connector::Connection;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::source::Source;
 
 /// Executes SQL in this process.
@@ -18,6 +18,15 @@ pub trait QueryEngine: Send + Sync {
     /// `Config`, with line and column in the text: for text that is no SQL, for several statements, for one that would do
     /// anything but read, and for one that is too large or too deep; `Refused` for what no query may ask for.
     fn check(&self, sql: &str) -> Result<Outline>;
+
+    /// What is wrong with expressions that compute columns from the columns of their row, each with its column. Does no I/O:
+    /// `levada validate` calls it.
+    fn check_columns(&self, columns: &BTreeMap<String, String>) -> Vec<(String, Error)>;
+
+    /// A source whose streams have these columns too, or in place of those of the same names; each is an expression over the
+    /// columns of its row as they are at the source. A row for which one fails is a reject. Expressions that do not fit a stream
+    /// are an error of its discovery.
+    fn computed(&self, source: Arc<dyn Source>, columns: BTreeMap<String, String>) -> Arc<dyn Source>;
 
     /// The query as a source with just one stream, [`QUERY_STREAM`], whose columns are those that the query puts out. Nothing
     /// is read before the source is asked; dropping its readers ends the work.

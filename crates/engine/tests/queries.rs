@@ -40,6 +40,14 @@ impl QueryEngine for Words {
         Ok(Outline { reads: vec![name], params })
     }
 
+    fn check_columns(&self, _: &BTreeMap<String, String>) -> Vec<(String, Error)> {
+        Vec::new()
+    }
+
+    fn computed(&self, source: Arc<dyn Source>, _: BTreeMap<String, String>) -> Arc<dyn Source> {
+        source
+    }
+
     fn source(&self, query: Query) -> Result<Arc<dyn Source>> {
         let read = self.check(&query.sql)?.reads.remove(0);
         let source = query.connections[&read.connection].clone().source()?;

@@ -1,5 +1,6 @@
 //! What these tests share: two systems in memory and a job between them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,6 +51,7 @@ pub fn full() -> StreamOptions {
         on_schema_change: OnSchemaChange::Evolve,
         verify: Verify::Counts,
         paused: false,
+        transform: BTreeMap::new(),
     }
 }
 

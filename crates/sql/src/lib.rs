@@ -3,6 +3,7 @@
 
 mod arithmetic;
 mod cast;
+mod computed;
 mod confine;
 mod exact;
 mod fault;
@@ -18,15 +19,17 @@ mod plan;
 mod pushdown;
 mod query;
 mod rewrite;
+mod row;
 mod stack;
 mod table;
 mod text;
 mod types;
 mod zone;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use levada_core::error::Result;
+use levada_core::error::{Error, Result};
 use levada_core::query::{Outline, Query, QueryEngine};
 use levada_core::source::Source;
 
@@ -44,6 +47,17 @@ impl Sql {
 impl QueryEngine for Sql {
     fn check(&self, sql: &str) -> Result<Outline> {
         stack::deep(|| parse::statement(sql).map(|parsed| parsed.outline))
+    }
+
+    fn check_columns(&self, columns: &BTreeMap<String, String>) -> Vec<(String, Error)> {
+        let wrong = |(name, text): (&String, &String)| {
+            stack::deep(|| parse::expression(text).map(drop)).err().map(|error| (name.clone(), error))
+        };
+        columns.iter().filter_map(wrong).collect()
+    }
+
+    fn computed(&self, source: Arc<dyn Source>, columns: BTreeMap<String, String>) -> Arc<dyn Source> {
+        Arc::new(computed::Computed::new(source, columns))
     }
 
     fn source(&self, query: Query) -> Result<Arc<dyn Source>> {

@@ -32,11 +32,20 @@ use tokio::runtime::Handle;
 use crate::exact::Exact;
 use crate::meaning::Meaning;
 use crate::names::Names;
+use crate::row::RowPlan;
 use crate::{fault, functions, lineage, memory, output, parse, rewrite};
+
+/// What is planned.
+pub(crate) enum Text {
+    /// A statement.
+    Query(String),
+    /// The columns of a row, with their expressions; those that have none are as they were.
+    Row(Vec<(String, Option<String>)>),
+}
 
 /// What a plan is made of.
 pub(crate) struct Blueprint {
-    pub(crate) sql: String,
+    pub(crate) text: Text,
     pub(crate) params: BTreeMap<String, Value>,
     /// By the name that the statement has for it, its parts joined by dots.
     pub(crate) tables: HashMap<String, Arc<dyn TableProvider>>,
@@ -75,6 +84,16 @@ impl Blueprint {
         lineage::of(&plan).map_err(|error| self.told(&error))
     }
 
+    /// The plan for one row after the other. Call it on a deep stack.
+    ///
+    /// # Errors
+    /// As [`Blueprint::schema`].
+    pub(crate) fn row(&self) -> Result<RowPlan> {
+        let state = self.state(DiskManagerMode::Disabled).map_err(|error| self.told(&error))?;
+        let (plan, schema) = self.logical(&state)?;
+        RowPlan::of(&plan, schema, &state)
+    }
+
     /// The plan. Call it on a deep stack.
     ///
     /// # Errors
@@ -93,7 +112,10 @@ impl Blueprint {
     }
 
     fn logical(&self, state: &SessionState) -> Result<(LogicalPlan, SchemaRef)> {
-        let mut statement = parse::statement(&self.sql)?.statement;
+        let mut statement = match &self.text {
+            Text::Query(sql) => parse::statement(sql)?.statement,
+            Text::Row(columns) => parse::row(columns)?,
+        };
         let columns = self
             .tables
             .values()

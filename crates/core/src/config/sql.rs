@@ -236,6 +236,15 @@ fn typed(value: &Json, kind: Option<ParamKind>) -> Json {
 pub(super) fn spliced(file: &File, task: &Node) -> Vec<Error> {
     let mut errors = spliced_at(file, task.find(&["sql", "query"]), task.find(&["sql", "params"]));
     errors.extend(quality::spliced(file, task));
+    let streams = task.find(&["sync", "streams"]).into_iter().flat_map(Node::children);
+    for column in streams.filter_map(|stream| stream.get("transform")).flat_map(Node::children) {
+        if let Value::Text(text) = &column.value
+            && let Some(name) = names(text).next()
+        {
+            let message = format!("`${{{name}}}` cannot stand in an expression: its value would be read as SQL");
+            errors.push(file.error(column.mark, &message, "Write the value itself, or use a `sql` task."));
+        }
+    }
     errors
 }
 

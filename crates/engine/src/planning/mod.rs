@@ -22,6 +22,7 @@ use crate::house::RunOptions;
 use crate::queries;
 use crate::run::SyncJob;
 use crate::run::plan::{Planned, no_cursor};
+use crate::transforms;
 
 pub use tasks::TaskPlan;
 
@@ -116,7 +117,11 @@ impl Work {
         open: impl Fn(&str) -> Result<Opened, Vec<Error>>,
     ) -> Result<Option<Self>, Vec<Error>> {
         let source = match &task.work {
-            config::Work::Sync(sync) => open(&sync.from)?,
+            config::Work::Sync(sync) => {
+                let opened = open(&sync.from)?;
+                let connection = transforms::seen(registry, opened.connection, sync).map_err(|error| vec![error])?;
+                Opened { connection, ..opened }
+            }
             config::Work::Sql(sql) => queries::open(registry, sql.into(), std::env::temp_dir(), &open)?,
             _ => return Ok(None),
         };

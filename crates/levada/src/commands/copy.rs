@@ -107,6 +107,7 @@ fn sync(args: &CopyArgs, streams: Vec<String>, source: &Opened, destination: &Op
         on_schema_change: args.on_schema_change,
         verify: args.verify,
         paused: None,
+        transform: None,
     };
     let document = SyncDocument {
         from: source.name.clone(),

@@ -58,6 +58,8 @@ pub struct StreamDocument {
     pub rename: Option<String>,
     /// Which columns, under which names and types.
     pub columns: Option<Columns>,
+    /// Columns that are computed from those of their row at the source, by SQL: new ones, or in place of those of the same names.
+    pub transform: Option<BTreeMap<String, String>>,
     /// What happens to a row that the destination cannot take: `fail` (the default) or `quarantine`.
     pub on_bad_row: Option<OnBadRow>,
     /// What may happen to the target's columns: `evolve` (the default), `freeze` or `ignore_new`.
@@ -162,6 +164,9 @@ pub struct StreamOptions {
     pub rename: Option<String>,
     /// Which columns, under which names and types.
     pub columns: Columns,
+    /// Expressions of SQL by the columns that they compute; all other options see these columns.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub transform: BTreeMap<String, String>,
     /// What happens to a row that the destination cannot take.
     pub on_bad_row: OnBadRow,
     /// What may happen to the target's columns.

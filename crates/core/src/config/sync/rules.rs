@@ -23,6 +23,10 @@ impl SyncDocument {
         if self.streams.0.is_empty() {
             problems.add(&["streams"], "there are no streams", "Name at least one stream, or `\"*\"` for all.");
         }
+        if self.defaults.transform.is_some() {
+            let advice = "Move it to the streams that have these columns.";
+            problems.add(&["defaults", "transform"], "`transform` belongs to a stream", advice);
+        }
         if self.defaults.columns.is_some() {
             let advice = "Move them to the streams that have these columns.";
             problems.add(&["defaults", "columns"], "`columns` belong to a stream", advice);
@@ -98,6 +102,8 @@ impl StreamDocument {
             check_rename(rename, &place.of("rename", own.rename.is_some()), problems);
         }
         check_columns(&place.of("columns", true), &columns, &key, cursor.as_deref(), problems);
+        let transform = own.transform.clone().unwrap_or_default();
+        check_transform(&place.of("transform", true), &transform, cursor.as_deref(), problems);
         StreamOptions {
             read,
             cursor,
@@ -106,6 +112,7 @@ impl StreamDocument {
             write,
             rename,
             columns,
+            transform,
             on_bad_row: own.on_bad_row.or(all.on_bad_row).unwrap_or_default(),
             on_schema_change: own.on_schema_change.or(all.on_schema_change).unwrap_or_default(),
             verify: own.verify.or(all.verify).unwrap_or_default(),
@@ -133,6 +140,28 @@ fn check_rename(rename: &str, path: &[String], problems: &mut Problems) {
     let (in_namespace, table) = rename.split_once('.').map_or((false, rename), |(_, table)| (true, table));
     if table.is_empty() || in_namespace && rename.starts_with('.') {
         problems.push(path.to_vec(), "the new name is empty".to_owned(), "Write a name such as `dim_{table}`.");
+    }
+}
+
+fn check_transform(
+    place: &[String],
+    columns: &BTreeMap<String, String>,
+    cursor: Option<&str>,
+    problems: &mut Problems,
+) {
+    let at = |name: &str| place.iter().cloned().chain([name.to_owned()]).collect::<Vec<_>>();
+    for (name, expression) in columns {
+        if name.is_empty() {
+            problems.push(at(name), "a column has no name".to_owned(), "Write the name of a column.");
+        }
+        if expression.trim().is_empty() {
+            let message = format!("the column `{name}` is computed from nothing");
+            problems.push(at(name), message, "Write an expression, for instance `lower(mail)`.");
+        }
+    }
+    if let Some(cursor) = cursor.filter(|cursor| columns.contains_key(*cursor)) {
+        let message = format!("the cursor column `{cursor}` is computed");
+        problems.push(at(cursor), message, "Compute a column of another name from it.");
     }
 }
 
