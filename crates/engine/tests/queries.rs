@@ -1,6 +1,7 @@
 //! Tasks that load the result of a query, over an engine that knows one form of it: what the house does with queries is the same
 //! whatever executes them.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
