@@ -1,6 +1,6 @@
 //! SQL over streams of several connections: what is asked of the engine that executes it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::connector::Connection;
 use crate::error::{Error, Result};
+use crate::secret::Secret;
 use crate::source::Source;
 
 /// Executes SQL in this process.
@@ -19,14 +20,20 @@ pub trait QueryEngine: Send + Sync {
     /// anything but read, and for one that is too large or too deep; `Refused` for what no query may ask for.
     fn check(&self, sql: &str) -> Result<Outline>;
 
-    /// What is wrong with expressions that compute columns from the columns of their row, each with its column. Does no I/O:
-    /// `levada validate` calls it.
-    fn check_columns(&self, columns: &BTreeMap<String, String>) -> Vec<(String, Error)>;
+    /// What is wrong with expressions that compute columns from the columns of their row, each with its column; `keys` are the
+    /// names of those that they may use. Does no I/O: `levada validate` calls it.
+    fn check_columns(&self, columns: &BTreeMap<String, String>, keys: &BTreeSet<String>) -> Vec<(String, Error)>;
 
     /// A source whose streams have these columns too, or in place of those of the same names; each is an expression over the
-    /// columns of its row as they are at the source. A row for which one fails is a reject. Expressions that do not fit a stream
-    /// are an error of its discovery.
-    fn computed(&self, source: Arc<dyn Source>, columns: BTreeMap<String, String>) -> Arc<dyn Source>;
+    /// columns of its row as they are at the source. A row for which one fails is a reject, and neither it nor one of the
+    /// source tells of a column that does not come out as it is. `keys` are the values of `$name` where a function takes a key.
+    /// Expressions that do not fit a stream are an error of its discovery.
+    fn computed(
+        &self,
+        source: Arc<dyn Source>,
+        columns: BTreeMap<String, String>,
+        keys: BTreeMap<String, Secret>,
+    ) -> Arc<dyn Source>;
 
     /// The query as a source with just one stream, [`QUERY_STREAM`], whose columns are those that the query puts out. Nothing
     /// is read before the source is asked; dropping its readers ends the work.

@@ -54,6 +54,7 @@ pub fn mistakes(registry: &Registry, task: &Task, known: &[&str]) -> Vec<(Vec<St
     match &task.work {
         Work::Sql(sql) => mistakes_of(registry, &["sql"], &sql.query, &sql.params, known),
         Work::Sync(sync) => {
+            let keys: BTreeSet<String> = sync.keys.keys().cloned().collect();
             let computed = |(name, options): &(String, StreamOptions)| {
                 if options.transform.is_empty() {
                     return Vec::new();
@@ -64,7 +65,7 @@ pub fn mistakes(registry: &Registry, task: &Task, known: &[&str]) -> Vec<(Vec<St
                 };
                 match registry.queries() {
                     Ok(queries) => {
-                        let wrong = queries.check_columns(&options.transform).into_iter();
+                        let wrong = queries.check_columns(&options.transform, &keys).into_iter();
                         wrong.map(|(column, error)| (at(&[&column]), error)).collect()
                     }
                     Err(error) => vec![(at(&[]), error)],

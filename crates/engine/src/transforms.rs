@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use levada_core::config::Sync;
 use levada_core::connector::{CheckStep, Connection, Registry};
 use levada_core::destination::Destination;
-use levada_core::error::Result;
+use levada_core::error::{Context, Result};
 use levada_core::query::QueryEngine;
 use levada_core::source::{Extract, Origin, ReadRequest, Source, StreamInfo};
 
@@ -55,13 +55,21 @@ struct TransformedSource {
 }
 
 impl TransformedSource {
-    /// The source of a stream.
-    fn of(&self, stream: &str) -> Arc<dyn Source> {
+    /// The source of a stream of which columns are computed.
+    fn computed(&self, stream: &str) -> Option<Arc<dyn Source>> {
         let entry = self.sync.entry_for(stream).and_then(|at| self.sync.streams.get(at));
         match entry.filter(|(_, options)| !options.transform.is_empty()) {
-            Some((_, options)) => self.queries.computed(self.source.clone(), options.transform.clone()),
-            None => self.source.clone(),
+            Some((_, options)) => {
+                let (columns, keys) = (options.transform.clone(), self.sync.keys.clone());
+                Some(self.queries.computed(self.source.clone(), columns, keys))
+            }
+            None => None,
         }
+    }
+
+    /// The source of a stream.
+    fn of(&self, stream: &str) -> Arc<dyn Source> {
+        self.computed(stream).unwrap_or_else(|| self.source.clone())
     }
 }
 
@@ -70,8 +78,12 @@ impl Source for TransformedSource {
         Box::pin(async move {
             let mut all = Vec::new();
             for info in self.source.discover(selector).await? {
-                let seen = self.of(&info.name).discover(Some(&info.name)).await?;
-                all.push(seen.into_iter().find(|seen| seen.name == info.name).unwrap_or(info));
+                let Some(computed) = self.computed(&info.name) else {
+                    all.push(info);
+                    continue;
+                };
+                let seen = computed.discover(Some(&info.name)).await.at(format!("stream `{}`", info.name))?;
+                all.extend(seen.into_iter().filter(|seen| seen.name == info.name));
             }
             Ok(all)
         })

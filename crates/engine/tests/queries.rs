@@ -1,7 +1,7 @@
 //! Tasks that load the result of a query, over an engine that knows one form of it: what the house does with queries is the same
 //! whatever executes them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -14,6 +14,7 @@ use levada_core::connector::Registry;
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::query::{Outline, QUERY_STREAM, Query, QueryEngine, StreamName};
 use levada_core::run::{RunState, State};
+use levada_core::secret::Secret;
 use levada_core::source::{Extract, ReadRequest, Reader, Source, StreamInfo};
 use levada_core::time::Clock;
 use levada_engine::house::SystemClock;
@@ -41,11 +42,16 @@ impl QueryEngine for Words {
         Ok(Outline { reads: vec![name], params })
     }
 
-    fn check_columns(&self, _: &BTreeMap<String, String>) -> Vec<(String, Error)> {
+    fn check_columns(&self, _: &BTreeMap<String, String>, _: &BTreeSet<String>) -> Vec<(String, Error)> {
         Vec::new()
     }
 
-    fn computed(&self, source: Arc<dyn Source>, _: BTreeMap<String, String>) -> Arc<dyn Source> {
+    fn computed(
+        &self,
+        source: Arc<dyn Source>,
+        _: BTreeMap<String, String>,
+        _: BTreeMap<String, Secret>,
+    ) -> Arc<dyn Source> {
         source
     }
 

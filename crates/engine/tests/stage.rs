@@ -73,6 +73,7 @@ pub fn job(source: Arc<dyn Connection>, destination: Arc<dyn Connection>, option
             from: "source".to_owned(),
             to: "destination".to_owned(),
             streams: vec![("t".to_owned(), options)],
+            keys: BTreeMap::new(),
             parallel: Parallel { readers: Some(2), writers: Some(2) },
             memory_bytes: 1 << 20,
         },

@@ -10,8 +10,10 @@ use levada_core::batch::{Batch, Data};
 use levada_core::dataset::ColumnEdge;
 use levada_core::error::{Context, Error, ErrorKind, Result};
 use levada_core::position::Position;
+use levada_core::secret::Secret;
 use levada_core::source::{Extract, Origin, ReadMode, ReadRequest, Reader, Source, StreamInfo};
 
+use crate::keys::Keys;
 use crate::plan::{Blueprint, Text};
 use crate::query::planned;
 use crate::row::RowPlan;
@@ -27,11 +29,16 @@ pub(crate) struct Computed {
     inner: Arc<dyn Source>,
     /// Expressions by the names of the columns.
     columns: BTreeMap<String, String>,
+    keys: Arc<Keys>,
 }
 
 impl Computed {
-    pub(crate) fn new(inner: Arc<dyn Source>, columns: BTreeMap<String, String>) -> Self {
-        Self { inner, columns }
+    pub(crate) fn new(
+        inner: Arc<dyn Source>,
+        columns: BTreeMap<String, String>,
+        keys: BTreeMap<String, Secret>,
+    ) -> Self {
+        Self { inner, columns, keys: Arc::new(keys.into()) }
     }
 
     /// The plan of a stream's query for some columns that come out, or all.
@@ -58,6 +65,7 @@ impl Computed {
         Blueprint {
             text: Text::Row(items.collect()),
             params: BTreeMap::new(),
+            keys: self.keys.clone(),
             tables: [(ROW.to_owned(), Arc::new(table) as Arc<dyn TableProvider>)].into(),
             memory_bytes: MEMORY_BYTES,
             spill: std::env::temp_dir(),
@@ -100,6 +108,7 @@ impl Computed {
             // there is no row without a column
             columns = Arc::new(Schema::new(info.schema.fields().iter().take(1).cloned().collect::<Vec<_>>()));
         }
+        let asked = columns.fields().len();
         let is_as_it_was = |column: &str| !self.columns.contains_key(column);
         let inner = ReadRequest {
             stream: info,
@@ -110,7 +119,8 @@ impl Computed {
         };
         let mut extract = self.inner.read(inner).await?;
         let readers = std::mem::take(&mut extract.readers);
-        let computing = |inner| Box::new(ComputedReader { inner, plan: plan.clone() }) as Box<dyn Reader>;
+        let computing =
+            |inner| Box::new(ComputedReader { inner, plan: plan.clone(), columns: asked }) as Box<dyn Reader>;
         extract.readers = readers.into_iter().map(computing).collect();
         Ok(extract)
     }
@@ -159,18 +169,21 @@ impl Source for Computed {
 struct ComputedReader {
     inner: Box<dyn Reader>,
     plan: Arc<RowPlan>,
+    /// How many columns were asked for; what comes behind them is handed on.
+    columns: usize,
 }
 
 impl Reader for ComputedReader {
     fn next(&mut self) -> BoxFuture<'_, Result<Option<Batch>>> {
         Box::pin(async {
-            let Some(mut batch) = self.inner.next().await? else { return Ok(None) };
+            let Some(batch) = self.inner.next().await? else { return Ok(None) };
             let Data::Arrow(rows) = batch.data else {
                 return Err(Error::new(ErrorKind::Internal, "the source gave raw rows without being asked"));
             };
-            let (rows, rejects) = self.plan.apply(&rows)?;
-            batch.rejects.extend(rejects);
-            Ok(Some(Batch { data: Data::Arrow(rows), rejects: batch.rejects }))
+            let mut rejects: Vec<_> = batch.rejects.into_iter().map(|reject| self.plan.shown(reject)).collect();
+            let (rows, failed) = self.plan.apply(&rows, self.columns)?;
+            rejects.extend(failed);
+            Ok(Some(Batch { data: Data::Arrow(rows), rejects }))
         })
     }
 

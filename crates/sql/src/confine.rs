@@ -46,14 +46,7 @@ pub(crate) fn expression(expr: &Expr) -> Result<()> {
     let mut confine = Confine { sees_row_only: true, ..Confine::default() };
     match expr.visit(&mut confine) {
         ControlFlow::Break(error) => Err(*error),
-        ControlFlow::Continue(()) => match confine.params.first() {
-            None => Ok(()),
-            Some(name) => refuse(
-                expr.span().start,
-                &format!("there is no parameter ${name} here"),
-                "Write the value itself, or use a `sql` task.",
-            ),
-        },
+        ControlFlow::Continue(()) => Ok(()),
     }
 }
 

@@ -1,5 +1,7 @@
 //! From text to one reading statement: the limits of what is parsed at all, and where in the text something is wrong.
 
+use std::collections::BTreeSet;
+
 use datafusion::sql::sqlparser::ast::{Expr, Ident, SelectItem, SetExpr, Statement};
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
@@ -7,7 +9,7 @@ use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Toke
 use levada_core::error::{Context, Error, ErrorKind, Result};
 use levada_core::query::Outline;
 
-use crate::confine;
+use crate::{confine, keys};
 
 /// Bytes of text.
 const BYTES_MAX: usize = 256 << 10;
@@ -43,19 +45,20 @@ pub(crate) fn statement(sql: &str) -> Result<Parsed> {
     Ok(Parsed { statement, outline })
 }
 
-/// Parses and checks an expression over the columns of one row. Call it on a deep stack.
+/// Parses and checks an expression over the columns of one row, which may use these keys. Call it on a deep stack.
 ///
 /// # Errors
 /// As [`levada_core::query::QueryEngine::check_columns`].
-pub(crate) fn expression(text: &str) -> Result<Expr> {
+pub(crate) fn expression(text: &str, keys: &BTreeSet<String>) -> Result<Expr> {
     let mut parser = parser(text)?;
-    let expr = parser.parse_expr().map_err(told)?;
+    let mut expr = parser.parse_expr().map_err(told)?;
     let rest = parser.peek_token();
     if rest.token != Token::EOF {
         let what = format!("the expression ends before `{}`", rest.token);
         return Err(refusal(rest.span.start, what).advise("Write one expression, for instance `lower(mail)`."));
     }
     confine::expression(&expr)?;
+    keys::bind(&mut expr, keys)?;
     Ok(expr)
 }
 
@@ -63,13 +66,15 @@ pub(crate) fn expression(text: &str) -> Result<Expr> {
 ///
 /// # Errors
 /// As [`expression`], naming the column.
-pub(crate) fn row(columns: &[(String, Option<String>)]) -> Result<Statement> {
+pub(crate) fn row(columns: &[(String, Option<String>)], keys: &BTreeSet<String>) -> Result<Statement> {
     let mut statement = statement("SELECT 1 FROM levada.row")?.statement;
     let items = columns.iter().map(|(name, text)| {
         let alias = Ident::with_quote('"', name);
         Ok(match text {
             None => SelectItem::UnnamedExpr(Expr::Identifier(alias)),
-            Some(text) => SelectItem::ExprWithAlias { expr: expression(text).at(format!("`{name}`"))?, alias },
+            Some(text) => {
+                SelectItem::ExprWithAlias { expr: expression(text, keys).at(format!("`{name}`"))?, alias }
+            }
         })
     });
     let items = items.collect::<Result<Vec<_>>>()?;

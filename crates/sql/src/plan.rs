@@ -30,6 +30,7 @@ use serde_json::Value;
 use tokio::runtime::Handle;
 
 use crate::exact::Exact;
+use crate::keys::{self, Keys};
 use crate::meaning::Meaning;
 use crate::names::Names;
 use crate::row::RowPlan;
@@ -47,6 +48,8 @@ pub(crate) enum Text {
 pub(crate) struct Blueprint {
     pub(crate) text: Text,
     pub(crate) params: BTreeMap<String, Value>,
+    /// Those that an expression of a row may name.
+    pub(crate) keys: Arc<Keys>,
     /// By the name that the statement has for it, its parts joined by dots.
     pub(crate) tables: HashMap<String, Arc<dyn TableProvider>>,
     pub(crate) memory_bytes: usize,
@@ -114,7 +117,7 @@ impl Blueprint {
     fn logical(&self, state: &SessionState) -> Result<(LogicalPlan, SchemaRef)> {
         let mut statement = match &self.text {
             Text::Query(sql) => parse::statement(sql)?.statement,
-            Text::Row(columns) => parse::row(columns)?,
+            Text::Row(columns) => parse::row(columns, &self.keys.names())?,
         };
         let columns = self
             .tables
@@ -122,7 +125,7 @@ impl Blueprint {
             .flat_map(|table| table.schema().fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>());
         let names = Names::new(columns, &statement);
         rewrite::rewrite(&mut statement, &names, &self.params)?;
-        let world = World { tables: &self.tables, options: state.config_options(), planners: planners() };
+        let world = World { tables: &self.tables, keys: &self.keys, options: state.config_options(), planners: planners() };
         let planner = SqlToRel::new_with_options(&world, options());
         let plan = planner.sql_statement_to_plan(statement).map_err(|error| self.told(&error))?;
         let plan = self.project(plan).map_err(|error| self.told(&error))?;
@@ -196,6 +199,7 @@ fn planners() -> Vec<Arc<dyn ExprPlanner>> {
 /// All that a statement can name.
 struct World<'a> {
     tables: &'a HashMap<String, Arc<dyn TableProvider>>,
+    keys: &'a Arc<Keys>,
     options: &'a ConfigOptions,
     planners: Vec<Arc<dyn ExprPlanner>>,
 }
@@ -218,7 +222,7 @@ impl ContextProvider for World<'_> {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
-        functions::scalar(name)
+        functions::scalar(name).or_else(|| keys::named(name, self.keys))
     }
 
     fn get_higher_order_meta(&self, _: &str) -> Option<Arc<HigherOrderUDF>> {

@@ -123,6 +123,7 @@ impl QuerySource {
         Ok(Blueprint {
             text: Text::Query(self.query.sql.clone()),
             params: self.query.params.clone(),
+            keys: Arc::default(),
             tables: tables.collect::<HashMap<_, _>>(),
             memory_bytes: self.query.memory_bytes,
             spill: self.query.spill.clone(),

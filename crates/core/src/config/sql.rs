@@ -173,6 +173,7 @@ impl SqlTarget {
             from: QUERY_STREAM.to_owned(),
             to: self.connection.clone(),
             streams: vec![(QUERY_STREAM.to_owned(), resolved)],
+            keys: BTreeMap::new(),
             parallel: Parallel::default(),
             memory_bytes,
         }
@@ -242,7 +243,11 @@ pub(super) fn spliced(file: &File, task: &Node) -> Vec<Error> {
             && let Some(name) = names(text).next()
         {
             let message = format!("`${{{name}}}` cannot stand in an expression: its value would be read as SQL");
-            errors.push(file.error(column.mark, &message, "Write the value itself, or use a `sql` task."));
+            let advice = match name.trim().strip_prefix("secret:") {
+                Some(_) => "Give it to the sync by `keys: { name: \"${secret:..}\" }`, and write `$name` for the key.",
+                None => "Write the value itself, or use a `sql` task.",
+            };
+            errors.push(file.error(column.mark, &message, advice));
         }
     }
     errors

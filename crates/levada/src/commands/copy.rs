@@ -114,6 +114,7 @@ fn sync(args: &CopyArgs, streams: Vec<String>, source: &Opened, destination: &Op
         to: destination.name.clone(),
         defaults: StreamDocument::default(),
         streams: Streams(streams.into_iter().map(|name| (name, options.clone())).collect()),
+        keys: std::collections::BTreeMap::new(),
         parallel: Some(Parallel { readers: args.readers, writers: args.writers }),
         memory: memory.map(BytesText),
     };

@@ -13,6 +13,7 @@ use super::amount::BytesText;
 use crate::destination::WriteMode;
 use crate::naming::{is_wildcard, matches};
 use crate::schema::OnSchemaChange;
+use crate::secret::Secret;
 
 pub use rules::MEMORY_BYTES_DEFAULT;
 pub(super) use rules::Place;
@@ -31,6 +32,10 @@ pub struct SyncDocument {
     pub defaults: StreamDocument,
     /// The streams by name or wildcard, as a list of names or with options for each.
     pub streams: Streams,
+    /// Keys of the functions in `transform` that take one, by the names they have there (`$name`), for instance
+    /// `${secret:name}`. They are stored and shown nowhere.
+    #[serde(default)]
+    pub keys: BTreeMap<String, Secret>,
     /// How many readers and writers work on one stream at once; by default as many as there are cores.
     pub parallel: Option<Parallel>,
     /// How much memory batches on their way may take, for instance `128MB`.
@@ -141,6 +146,9 @@ pub struct Sync {
     pub to: String,
     /// Stream names or wildcards with their options, in the order of the document.
     pub streams: Vec<(String, StreamOptions)>,
+    /// Keys that expressions of `transform` may name.
+    #[serde(skip)]
+    pub keys: BTreeMap<String, Secret>,
     /// How many readers and writers work on one stream at once, where the document says so.
     pub parallel: Parallel,
     /// How many bytes batches on their way may take.

@@ -31,6 +31,14 @@ impl SyncDocument {
             let advice = "Move them to the streams that have these columns.";
             problems.add(&["defaults", "columns"], "`columns` belong to a stream", advice);
         }
+        for (name, key) in &self.keys {
+            if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') || name.starts_with(|c: char| c.is_ascii_digit()) {
+                problems.add(&["keys", name], "a key is named by a word", "Use letters, digits and `_`.");
+            }
+            if key.is_empty() {
+                problems.add(&["keys", name], "the key is empty, and would hide nothing", "Write `${secret:name}`.");
+            }
+        }
         let memory_bytes = self.memory.map_or(MEMORY_BYTES_DEFAULT, |bytes| bytes.0);
         if memory_bytes < MEMORY_BYTES_MIN {
             problems.add(&["memory"], "that is too little memory to work with", "Give at least 8MiB.");
@@ -47,7 +55,14 @@ impl SyncDocument {
         if !problems.0.is_empty() {
             return Err(problems.0);
         }
-        Ok(Sync { from: self.from.clone(), to: self.to.clone(), streams, parallel, memory_bytes })
+        Ok(Sync {
+            from: self.from.clone(),
+            to: self.to.clone(),
+            streams,
+            keys: self.keys.clone(),
+            parallel,
+            memory_bytes,
+        })
     }
 }
 
@@ -103,7 +118,12 @@ impl StreamDocument {
         }
         check_columns(&place.of("columns", true), &columns, &key, cursor.as_deref(), problems);
         let transform = own.transform.clone().unwrap_or_default();
-        check_transform(&place.of("transform", true), &transform, cursor.as_deref(), problems);
+        check_transform(&place.of("transform", true), &transform, cursor.as_deref(), &key, problems);
+        if !transform.is_empty() && cursor.is_some() && write == WriteMode::Append && key.is_empty() {
+            let message = "rows that are read twice could not be told by columns that are computed".to_owned();
+            let advice = "Name the columns that tell rows apart, as they are at the source: `key: [..]`.";
+            problems.push(place.of("transform", true), message, advice);
+        }
         StreamOptions {
             read,
             cursor,
@@ -147,6 +167,7 @@ fn check_transform(
     place: &[String],
     columns: &BTreeMap<String, String>,
     cursor: Option<&str>,
+    key: &[String],
     problems: &mut Problems,
 ) {
     let at = |name: &str| place.iter().cloned().chain([name.to_owned()]).collect::<Vec<_>>();
@@ -162,6 +183,10 @@ fn check_transform(
     if let Some(cursor) = cursor.filter(|cursor| columns.contains_key(*cursor)) {
         let message = format!("the cursor column `{cursor}` is computed");
         problems.push(at(cursor), message, "Compute a column of another name from it.");
+    }
+    for name in key.iter().filter(|name| columns.contains_key(*name)) {
+        let message = format!("the key column `{name}` is computed, and need not tell rows apart any more");
+        problems.push(at(name), message, "Compute a column of another name from it.");
     }
 }
 
