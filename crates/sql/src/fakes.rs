@@ -16,22 +16,36 @@ const FIRST: [&str; 64] = [
 
 const LAST: [&str; 64] = [
     "Abara", "Adler", "Almeida", "Andersen", "Aydin", "Bauer", "Becker", "Bianchi", "Braun", "Castro", "Chandra",
-    "Cohen", "Costa", "Cruz", "Dubois", "Eriksen", "Evans", "Ferrari", "Fischer", "Garcia", "Gomez", "Haddad", "Hansen",
-    "Hoffman", "Ito", "Ivanov", "Jansen", "Jensen", "Kaya", "Keller", "Khan", "Kim", "Klein", "Kowalski", "Larsen",
-    "Lopez", "Marino", "Martin", "Meyer", "Molina", "Moreau", "Mori", "Murphy", "Nguyen", "Novak", "Okafor", "Olsen",
-    "Patel", "Pereira", "Petrov", "Ramos", "Ricci", "Rossi", "Sato", "Silva", "Singh", "Suzuki", "Tanaka", "Torres",
-    "Vargas", "Vidal", "Weber", "Yilmaz", "Zhang",
+    "Cohen", "Costa", "Cruz", "Dubois", "Eriksen", "Evans", "Ferrari", "Fischer", "Garcia", "Gomez", "Haddad",
+    "Hansen", "Hoffman", "Ito", "Ivanov", "Jansen", "Jensen", "Kaya", "Keller", "Khan", "Kim", "Klein", "Kowalski",
+    "Larsen", "Lopez", "Marino", "Martin", "Meyer", "Molina", "Moreau", "Mori", "Murphy", "Nguyen", "Novak", "Okafor",
+    "Olsen", "Patel", "Pereira", "Petrov", "Ramos", "Ricci", "Rossi", "Sato", "Silva", "Singh", "Suzuki", "Tanaka",
+    "Torres", "Vargas", "Vidal", "Weber", "Yilmaz", "Zhang",
 ];
 
 const CITY: [&str; 32] = [
-    "Accra", "Antwerp", "Athens", "Bergen", "Bilbao", "Bogota", "Brno", "Cali", "Cork", "Dakar", "Graz", "Hanoi", "Izmir",
-    "Kyoto", "Leeds", "Lima", "Lyon", "Malmo", "Medellin", "Nairobi", "Osaka", "Perth", "Porto", "Quito", "Riga",
-    "Seville", "Tampere", "Tunis", "Turin", "Utrecht", "Varna", "Zagreb",
+    "Accra", "Antwerp", "Athens", "Bergen", "Bilbao", "Bogota", "Brno", "Cali", "Cork", "Dakar", "Graz", "Hanoi",
+    "Izmir", "Kyoto", "Leeds", "Lima", "Lyon", "Malmo", "Medellin", "Nairobi", "Osaka", "Perth", "Porto", "Quito",
+    "Riga", "Seville", "Tampere", "Tunis", "Turin", "Utrecht", "Varna", "Zagreb",
 ];
 
 const TRADE: [&str; 16] = [
-    "Analytics", "Bakery", "Builders", "Chemicals", "Consulting", "Electric", "Foods", "Freight", "Instruments",
-    "Logistics", "Motors", "Optics", "Paper", "Robotics", "Textiles", "Trading",
+    "Analytics",
+    "Bakery",
+    "Builders",
+    "Chemicals",
+    "Consulting",
+    "Electric",
+    "Foods",
+    "Freight",
+    "Instruments",
+    "Logistics",
+    "Motors",
+    "Optics",
+    "Paper",
+    "Robotics",
+    "Textiles",
+    "Trading",
 ];
 
 const FORM: [&str; 4] = ["Ltd", "Inc", "Group", "Partners"];

@@ -72,9 +72,7 @@ pub(crate) fn row(columns: &[(String, Option<String>)], keys: &BTreeSet<String>)
         let alias = Ident::with_quote('"', name);
         Ok(match text {
             None => SelectItem::UnnamedExpr(Expr::Identifier(alias)),
-            Some(text) => {
-                SelectItem::ExprWithAlias { expr: expression(text, keys).at(format!("`{name}`"))?, alias }
-            }
+            Some(text) => SelectItem::ExprWithAlias { expr: expression(text, keys).at(format!("`{name}`"))?, alias },
         })
     });
     let items = items.collect::<Result<Vec<_>>>()?;

@@ -125,7 +125,8 @@ impl Blueprint {
             .flat_map(|table| table.schema().fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>());
         let names = Names::new(columns, &statement);
         rewrite::rewrite(&mut statement, &names, &self.params)?;
-        let world = World { tables: &self.tables, keys: &self.keys, options: state.config_options(), planners: planners() };
+        let world =
+            World { tables: &self.tables, keys: &self.keys, options: state.config_options(), planners: planners() };
         let planner = SqlToRel::new_with_options(&world, options());
         let plan = planner.sql_statement_to_plan(statement).map_err(|error| self.told(&error))?;
         let plan = self.project(plan).map_err(|error| self.told(&error))?;

@@ -167,7 +167,8 @@ impl RowPlan {
             if let Some(at) = columns.iter().position(DfResult::is_err) {
                 let reads = stage[at].reads.iter().flat_map(|column| self.made_from(before, *column)).collect();
                 let above = &self.stages[before + 1..];
-                let column = above.iter().try_fold(at, |at, stage| stage.iter().position(|step| step.reads.contains(&at)));
+                let column =
+                    above.iter().try_fold(at, |at, stage| stage.iter().position(|step| step.reads.contains(&at)));
                 return Some((column?, reads));
             }
             rows = between(columns.into_iter().collect::<DfResult<_>>().ok()?, 1).ok()?;

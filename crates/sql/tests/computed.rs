@@ -1,14 +1,15 @@
 //! Columns that a sync computes from those of their row.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow_schema::Schema;
-use levada_core::batch::Data;
+use levada_core::batch::{Data, Reject};
 use levada_core::connector::Connection;
 use levada_core::error::{ErrorKind, Result};
 use levada_core::query::QueryEngine;
 use levada_core::schema::{self, parse_type, type_name};
+use levada_core::secret::Secret;
 use levada_core::source::{OVERLAP_COLUMN, ReadMode, Source};
 use levada_sql::Sql;
 use levada_testkit::memory::Memory;
@@ -40,8 +41,10 @@ fn people() -> Arc<dyn Source> {
 fn computed(columns: &[(&str, &str)]) -> Arc<dyn Source> {
     let columns: BTreeMap<String, String> =
         columns.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-    assert_eq!(Sql::new().check_columns(&columns).len(), 0);
-    Sql::new().computed(people(), columns)
+    let keys = BTreeMap::from([("pseudonym".to_owned(), Secret::new("s3cret-key"))]);
+    let told = Sql::new().check_columns(&columns, &keys.keys().cloned().collect());
+    assert!(told.is_empty(), "{told:?}");
+    Sql::new().computed(people(), columns, keys)
 }
 
 /// The columns, the rows, and the reasons of those that are rejected.
@@ -102,18 +105,40 @@ async fn what_sees_more_than_its_row_is_refused() {
         "id FROM m.people",
         "now()",
         "",
+        // a key is no value, and nothing else is a key
+        "$k",
+        "mail || $k",
+        "hmac_sha256($k, 'key')",
+        "hmac_sha256(mail, $k || 'x')",
+        "hmac_sha256(mail, $other)",
+        "mask($k, 1, 1)",
+        "hmac_sha256(mail, '')",
+        "hmac_sha256(mail, NULL)",
+        "hmac_sha256(mail, id)",
+        "hmac_sha256(mail)",
+        "mask(mail, id, 1)",
+        "mask(mail, -1, 1)",
+        "date_shift(mail, 'k', 3)",
+        "date_shift(born, 'k', 0)",
+        "fake('iban', mail, 'k')",
+        "fake(mail, mail, 'k')",
+        "\"BY KEY hmac_sha256\"(mail, 'k')",
     ] {
         let columns = BTreeMap::from([("x".to_owned(), text.to_owned())]);
-        let told = Sql::new().check_columns(&columns);
+        let told = Sql::new().check_columns(&columns, &BTreeSet::from(["k".to_owned()]));
         let error = match told.into_iter().next() {
             Some((column, error)) => {
                 assert_eq!(column, "x");
                 error
             }
-            None => Sql::new().computed(people(), columns).discover(Some("people")).await.unwrap_err(),
+            None => {
+                let keys = BTreeMap::from([("k".to_owned(), Secret::new("s3cret-key"))]);
+                Sql::new().computed(people(), columns, keys).discover(Some("people")).await.unwrap_err()
+            }
         };
         assert_eq!(error.kind(), ErrorKind::Config, "{text}: {error}");
         assert!(!error.advice().is_empty(), "{text}: {error}");
+        assert!(!format!("{error} {error:?}").contains("s3cret"), "{text}: {error:?}");
     }
 }
 
@@ -149,4 +174,100 @@ async fn the_key_is_kept_unless_it_is_computed() {
     let origins = source.origins(&info).await.unwrap().unwrap();
     let mail = origins[0].columns.iter().find(|edge| edge.to == "mail").unwrap();
     assert_eq!((origins[0].dataset.as_str(), serde_json::to_value(mail.how).unwrap()), ("people", "hashed".into()));
+}
+
+#[tokio::test]
+async fn values_are_hidden_the_same_way_wherever_they_are() {
+    let source = computed(&[
+        ("mail", "hmac_sha256(mail, $pseudonym)"),
+        ("plain", "hmac_sha256(mail, 's3cret-key')"),
+        ("digest", "sha256(id)"),
+        ("part", "mask(mail, 1, 4)"),
+        ("born", "date_shift(born, hmac_sha256(id, $pseudonym), 30)"),
+        ("moved", "date_shift(born, $pseudonym, 30)"),
+        ("name", "fake('name', mail, $pseudonym)"),
+    ]);
+    let (columns, rows, reasons) = read(source.as_ref()).await.unwrap();
+    assert_eq!((rows.len(), reasons.len()), (1000, 0), "{reasons:?}");
+    assert!(columns.contains(&"born date".to_owned()) && columns.contains(&"digest text".to_owned()), "{columns:?}");
+    let at = |name: &str| columns.iter().position(|column| column.split(' ').next() == Some(name)).unwrap();
+    let of = |row: usize, name: &str| rows[row][at(name)].as_deref();
+    // by another implementation: openssl dgst -sha256 -hmac s3cret-key, and sha256sum
+    assert_eq!(of(7, "mail"), Some(HMAC_OF_P7));
+    assert_eq!(of(7, "plain"), of(7, "mail"));
+    assert_eq!(of(7, "digest"), Some("7902699be42c8a8e46fbbb4501726517e86b22c56a189f7625a6da49081b2451"));
+    assert_eq!(of(7, "part"), Some("P**********.org"));
+    for name in ["mail", "plain", "part", "name"] {
+        assert_eq!(of(3, name), None, "NULL stays NULL: {name}");
+    }
+    let days: BTreeSet<_> = (0..1000).map(|row| of(row, "born").unwrap()).collect();
+    assert!(days.len() > 40 && days.len() <= 60 && !days.contains("1990-05-17"), "{days:?}");
+    let moved: BTreeSet<_> = (0..1000).map(|row| of(row, "moved").unwrap()).collect();
+    assert_eq!(moved.len(), 1, "one key, one number of days");
+    let again = read(source.as_ref()).await.unwrap().1;
+    assert_eq!(rows, again);
+    // another key hides otherwise
+    let columns = BTreeMap::from([("mail".to_owned(), "hmac_sha256(mail, $k)".to_owned())]);
+    let keys = BTreeMap::from([("k".to_owned(), Secret::new("another"))]);
+    let other = read(Sql::new().computed(people(), columns, keys).as_ref()).await.unwrap().1;
+    assert_ne!(other[7][1], again[7][1]);
+}
+
+/// HMAC-SHA256 of `P7@Example.org` by `s3cret-key`.
+const HMAC_OF_P7: &str = "3d39c2fd6934e74ddba2a6a8413c54d50ee9856fbc4e3971bd154d442c1d2b84";
+
+#[tokio::test]
+async fn a_reject_holds_only_what_comes_out_as_it_is() {
+    // `mail` is replaced, `born` is read by an expression and comes out too
+    let source = computed(&[("mail", "CAST(mail AS INT)"), ("age", "2026 - extract(year FROM born)")]);
+    let rejects = rejects(source.as_ref(), &["id", "mail", "born", "age"]).await;
+    assert_eq!(rejects.len(), 900);
+    for reject in &rejects {
+        assert_eq!(reject.column.as_deref(), Some("mail"));
+        assert!(!reject.row.contains('@') && !reject.reason.contains('@'), "{reject:?}");
+        assert!(reject.row.contains("\"born\":\"1990-05-17\"") && reject.row.contains("\"id\""), "{reject:?}");
+        assert!(reject.reason.contains("might tell of `mail`"), "{reject:?}");
+    }
+    // `mail` itself is left out, and something made of it fails
+    let source = computed(&[("code", "CAST(split_part(mail, '@', 1) AS INT)")]);
+    let left_out = self::rejects(source.as_ref(), &["id", "code"]).await;
+    assert!(
+        left_out.iter().all(|reject| !reject.row.contains("xample") && !reject.reason.contains('P')),
+        "{left_out:?}"
+    );
+    // where all that it is made of is there anyway, why is told
+    let kept = self::rejects(source.as_ref(), &["id", "mail", "code"]).await;
+    assert!(kept.iter().all(|reject| reject.row.contains("xample") && reject.reason.contains('P')), "{kept:?}");
+}
+
+/// The rejects of a read of these columns.
+async fn rejects(source: &dyn Source, columns: &[&str]) -> Vec<Reject> {
+    let info = source.discover(Some("people")).await.unwrap().remove(0);
+    let fields = columns.iter().map(|name| info.schema.field_with_name(name).unwrap().clone());
+    let mut request = everything(info.clone());
+    request.columns = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let mut all = Vec::new();
+    for mut reader in source.read(request).await.unwrap().readers {
+        while let Some(batch) = reader.next().await.unwrap() {
+            all.extend(batch.rejects);
+        }
+    }
+    all
+}
+
+#[tokio::test]
+async fn constants_alone_have_a_row_for_each_row() {
+    let source = computed(&[("tenant", "'acme'")]);
+    let info = source.discover(Some("people")).await.unwrap().remove(0);
+    let mut request = everything(info.clone());
+    request.columns = Arc::new(Schema::new(vec![info.schema.field_with_name("tenant").unwrap().clone()]));
+    let mut rows = 0;
+    for mut reader in source.read(request).await.unwrap().readers {
+        while let Some(batch) = reader.next().await.unwrap() {
+            let Data::Arrow(batch) = batch.data else { panic!("raw rows") };
+            assert_eq!((batch.num_columns(), batch.schema().field(0).name().as_str()), (1, "tenant"));
+            rows += batch.num_rows();
+        }
+    }
+    assert_eq!(rows, 1000);
 }

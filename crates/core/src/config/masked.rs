@@ -59,7 +59,9 @@ impl Found {
             for way in [&["http", "auth", "basic", "password"][..], &["http", "auth", "bearer"]] {
                 self.hide(&[&["tasks", task], way].concat(), within(value, way), true);
             }
-            each(value, &["sync", "keys"], |name, key| self.hide(&["tasks", task, "sync", "keys", name], Some(key), true));
+            each(value, &["sync", "keys"], |name, key| {
+                self.hide(&["tasks", task, "sync", "keys", name], Some(key), true)
+            });
             for way in [["http", "headers"], ["http", "query"], ["http", "json"], ["command", "env"]] {
                 each(value, &way, |name, value| {
                     self.hide(&["tasks", task, way[0], way[1], name], Some(value), is_telling(name));

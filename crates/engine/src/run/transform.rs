@@ -56,7 +56,9 @@ impl Columns {
             true => reject.reason,
             false => {
                 let hashed = &hashed.source;
-                format!("the source cannot read the row; why is not told, as it might tell of `{hashed}`, which is hashed")
+                format!(
+                    "the source cannot read the row; why is not told, as it might tell of `{hashed}`, which is hashed"
+                )
             }
         };
         Reject { row: self.shown(&reject.row), column: reject.column, reason }

@@ -75,9 +75,8 @@ fn days_move_by_the_key_alone_within_the_bound_and_always() {
         seen.insert(by);
     }
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), [-3, -2, -1, 1, 2, 3]);
-    let instants: ArrayRef = Arc::new(
-        arrow_array::TimestampMicrosecondArray::from(vec![Some(1), Some(i64::MAX)]).with_timezone("UTC"),
-    );
+    let instants: ArrayRef =
+        Arc::new(arrow_array::TimestampMicrosecondArray::from(vec![Some(1), Some(i64::MAX)]).with_timezone("UTC"));
     let one = shifted(&instants.slice(0, 1), 3, |_| keyed("k")).unwrap();
     assert_eq!(one.data_type(), instants.data_type());
     let by = one.as_primitive::<TimestampMicrosecondType>().value(0) - 1;

@@ -32,7 +32,10 @@ impl SyncDocument {
             problems.add(&["defaults", "columns"], "`columns` belong to a stream", advice);
         }
         for (name, key) in &self.keys {
-            if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') || name.starts_with(|c: char| c.is_ascii_digit()) {
+            if name.is_empty()
+                || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+                || name.starts_with(|c: char| c.is_ascii_digit())
+            {
                 problems.add(&["keys", name], "a key is named by a word", "Use letters, digits and `_`.");
             }
             if key.is_empty() {
