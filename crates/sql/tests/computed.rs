@@ -196,7 +196,7 @@ async fn values_are_hidden_the_same_way_wherever_they_are() {
     assert_eq!(of(7, "mail"), Some(HMAC_OF_P7));
     assert_eq!(of(7, "plain"), of(7, "mail"));
     assert_eq!(of(7, "digest"), Some("7902699be42c8a8e46fbbb4501726517e86b22c56a189f7625a6da49081b2451"));
-    assert_eq!(of(7, "part"), Some("P**********.org"));
+    assert_eq!(of(7, "part"), Some("P*********.org"));
     for name in ["mail", "plain", "part", "name"] {
         assert_eq!(of(3, name), None, "NULL stays NULL: {name}");
     }
