@@ -2348,6 +2348,8 @@ export interface components {
             name: string;
             /** @description Its type there. */
             native: string;
+            /** @description The expression by which the sync computes it. */
+            computed?: string | null;
             /** @description How well values fit: `exact`, `widened`, `kept as text`, `checked row by row`, `the target is widened` or `impossible`. */
             fit: string;
             /** @description More about it. */

@@ -20,7 +20,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("tasks", &["engine"]),
     ("after", &["backup", "restore", "container", "stream"]),
     ("local", &["database", "ballista", "spark"]),
-    ("cursor", &["transform", "partition_by", "sample", "where"]),
+    ("cursor", &["partition_by", "sample", "where"]),
     ("streams", &["transport", "transform"]),
     ("incremental", &["cdc"]),
 ];
