@@ -7,6 +7,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::Value as Json;
 use url::Url;
 
+use super::backup::{Backup, Restore};
 use super::credentials::{is_telling, replace_secrets_in_address};
 use super::interpolate::{is_late, too_late};
 use super::problem::{Problem, Problems};
@@ -41,6 +42,10 @@ pub enum Work {
     Pipeline(StartPipeline),
     /// Waits until something is so.
     Wait(Wait),
+    /// Keeps the tables of a database as files.
+    Backup(Backup),
+    /// Makes the tables of a backup again.
+    Restore(Restore),
 }
 
 impl Work {
@@ -68,7 +73,13 @@ impl Work {
                     None
                 });
             }
-            Self::Sync(_) | Self::Sql(_) | Self::Notify(_) | Self::Pipeline(_) | Self::Wait(_) => {}
+            Self::Sync(_)
+            | Self::Sql(_)
+            | Self::Notify(_)
+            | Self::Pipeline(_)
+            | Self::Wait(_)
+            | Self::Backup(_)
+            | Self::Restore(_) => {}
         }
         found
     }
@@ -140,6 +151,8 @@ impl Work {
             Self::Notify(_) => "notify",
             Self::Pipeline(_) => "pipeline",
             Self::Wait(_) => "wait",
+            Self::Backup(_) => "backup",
+            Self::Restore(_) => "restore",
         }
     }
 

@@ -1,6 +1,7 @@
 //! Restores tables of a backup: every file is verified, what makes the tables is carried out, each table is loaded in one act, and
 //! the foreign keys between them come last.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use levada_core::backup::{Database, Found, Structure, Table};
@@ -8,6 +9,7 @@ use levada_core::config::{OnBadRow, Retry, StreamDocument};
 use levada_core::destination::WriteMode;
 use levada_core::error::{Context, Error, ErrorKind, Result};
 use levada_core::naming::{did_you_mean, is_wildcard, matches, nearest};
+use levada_core::position::StreamKey;
 use levada_core::schema::OnSchemaChange;
 use tokio_util::sync::CancellationToken;
 
@@ -16,8 +18,11 @@ use super::renamed::{Name, Renamed};
 use super::{End, Place, at, keep, take, unless, verify};
 use crate::progress::Progress;
 use crate::report::Report;
+use crate::run::checkpoint::State;
 use crate::run::{self, SyncJob};
 
+/// What restores are called where databases keep what was committed.
+const PIPELINE: &str = "restore";
 /// Files that an error names.
 const NAMED_MAX: usize = 5;
 
@@ -35,6 +40,9 @@ pub struct Restore {
     pub replace: bool,
     /// What happens when a connection breaks.
     pub retry: Retry,
+    /// What the restore is for, told from everything else that ever restores: tables that are restored for it already are left as
+    /// they are, when it is done again because its answer was lost. `None` where they are not known.
+    pub once: Option<String>,
     /// Ends the work when cancelled.
     pub stop: CancellationToken,
 }
@@ -61,14 +69,18 @@ pub async fn restore(job: &Restore, progress: Arc<Progress>) -> Result<Restored>
     let place = at(&job.to.name);
     let write: Vec<WriteMode> = match &native {
         Some(database) => {
-            let found = database.prepare(&chosen, job.replace).await.at(place.as_str())?;
-            found
-                .iter()
-                .map(|found| if *found == Found::Rows { WriteMode::Replace } else { WriteMode::Append })
-                .collect()
+            let done = done_before(job, &chosen).await.at(place.as_str())?;
+            let found = database.prepare(&without(&chosen, &done), job.replace).await.at(place.as_str())?;
+            let mut found = found.into_iter();
+            let write = |table: &Table| match done.contains(&table.stream).then_some(Found::Rows).or_else(|| found.next()) {
+                Some(Found::Rows) => WriteMode::Replace,
+                Some(Found::Empty) | None => WriteMode::Append,
+            };
+            chosen.tables.iter().map(write).collect()
         }
         None => {
-            refuse_existing(job, &chosen).await.at(place.as_str())?;
+            let done = done_before(job, &chosen).await.at(place.as_str())?;
+            refuse_existing(job, &without(&chosen, &done)).await.at(place.as_str())?;
             vec![WriteMode::Replace; chosen.tables.len()]
         }
     };
@@ -149,6 +161,30 @@ async fn check(place: &Place, backup: &Backup, chosen: &Structure) -> Result<()>
         .advise("Nothing was changed. Restore another backup, or the tables whose files are sound."))
 }
 
+/// The tables, by their streams, that were restored before for what this restore is for.
+async fn done_before(job: &Restore, chosen: &Structure) -> Result<BTreeSet<String>> {
+    let mut done = BTreeSet::new();
+    if job.once.is_none() {
+        return Ok(done);
+    }
+    let destination = job.to.connection.clone().destination()?;
+    for table in &chosen.tables {
+        let key = StreamKey { pipeline: PIPELINE.to_owned(), stream: table.stream.clone() };
+        let commit = destination.committed(&key).await?;
+        if State::of(commit.as_ref())?.once == job.once {
+            done.insert(table.stream.clone());
+        }
+    }
+    Ok(done)
+}
+
+/// What is left of a structure without some tables.
+fn without(structure: &Structure, done: &BTreeSet<String>) -> Structure {
+    let mut left = structure.clone();
+    left.tables.retain(|table| !done.contains(&table.stream));
+    left
+}
+
 /// Where tables are not made from statements, those that are there would be changed by what is loaded.
 async fn refuse_existing(job: &Restore, chosen: &Structure) -> Result<()> {
     if job.replace {
@@ -190,14 +226,14 @@ impl Restore {
             streams.push((table.stream.clone(), options));
         }
         Ok(SyncJob {
-            pipeline: "restore".to_owned(),
+            pipeline: PIPELINE.to_owned(),
             sync: take::sync(&self.from.name, &self.to.name, streams)?,
             source: Renamed::of(folder, names),
             destination: self.to.connection.clone(),
             keep_namespaces: self.to.namespaces && chosen.tables.iter().any(|table| table.namespace.is_some()),
             full_refresh: false,
             only_stream: None,
-            once: None,
+            once: self.once.clone(),
             retry: self.retry,
             stop: self.stop.clone(),
         })

@@ -1,4 +1,6 @@
 import {
+  Archive,
+  ArchiveRestore,
   Bell,
   Clock,
   Database,
@@ -21,6 +23,8 @@ const ICONS: Record<string, LucideIcon> = {
   notify: Bell,
   pipeline: Workflow,
   wait: Clock,
+  backup: Archive,
+  restore: ArchiveRestore,
   dataset: Database,
 };
 
@@ -42,4 +46,6 @@ export const KIND_WORDS: Record<string, string> = {
   notify: "Tells people through a channel",
   pipeline: "Starts another pipeline",
   wait: "Waits for a time, a file, a query or a dataset",
+  backup: "Keeps the tables of a database as files",
+  restore: "Makes the tables of a backup again",
 };
