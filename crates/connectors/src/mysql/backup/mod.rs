@@ -41,7 +41,7 @@ pub struct View {
     /// Why one connection has to do, if so.
     alone: Option<String>,
     /// Keeps definitions, and tables without transactions, as they are.
-    _held: Vec<Conn>,
+    _held: Mutex<Vec<Conn>>,
 }
 
 impl View {
@@ -139,7 +139,7 @@ async fn snapshot(config: &Arc<Config>, selectors: &[String]) -> Result<Snapshot
         tables: tables.into_iter().map(|table| (table.name.clone(), table)).collect(),
         as_stored: Mutex::default(),
         alone,
-        _held: held,
+        _held: Mutex::new(held),
     });
     let connection = Arc::new(MysqlConnection { config: config.clone(), view: Some(view.clone()) });
     let as_text = move |stream: &str| {
