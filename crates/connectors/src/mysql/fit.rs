@@ -265,11 +265,9 @@ fn text_fit(existing: &Column, incoming: &Field) -> Fit {
 pub fn stored_form(native: &Native, incoming: &Field) -> Option<Form> {
     Some(match stored_kind(native, incoming)? {
         StoredKind::Date => Form::Text(TextLimits { any_date: true, ..TextLimits::default() }),
-        StoredKind::Label => Form::Text(TextLimits {
-            labels: Some(native.labels.clone()),
-            zero_label: true,
-            ..TextLimits::default()
-        }),
+        StoredKind::Label => {
+            Form::Text(TextLimits { labels: Some(native.labels.clone()), zero_label: true, ..TextLimits::default() })
+        }
         StoredKind::Geometry => Form::Hex { bytes_max: None, bytes_exact: None },
     })
 }

@@ -94,7 +94,8 @@ impl TableLoad {
     /// Lets the rows of a stage be numbered from where those of the target are, which `LIKE` leaves out: numbers of rows that
     /// are gone do not come again.
     async fn keep_numbering(&mut self, stage: &str, target: &str) -> Result<()> {
-        let sql = "SELECT AUTO_INCREMENT FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?";
+        let sql =
+            "SELECT AUTO_INCREMENT FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?";
         let next: Option<Option<u64>> = self.conn.exec_first(sql, (target,)).await.map_err(from_driver)?;
         if let Some(next) = next.flatten().filter(|next| *next > 1) {
             self.run(&format!("ALTER TABLE {} AUTO_INCREMENT = {next}", quoted(stage))).await?;
@@ -253,7 +254,8 @@ impl TableLoad {
         if rows == written {
             return Ok(());
         }
-        let message = format!("{written} rows were sent, and the staging table, which has no transactions, holds {rows}");
+        let message =
+            format!("{written} rows were sent, and the staging table, which has no transactions, holds {rows}");
         Err(Error::new(ErrorKind::Busy, message))
     }
 

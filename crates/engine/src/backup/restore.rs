@@ -72,10 +72,11 @@ pub async fn restore(job: &Restore, progress: Arc<Progress>) -> Result<Restored>
             let done = done_before(job, &chosen).await.at(place.as_str())?;
             let found = database.prepare(&without(&chosen, &done), job.replace).await.at(place.as_str())?;
             let mut found = found.into_iter();
-            let write = |table: &Table| match done.contains(&table.stream).then_some(Found::Rows).or_else(|| found.next()) {
-                Some(Found::Rows) => WriteMode::Replace,
-                Some(Found::Empty) | None => WriteMode::Append,
-            };
+            let write =
+                |table: &Table| match done.contains(&table.stream).then_some(Found::Rows).or_else(|| found.next()) {
+                    Some(Found::Rows) => WriteMode::Replace,
+                    Some(Found::Empty) | None => WriteMode::Append,
+                };
             chosen.tables.iter().map(write).collect()
         }
         None => {

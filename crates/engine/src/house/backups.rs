@@ -10,7 +10,7 @@ use serde_json::json;
 use super::execute::{Attempt, Executor, Seen};
 use super::kinds::failure;
 use super::worker::{Done, Executed};
-use crate::backup::{self, Place, Prune};
+use crate::backup::{self, Place, Prune, Restored, Taken};
 use crate::metrics::metrics;
 use crate::progress::Progress;
 use crate::report::Report;
@@ -32,11 +32,12 @@ impl Executor {
             stop: attempt.context.stop.clone(),
         };
         let clock = self.around.clock.as_ref();
-        let taken = self.seen(attempt, async |figures| {
-            let taken = backup::take(&take, clock, figures).await?;
-            Ok((taken.report, taken.backup))
-        });
-        let (report, taken) = taken.await?;
+        let figures = Arc::new(Progress::default());
+        self.around.observer.see(attempt.claim, Seen::Moves(figures.clone())).await;
+        let shown = self.moving.show(attempt.claim, figures.clone());
+        let taken = backup::take(&take, clock, figures).await;
+        drop(shown);
+        let Taken { report, backup: taken } = self.told(attempt, taken, |taken| &taken.report).await?;
         let (error, volume) = (failure(&report), volume(&report));
         self.around.observer.see(attempt.claim, Seen::Moved(report)).await;
         if let Some(error) = error {
@@ -74,12 +75,14 @@ impl Executor {
             once: Some(format!("{}/{}", claim.created_at, claim.task_run)),
             stop: attempt.context.stop.clone(),
         };
-        let restored = self.seen(attempt, async |figures| {
-            let restored = backup::restore(&restore, figures).await?;
-            restored.notes.iter().for_each(|note| attempt.context.log.sys(note));
-            Ok((restored.report, restored.backup))
-        });
-        let (mut report, name) = restored.await?;
+        let figures = Arc::new(Progress::default());
+        self.around.observer.see(claim, Seen::Moves(figures.clone())).await;
+        let shown = self.moving.show(claim, figures.clone());
+        let restored = backup::restore(&restore, figures).await;
+        drop(shown);
+        let restored = self.told(attempt, restored, |restored| &restored.report).await?;
+        let Restored { backup: name, mut report, notes } = restored;
+        notes.iter().for_each(|note| attempt.context.log.sys(note));
         let (error, volume) = (failure(&report), volume(&report));
         let (mut datasets, mut loads) = (Vec::new(), Vec::<Load>::new());
         for stream in report.streams.iter_mut().filter(|stream| stream.error.is_none()) {
@@ -95,29 +98,21 @@ impl Executor {
         Ok(Executed::Done(Done { outputs: Some(outputs.to_string()), datasets, loads, volume }))
     }
 
-    /// Work that moves rows, seen by those who look at the run while it does. Of a report they are told by the caller.
-    async fn seen<T>(
-        &self,
-        attempt: &Attempt<'_>,
-        work: impl AsyncFnOnce(Arc<Progress>) -> Result<(Report, T)>,
-    ) -> Result<(Report, T)> {
-        let claim = attempt.claim;
-        let figures = Arc::new(Progress::default());
-        self.around.observer.see(claim, Seen::Moves(figures.clone())).await;
-        let shown = self.moving.show(claim, figures.clone());
-        let done = work(figures).await;
-        drop(shown);
-        let Ok((report, _)) = &done else {
-            self.around.observer.see(claim, Seen::Moved(Report::default())).await;
-            return done;
-        };
-        for stream in &report.streams {
-            attempt.context.log.sys(&match &stream.error {
-                None => format!("{}: {} rows", stream.stream, stream.proof.written),
-                Some(failure) => format!("{}: {}. {}", stream.stream, failure.message, failure.advice),
-            });
+    /// Tells the log of each table; where nothing was moved, also those who look at the run. Of a report the caller tells them.
+    async fn told<T>(&self, attempt: &Attempt<'_>, done: Result<T>, report: fn(&T) -> &Report) -> Result<T> {
+        match &done {
+            Ok(done) => {
+                let report = report(done);
+                for stream in &report.streams {
+                    attempt.context.log.sys(&match &stream.error {
+                        None => format!("{}: {} rows", stream.stream, stream.proof.written),
+                        Some(failure) => format!("{}: {}. {}", stream.stream, failure.message, failure.advice),
+                    });
+                }
+                metrics().moved(report);
+            }
+            Err(_) => self.around.observer.see(attempt.claim, Seen::Moved(Report::default())).await,
         }
-        metrics().moved(report);
         done
     }
 }

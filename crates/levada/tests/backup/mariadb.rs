@@ -28,7 +28,7 @@ const NASTY: &str = r#"
        -99999999999999999999999999999999999.999999999999999999999999999999, 0.01, '0001-01-01', '9999-12-31 23:59:59.999999', '2024-03-10 02:30:00',
        '1970-01-01 00:00:01', '-838:59:59.999999', 2155, 'ab', 'ÿ€', 'a\tb\nc\\d\0e', '😀', 'ab', 'ab\0', x'00ff0a5c', 'c''d', 'q', 'one,three',
        '{"a": 1, "a":2,  "b": 1.00}', b'10000000001', 'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11', '::ffff:1.2.3.4', ST_GeomFromText('LINESTRING(1 2,3 4)'), POINT(1, 2), 1),
-      (18446744073709551614, 1, 0, 0, 1, 0, 9223372036854775807, -1.17549435e-38, -0.01, 5e-324, -0.001, 0, 0, '2024-02-29', '2024-01-01', '2038-01-19 03:14:07',
+      (18446744073709551000, 1, 0, 0, 1, 0, 9223372036854775807, -1.17549435e-38, -0.01, 5e-324, -0.001, 0, 0, '2024-02-29', '2024-01-01', '2038-01-19 03:14:07',
        '2038-01-19 03:14:07.999', '838:59:59', 1901, '', '', '', '', '', '', '', '', 'p', '', 'null', 0, '00000000-0000-0000-0000-000000000000', '::', NULL, NULL, 2);
     INSERT INTO kinds(i1, t, bl) VALUES (NULL, REPEAT('x', 300000), UNHEX(REPEAT('ab', 300000)));
     CREATE TABLE odd(id int PRIMARY KEY, da date, dt datetime(3), ts timestamp NULL, e enum('a','b'), g geometry);
@@ -63,8 +63,12 @@ fn parts(database: &Database) -> (Vec<String>, String) {
 fn dump(database: &Database, more: &[&str]) -> String {
     let (options, name) = parts(database);
     let mut command = Command::new("mariadb-dump");
-    command.args(options).args(["--skip-comments", "--compact", "--order-by-primary", "--hex-blob", "--tz-utc"]).args(more).arg(&name);
-    for own in ["_levada_positions", "_levada_rejects"] {
+    command
+        .args(options)
+        .args(["--skip-comments", "--compact", "--order-by-primary", "--hex-blob", "--tz-utc"])
+        .args(more)
+        .arg(&name);
+    for own in ["_levada_positions", "_levada_rejects", "seen"] {
         command.arg(format!("--ignore-table={name}.{own}"));
     }
     // sequences are told with the database that they are in
@@ -74,8 +78,7 @@ fn dump(database: &Database, more: &[&str]) -> String {
 /// Every definition, as another program tells them; a restored sequence begins at its next number.
 fn definitions(database: &Database) -> String {
     let text = dump(database, &["--no-data", "--skip-triggers"]);
-    let own = |line: &&str| !line.contains("SETVAL(") && !line.contains("`seen`") && !line.contains("SELECT 1 AS");
-    text.lines().filter(own).collect::<Vec<_>>().join("\n")
+    text.lines().filter(|line| !line.contains("SETVAL(")).collect::<Vec<_>>().join("\n")
 }
 
 /// Every row of the tables, as another program tells them.
@@ -127,7 +130,11 @@ fn definitions_and_values_come_back_as_they_were() {
     assert_eq!(mariadb(&target, "SELECT MAX(id) FROM wife"), "9999", "a number never comes again");
     let keys = "SELECT COUNT(*) FROM information_schema.TABLE_CONSTRAINTS WHERE CONSTRAINT_TYPE = 'FOREIGN KEY' AND TABLE_SCHEMA = DATABASE()";
     assert_eq!(mariadb(&target, keys), "3");
-    let spent = Command::new("mariadb").args(parts(&target).0).args(["-e", "SELECT NEXTVAL(spent)", &parts(&target).1]).output().unwrap();
+    let spent = Command::new("mariadb")
+        .args(parts(&target).0)
+        .args(["-e", "SELECT NEXTVAL(spent)", &parts(&target).1])
+        .output()
+        .unwrap();
     assert!(!spent.status.success(), "a sequence that has run out has no next number");
 }
 
@@ -139,7 +146,7 @@ fn chosen_tables_come_without_the_others() {
     let kept = Kept::new();
     done(kept.taking(&source, &["--table", "w*", "--table", "empty"]));
     assert!(failed(kept.taking(&source, &["--table", "nobody"]), 1).contains("nobody"));
-    assert!(failed(kept.taking(&source, &["--table", "seen"]), 1).contains("view"));
+    assert!(failed(kept.taking(&source, &["--table", "seen"]), 2).contains("view"));
     let report = kept.restore(&target, &["--table", "wife"]);
     assert!(report["notes"][0].as_str().unwrap().contains("husband"), "{report}");
     assert_eq!(mariadb(&target, "SELECT COUNT(*) FROM wife"), "10");
@@ -152,7 +159,10 @@ fn chosen_tables_come_without_the_others() {
 fn a_restore_that_cannot_begin_changes_nothing() {
     let source = Database::mariadb("levada_backup_half");
     let target = Database::mariadb("levada_backup_half_dst");
-    mariadb(&source, "CREATE TABLE a(n int); INSERT INTO a VALUES (1); CREATE TABLE b(n int); CREATE TABLE c(n int CHECK (n > 0)); INSERT INTO b VALUES (1)");
+    mariadb(
+        &source,
+        "CREATE TABLE a(n int); INSERT INTO a VALUES (1); CREATE TABLE b(n int); CREATE TABLE c(n int CHECK (n > 0)); INSERT INTO b VALUES (1)",
+    );
     mariadb(&target, "CREATE VIEW b AS SELECT 1 AS n");
     let kept = Kept::new();
     kept.take(&source);
@@ -160,7 +170,10 @@ fn a_restore_that_cannot_begin_changes_nothing() {
     assert!(refused.contains("something else has the name of the table"), "{refused}");
     assert_eq!(mariadb(&target, "SHOW TABLES"), "b");
     // an orphan: the rows are there, the foreign key cannot be
-    mariadb(&source, "SET foreign_key_checks = 0; CREATE TABLE d(id int PRIMARY KEY); CREATE TABLE e(d int REFERENCES d(id)); INSERT INTO e VALUES (5)");
+    mariadb(
+        &source,
+        "SET foreign_key_checks = 0; CREATE TABLE d(id int PRIMARY KEY); CREATE TABLE e(d int REFERENCES d(id)); INSERT INTO e VALUES (5)",
+    );
     kept.take(&source);
     mariadb(&target, "DROP VIEW b");
     let told = failed(kept.restoring(&target, &[]), 1);
@@ -212,7 +225,10 @@ fn all_tables_are_of_one_moment_while_others_write() {
         // with the right to keep all writers out, with that to lock tables, and with neither
         kept.take(&source);
         check();
-        let grants = [format!("GRANT LOCK TABLES ON levada_backup_moment.* TO {user}@'%'"), format!("REVOKE LOCK TABLES ON levada_backup_moment.* FROM {user}@'%'")];
+        let grants = [
+            format!("GRANT LOCK TABLES ON levada_backup_moment.* TO {user}@'%'"),
+            format!("REVOKE LOCK TABLES ON levada_backup_moment.* FROM {user}@'%'"),
+        ];
         for grant in grants {
             mariadb(&source, &grant);
             let report = json(&done(levada(&["backup", as_user.as_str(), "--to", kept.path().to_str().unwrap()])));
@@ -222,7 +238,7 @@ fn all_tables_are_of_one_moment_while_others_write() {
         }
         // of a table without transactions nobody could tell what moment it is of
         mariadb(&source, "CREATE TABLE plain(n int) ENGINE=MyISAM");
-        let refused = failed(levada(&["backup", as_user.as_str(), "--to", kept.path().to_str().unwrap()]), 1);
+        let refused = failed(levada(&["backup", as_user.as_str(), "--to", kept.path().to_str().unwrap()]), 2);
         assert!(refused.contains("RELOAD") && refused.contains("plain"), "{refused}");
         stop.store(true, Ordering::Relaxed);
         writer.join().unwrap()
@@ -253,11 +269,18 @@ fn postgresql_to_mariadb_and_back_by_backups() {
     let report = kept.restore(&middle, &[]);
     assert!(report["notes"][0].as_str().unwrap().contains("the backup is of postgres"), "{report}");
     assert_eq!(mariadb(&middle, "SELECT COUNT(*) FROM b JOIN a ON a.n = b.a"), "1000");
-    assert_eq!(mariadb(&middle, "SELECT COLUMN_NAME FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'a'"), "n");
+    assert_eq!(
+        mariadb(
+            &middle,
+            "SELECT COLUMN_NAME FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'a'"
+        ),
+        "n"
+    );
     let second = Kept::new();
     second.take(&middle);
     second.restore(&back, &[]);
-    let rows = "SELECT n, d, t, at AT TIME ZONE 'UTC', day, b, u, j::text, m::text, ip, iv, bo::int, f FROM a ORDER BY n";
+    let rows =
+        "SELECT n, d, t, at AT TIME ZONE 'UTC', day, b, u, j::text, m::text, ip, iv, bo::int, f FROM a ORDER BY n";
     assert_eq!(psql(&back, &rows.replace("bo::int", "bo")), psql(&source, rows));
 
     // what has no place in the other system is told, and nothing of its table is there

@@ -101,7 +101,7 @@ fn what_fails_leaves_nothing_that_is_listed() {
         let refused = failed(nightly.with(tasks), 2);
         assert!(refused.contains(told), "{refused}");
     }
-    let failed_run = failed(nightly.with("  keep:\n    backup: { from: shop, to: copy }\n"), 1);
+    let failed_run = failed(nightly.with("  keep:\n    backup: { from: shop, to: copy }\n"), 2);
     assert!(failed_run.contains("keeps no backups"), "{failed_run}");
 }
 
@@ -110,7 +110,10 @@ fn a_restore_whose_worker_died_goes_on_with_the_tables_that_are_left() {
     let source = Database::postgres("levada_backup_task_dies");
     let target = Database::postgres("levada_backup_task_dies_dst");
     let tables = "CREATE TABLE a(n int PRIMARY KEY); CREATE TABLE b(n int PRIMARY KEY)";
-    psql(&source, &format!("{tables}; INSERT INTO a SELECT * FROM generate_series(1, 1000); INSERT INTO b SELECT n FROM a"));
+    psql(
+        &source,
+        &format!("{tables}; INSERT INTO a SELECT * FROM generate_series(1, 1000); INSERT INTO b SELECT n FROM a"),
+    );
     psql(&target, tables);
     let kept = Kept::new();
     kept.take(&source);

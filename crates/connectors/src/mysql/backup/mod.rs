@@ -19,9 +19,9 @@ use levada_core::naming::is_wildcard;
 use levada_core::source::{Extract, ReadRequest, StreamInfo};
 use mysql_async::Conn;
 
+use self::pool::Pool;
 pub use self::pool::{Lent, end_statement};
 pub use self::stored::{Kind as StoredKind, Rule, is_stored, stored_kind};
-use self::pool::Pool;
 use super::MysqlConnection;
 use super::config::Config;
 use super::discover::{self, Table};

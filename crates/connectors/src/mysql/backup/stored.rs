@@ -178,8 +178,20 @@ pub async fn check(conn: &mut Conn, table: &Table) -> Result<()> {
             || native.is_text()
             || native.is_bytes()
             || native.is_spatial()
-            || ["decimal", "numeric", "float", "double", "real", "date", "datetime", "timestamp", "time", "year", "bit"]
-                .contains(&native.base.as_str())
+            || [
+                "decimal",
+                "numeric",
+                "float",
+                "double",
+                "real",
+                "date",
+                "datetime",
+                "timestamp",
+                "time",
+                "year",
+                "bit",
+            ]
+            .contains(&native.base.as_str())
             || ["json", "uuid", "inet4", "inet6"].contains(&native.base.as_str());
         if !is_known && !column.is_generated {
             let message = format!("the column `{name}` has the type {}, which is not known", native.sql());
@@ -193,8 +205,11 @@ pub async fn check(conn: &mut Conn, table: &Table) -> Result<()> {
             quoted(&table.name)
         );
         if conn.query_first::<i64, _>(sql).await.map_err(from_driver)? == Some(1) {
-            let message = format!("the column `{name}` has texts in {charset} that UTF-8 does not give back as they are");
-            return Err(Error::new(ErrorKind::Data, message).advise("Change the column to utf8mb4, or leave the table out."));
+            let message =
+                format!("the column `{name}` has texts in {charset} that UTF-8 does not give back as they are");
+            return Err(
+                Error::new(ErrorKind::Data, message).advise("Change the column to utf8mb4, or leave the table out.")
+            );
         }
     }
     Ok(())

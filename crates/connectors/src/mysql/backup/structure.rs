@@ -54,7 +54,8 @@ async fn shown(conn: &mut Conn, kind: &str, name: &str) -> Result<String> {
 
 /// What moves the next number of AUTO_INCREMENT on, and never back. It is no part of the view: it is at least as far as the rows.
 async fn numbering(conn: &mut Conn, table: &str) -> Result<Vec<String>> {
-    let of_table = "SELECT AUTO_INCREMENT FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ";
+    let of_table =
+        "SELECT AUTO_INCREMENT FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ";
     let sql = format!("{of_table}{}", text_literal(table));
     let next: Option<Option<u64>> = conn.query_first(&sql).await.map_err(from_driver)?;
     let Some(next) = next.flatten().filter(|next| *next > 1) else { return Ok(Vec::new()) };
