@@ -8,7 +8,17 @@ import {
 } from "js-yaml";
 
 /** What a task can do; the key in its document. */
-export const KINDS = ["sync", "sql", "command", "http", "notify", "pipeline", "wait", "backup", "restore"] as const;
+export const KINDS = [
+  "sync",
+  "sql",
+  "command",
+  "http",
+  "notify",
+  "pipeline",
+  "wait",
+  "backup",
+  "restore",
+] as const;
 export type Kind = (typeof KINDS)[number];
 
 /** When what is done after all tasks is done. */
