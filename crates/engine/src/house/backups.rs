@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use levada_core::config::{Backup, Restore, Task};
+use levada_core::dataset::Load;
 use levada_core::error::{Error, ErrorKind, Result};
-use levada_store::{Load, Volume};
+use levada_store::Volume;
 use serde_json::json;
 
 use super::execute::{Attempt, Executor, Seen};

@@ -48,6 +48,9 @@ struct TaskReport {
     task: String,
     state: &'static str,
     streams: Vec<StreamReport>,
+    /// What tasks after it could use of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outputs: Option<Json>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Json>,
     #[serde(skip)]
@@ -264,6 +267,7 @@ impl Show {
             let state = task_run.state.name();
             tasks.push(TaskReport {
                 streams: own.streams.remove(&task_run.task).unwrap_or_default(),
+                outputs: task_run.outputs.as_deref().and_then(|outputs| serde_json::from_str(outputs).ok()),
                 task: task_run.task,
                 state,
                 error,

@@ -72,8 +72,9 @@ impl View {
             warnings.push(format!("`{}` is read by one reader: {why}", table.name));
         }
         let mut lent = self.pool.lend(if split.is_some() { request.readers } else { 1 }).await?;
+        let count = lent.len();
         let ranges = match &split {
-            Some(column) if lent.len() > 1 => ranges(&mut lent[0].client, &table.name, column, lent.len()).await,
+            Some(column) if count > 1 => ranges(&mut lent[0].client, &table.name, column, count).await,
             _ => Ok([None].into()),
         };
         let ranges = match ranges {
