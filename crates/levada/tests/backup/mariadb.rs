@@ -216,7 +216,7 @@ fn all_tables_are_of_one_moment_while_others_write() {
             }
             moved
         });
-        let mut check = || {
+        let check = || {
             let name = kept.list().remove(0);
             kept.restore(&target, &["--replace", "--backup", &name]);
             let sums = "SELECT (SELECT SUM(amount) FROM left_side) + (SELECT SUM(amount) FROM right_side)";
