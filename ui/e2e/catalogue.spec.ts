@@ -105,3 +105,36 @@ test("who may not edit is told so, and a dataset that is not there as well", asy
   await expect(page.getByText(/there is no dataset/)).toBeVisible();
   await page.context().close();
 });
+
+test("what others make of a dataset is part of its lineage", async ({ admin, server }) => {
+  const cookie = await server.session();
+  await server.run("customers", cookie);
+  const { project } = await server.get<{ project: string | null }>("/api/v1/settings", cookie);
+  const ours = { namespace: `levada://${project ?? "levada"}/warehouse`, name: "customers" };
+  const inputFields = [{ ...ours, field: "name" }];
+  const facets = {
+    schema: { fields: [{ name: "who", type: "VARCHAR" }] },
+    columnLineage: { fields: { who: { inputFields } } },
+  };
+  const event = {
+    eventType: "COMPLETE",
+    eventTime: "2026-01-01T00:00:00Z",
+    run: { runId: "018bcfe5-6800-7000-8000-00000000000a" },
+    job: { namespace: "nightly", name: "mail" },
+    inputs: [ours],
+    outputs: [{ namespace: "s3://mail", name: "list", facets }],
+  };
+  await server.post("/api/v1/lineage", event, cookie);
+  await admin.goto(`${PLACE}&part=lineage`);
+  await admin.getByRole("group", { name: /^s3:\/\/mail\/list/ }).click();
+  const aside = admin.getByRole("complementary", { name: "Dataset s3://mail/list" });
+  await expect(aside).toContainText("by nightly/mail, a job of others");
+  await expect(aside.getByRole("list", { name: "Columns from warehouse.customers" })).toContainText(
+    "name → who",
+  );
+  await expectOpenToAll(admin, "catalogue-others");
+  await aside.getByRole("link", { name: "s3://mail/list" }).click();
+  await expect(admin.getByText("Told by others")).toBeVisible();
+  await admin.goto("/catalogue/dataset?name=s3%3A%2F%2Fmail%2Flist&part=history");
+  await expect(admin.getByText("first seen")).toContainText("by others");
+});

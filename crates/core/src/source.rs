@@ -4,6 +4,8 @@ use arrow_schema::{Field, SchemaRef};
 use futures_util::future::BoxFuture;
 
 use crate::batch::{Batch, RawFormat};
+use crate::condition::Condition;
+use crate::dataset::ColumnEdge;
 use crate::error::Result;
 use crate::position::Position;
 use crate::schema;
@@ -39,6 +41,15 @@ pub trait Source: Send + Sync {
     fn reads_as_text(&self, column: &Field) -> bool {
         let _ = column;
         false
+    }
+
+    /// The streams that a stream is made from, and which columns from which; `None` of one that lies in a system as it is.
+    ///
+    /// # Errors
+    /// As for [`Source::discover`].
+    fn origins<'a>(&'a self, stream: &'a StreamInfo) -> BoxFuture<'a, Result<Option<Vec<Origin>>>> {
+        let _ = stream;
+        Box::pin(std::future::ready(Ok(None)))
     }
 
     /// Opens readers that together yield every row of the request exactly once, from one consistent view of the
@@ -102,10 +113,25 @@ pub struct ReadRequest {
     pub mode: ReadMode,
     /// `Some` asks for raw rows; only given where `stream.raw` offers that format and `columns` is the whole row.
     pub raw: Option<RawFormat>,
+    /// Conditions that all wanted rows meet. Others may be given too, see [`crate::condition`].
+    pub only: Vec<Condition>,
+    /// How many rows are wanted in all, whichever; each reader may end after so many.
+    pub limit: Option<u64>,
     /// At most this many readers.
     pub readers: usize,
     /// Aim for batches of about this many bytes in memory.
     pub batch_bytes: usize,
+}
+
+/// A stream that another one was made from.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// Its name, as `connection.stream`.
+    pub dataset: String,
+    /// What is known of it.
+    pub info: StreamInfo,
+    /// Which of its columns went into which of the other's.
+    pub columns: Vec<ColumnEdge>,
 }
 
 /// Which rows to read.

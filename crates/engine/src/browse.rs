@@ -105,6 +105,8 @@ pub async fn preview(connection: Arc<dyn Connection>, selector: Option<&str>, li
         stream: stream.clone(),
         mode: ReadMode::Full,
         raw: None,
+        only: Vec::new(),
+        limit: None,
         readers: 1,
         batch_bytes: BATCH_BYTES,
     };
@@ -127,7 +129,7 @@ pub async fn preview(connection: Arc<dyn Connection>, selector: Option<&str>, li
 }
 
 /// The one stream that is meant.
-async fn choose(source: &dyn Source, selector: Option<&str>) -> Result<StreamInfo> {
+pub(crate) async fn choose(source: &dyn Source, selector: Option<&str>) -> Result<StreamInfo> {
     let mut streams = source.discover(selector).await?;
     if streams.len() == 1 {
         return Ok(streams.remove(0));

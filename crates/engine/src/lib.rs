@@ -4,6 +4,7 @@
 pub mod backup;
 pub mod browse;
 mod channel;
+pub mod check;
 pub mod connections;
 pub mod house;
 pub mod log;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use levada_core::config::{Sql, Task, Work};
+use levada_core::config::{Sql, Task, TestQuery, Work};
 use levada_core::connector::{CheckStep, Connection, Registry};
 use levada_core::destination::Destination;
 use levada_core::error::{Error, ErrorKind, Result};
@@ -22,7 +22,11 @@ use crate::connections::Opened;
 /// former.
 pub fn connections(registry: &Registry, task: &Task) -> Vec<String> {
     let named = task.connections().into_iter().map(str::to_owned);
-    let mut all: Vec<String> = named.chain(sources(registry, &task.work)).collect();
+    let tested = match &task.work {
+        Work::Check(check) => check.queries().flat_map(|(_, query)| read(registry, &query.query)).collect(),
+        _ => BTreeSet::new(),
+    };
+    let mut all: Vec<String> = named.chain(sources(registry, &task.work)).chain(tested).collect();
     let mut seen = BTreeSet::new();
     all.retain(|name| seen.insert(name.clone()));
     all
@@ -32,22 +36,46 @@ pub fn connections(registry: &Registry, task: &Task) -> Vec<String> {
 pub fn sources(registry: &Registry, work: &Work) -> Vec<String> {
     match work {
         Work::Sync(sync) => vec![sync.from.clone()],
-        Work::Sql(sql) => {
-            let outline = registry.queries().and_then(|queries| queries.check(&sql.query));
-            let reads = outline.map(|outline| outline.reads).unwrap_or_default();
-            let names: BTreeSet<String> = reads.into_iter().map(|read| read.connection).collect();
-            names.into_iter().collect()
+        Work::Sql(sql) => read(registry, &sql.query).into_iter().collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The connections that a query reads; none if it is none.
+fn read(registry: &Registry, sql: &str) -> BTreeSet<String> {
+    let outline = registry.queries().and_then(|queries| queries.check(sql));
+    let reads = outline.map(|outline| outline.reads).unwrap_or_default();
+    reads.into_iter().map(|read| read.connection).collect()
+}
+
+/// What is wrong with the queries of a task, as far as their texts tell, each with the keys below the task where it is; `known`
+/// are the connections that there are.
+pub fn mistakes(registry: &Registry, task: &Task, known: &[&str]) -> Vec<(Vec<String>, Error)> {
+    match &task.work {
+        Work::Sql(sql) => mistakes_of(registry, &["sql"], &sql.query, &sql.params, known),
+        Work::Check(check) => {
+            let of = |(at, query): (usize, &TestQuery)| {
+                let at = at.to_string();
+                let keys = ["check", "tests", at.as_str(), "sql"];
+                mistakes_of(registry, &keys, &query.query, &query.params, known)
+            };
+            check.queries().flat_map(of).collect()
         }
         _ => Vec::new(),
     }
 }
 
-/// What is wrong with the query of a task, as far as its text tells, each with the keys below the task where it is; `known` are
-/// the connections that there are.
-pub fn mistakes(registry: &Registry, task: &Task, known: &[&str]) -> Vec<(Vec<String>, Error)> {
-    let Work::Sql(sql) = &task.work else { return Vec::new() };
-    let at_query = || ["sql", "query"].map(str::to_owned).to_vec();
-    let outline = match registry.queries().and_then(|queries| queries.check(&sql.query)) {
+/// What is wrong with a query whose text and parameters stand below these keys.
+fn mistakes_of(
+    registry: &Registry,
+    keys: &[&str],
+    sql: &str,
+    params: &BTreeMap<String, Json>,
+    known: &[&str],
+) -> Vec<(Vec<String>, Error)> {
+    let at = |more: &[&str]| keys.iter().chain(more).map(|key| (*key).to_owned()).collect::<Vec<_>>();
+    let at_query = || at(&["query"]);
+    let outline = match registry.queries().and_then(|queries| queries.check(sql)) {
         Ok(outline) => outline,
         Err(error) => return vec![(at_query(), error)],
     };
@@ -61,16 +89,16 @@ pub fn mistakes(registry: &Registry, task: &Task, known: &[&str]) -> Vec<(Vec<St
         let error = Error::new(ErrorKind::Config, format!("the query reads from `{name}`, which is no connection"));
         found.push((at_query(), error.advise(advice)));
     }
-    for name in outline.params.iter().filter(|name| !sql.params.contains_key(*name)) {
+    for name in outline.params.iter().filter(|name| !params.contains_key(*name)) {
         let error = Error::new(ErrorKind::Config, format!("the query wants a value for `${name}`"));
         found.push((at_query(), error.advise(format!("Add `params: {{ {name}: .. }}` beside it."))));
     }
     let wanted: Vec<&str> = outline.params.iter().map(String::as_str).collect();
-    for name in sql.params.keys().filter(|name| !wanted.contains(&name.as_str())) {
+    for name in params.keys().filter(|name| !wanted.contains(&name.as_str())) {
         let list = if wanted.is_empty() { "none".to_owned() } else { wanted.join(", ") };
         let error = Error::new(ErrorKind::Config, format!("the query has no parameter `${name}`"));
         let advice = format!("{}Its parameters: {list}.", did_you_mean(nearest(name, &wanted)));
-        found.push(([at_query().remove(0), "params".to_owned(), name.clone()].to_vec(), error.advise(advice)));
+        found.push((at(&["params", name]), error.advise(advice)));
     }
     found
 }

@@ -22,10 +22,10 @@ const DAY: u64 = 86_400;
 
 /// The machine's clock, which can be put forward.
 #[derive(Default)]
-struct Shifted(AtomicI64);
+pub struct Shifted(AtomicI64);
 
 impl Shifted {
-    fn pass(&self, seconds: u64) {
+    pub fn pass(&self, seconds: u64) {
         self.0.fetch_add(i64::try_from(seconds).unwrap() * 1_000_000, Relaxed);
     }
 }
@@ -40,7 +40,7 @@ impl Clock for Shifted {
 pub struct House {
     pub folder: tempfile::TempDir,
     pub store: Store,
-    clock: Arc<Shifted>,
+    pub clock: Arc<Shifted>,
     executor: Arc<Executor>,
     project: String,
     stop: CancellationToken,
@@ -64,12 +64,17 @@ impl House {
 
     /// With these connectors.
     pub async fn with(registry: Registry, commands: Commands) -> Self {
+        Self::saying(registry, commands, "").await
+    }
+
+    /// With more in the project.
+    pub async fn saying(registry: Registry, commands: Commands, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("in")).unwrap();
         let project = format!(
             "version: 1\nconnections:\n  drop: {{ type: files, root: {0:?}, settle_ms: 0 }}\n  \
              numbers: {{ type: sqlite, path: {1:?} }}\n  nowhere: {{ type: files, root: \"/nowhere/at/all\" }}\n\
-             retention: {{ runs: 90d, logs: 30d, artifacts: 10d, keep: 5 }}\n",
+             retention: {{ runs: 90d, logs: 30d, artifacts: 10d, keep: 5 }}\n{more}",
             folder.path().join("in"),
             folder.path().join("numbers.db")
         );
@@ -104,10 +109,17 @@ impl House {
     }
 
     /// Also lets a scheduler tick, for retries and looks that are due.
-    fn tick(&self) {
+    pub fn tick(&self) {
         let scheduler = Scheduler::new(self.store.clone(), self.clock.clone(), true);
         let stop = self.stop.clone();
         tokio::spawn(async move { scheduler.run(stop).await });
+    }
+
+    /// Has another project from now on.
+    pub async fn say(&mut self, more: &str) {
+        let (known, _) = self.project.split_once("lineage:").unwrap_or((&self.project, ""));
+        self.project = format!("{known}{more}");
+        self.keep(Kind::Project, "", &self.project, Vec::new()).await;
     }
 
     async fn keep(&self, kind: Kind, name: &str, text: &str, schedules: Vec<NewSchedule>) -> i64 {

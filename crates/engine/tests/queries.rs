@@ -101,7 +101,7 @@ impl Reader for Hang {
     }
 }
 
-fn registry() -> Registry {
+pub fn registry() -> Registry {
     levada_connectors::registry().with_queries(Arc::new(Words::default()))
 }
 
@@ -127,7 +127,7 @@ fn rows(house: &House) -> Vec<String> {
 }
 
 /// No folder of a query is left, whatever became of it.
-fn nothing_is_left(house: &House) {
+pub fn nothing_is_left(house: &House) {
     let mut open = vec![house.folder.path().join("data")];
     while let Some(folder) = open.pop() {
         for entry in std::fs::read_dir(folder).into_iter().flatten() {

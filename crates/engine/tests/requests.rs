@@ -18,7 +18,7 @@ use crate::tasks::{SECRET, context, log_text};
 type Answer = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
 /// A server that answers each request as told, and keeps the requests.
-async fn server(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
+pub async fn server(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let requests = Arc::new(Mutex::new(Vec::new()));
@@ -52,7 +52,7 @@ async fn serve(socket: TcpStream, answer: Answer, kept: Arc<Mutex<Vec<String>>>)
     let _ = socket.write_all(answer.as_bytes()).await;
 }
 
-fn answer(status: &str, headers: &str, body: &str) -> String {
+pub fn answer(status: &str, headers: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
 }
 

@@ -11,7 +11,7 @@ use levada_core::config::{AUTH_FILE, AuthDocument, Commands, Variables, secret_n
 use levada_core::error::{Context as _, Error, ErrorKind, Result};
 use levada_core::secret::Secret;
 use levada_core::time::{Clock, Timestamp};
-use levada_engine::house::{Executor, Observer, Surroundings, SystemClock, Worker, WorkerOptions};
+use levada_engine::house::{Executor, Observer, Surroundings, SystemClock, Telling, Worker, WorkerOptions};
 use levada_engine::network::{Network, Rules};
 use levada_server::auth::oidc::Oidc;
 use levada_server::client::Client;
@@ -165,6 +165,12 @@ pub fn executor(places: &Places, store: &Store, own: bool, observer: Arc<dyn Obs
         own,
         observer,
     })))
+}
+
+/// What tells others of the runs of a store.
+pub fn telling(places: &Places, store: &Store) -> Result<Telling> {
+    let secrets = Vault::new(store.clone(), &places.data)?.lookup();
+    Ok(Telling::new(store.clone(), clock(), (Arc::new(env), secrets), network()?, places.data.clone()))
 }
 
 /// What answers requests, at this address.

@@ -104,9 +104,22 @@ fn echo() -> String {
 
 /// A project that has a secret wherever one can be.
 fn project(kept: Kept, canaries: &mut Canaries) -> Project {
-    for name in
-        ["TYPED", "URL", "MARIA", "REAL", "HOOK", "MAIL", "ENV", "BASIC", "HTTP_URL", "QUERY", "HEADER", "COMMENT"]
-    {
+    for name in [
+        "TYPED",
+        "URL",
+        "MARIA",
+        "REAL",
+        "HOOK",
+        "MAIL",
+        "ENV",
+        "BASIC",
+        "HTTP_URL",
+        "QUERY",
+        "HEADER",
+        "COMMENT",
+        "LINEAGE",
+        "LINEAGE_QUERY",
+    ] {
         canaries.add(&format!("PLAIN_{name}"), &format!("Cnry/{}+{kept:?}=x", name.to_lowercase()), true);
     }
     let fill = |text: &str| {
@@ -116,7 +129,10 @@ fn project(kept: Kept, canaries: &mut Canaries) -> Project {
         names.sort_by_key(|name| std::cmp::Reverse(name.len()));
         for name in names {
             let secret = canaries.get(name);
-            let is_url = matches!(name.as_str(), "PLAIN_URL" | "PLAIN_HTTP_URL" | "PLAIN_QUERY" | "PLAIN_HOOK");
+            let is_url = matches!(
+                name.as_str(),
+                "PLAIN_URL" | "PLAIN_HTTP_URL" | "PLAIN_QUERY" | "PLAIN_HOOK" | "PLAIN_LINEAGE_QUERY"
+            );
             let encoded = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
             text = text.replace(name, if is_url { &encoded } else { secret });
         }
@@ -132,7 +148,9 @@ fn project(kept: Kept, canaries: &mut Canaries) -> Project {
          user: u, password: '${{CANARY_ENV}}' }}\n  by_secret: {{ type: postgres, host: 127.0.0.1, port: 1, user: u, password: '${{secret:stored}}' }}\n  \
          real: {{ type: postgres, {}, database: postgres, password: 'PLAIN_REAL', tls: disable }}\n  maria: {{ type: mysql, {}, \
          database: test, password: 'PLAIN_MARIA', tls: disable }} # PLAIN_MARIA, until somebody changes it\nchannels:\n  hook: {{ webhook: \
-         'http://127.0.0.1:1/PLAIN_HOOK' }}\n  mail: {{ email: {{ host: 127.0.0.1, port: 1, tls: never, user: u, password: 'PLAIN_MAIL', from: a@example.org, to: [b@example.org] }} }}\ncollections:\n  \
+         'http://127.0.0.1:1/PLAIN_HOOK' }}\n  mail: {{ email: {{ host: 127.0.0.1, port: 1, tls: never, user: u, password: 'PLAIN_MAIL', from: a@example.org, to: [b@example.org] }} }}\nlineage:\n  \
+         http: {{ url: 'http://127.0.0.1:1/x?api_key=PLAIN_LINEAGE_QUERY', token: 'PLAIN_LINEAGE', private: true }}\n  file: \
+         events.jsonl\ncollections:\n  \
          things: {{ connection: typed, columns: {{ name: text }} }}\nreports:\n  report: {{ connection: maria, query: SELECT 1 }}\n",
         place(services::postgres()),
         place(services::mysql()).replace("user: root", "user: nobody")
@@ -384,6 +402,15 @@ fn no_secret_leaves_by_any_way() {
         ] {
             canaries.add(name, secret, false);
         }
+        // what began right after the project was applied may have been before anybody was told of runs
+        let leak = api.start(who, "leak");
+        api.ended(who, leak);
+        let events = project.path(".levada/lineage/events.jsonl");
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !std::fs::read_to_string(&events).unwrap_or_default().contains("failed with ***") {
+            assert!(Instant::now() < deadline, "nobody was told of the failure");
+            std::thread::sleep(Duration::from_millis(50));
+        }
         api.post(who, &format!("/api/v1/runs/{held}/cancel"), &json!({}));
         api.ended(who, held);
         for (what, text, shows_documents) in &heard.0 {
@@ -401,12 +428,17 @@ fn no_secret_leaves_by_any_way() {
         if let Some(dump) = project.dump() {
             all.push(("the dump of the store".to_owned(), dump));
         }
-        let mut logs = 0;
+        let (mut logs, mut told) = (0, String::new());
         for (path, text) in &all {
             let is_log = path.contains("/logs/");
             logs += usize::from(is_log);
-            assert_eq!(canaries.found(text, is_log), [""; 0], "{path}");
+            let is_told = path.ends_with("/lineage/events.jsonl");
+            assert_eq!(canaries.found(text, is_log || is_told), [""; 0], "{path}");
+            if is_told {
+                told.push_str(text);
+            }
         }
+        assert!(told.contains("\"FAIL\"") && told.contains("failed with ***"), "{told}");
         assert!(logs > 5, "{logs}");
     }
 }

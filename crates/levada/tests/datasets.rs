@@ -47,3 +47,43 @@ fn what_a_run_loaded_is_listed_shown_and_followed() {
         there.project.refused(2, &["datasets", "warehouse.customers", "--tag", "x"]);
     }
 }
+
+const SPENDING: &str = "version: 1
+tasks:
+  q:
+    sql:
+      query: SELECT name, sum(CAST(amount AS DECIMAL(18,2))) AS total FROM warehouse.customers WHERE id IS NOT NULL GROUP BY name
+      to: { connection: warehouse, stream: spending, columns: { rename: { total: spent } } }
+";
+
+#[test]
+fn what_a_query_made_is_followed_to_what_it_read() {
+    for kept in BOTH {
+        let there = There::new(kept, "datasets_sql");
+        there.project.write("pipelines/spending.yaml", SPENDING);
+        there.project.told(0, &["apply"]);
+        there.told(0, &["start", "load", "--wait"]);
+        there.told(0, &["start", "spending", "--wait"]);
+        let graph: Value = there.json(&["lineage", "warehouse.spending", "--columns"]);
+        let edge = |from: &str, to: &str| {
+            let edges = graph["edges"].as_array().unwrap();
+            edges
+                .iter()
+                .find(|edge| edge["from"] == from && edge["to"] == to)
+                .unwrap_or_else(|| panic!("{graph}"))
+                .clone()
+        };
+        let made = edge("warehouse.customers", "warehouse.spending");
+        let columns = json!([
+            { "from": "amount", "to": "spent", "how": "computed" },
+            { "from": "name", "to": "name", "how": "copied" },
+        ]);
+        let mut told = made["columns"].as_array().unwrap().clone();
+        told.sort_by_key(|edge| edge["from"].to_string());
+        assert_eq!(Value::from(told), columns);
+        // and further, to what that was made from
+        edge("inbox.customers.csv", "warehouse.customers");
+        let names = there.told(0, &["datasets"]);
+        assert!(!names.contains("query"), "the result of a query is no dataset of its own: {names}");
+    }
+}

@@ -97,7 +97,10 @@ fn torture(name: &str, mut house: House, mut processes: Vec<Process>) {
     let data = Database::postgres(&format!("levada_kill_service_{name}"));
     psql(&data, "CREATE TABLE events(id bigint PRIMARY KEY, what text NOT NULL)");
     std::fs::write(house.folder().join("step.sh"), STEP).unwrap();
-    house.project(&format!("version: 1\npools: {{ heavy: 2 }}\nconnections: {{ db: {} }}\n", data.connection()));
+    let told = "lineage: { file: events.jsonl }";
+    let connections = format!("connections: {{ db: {} }}", data.connection());
+    house.project(&format!("version: 1\npools: {{ heavy: 2 }}\n{connections}\n{told}\n"));
+    await_receiver(&house);
     let document = house.pipeline("thirty", &document());
     let mut hits = 0;
     for round in 0..rounds {
@@ -124,8 +127,48 @@ fn torture(name: &str, mut house: House, mut processes: Vec<Process>) {
             house.orphans()
         );
     }
+    check_told(&house, rounds);
     println!("{name}: {hits} kills hit a run");
     assert!(hits >= rounds / 2, "too few kills hit a run to prove anything");
+}
+
+/// Others are told of what happens from the moment on that the service knows of them.
+fn await_receiver(house: &House) {
+    let knows = |house: &House| !house.block_on(house.store.receivers()).unwrap().is_empty();
+    assert!(house.eventually(LIMIT, knows), "nobody is told of runs");
+}
+
+/// Others were told of every run and every task in it that it began and how it ended, at least once.
+fn check_told(house: &House, rounds: u64) {
+    let file = house.folder().join(".levada/lineage/events.jsonl");
+    let told = || -> Option<(usize, String)> {
+        let (mut begun, mut ended, mut runs) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for line in std::fs::read_to_string(&file).ok()?.lines() {
+            // a line that broke off comes again
+            let Ok(event) = serde_json::from_str::<serde_json::Value>(line) else { continue };
+            let text = |pointer: &str| event.pointer(pointer).unwrap().as_str().unwrap().to_owned();
+            let key = (text("/job/name"), text("/run/runId"));
+            match text("/eventType").as_str() {
+                "START" => begun.insert(key),
+                "RUNNING" => false,
+                _ => {
+                    if key.0 == "thirty" {
+                        runs.insert(key.1.clone());
+                    }
+                    ended.insert(key)
+                }
+            };
+        }
+        let open: Vec<_> = begun.symmetric_difference(&ended).collect();
+        // of thirty tasks one never begins
+        let is_whole = ended.len() as u64 == rounds * 30 && open.is_empty();
+        Some((
+            runs.len(),
+            if is_whole { String::new() } else { format!("{} of {}: {open:?}", ended.len(), rounds * 30) },
+        ))
+    };
+    let whole = Some((usize::try_from(rounds).unwrap(), String::new()));
+    assert!(house.eventually(LIMIT, |_| told() == whole), "{:?}", told());
 }
 
 /// Every command ran to its end, and no attempt while another was at work.

@@ -6,6 +6,7 @@ mod api_to_warehouse;
 mod backup;
 mod bad_input;
 mod canary;
+mod checks;
 mod cluster;
 mod commands;
 mod cursors;

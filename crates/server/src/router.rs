@@ -21,8 +21,9 @@ use crate::route::Rule::{self, Metrics, Pipeline, Public, Role, Signed};
 use crate::route::{Call, Output, Route, line};
 use crate::routes::{
     artifacts, audit, backfills, browse, connections, connectors, datasets, files, health, lineage, logs, oidc,
-    overview, pipeline_list, pipelines, plans, positions, project, quarantine, recent, recent_lines, runs, schedules,
-    search, secrets, served, session, sessions, settings, streams, tokens, users, validate, workers,
+    openlineage, overview, pipeline_list, pipelines, plans, positions, project, quality, quarantine, recent,
+    recent_lines, runs, schedules, search, secrets, served, session, sessions, settings, streams, tokens, users,
+    validate, workers,
 };
 
 /// The routes, and the schemas that they refer to.
@@ -280,9 +281,33 @@ fn of_datasets(lines: &mut Lines) {
     let path = "/api/v1/datasets/{dataset}/lineage";
     lines.get("getLineage", path, Role(Viewer), "What a dataset is made from, and what from it", lineage::get);
     lines.last(Route::kept);
+    let path = "/api/v1/lineage";
+    lines.post(
+        "takeLineage",
+        path,
+        Role(Editor),
+        "Keep what others tell of their runs: OpenLineage",
+        openlineage::take,
+    );
+    let path = "/api/v1/lineage/receivers";
+    lines.get(
+        "listLineageReceivers",
+        path,
+        Role(Viewer),
+        "Who is told of runs here, and how far",
+        openlineage::receivers,
+    );
     let path = "/api/v1/runs/{run}/datasets";
     lines.get("listRunDatasets", path, Role(Viewer), "The datasets that a run loaded", datasets::of_run);
     lines.last(Route::kept);
+    let path = "/api/v1/datasets/{dataset}/tests";
+    lines.get("listDatasetTests", path, Role(Viewer), "What tests of a dataset found", quality::of_dataset);
+    lines.last(Route::kept);
+    let path = "/api/v1/runs/{run}/tests";
+    lines.get("listRunTests", path, Role(Viewer), "What tests found in a run", quality::of_run);
+    lines.last(Route::kept);
+    let path = "/api/v1/runs/{run}/tests/rows";
+    lines.get("listFailingRows", path, Pipeline(Editor), "Rows that break the rule of a test", quality::failing);
 }
 
 fn of_the_house(lines: &mut Lines) {

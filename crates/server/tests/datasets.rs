@@ -33,6 +33,17 @@ sync:
     people.csv: { rename: again }
     bad.csv: { on_bad_row: fail, columns: { cast: { n: int32 } } }
 ";
+const GOOD: &str = "version: 1
+name: good
+tasks:
+  load:
+    sync: { from: in, to: dw, streams: { people.csv: { rename: people } } }
+  test:
+    after: [load]
+    check:
+      dataset: dw.people
+      tests: [{ not_null: id }, { range: { column: id, min: 2 } }, { unique: [id, mail], severity: warn }]
+";
 const PEOPLE: &str = "/api/v1/datasets/dw.people";
 
 /// A server with a worker.
@@ -62,7 +73,7 @@ impl House {
             place.data().join("dw.db"),
             place.data().join("mart.db")
         );
-        place.apply_all(&project, &[LOAD, ON, HALF]).await;
+        place.apply_all(&project, &[LOAD, ON, HALF, GOOD]).await;
         let stop = work(&place).await;
         Self { place, stop }
     }
@@ -201,6 +212,63 @@ async fn a_task_that_fails_tells_what_it_loaded() {
     let names = house.names("connection=dw").await;
     assert_eq!(names, ["dw.again"], "{}", house.get(&format!("runs/{run}/tasks")).await);
     assert_eq!(house.get("datasets/dw.again").await["last"]["run"], run);
+}
+
+/// Failing rows are data: who may only look at runs does not see them.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_tests_found_is_told_of_the_run_and_of_the_dataset() {
+    let house = House::new().await;
+    let (first, state) = house.run("good").await;
+    assert_eq!(state, "failed");
+    let (second, _) = house.run("good").await;
+    let told = |found: Value| -> Vec<String> {
+        let items = found["items"].as_array().unwrap().iter();
+        items
+            .map(|one| format!("{} {} {} {}", one["run"], one["test"], one["verdict"], one["failed"]).replace('"', ""))
+            .collect()
+    };
+    let of = |run: i64| {
+        [
+            format!("{run} not_null_id passed 0"),
+            format!("{run} range_id failed 1"),
+            format!("{run} unique_id_mail passed 0"),
+        ]
+    };
+    let of_run = house.get(&format!("runs/{first}/tests")).await;
+    let one = of_run["items"][1].clone();
+    assert_eq!((&one["dataset"], &one["rule"], &one["rows"]), (&json!("dw.people"), &json!("range"), &json!(3)));
+    assert_eq!((&one["pipeline"], &one["task"], &one["kept"]), (&json!("good"), &json!("test"), &json!(1)));
+    assert!(!of_run.to_string().contains("example.org"), "{of_run}");
+    assert_eq!(told(of_run), of(first));
+    let all = told(house.get("datasets/dw.people/tests").await);
+    assert_eq!(all, [of(second), of(first)].concat());
+    assert_eq!(told(house.get("datasets/dw.people/tests?latest=true").await), of(second));
+    assert_eq!(
+        told(house.get("datasets/dw.people/tests?test=range_id").await),
+        [&of(second)[1], &of(first)[1]].map(String::clone)
+    );
+    for path in ["datasets/dw.people/tests".to_owned(), format!("runs/{first}/tests")] {
+        let (mut found, mut after) = (Vec::new(), String::new());
+        loop {
+            let page = house.get(&format!("{path}?limit=2{after}")).await;
+            let next = page["next"].as_str().map(|next| format!("&after={next}"));
+            found.extend(told(page));
+            let Some(next) = next else { break };
+            after = next;
+        }
+        assert_eq!(found.len(), if path.starts_with("runs") { 3 } else { 6 }, "{path}: {found:?}");
+    }
+    let rows =
+        |task_run: &Value, test: &str| format!("/api/v1/runs/{first}/tests/rows?task_run={task_run}&test={test}");
+    let failing = house.place.get(&rows(&one["task_run"], "range_id")).await.is(200).json();
+    assert_eq!(failing["items"].as_array().unwrap().len(), 1);
+    assert_eq!(failing["items"][0]["row"]["id"], "1", "{failing}");
+    house.place.get(&rows(&one["task_run"], "gone")).await.is(404);
+    house.place.get(&rows(&json!(999), "range_id")).await.is(404);
+    for path in ["datasets/dw.nothing/tests", "runs/999/tests", "runs/999/tests/rows?task_run=1&test=x"] {
+        house.place.get(&format!("/api/v1/{path}")).await.is(404);
+    }
+    house.place.get("/api/v1/datasets/dw.people/tests?after=x").await.is(400);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,6 +13,7 @@ mod identifiers;
 mod live;
 mod loads;
 mod logs;
+mod openlineage;
 mod overview;
 mod paths;
 mod pipelines;

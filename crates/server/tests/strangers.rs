@@ -53,7 +53,7 @@ async fn user(place: &Place, name: &str, role: Role) -> (Who, Who) {
     (session, Who::Token(token["text"].as_str().unwrap().to_owned()))
 }
 
-async fn served(place: &Place) -> String {
+pub async fn served(place: &Place) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     tokio::spawn(listen::serve(listener, place.router(), Door::default(), CancellationToken::new()));

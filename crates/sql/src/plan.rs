@@ -24,6 +24,7 @@ use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
 use datafusion::optimizer::{AnalyzerRule, Optimizer};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::sql::planner::{NullOrdering, ParserOptions, SqlToRel};
+use levada_core::dataset::ColumnEdge;
 use levada_core::error::Result;
 use serde_json::Value;
 use tokio::runtime::Handle;
@@ -31,7 +32,7 @@ use tokio::runtime::Handle;
 use crate::exact::Exact;
 use crate::meaning::Meaning;
 use crate::names::Names;
-use crate::{fault, functions, memory, output, parse, rewrite};
+use crate::{fault, functions, lineage, memory, output, parse, rewrite};
 
 /// What a plan is made of.
 pub(crate) struct Blueprint {
@@ -60,8 +61,18 @@ impl Blueprint {
     /// # Errors
     /// `Config` for what cannot be planned.
     pub(crate) fn schema(&self) -> Result<SchemaRef> {
-        let state = self.state().map_err(|error| self.told(&error))?;
+        let state = self.state(DiskManagerMode::Disabled).map_err(|error| self.told(&error))?;
         Ok(self.logical(&state)?.1)
+    }
+
+    /// Which columns of which tables the columns of the query were made from. Call it on a deep stack.
+    ///
+    /// # Errors
+    /// As [`Blueprint::schema`].
+    pub(crate) fn lineage(&self) -> Result<BTreeMap<String, Vec<ColumnEdge>>> {
+        let state = self.state(DiskManagerMode::Disabled).map_err(|error| self.told(&error))?;
+        let (plan, _) = self.logical(&state)?;
+        lineage::of(&plan).map_err(|error| self.told(&error))
     }
 
     /// The plan. Call it on a deep stack.
@@ -69,7 +80,8 @@ impl Blueprint {
     /// # Errors
     /// As [`Blueprint::schema`].
     pub(crate) fn executable(&self, handle: &Handle) -> Result<Executable> {
-        let state = self.state().map_err(|error| self.told(&error))?;
+        let disk = DiskManagerMode::Directories(vec![self.spill.clone()]);
+        let state = self.state(disk).map_err(|error| self.told(&error))?;
         let (plan, _) = self.logical(&state)?;
         let physical = handle.block_on(state.query_planner().create_physical_plan(&plan, &state));
         let plan = physical.and_then(memory::counted).map_err(|error| self.told(&error))?;
@@ -108,7 +120,7 @@ impl Blueprint {
         LogicalPlanBuilder::from(plan).project(wanted)?.build()
     }
 
-    fn state(&self) -> DfResult<SessionState> {
+    fn state(&self, disk: DiskManagerMode) -> DfResult<SessionState> {
         let mut config = SessionConfig::new()
             .with_target_partitions(self.partitions)
             .with_batch_size(self.batch_rows)
@@ -116,8 +128,10 @@ impl Blueprint {
             .with_create_default_catalog_and_schema(false);
         let set = config.options_mut();
         set.execution.time_zone = Some(levada_core::schema::UTC.to_owned());
+        // each sort takes what memory there is to merge its parts, and one that merges several sorts would find none left
+        set.optimizer.repartition_sorts = false;
         set.execution.sort_spill_reservation_bytes = (self.memory_bytes / 16).clamp(64 << 10, 10 << 20);
-        let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Directories(vec![self.spill.clone()]));
+        let disk = DiskManagerBuilder::default().with_mode(disk);
         let top = NonZeroUsize::new(5).unwrap_or(NonZeroUsize::MIN);
         let pool = FairSpillPool::new(self.memory_bytes);
         let pool = datafusion::execution::memory_pool::TrackConsumersPool::new(pool, top);

@@ -14,7 +14,7 @@ use levada_core::batch::Batch;
 use levada_core::error::{Context, Error, ErrorKind, Result};
 use levada_core::naming::{is_wildcard, matches};
 use levada_core::query::{Outline, QUERY_STREAM, Query, StreamName};
-use levada_core::source::{Extract, ReadMode, ReadRequest, Reader, Source, StreamInfo};
+use levada_core::source::{Extract, Origin, ReadMode, ReadRequest, Reader, Source, StreamInfo};
 use tokio::runtime::Handle;
 use tokio::sync::{OnceCell, mpsc};
 use tokio::task::JoinHandle;
@@ -110,7 +110,7 @@ impl QuerySource {
         let batch_bytes = batch_bytes.clamp(64 << 10, 8 << 20).min((self.query.memory_bytes / 16).max(16 << 10));
         let width = streams.iter().filter_map(row_bytes).max().unwrap_or(256);
         let tables = streams.iter().map(|stream| {
-            let name = format!("{}.{}", stream.name.connection, stream.name.stream);
+            let name = table_name(&stream.name);
             let table = StreamTable {
                 source: stream.source.clone(),
                 info: stream.info.clone(),
@@ -137,6 +137,17 @@ impl QuerySource {
         planned(move |_| blueprint.schema()).await
     }
 
+    async fn made_from(&self) -> Result<Vec<Origin>> {
+        let blueprint = self.blueprint(1 << 20, None).await?;
+        let mut edges = planned(move |_| blueprint.lineage()).await?;
+        let origin = |stream: &Stream| {
+            let dataset = table_name(&stream.name);
+            let columns = edges.remove(&dataset).unwrap_or_default();
+            Origin { dataset, info: stream.info.clone(), columns }
+        };
+        Ok(self.streams().await?.iter().map(origin).collect())
+    }
+
     async fn open(&self, request: ReadRequest) -> Result<Extract> {
         if request.mode != ReadMode::Full || request.raw.is_some() {
             return Err(Error::new(ErrorKind::Unsupported, "a query is always read as a whole")
@@ -149,6 +160,11 @@ impl QuerySource {
         let reader = Running::start(executable, request.columns, request.batch_bytes, self.query.memory_bytes)?;
         Ok(Extract { readers: vec![Box::new(reader)], position: None, warnings: Vec::new(), again: Vec::new() })
     }
+}
+
+/// A stream as the statement calls it.
+fn table_name(name: &StreamName) -> String {
+    format!("{}.{}", name.connection, name.stream)
 }
 
 /// Bytes of a row, where a source knows them.
@@ -190,6 +206,10 @@ impl Source for QuerySource {
     fn check_cursor(&self, _: &Field, _: Option<&str>) -> Result<()> {
         Err(Error::new(ErrorKind::Config, "a query is always read as a whole")
             .advise("Set `read: full`, and choose rows by WHERE and a parameter."))
+    }
+
+    fn origins<'a>(&'a self, _: &'a StreamInfo) -> BoxFuture<'a, Result<Option<Vec<Origin>>>> {
+        Box::pin(async { self.made_from().await.map(Some) })
     }
 
     fn read<'a>(&'a self, request: ReadRequest) -> BoxFuture<'a, Result<Extract>> {

@@ -1,5 +1,5 @@
 //! A stream of a connection as a table of DataFusion: only the columns that are needed are read, by as many readers as there
-//! are partitions, and nothing is held but the batch that each of them has just given.
+//! are partitions, of rows that the source has not left out itself; nothing is held but the batch that each has just given.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result, Statistics, internal_err};
 use datafusion::execution::TaskContext;
-use datafusion::logical_expr::{Expr, TableType};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::statistics::StatisticsArgs;
@@ -27,7 +27,7 @@ use levada_core::error::{Error, ErrorKind};
 use levada_core::source::{ReadMode, ReadRequest, Reader, Source, StreamInfo};
 use tokio::sync::Mutex;
 
-use crate::fault;
+use crate::{fault, pushdown};
 
 /// A stream that a query reads.
 pub(crate) struct StreamTable {
@@ -63,12 +63,23 @@ impl TableProvider for StreamTable {
         Some(estimate(&self.info, &self.info.schema))
     }
 
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(filters
+            .iter()
+            .map(|filter| match pushdown::condition(filter, &self.info.schema) {
+                // a source may give more
+                Some(_) => TableProviderFilterPushDown::Inexact,
+                None => TableProviderFilterPushDown::Unsupported,
+            })
+            .collect())
+    }
+
     async fn scan(
         &self,
         _: &dyn Session,
         projection: Option<&Vec<usize>>,
-        _: &[Expr],
-        _: Option<usize>,
+        filters: &[Expr],
+        limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let schema = match projection {
             Some(columns) => Arc::new(self.info.schema.project(columns)?),
@@ -81,6 +92,8 @@ impl TableProvider for StreamTable {
             columns,
             mode: ReadMode::Full,
             raw: None,
+            only: filters.iter().filter_map(|filter| pushdown::condition(filter, &self.info.schema)).collect(),
+            limit: limit.and_then(|rows| u64::try_from(rows).ok()),
             readers: self.readers,
             batch_bytes: self.batch_bytes,
         };

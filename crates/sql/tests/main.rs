@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod ends;
+mod lineage;
+mod pushdown;
 mod refusals;
 mod slt;
 mod support;

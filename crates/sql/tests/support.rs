@@ -38,7 +38,16 @@ pub async fn stream(source: &dyn Source) -> Result<StreamInfo> {
 /// A read of all columns.
 pub fn everything(stream: StreamInfo) -> ReadRequest {
     let columns = stream.schema.clone();
-    ReadRequest { stream, columns, mode: ReadMode::Full, raw: None, readers: 2, batch_bytes: 1 << 20 }
+    ReadRequest {
+        stream,
+        columns,
+        mode: ReadMode::Full,
+        raw: None,
+        only: Vec::new(),
+        limit: None,
+        readers: 2,
+        batch_bytes: 1 << 20,
+    }
 }
 
 /// What a query puts out.

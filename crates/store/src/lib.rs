@@ -11,6 +11,7 @@ mod db;
 mod documents;
 mod live;
 mod migrate;
+mod outbox;
 mod overview;
 mod pipelines;
 #[cfg(test)]
@@ -44,13 +45,15 @@ pub use access::{
 pub use audit_log::{AuditCheck, AuditEntry, AuditFilter, AuditHead, AuditLine, Broken};
 pub use backfills::{Backfill, BackfillFilter, BackfillState, NewBackfill, Only};
 pub use catalogue::{
-    Column, ColumnChange, Dataset, DatasetChange, DatasetFilter, DatasetLoad, DatasetPlace, DatasetSchema,
-    DatasetUpdated, LOADS_KEPT, Lineage, LineageEdge, LineageFilter, SCHEMAS_KEPT,
+    Column, ColumnChange, Dataset, DatasetChange, DatasetFilter, DatasetLoad, DatasetPlace, DatasetSchema, DatasetTest,
+    DatasetUpdated, EXTERNAL_DATASETS_MAX, ExternalDataset, ExternalEvent, ExternalKept, LOADS_KEPT, Lineage,
+    LineageEdge, LineageFilter, RESULTS_KEPT, SCHEMAS_KEPT, TestFilter, TestPlace,
 };
 pub use dashboard::{Counts, Dashboard, Failed, Fire, Hour, Loaded, RunningRun};
 pub use db::{Commits, Dialect, Location, Moment, RunCounts, Signal};
 pub use documents::{Document, Kept, Kind, NewDocument};
 pub use live::{Feed, LiveEvent};
+pub use outbox::{OUTBOX_BYTES_MAX, OUTBOX_EVENTS_MAX, Pending, Receiver, TaskTold, Told};
 pub use overview::{Holder, Pool, RecentRun, RecentRuns, TaskState};
 pub use pipelines::{LastRun, Pipeline};
 pub use progress::{NewProgress, TaskProgress, Volume};

@@ -28,6 +28,8 @@ const LOOK_MAX: usize = 1_000;
 const WORKERS: Duration = Duration::from_secs(24 * 3_600);
 /// How long datasets are known that no run meets any more, and that nobody wrote anything about.
 const UNSEEN: Duration = Duration::from_secs(365 * 24 * 3_600);
+/// How long runs of others are known, to which late events may belong.
+const EXTERNAL: Duration = Duration::from_secs(31 * 24 * 3_600);
 /// How long it is known what was moved.
 const MOVED: Duration = Duration::from_secs(31 * 24 * 3_600);
 
@@ -112,7 +114,7 @@ async fn remove(tx: &mut Tx, runs: &[RunId], now: Timestamp) -> Result<Vec<RunId
     tx.later(gone, &[now.minus(WORKERS).into()]).await?;
     crate::access::remove_expired(tx, now).await?;
     crate::progress::remove_old(tx, now.minus(WORKERS), now.minus(MOVED)).await?;
-    crate::catalogue::remove_unseen(tx, now.minus(UNSEEN)).await?;
+    crate::catalogue::remove_unseen(tx, now.minus(UNSEEN), now.minus(EXTERNAL)).await?;
     if runs.is_empty() {
         return Ok(Vec::new());
     }

@@ -2,7 +2,7 @@
 //! number given by the database, `{bytes}` bytes.
 
 /// Each migration once, in order; the version of a store is how many of them it has. Never change one that was released.
-pub(crate) const MIGRATIONS: &[&str] = &[FIRST, SECOND, THIRD, FOURTH, FIFTH];
+pub(crate) const MIGRATIONS: &[&str] = &[FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH];
 
 /// All tables but `meta`, each after those that it refers to.
 pub(crate) fn tables() -> impl Iterator<Item = &'static str> {
@@ -329,4 +329,64 @@ CREATE TABLE lineage (
     PRIMARY KEY (target, source, pipeline, task)
 );
 CREATE INDEX lineage_of_source ON lineage (source);
+";
+
+/// What tests of datasets found, in the last runs of each.
+const SIXTH: &str = "
+CREATE TABLE dataset_tests (
+    dataset TEXT NOT NULL REFERENCES datasets (name) ON DELETE CASCADE,
+    pipeline TEXT NOT NULL,
+    task TEXT NOT NULL,
+    test TEXT NOT NULL,
+    task_run BIGINT NOT NULL,
+    run BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    rule TEXT NOT NULL,
+    verdict TEXT NOT NULL,
+    rows_seen BIGINT,
+    rows_failed BIGINT NOT NULL,
+    found TEXT,
+    wanted TEXT NOT NULL,
+    kept BIGINT NOT NULL,
+    failing TEXT NOT NULL,
+    PRIMARY KEY (dataset, pipeline, task, test, task_run)
+);
+CREATE INDEX dataset_tests_of_run ON dataset_tests (run);
+";
+
+/// Who is told of runs by events, up to where in their history, and what is still to be told. What others tell: their runs, with
+/// what each read and wrote, and datasets that no run of this store met, which have the namespace that others gave them. A run of
+/// 0 is none of this store's.
+const SEVENTH: &str = "
+CREATE TABLE lineage_receivers (
+    name TEXT NOT NULL PRIMARY KEY,
+    last_event BIGINT NOT NULL,
+    held_until BIGINT NOT NULL DEFAULT 0,
+    failures BIGINT NOT NULL DEFAULT 0,
+    next_at BIGINT NOT NULL DEFAULT 0,
+    error TEXT,
+    pending BIGINT NOT NULL DEFAULT 0,
+    pending_bytes BIGINT NOT NULL DEFAULT 0,
+    sent BIGINT NOT NULL DEFAULT 0,
+    dropped BIGINT NOT NULL DEFAULT 0
+);
+CREATE TABLE lineage_outbox (
+    id {id},
+    receiver TEXT NOT NULL REFERENCES lineage_receivers (name) ON DELETE CASCADE,
+    bytes BIGINT NOT NULL,
+    event TEXT NOT NULL
+);
+CREATE INDEX lineage_outbox_of ON lineage_outbox (receiver, id);
+CREATE TABLE external_runs (
+    run TEXT NOT NULL PRIMARY KEY,
+    namespace TEXT NOT NULL,
+    job TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    inputs TEXT NOT NULL,
+    outputs TEXT NOT NULL
+);
+CREATE INDEX external_runs_by_time ON external_runs (at);
+ALTER TABLE datasets ADD COLUMN namespace TEXT;
+ALTER TABLE datasets ADD COLUMN schema_at BIGINT;
+ALTER TABLE lineage ADD COLUMN external_run TEXT;
 ";

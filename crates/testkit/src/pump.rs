@@ -134,6 +134,8 @@ pub async fn read(
         columns,
         mode: job.read.clone(),
         raw: None,
+        only: Vec::new(),
+        limit: None,
         readers: job.readers,
         batch_bytes: job.batch_bytes,
     };

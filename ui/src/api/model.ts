@@ -21,6 +21,7 @@ export type DatasetColumn = Dataset["schema"][number];
 export type DatasetItem = Schemas["DatasetItem"];
 export type DatasetLoad = Schemas["DatasetLoad"];
 export type DatasetSchema = Schemas["DatasetSchema"];
+export type DatasetTest = Schemas["DatasetTest"];
 export type LineageGraph = Schemas["LineageGraph"];
 export type Fires = Schemas["Fires"];
 export type Hit = Schemas["Hit"];

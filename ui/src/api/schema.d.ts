@@ -520,6 +520,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{dataset}/tests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What tests of a dataset found
+         * @description Takes the role viewer.
+         */
+        get: operations["listDatasetTests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -552,6 +572,46 @@ export interface paths {
          * @description Takes the role viewer.
          */
         get: operations["streamEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/lineage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Keep what others tell of their runs: OpenLineage
+         * @description Takes the role editor.
+         */
+        post: operations["takeLineage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/lineage/receivers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who is told of runs here, and how far
+         * @description Takes the role viewer.
+         */
+        get: operations["listLineageReceivers"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1424,6 +1484,46 @@ export interface paths {
          * @description Takes the role viewer.
          */
         get: operations["listItems"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run}/tests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What tests found in a run
+         * @description Takes the role viewer.
+         */
+        get: operations["listRunTests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run}/tests/rows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Rows that break the rule of a test
+         * @description Takes the role editor, everywhere or on the pipeline by one of its tags.
+         */
+        get: operations["listFailingRows"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2360,10 +2460,12 @@ export interface components {
         };
         /** @description A dataset. */
         DatasetDetails: {
-            /** @description Its name, as `connection.stream`. */
+            /** @description Its name, as `connection.stream`; of one that only others tell of `namespace/name`. */
             name: string;
-            /** @description The connection. */
+            /** @description The connection; of a dataset that only others tell of its namespace. */
             connection: string;
+            /** @description Whether only others tell of it. */
+            is_external: boolean;
             /** @description Who answers for it. */
             owner?: string | null;
             /** @description What it is, in words. */
@@ -2417,10 +2519,12 @@ export interface components {
         };
         /** @description A dataset in a list: a table, topic or path that a run met. */
         DatasetItem: {
-            /** @description Its name, as `connection.stream`. */
+            /** @description Its name, as `connection.stream`; of one that only others tell of `namespace/name`. */
             name: string;
-            /** @description The connection. */
+            /** @description The connection; of a dataset that only others tell of its namespace. */
             connection: string;
+            /** @description Whether only others tell of it. */
+            is_external: boolean;
             /** @description Who answers for it. */
             owner?: string | null;
             /** @description What it is, in words. */
@@ -2501,8 +2605,8 @@ export interface components {
             version: number;
             /** @description When a run saw it first. */
             seen_at: components["schemas"]["Timestamp"];
-            /** @description The run, which may have been removed. */
-            run: components["schemas"]["RunId"];
+            /** @description The run, which may have been removed; null where others told of them. */
+            run?: components["schemas"]["RunId"] | null;
             /** @description The columns, in order. */
             columns: components["schemas"]["DatasetColumn"][];
             /**
@@ -2515,6 +2619,53 @@ export interface components {
         DatasetSchemaPage: {
             /** @description The items, in the order asked for. */
             items: components["schemas"]["DatasetSchema"][];
+            /** @description What to give as `after` for the next page; null on the last one. */
+            next?: string | null;
+        };
+        /** @description What a test of a dataset found in a run. */
+        DatasetTest: {
+            /** @description The dataset, as `connection.stream`. */
+            dataset: string;
+            /** @description What the test is called. */
+            test: string;
+            /** @description The rule that it is of, for instance `not_null`. */
+            rule: string;
+            /** @description What became of it. */
+            verdict: components["schemas"]["Verdict2"];
+            /**
+             * Format: uint64
+             * @description Rows that were looked at; null where only a query tells them.
+             */
+            rows?: number | null;
+            /**
+             * Format: uint64
+             * @description Rows that break the rule. Of `row_count` and `volume`, how many are too few or too many; of `freshness`, 1 if it is stale.
+             */
+            failed: number;
+            /** @description What was found, where the rule is about all rows: their number, or the latest value. */
+            found?: string | null;
+            /** @description What was wanted, in words. */
+            wanted: string;
+            /**
+             * Format: uint64
+             * @description How many of the rows that break the rule are kept.
+             */
+            kept: number;
+            /** @description The run, which may have been removed. */
+            run: components["schemas"]["RunId"];
+            /** @description The run of the task. */
+            task_run: components["schemas"]["TaskRunId"];
+            /** @description The pipeline. */
+            pipeline: string;
+            /** @description The task. */
+            task: string;
+            /** @description When. */
+            at: components["schemas"]["Timestamp"];
+        };
+        /** @description A page of a list. */
+        DatasetTestPage: {
+            /** @description The items, in the order asked for. */
+            items: components["schemas"]["DatasetTest"][];
             /** @description What to give as `after` for the next page; null on the last one. */
             next?: string | null;
         };
@@ -2615,6 +2766,20 @@ export interface components {
         EventPage: {
             /** @description The items, in the order asked for. */
             items: components["schemas"]["Event"][];
+            /** @description What to give as `after` for the next page; null on the last one. */
+            next?: string | null;
+        };
+        /** @description A row that breaks a rule. */
+        FailingRow: {
+            /** @description The columns that were read, each a text or null. */
+            row: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description A page of a list. */
+        FailingRowPage: {
+            /** @description The items, in the order asked for. */
+            items: components["schemas"]["FailingRow"][];
             /** @description What to give as `after` for the next page; null on the last one. */
             next?: string | null;
         };
@@ -2897,12 +3062,16 @@ export interface components {
             from: string;
             /** @description What is written. */
             to: string;
-            /** @description The pipeline. */
+            /** @description The pipeline; the namespace of a job of others. */
             pipeline: string;
-            /** @description The task. */
+            /** @description The task; the name of a job of others. */
             task: string;
-            /** @description The run that did it last, which may have been removed. */
-            run: components["schemas"]["RunId"];
+            /** @description The run that did it last, which may have been removed; null of a job of others. */
+            run?: components["schemas"]["RunId"] | null;
+            /** @description Whether it is a job of others, who told of it. */
+            is_external: boolean;
+            /** @description The run of others that did it last, a UUID, if they told of one. */
+            external_run?: string | null;
             /** @description When. */
             at: components["schemas"]["Timestamp"];
             /** @description Which column comes from which; null if that was not asked for, or is too much to tell. */
@@ -2923,8 +3092,10 @@ export interface components {
         LineageNode: {
             /** @description Its name, as `connection.stream`. */
             name: string;
-            /** @description The connection. */
+            /** @description The connection; of a dataset that only others tell of its namespace. */
             connection: string;
+            /** @description Whether only others tell of it. */
+            is_external: boolean;
             /** @description Words to find it by. */
             tags: string[];
             /** @description When it was loaded last; null if it was only read. */
@@ -2934,6 +3105,47 @@ export interface components {
              * @description How many rows it has, roughly.
              */
             rows_estimate?: number | null;
+        };
+        /** @description Somebody who is told of runs here. */
+        LineageReceiver: {
+            /** @description `http` or `file`, as in `lineage` of the project. */
+            name: string;
+            /**
+             * Format: uint64
+             * @description Events that it has taken.
+             */
+            sent: number;
+            /**
+             * Format: uint64
+             * @description Events that wait.
+             */
+            pending: number;
+            /**
+             * Format: uint64
+             * @description Bytes of the events that wait.
+             */
+            pending_bytes: number;
+            /**
+             * Format: uint64
+             * @description Events that it was not told: there were too many, or it refused them for good.
+             */
+            dropped: number;
+            /**
+             * Format: uint32
+             * @description How often in a row it could not be told.
+             */
+            failures: number;
+            /** @description Why it could not be told the last time; null if it could. */
+            error?: string | null;
+            /** @description When it is tried again, where it could not be told. */
+            next_at?: components["schemas"]["Timestamp"] | null;
+        };
+        /** @description A page of a list. */
+        LineageReceiverPage: {
+            /** @description The items, in the order asked for. */
+            items: components["schemas"]["LineageReceiver"][];
+            /** @description What to give as `after` for the next page; null on the last one. */
+            next?: string | null;
         };
         /** @description Lines of a log. */
         Lines: {
@@ -3044,12 +3256,12 @@ export interface components {
         Neighbour: {
             /** @description The dataset. */
             dataset: string;
-            /** @description The pipeline that makes one from the other. */
+            /** @description The pipeline that makes one from the other; the namespace of a job of others. */
             pipeline: string;
-            /** @description The task that does so. */
+            /** @description The task that does so; the name of a job of others. */
             task: string;
-            /** @description The run that did it last. */
-            run: components["schemas"]["RunId"];
+            /** @description The run that did it last; null of a job of others. */
+            run?: components["schemas"]["RunId"] | null;
             /** @description When. */
             at: components["schemas"]["Timestamp"];
         };
@@ -3064,6 +3276,92 @@ export interface components {
         OnDelete: "restrict" | "cascade" | "set_null";
         /** @description Which instants of a range need a run. */
         Only: "all" | "missing" | "failed";
+        /** @description Where columns come from. */
+        OpenLineageColumns: {
+            /** @description By column, the columns it comes from. */
+            fields: {
+                [key: string]: components["schemas"]["OpenLineageOrigin"];
+            };
+            /** @description Columns on which all of it depends. */
+            dataset?: components["schemas"]["OpenLineageInputField"][] | null;
+        };
+        /** @description A dataset as others call it. */
+        OpenLineageDataset: {
+            /** @description Its namespace. */
+            namespace: string;
+            /** @description Its name. */
+            name: string;
+            /** @description What else is told of it. */
+            facets?: components["schemas"]["OpenLineageFacets"] | null;
+        };
+        /** @description What is told of a dataset, as far as it is kept. */
+        OpenLineageFacets: {
+            /** @description Its columns. */
+            schema?: components["schemas"]["OpenLineageSchema"] | null;
+            /** @description Where its columns come from. */
+            columnLineage?: components["schemas"]["OpenLineageColumns"] | null;
+            /** @description Other names of it. */
+            symlinks?: components["schemas"]["OpenLineageSymlinks"] | null;
+        };
+        /** @description A column. */
+        OpenLineageField: {
+            /** @description Its name. */
+            name: string;
+            /** @description Its type, in the words of its system. */
+            type?: string | null;
+        };
+        /** @description Another name of a dataset. */
+        OpenLineageIdentifier: {
+            /** @description The namespace. */
+            namespace: string;
+            /** @description The name. */
+            name: string;
+        };
+        /** @description A column of a dataset. */
+        OpenLineageInputField: {
+            /** @description The namespace of the dataset. */
+            namespace: string;
+            /** @description The name of the dataset. */
+            name: string;
+            /** @description The column. */
+            field: string;
+            /** @description What was done with it. */
+            transformations?: components["schemas"]["OpenLineageTransformation"][] | null;
+        };
+        /** @description A job of others. */
+        OpenLineageJob: {
+            /** @description Its namespace. */
+            namespace: string;
+            /** @description Its name. */
+            name: string;
+        };
+        /** @description Where a column comes from. */
+        OpenLineageOrigin: {
+            /** @description The columns. */
+            inputFields: components["schemas"]["OpenLineageInputField"][];
+        };
+        /** @description A run of others. */
+        OpenLineageRun: {
+            /** @description A UUID. */
+            runId: string;
+        };
+        /** @description The columns of a dataset. */
+        OpenLineageSchema: {
+            /** @description The columns. */
+            fields?: components["schemas"]["OpenLineageField"][] | null;
+        };
+        /** @description Other names of a dataset. */
+        OpenLineageSymlinks: {
+            /** @description The names. */
+            identifiers?: components["schemas"]["OpenLineageIdentifier"][] | null;
+        };
+        /** @description What was done with a column. */
+        OpenLineageTransformation: {
+            /** @description For instance `IDENTITY`. */
+            subtype?: string | null;
+            /** @description Whether the values cannot be told any more. */
+            masking?: boolean | null;
+        };
         /** @description What became of a document. */
         Outcome: {
             /** @description The file. */
@@ -4184,6 +4482,8 @@ export interface components {
             /** @description The hash of the last line, to be noted elsewhere. */
             hash?: string | null;
         };
+        /** @description What became of a test. */
+        Verdict2: "passed" | "warned" | "failed";
         /** @description A version of a document in a list. */
         Version: {
             /**
@@ -5358,6 +5658,45 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    listDatasetTests: {
+        parameters: {
+            query?: {
+                /** @description Of this test. */
+                test?: string;
+                /** @description Only the last result of each test of each task. */
+                latest?: boolean;
+                /** @description The `next` of the page before. */
+                after?: string;
+                /** @description How many; 50 unless given, 1,000 at most. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The dataset. */
+                dataset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What tests of a dataset found */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetTestPage"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
     listen: {
         parameters: {
             query?: {
@@ -5409,6 +5748,82 @@ export interface operations {
                 };
             };
             400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    takeLineage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description When it happened. */
+                    eventTime: string;
+                    /** @description What happened to the run: `START`, `RUNNING`, `COMPLETE`, `ABORT`, `FAIL` or `OTHER`. */
+                    eventType?: string | null;
+                    /** @description Who tells. */
+                    producer?: string | null;
+                    /** @description Which schema the event follows. */
+                    schemaURL?: string | null;
+                    /** @description The run. */
+                    run?: components["schemas"]["OpenLineageRun"] | null;
+                    /** @description The job. */
+                    job?: components["schemas"]["OpenLineageJob"] | null;
+                    /** @description The dataset, of an event that is about nothing else. */
+                    dataset?: components["schemas"]["OpenLineageDataset"] | null;
+                    /** @description What is read. */
+                    inputs?: components["schemas"]["OpenLineageDataset"][] | null;
+                    /** @description What is written. */
+                    outputs?: components["schemas"]["OpenLineageDataset"][] | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Keep what others tell of their runs: OpenLineage */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    listLineageReceivers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Who is told of runs here, and how far */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LineageReceiverPage"];
+                };
+            };
             401: components["responses"]["Problem"];
             403: components["responses"]["Problem"];
             429: components["responses"]["Problem"];
@@ -7187,6 +7602,76 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TaskRunPage"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    listRunTests: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the page before. */
+                after?: string;
+                /** @description How many; 50 unless given, 1,000 at most. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The run. */
+                run: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What tests found in a run */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetTestPage"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    listFailingRows: {
+        parameters: {
+            query: {
+                /** @description The run of the task. */
+                task_run: number;
+                /** @description The test. */
+                test: string;
+            };
+            header?: never;
+            path: {
+                /** @description The run. */
+                run: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Rows that break the rule of a test */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FailingRowPage"];
                 };
             };
             400: components["responses"]["Problem"];

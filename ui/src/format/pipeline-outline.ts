@@ -11,6 +11,7 @@ import {
 export const KINDS = [
   "sync",
   "sql",
+  "check",
   "command",
   "http",
   "notify",
@@ -191,6 +192,8 @@ function summaryOf(kind: Kind, work: unknown): string {
       const to = recordOf(value["to"]);
       return `query → ${textOf(to["connection"]) ?? "?"}.${textOf(to["stream"]) ?? "?"}`;
     }
+    case "check":
+      return `${listOf(value["tests"]).length} tests of ${textOf(value["dataset"]) ?? "?"}`;
     case "command": {
       const argv = listOf(value["argv"]).map(String);
       if (argv.length > 0) return argv.join(" ");

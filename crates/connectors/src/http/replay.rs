@@ -121,6 +121,8 @@ impl Replay {
             columns: Arc::new(Schema::new(columns)),
             mode: ReadMode::Full,
             raw: None,
+            only: Vec::new(),
+            limit: None,
             readers: 1,
             batch_bytes: BATCH_BYTES,
         };

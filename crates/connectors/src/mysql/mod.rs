@@ -17,6 +17,7 @@ mod fit;
 mod load;
 mod native;
 mod note;
+mod only;
 mod query;
 mod rows;
 mod session;

@@ -21,6 +21,7 @@ use super::cursor::{self, Kind};
 use super::decode::Decoder;
 use super::discover::{self, Table};
 use super::native::Native;
+use super::only;
 use super::session::{self, execute, quoted};
 use super::wire::Client;
 use crate::kit::ahead::{Giver, Taker, ahead};
@@ -92,7 +93,7 @@ async fn read(config: &Arc<Config>, request: ReadRequest) -> Result<Extract> {
         ReadMode::Full => true,
         ReadMode::Incremental { from, .. } => from.is_none(),
     };
-    let split = if wants_all { split_column(&table, request.readers) } else { None };
+    let split = if wants_all && request.limit.is_none() { split_column(&table, request.readers) } else { None };
     let mut warnings = Vec::new();
     let mut clients = match &split {
         Some(_) => snapshots(config, conn, &table, request.readers, &mut warnings).await?,
@@ -111,6 +112,8 @@ async fn read(config: &Arc<Config>, request: ReadRequest) -> Result<Extract> {
     let job = Arc::new(Job {
         config: config.clone(),
         sql: window.sql(&table, &request.columns),
+        only: only::conditions(&table, &request.only),
+        limit: request.limit,
         range_sql: split.map(|column| within(&column)),
         window,
         columns: request.columns.clone(),
@@ -295,6 +298,9 @@ async fn is_before(client: &mut Client, kind: Kind, high: &str, low: &str, colum
 pub struct Job {
     config: Arc<Config>,
     sql: String,
+    /// What is true of all wanted rows, and how many of them are enough.
+    only: Vec<String>,
+    limit: Option<u64>,
     range_sql: Option<String>,
     window: Window,
     columns: SchemaRef,
@@ -316,6 +322,8 @@ impl Job {
         Self {
             config,
             sql,
+            only: Vec::new(),
+            limit: None,
             range_sql: split.map(|column| within(&column)),
             window: Window::default(),
             columns: request.columns.clone(),
@@ -331,6 +339,7 @@ impl Job {
 
     fn query(&self, range: Range) -> (String, Vec<Value>) {
         let mut conditions: Vec<&str> = self.window.condition.as_deref().into_iter().collect();
+        conditions.extend(self.only.iter().map(String::as_str));
         let mut params: Vec<Value> = self.window.overlap.iter().map(|(_, value)| value.clone()).collect();
         params.extend(self.window.params.iter().cloned());
         if let (Some((low, high)), Some(sql)) = (range, &self.range_sql) {
@@ -341,7 +350,8 @@ impl Job {
             conditions.push("1 = 0");
         }
         let filter = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
-        (format!("{}{filter}", self.sql), params)
+        let limit = self.limit.map(|rows| format!(" LIMIT {rows}")).unwrap_or_default();
+        (format!("{}{filter}{limit}", self.sql), params)
     }
 }
 

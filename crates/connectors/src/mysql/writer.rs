@@ -16,7 +16,7 @@ use mysql_async::prelude::Queryable;
 
 use super::apply::{Application, TRIES, Uncommitted, pause};
 use super::config::Config;
-use super::encode::{Encoded, Encoding, encode};
+use super::encode::{Encoded, Encoding, Form, encode};
 use super::error::{code, from_driver, from_server};
 use super::session::{execute, quoted};
 
@@ -189,11 +189,17 @@ pub fn column_in(message: &str, encodings: &[Encoding]) -> Option<String> {
 fn statement(table: &str, encodings: &[Encoding]) -> String {
     let mut columns = Vec::with_capacity(encodings.len());
     let mut sets = Vec::new();
+    let has_sets = encodings.iter().any(|encoding| encoding.form.expression("").is_some());
     for (index, encoding) in encodings.iter().enumerate() {
         let variable = format!("@v{index}");
         match encoding.form.expression(&variable) {
             Some(expression) => {
                 sets.push(format!("{} = {expression}", quoted(&encoding.name)));
+                columns.push(variable);
+            }
+            // beside a SET, MariaDB forgets that an AUTO_INCREMENT column was given its zero, and numbers the row anew
+            None if has_sets && encoding.form == Form::Plain => {
+                sets.push(format!("{} = {variable}", quoted(&encoding.name)));
                 columns.push(variable);
             }
             None => columns.push(quoted(&encoding.name)),

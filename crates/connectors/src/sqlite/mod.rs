@@ -9,6 +9,7 @@ mod destination;
 mod discover;
 mod error;
 mod load;
+mod only;
 mod query;
 mod rows;
 mod sink;

@@ -15,7 +15,7 @@ use rusqlite::{Connection, Row, Rows};
 
 use super::cursor::Cursor;
 use super::snapshot::{self, Ranges};
-use super::{File, backup, decode, discover, error, quote, types};
+use super::{File, backup, decode, discover, error, only, quote, types};
 use crate::kit::ahead::{Giver, Taker, ahead};
 use crate::kit::order;
 
@@ -154,6 +154,7 @@ impl Reading {
         let mut assembly = Assembly::new(&self.request.columns, mark)?;
         if let Some(ranges) = &self.rowid {
             sql.push_str(&format!(" WHERE {} BETWEEN ?1 AND ?2", ranges.column));
+            self.only(&mut sql, true);
             let mut statement = connection.prepare(&sql).map_err(error::of)?;
             while let Some((low, high)) = ranges.next() {
                 let rows = statement.query([low, high]).map_err(error::of)?;
@@ -167,6 +168,7 @@ impl Reading {
                 sql.push_str(&format!(" WHERE {condition}"));
                 value
             });
+            self.only(&mut sql, parameters.is_some());
             let mut statement = connection.prepare(&sql).map_err(error::of)?;
             let rows = statement.query(rusqlite::params_from_iter(parameters)).map_err(error::of)?;
             if !self.collect(rows, &mut assembly, batches)? {
@@ -177,6 +179,18 @@ impl Reading {
             batches.give_blocking(assembly.finish()?);
         }
         Ok(())
+    }
+
+    /// What leaves out rows, behind what the statement says already.
+    fn only(&self, sql: &mut String, has_where: bool) {
+        let conditions = only::conditions(&self.request);
+        for (at, condition) in conditions.iter().enumerate() {
+            sql.push_str(if at == 0 && !has_where { " WHERE " } else { " AND " });
+            sql.push_str(condition);
+        }
+        if let Some(rows) = self.request.limit {
+            sql.push_str(&format!(" LIMIT {rows}"));
+        }
     }
 
     /// Adds rows to the batch and sends it when it is large enough; false if nobody wants more.

@@ -141,7 +141,16 @@ async fn any_type_can_be_asked_for() {
         Field::new("c", DataType::Date32, true),
         Field::new("a", DataType::Int32, true),
     ]));
-    let request = ReadRequest { stream, columns, mode: ReadMode::Full, raw: None, readers: 1, batch_bytes: 1 << 20 };
+    let request = ReadRequest {
+        stream,
+        columns,
+        mode: ReadMode::Full,
+        raw: None,
+        only: Vec::new(),
+        limit: None,
+        readers: 1,
+        batch_bytes: 1 << 20,
+    };
     let (rows, rejects) = drain(source.read(request).await.unwrap()).await.unwrap();
     assert_eq!(rows, [row(&[Some("100"), None, Some("7")]), row(&[Some("2.5"), Some("2024-01-01"), Some("1")])]);
     assert!(rejects.is_empty());

@@ -56,6 +56,8 @@ pub async fn open(source: &dyn Source, stream: &StreamInfo, mode: ReadMode, chun
         columns: stream.schema.clone(),
         mode,
         raw: None,
+        only: Vec::new(),
+        limit: None,
         readers: 3,
         batch_bytes: chunk,
     };

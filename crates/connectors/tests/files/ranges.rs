@@ -29,7 +29,8 @@ async fn opened(source: &dyn Source, name: &str, schema: &SchemaRef, readers: us
     let mut stream = stream(source, name).await;
     stream.schema = schema.clone();
     let (columns, mode) = (schema.clone(), ReadMode::Full);
-    let request = ReadRequest { stream, columns, mode, raw: None, readers, batch_bytes: 64 << 10 };
+    let request =
+        ReadRequest { stream, columns, mode, raw: None, only: Vec::new(), limit: None, readers, batch_bytes: 64 << 10 };
     source.read(request).await.unwrap()
 }
 

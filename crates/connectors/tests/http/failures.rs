@@ -157,6 +157,8 @@ async fn a_reader_that_is_dropped_ends_the_requests() {
         stream,
         mode: ReadMode::Full,
         raw: None,
+        only: Vec::new(),
+        limit: None,
         readers: 1,
         batch_bytes: 64 << 10,
     };

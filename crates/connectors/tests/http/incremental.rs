@@ -125,6 +125,8 @@ async fn without_a_parameter_old_records_are_left_out_here_and_that_is_said() {
         stream,
         mode: from("updated_at", Some(at)),
         raw: None,
+        only: Vec::new(),
+        limit: None,
         readers: 1,
         batch_bytes: 1 << 20,
     };

@@ -123,6 +123,7 @@ impl Harness for Database {
 mod conformance {
     mod source {
         levada_testkit::source_suite!(crate::mysql::Database::new());
+        levada_testkit::conditions_suite!(crate::mysql::Database::new());
     }
     mod destination {
         levada_testkit::destination_suite!(crate::mysql::Database::new());

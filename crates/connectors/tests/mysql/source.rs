@@ -266,6 +266,8 @@ async fn parallel_readers_share_one_view() {
         columns: info.schema.clone(),
         mode: ReadMode::Full,
         raw: None,
+        only: Vec::new(),
+        limit: None,
         readers: 4,
         batch_bytes: 64 << 10,
     };
@@ -300,6 +302,8 @@ async fn a_dropped_reader_ends_its_query() {
         columns: info.schema.clone(),
         mode: ReadMode::Full,
         raw: None,
+        only: Vec::new(),
+        limit: None,
         readers: 2,
         batch_bytes: 64 << 10,
     };
@@ -353,6 +357,8 @@ async fn a_changed_cursor_and_a_lag_without_a_unit_are_refused() {
             mark_overlap: false,
         },
         raw: None,
+        only: Vec::new(),
+        limit: None,
         readers: 1,
         batch_bytes: 1 << 20,
     };

@@ -114,6 +114,21 @@ async fn a_replace_keeps_what_stands_on_the_table() {
     assert_eq!(database.texts("SELECT CAST(id AS CHAR) FROM fired ORDER BY id").await.len(), 4);
 }
 
+/// Zero stays zero in an AUTO_INCREMENT column where the server puts together another one, too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn zero_stays_zero_beside_bytes() {
+    let database = Database::new().await;
+    database.run("CREATE TABLE zero (id BIGINT PRIMARY KEY AUTO_INCREMENT, b BLOB)").await;
+    let schema = schema(&[("id", DataType::Int64), ("b", DataType::Binary)]);
+    let given = [row(&[Some("0"), Some("\\x00ff")]), row(&[Some("7"), None]), row(&[Some("-3"), Some("\\x")])];
+    for write in [WriteMode::Replace, WriteMode::Merge] {
+        let job = Job { key_columns: vec!["id".to_owned()], ..Job::new(None, "zero").write(write) };
+        load(&database, &job, &schema, &given).await.unwrap();
+        let found = database.texts("SELECT CONCAT(id, ' ', COALESCE(HEX(b), 'NULL')) FROM zero ORDER BY id").await;
+        assert_eq!(found, ["-3 ", "0 00FF", "7 NULL"].map(|text| Some(text.to_owned())));
+    }
+}
+
 /// A plain table is swapped: its definition stays, default values, comments, indexes and numbering too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_swap_keeps_the_definition() {

@@ -78,6 +78,8 @@ async fn rows_that_are_cut_off_are_an_error() {
             stream: info,
             mode: ReadMode::Full,
             raw: None,
+            only: Vec::new(),
+            limit: None,
             readers: 1,
             batch_bytes: 64 << 10,
         };

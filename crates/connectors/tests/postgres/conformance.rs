@@ -45,6 +45,7 @@ impl Harness for Postgres {
 mod source {
     use super::postgres;
     levada_testkit::source_suite!(postgres());
+    levada_testkit::conditions_suite!(postgres());
 }
 
 mod destination {

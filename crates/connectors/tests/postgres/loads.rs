@@ -301,6 +301,8 @@ async fn a_connection_that_breaks_fails_the_load_and_leaves_nothing() {
             columns,
             mode: levada_core::source::ReadMode::Full,
             raw: None,
+            only: Vec::new(),
+            limit: None,
             readers: 1,
             batch_bytes: 1000,
         };

@@ -112,6 +112,8 @@ impl Pump {
             stream: info,
             mode: self.mode.clone(),
             raw: plan.raw,
+            only: Vec::new(),
+            limit: None,
             readers: self.readers,
             batch_bytes: self.batch_bytes,
         };

@@ -95,7 +95,16 @@ async fn ids(
         mark_overlap: true,
     };
     let columns = info.schema.clone();
-    let request = ReadRequest { stream: info, columns, mode: wanted, raw: None, readers: 2, batch_bytes: 1000 };
+    let request = ReadRequest {
+        stream: info,
+        columns,
+        mode: wanted,
+        raw: None,
+        only: Vec::new(),
+        limit: None,
+        readers: 2,
+        batch_bytes: 1000,
+    };
     let extract = pump.from.clone().source().unwrap().read(request).await.unwrap();
     let mut rows = Vec::new();
     for mut reader in extract.readers {
@@ -178,6 +187,8 @@ async fn errors_say_what_where_and_what_to_do() {
         stream,
         mode: ReadMode::Incremental { cursor: Some(cursor.to_owned()), from: None, lag: None, mark_overlap: false },
         raw: None,
+        only: Vec::new(),
+        limit: None,
         readers: 1,
         batch_bytes: 1000,
     };

@@ -97,7 +97,16 @@ impl Pair {
         let stream = source.discover(Some("public.t")).await.unwrap().remove(0);
         let columns = stream.schema.clone();
         let mode = ReadMode::Incremental { cursor: Some("at".to_owned()), from, lag: None, mark_overlap };
-        let request = ReadRequest { stream, columns, mode, raw: None, readers: 2, batch_bytes: 1 << 20 };
+        let request = ReadRequest {
+            stream,
+            columns,
+            mode,
+            raw: None,
+            only: Vec::new(),
+            limit: None,
+            readers: 2,
+            batch_bytes: 1 << 20,
+        };
         source.read(request).await.unwrap()
     }
 }
@@ -143,7 +152,16 @@ async fn full_and_incremental_reads_come_whole_from_a_standby() {
     let source = pair.standby.clone().source().unwrap();
     let stream = source.discover(Some("public.t")).await.unwrap().remove(0);
     let columns = stream.schema.clone();
-    let full = ReadRequest { stream, columns, mode: ReadMode::Full, raw: None, readers: 2, batch_bytes: 1 << 20 };
+    let full = ReadRequest {
+        stream,
+        columns,
+        mode: ReadMode::Full,
+        raw: None,
+        only: Vec::new(),
+        limit: None,
+        readers: 2,
+        batch_bytes: 1 << 20,
+    };
     assert_eq!(source.read(full).await.unwrap().readers.len(), 2, "readers share an exported snapshot");
     for mark_overlap in [true, false] {
         let mut seen = Vec::new();
@@ -203,7 +221,16 @@ async fn a_full_read_that_the_standby_cancels_is_an_error_that_can_be_tried_agai
     let source = pair.standby.clone().source().unwrap();
     let stream = source.discover(Some("public.t")).await.unwrap().remove(0);
     let columns = stream.schema.clone();
-    let request = ReadRequest { stream, columns, mode: ReadMode::Full, raw: None, readers: 2, batch_bytes: 1 << 20 };
+    let request = ReadRequest {
+        stream,
+        columns,
+        mode: ReadMode::Full,
+        raw: None,
+        only: Vec::new(),
+        limit: None,
+        readers: 2,
+        batch_bytes: 1 << 20,
+    };
     let mut extract = source.read(request).await.unwrap();
     let mut part = Vec::new();
     part.extend(ids(&extract.readers[0].next().await.unwrap().unwrap()));

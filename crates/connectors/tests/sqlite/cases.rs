@@ -317,7 +317,16 @@ async fn read_by_four(file: &OneFile, name: &str) -> (usize, Vec<Row>) {
     let source = file.connection().source().unwrap();
     let stream = stream(file, name).await;
     let columns = stream.schema.clone();
-    let request = ReadRequest { stream, columns, mode: ReadMode::Full, raw: None, readers: 4, batch_bytes: 64 << 10 };
+    let request = ReadRequest {
+        stream,
+        columns,
+        mode: ReadMode::Full,
+        raw: None,
+        only: Vec::new(),
+        limit: None,
+        readers: 4,
+        batch_bytes: 64 << 10,
+    };
     let mut extract = source.read(request).await.unwrap();
     let mut rows = Vec::new();
     for reader in &mut extract.readers {
@@ -445,6 +454,8 @@ async fn a_lag_in_time_needs_its_unit() {
             mark_overlap: false,
         },
         raw: None,
+        only: Vec::new(),
+        limit: None,
         readers: 1,
         batch_bytes: 1 << 20,
     };

@@ -72,6 +72,7 @@ mod destination {
 mod source {
     use super::harness;
     levada_testkit::source_suite!(harness());
+    levada_testkit::conditions_suite!(harness());
 }
 
 mod values {

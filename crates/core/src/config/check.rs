@@ -183,6 +183,7 @@ impl<'a> Check<'a> {
         let kinds = [
             ("sync", document.sync.is_some()),
             ("sql", document.sql.is_some()),
+            ("check", document.check.is_some()),
             ("command", document.command.is_some()),
             ("http", document.http.is_some()),
             ("notify", document.notify.is_some()),
@@ -215,6 +216,15 @@ impl<'a> Check<'a> {
             self.connection(&to, "connection", &sql.to.connection);
             let sql = sql.resolve(self.params, self.node.find(path));
             return self.resolved(path, sql).map(Work::Sql);
+        }
+        if let Some(check) = &document.check {
+            let resolved = check.resolve(self.params, self.node.find(path));
+            let resolved = self.resolved(path, resolved)?;
+            for ((keys, _), name) in check.datasets().iter().zip(resolved.connections()) {
+                let path: Vec<&str> = path.iter().copied().chain(keys.iter().map(String::as_str)).collect();
+                self.connection_at(&path, name);
+            }
+            return Some(Work::Check(resolved));
         }
         if let Some(command) = &document.command {
             if let Some((message, advice)) = self.project.commands.refusal() {
@@ -380,11 +390,15 @@ impl<'a> Check<'a> {
     }
 
     fn connection(&mut self, path: &[&str], key: &str, name: &str) {
+        let path: Vec<&str> = path.iter().copied().chain([key, "connection"]).collect();
+        self.connection_at(&path, name);
+    }
+
+    fn connection_at(&mut self, path: &[&str], name: &str) {
         let project = self.project;
         let known: Vec<&str> = project.connections.iter().map(|connection| connection.name.as_str()).collect();
         let none = format!("There are none: add `connections:` here, or a {PROJECT_FILE} in this folder or above.");
-        let path: Vec<&str> = path.iter().copied().chain([key, "connection"]).collect();
-        self.known(&path, "connection", name, &known, &none);
+        self.known(path, "connection", name, &known, &none);
     }
 
     /// Says that a name does not exist, with the nearest that does. `none` is advice for the case that there are none.

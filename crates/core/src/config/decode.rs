@@ -18,7 +18,7 @@ use crate::naming::{did_you_mean, nearest};
 /// there), and the words.
 const RESERVED: &[(&str, &[&str])] = &[
     ("tasks", &["engine"]),
-    ("after", &["check", "container", "stream"]),
+    ("after", &["container", "stream"]),
     ("local", &["database", "ballista", "spark"]),
     ("cursor", &["transform", "partition_by", "sample", "where"]),
     ("streams", &["transport", "transform"]),

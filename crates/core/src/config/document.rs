@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::amount::DurationText;
 use super::backup::{Backup, Restore};
+use super::quality::CheckDocument;
 use super::retry::RetryDocument;
 use super::schedule::ScheduleDocument;
 use super::shorthand::{self, OneOrMany, Short};
@@ -117,6 +118,8 @@ pub struct TaskDocument {
     pub sync: Option<SyncDocument>,
     /// Executes a query over streams of connections, and loads its result.
     pub sql: Option<SqlDocument>,
+    /// Tests what a dataset holds.
+    pub check: Option<CheckDocument>,
     /// Runs a program or a script.
     pub command: Option<Command>,
     /// Sends one HTTP request.

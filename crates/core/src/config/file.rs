@@ -8,6 +8,7 @@ use super::collection::{self, Collection, CollectionDocument};
 use super::decode;
 use super::document::{Param, PipelineDocument, TaskDocument};
 use super::interpolate::{self, Late, Variables};
+use super::lineage::Lineage;
 use super::pipeline::{Pipeline, Task};
 use super::problem::{Problem, Problems};
 use super::project::{Connection, NamedChannel, Project, ProjectDocument, Said};
@@ -37,7 +38,8 @@ const PIPELINE_KEYS: &[&str] = &[
     "on_success",
 ];
 /// Keys that make a document without any of those a project.
-const PROJECT_KEYS: &[&str] = &["connections", "pools", "channels", "retention", "commands", "collections", "reports"];
+const PROJECT_KEYS: &[&str] =
+    &["connections", "pools", "channels", "retention", "commands", "lineage", "collections", "reports"];
 
 /// Values of parameters by name.
 type Values = BTreeMap<String, String>;
@@ -141,6 +143,9 @@ impl File {
                 self.project.channels.push(channel);
             }
         }
+        if let Some(lineage) = node.get("lineage") {
+            self.add_lineage(node, lineage, errors);
+        }
         let retention = document.retention.unwrap_or_default();
         if retention.keep == Some(0) {
             let place = node.locate(&["retention", "keep"]);
@@ -149,6 +154,28 @@ impl File {
         self.project.retention = self.project.retention.or(retention);
         self.project.name = self.project.name.take().or(document.name);
         self.project.commands = self.project.commands.max(document.commands.unwrap_or_default());
+    }
+
+    /// Who is told of runs.
+    fn add_lineage(&mut self, node: &Node, written: &Node, errors: &mut Vec<Error>) {
+        let lineage = Lineage::new(&self.name, written);
+        let document = match lineage.check_shape() {
+            Ok(document) => document,
+            Err(misfit) => return errors.push(misfit.in_file(&self.name)),
+        };
+        for (path, message, advice) in document.problems() {
+            let path: Vec<&str> = std::iter::once("lineage").chain(path).collect();
+            errors.push(self.error(node.locate(&path), &message, advice));
+        }
+        let known: Vec<&str> = self.connections.iter().map(|connection| connection.name.as_str()).collect();
+        for name in document.datasets.keys().filter(|name| !known.contains(&name.as_str())) {
+            let advice = format!("{}Connections: {}.", did_you_mean(nearest(name, &known)), known.join(", "));
+            let message = format!("there is no connection `{name}`");
+            errors.push(self.error(node.locate(&["lineage", "datasets", name]), &message, &advice));
+        }
+        if self.project.lineage.replace(lineage).is_some() {
+            errors.push(self.error(written.mark, "`lineage` is given twice", "Remove one of the two."));
+        }
     }
 
     /// What the data API serves.

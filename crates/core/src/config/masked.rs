@@ -52,15 +52,10 @@ impl Found {
                 self.hide(&[&["channels", name], way].concat(), within(channel, way), true);
             }
         });
+        self.hide(&["lineage", "http", "token"], within(&mut hidden, &["lineage", "http", "token"]), true);
+        self.hide_in_address(&["lineage", "http", "url"], within(&mut hidden, &["lineage", "http", "url"]));
         each(&mut hidden, &["tasks"], |task, value| {
-            if let Some(Json::String(url)) = within(value, &["http", "url"]) {
-                let masked = replace_secrets_in_address(url, &Json::Null, &mut |_, secret| {
-                    self.secrets.push(secret.to_owned());
-                    Some(MASKED.to_owned())
-                });
-                self.put(&["tasks", task, "http", "url"], &mut Json::String(url.clone()), Json::String(masked.clone()));
-                *url = masked;
-            }
+            self.hide_in_address(&["tasks", task, "http", "url"], within(value, &["http", "url"]));
             for way in [&["http", "auth", "basic", "password"][..], &["http", "auth", "bearer"]] {
                 self.hide(&[&["tasks", task], way].concat(), within(value, way), true);
             }
@@ -86,6 +81,17 @@ impl Found {
             self.secrets.push(text);
             self.put(path, value, Json::String(MASKED.to_owned()));
         }
+    }
+
+    /// Hides the password of a URL, and parameters that are secrets.
+    fn hide_in_address(&mut self, path: &[&str], value: Option<&mut Json>) {
+        let Some(Json::String(url)) = value else { return };
+        let masked = replace_secrets_in_address(url, &Json::Null, &mut |_, secret| {
+            self.secrets.push(secret.to_owned());
+            Some(MASKED.to_owned())
+        });
+        self.put(path, &mut Json::String(url.clone()), Json::String(masked.clone()));
+        *url = masked;
     }
 
     fn put(&mut self, path: &[&str], value: &mut Json, masked: Json) {
@@ -177,6 +183,9 @@ mod tests {
         for kept in ["x=1", "text/plain", "Bearer ${secret:x}", "MODE: full"] {
             assert!(shown.contains(kept), "{kept}: {shown}");
         }
+        let text = "version: 1\nlineage: { http: { url: 'https://u:c4nary-1@h/p?api_key=c4nary-2', token: c4nary-3 }, file: e.jsonl }\n";
+        let shown = hidden(text);
+        assert!(!shown.contains("c4nary") && shown.contains("e.jsonl"), "{shown}");
         let plain = "version: 1\n# nothing to hide\ntasks: { a: { command: { argv: [x] } } }\n";
         assert_eq!(hidden(plain), plain);
     }

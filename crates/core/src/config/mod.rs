@@ -17,17 +17,20 @@ pub mod edit;
 mod file;
 mod interpolate;
 mod json_schema;
+mod lineage;
 mod masked;
 mod order;
 mod pipeline;
 mod pipelines;
 mod problem;
 mod project;
+mod quality;
 mod reference;
 mod report;
 mod retry;
 mod schedule;
 mod settings;
+mod share;
 mod shorthand;
 mod sql;
 mod sync;
@@ -43,16 +46,22 @@ pub use document::{OnLost, Param, ParamKind, PipelineDocument, TaskDocument};
 pub use file::File;
 pub use interpolate::{Runtime, Variables, env_name, secret_names};
 pub use json_schema::{pipeline_schema, project_schema};
+pub use lineage::{DatasetNames, Lineage, LineageDocument, LineageHttp, LineageNames, is_file_name};
 pub use masked::masked;
 pub use pipeline::{Pipeline, Task};
 pub use pipelines::{at_stream, check_pipelines, in_task};
 pub use problem::Problem;
 pub use project::{Commands, Connection, NamedChannel, Project, ProjectDocument, Retention, Settings};
+pub use quality::{
+    AcceptedValues, CHECK_MEMORY_BYTES_DEFAULT, CheckDocument, DataTest, DatasetCheck, DatasetName, OVER_MAX, Pattern,
+    Range, Rule, TestQuery,
+};
 pub use reference::{Reference, RunKey};
 pub use report::{Report, ReportDocument, ReportFormat, ReportParam};
 pub use retry::{Backoff, Retry, RetryDocument};
 pub use schedule::{EndState, Schedule, ScheduleDocument, Trigger};
 pub use settings::fit_settings;
+pub use share::{Allowed, Share};
 pub use sql::{SQL_MEMORY_BYTES_DEFAULT, Sql, SqlDocument, SqlEngine, SqlTarget};
 pub use sync::{
     Columns, MEMORY_BYTES_DEFAULT, OnBadRow, Parallel, ReadKind, StreamDocument, StreamOptions, Streams, Sync,

@@ -79,6 +79,7 @@ impl Task {
         let mut names = match &self.work {
             Work::Sync(sync) => vec![sync.from.as_str(), sync.to.as_str()],
             Work::Sql(sql) => vec![sql.load.to.as_str()],
+            Work::Check(check) => check.connections(),
             Work::Wait(wait) => match &wait.condition {
                 Condition::File(file) => vec![file.connection.as_str()],
                 Condition::Query(query) => vec![query.connection.as_str()],

@@ -14,6 +14,7 @@ use super::decode::{self, Misfit};
 use super::document::Version;
 use super::file::File;
 use super::interpolate::{self, Late, Variables};
+use super::lineage::{Lineage, LineageDocument};
 use super::report::{Report, ReportDocument};
 use super::task::Channel;
 use super::yaml::{Key, Mark, Node, Value};
@@ -43,6 +44,10 @@ pub struct ProjectDocument {
     pub retention: Option<RetentionDocument>,
     /// Whether pipelines may run programs of this machine: `enabled` (the default) or `disabled`.
     pub commands: Option<Commands>,
+    /// Who is told of runs and of what they read and wrote, as OpenLineage events.
+    #[serde(default)]
+    #[schemars(with = "Option<LineageDocument>")]
+    pub lineage: serde::de::IgnoredAny,
     /// Typed tables that the data API serves, by name.
     #[serde(default)]
     pub collections: BTreeMap<String, CollectionDocument>,
@@ -123,6 +128,8 @@ pub struct Project {
     pub retention: Retention,
     /// Whether pipelines may run programs.
     pub commands: Commands,
+    /// Who is told of runs and of what they read and wrote.
+    pub lineage: Option<Lineage>,
     /// Typed tables that the data API serves.
     pub collections: Vec<Collection>,
     /// Queries that the data API serves.
@@ -156,6 +163,7 @@ impl Project {
                 project.pools.entry(name.clone()).or_insert(*slots);
             }
             project.name = project.name.or_else(|| said.name.clone());
+            project.lineage = project.lineage.or_else(|| said.lineage.clone());
             retention = retention.or(said.retention);
             project.commands = project.commands.max(said.commands);
         }
@@ -209,6 +217,7 @@ pub(super) struct Said {
     pub channels: Vec<NamedChannel>,
     pub retention: RetentionDocument,
     pub commands: Commands,
+    pub lineage: Option<Lineage>,
     pub collections: Vec<Collection>,
     pub reports: Vec<Report>,
 }

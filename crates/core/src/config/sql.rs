@@ -13,6 +13,7 @@ use super::document::{Param, ParamKind};
 use super::file::File;
 use super::interpolate::{self, names};
 use super::problem::{Problem, Problems};
+use super::quality;
 use super::sync::{Columns, OnBadRow, Parallel, Place, StreamDocument, Sync, Verify};
 use super::yaml::{Node, Value};
 use crate::destination::WriteMode;
@@ -127,15 +128,7 @@ impl SqlDocument {
         if memory < MEMORY_BYTES_MIN {
             problems.add(&["memory"], "that is too little memory to work with", "Give at least 32MiB.");
         }
-        let mut values = BTreeMap::new();
-        for (name, value) in &self.params {
-            if value.is_array() || value.is_object() {
-                let message = format!("the parameter `{name}` is no single value");
-                problems.add(&["params", name], &message, "Give a text, a number, `true`, `false` or nothing.");
-            }
-            let kind = written.and_then(|node| kind_of(node.find(&["params", name])?, params));
-            values.insert(name.clone(), typed(value, kind));
-        }
+        let values = bound(&self.params, &[], params, written, &mut problems);
         let load = self.to.resolve((memory / 4).min(LOAD_BYTES_MAX), &mut problems);
         if !problems.0.is_empty() {
             return Err(problems.0);
@@ -193,6 +186,28 @@ impl Sql {
     }
 }
 
+/// The values of a query's parameters, as what they are; they stand below these keys of the task. `params` are those of the
+/// pipeline, `written` the task as it is in the document.
+pub(super) fn bound(
+    given: &BTreeMap<String, Json>,
+    below: &[String],
+    params: &BTreeMap<String, Param>,
+    written: Option<&Node>,
+    problems: &mut Problems,
+) -> BTreeMap<String, Json> {
+    let mut values = BTreeMap::new();
+    for (name, value) in given {
+        let path: Vec<&str> = below.iter().map(String::as_str).chain(["params", name]).collect();
+        if value.is_array() || value.is_object() {
+            let message = format!("the parameter `{name}` is no single value");
+            problems.add(&path, &message, "Give a text, a number, `true`, `false` or nothing.");
+        }
+        let kind = written.and_then(|node| kind_of(node.find(&path)?, params));
+        values.insert(name.clone(), typed(value, kind));
+    }
+    values
+}
+
 /// What the values of a pipeline's parameter look like, where a text is one reference to it and nothing else.
 fn kind_of(written: &Node, params: &BTreeMap<String, Param>) -> Option<ParamKind> {
     let Value::Text(text) = &written.value else { return None };
@@ -217,11 +232,17 @@ fn typed(value: &Json, kind: Option<ParamKind>) -> Json {
     parsed.unwrap_or_else(|| value.clone())
 }
 
-/// The tasks below a path that put references into the text of a query, or secrets among its parameters: told before they are
-/// looked up.
+/// What a task puts into the text of a query, or secrets among its parameters: told before they are looked up.
 pub(super) fn spliced(file: &File, task: &Node) -> Vec<Error> {
+    let mut errors = spliced_at(file, task.find(&["sql", "query"]), task.find(&["sql", "params"]));
+    errors.extend(quality::spliced(file, task));
+    errors
+}
+
+/// References in the text of a query, and secrets among its parameters.
+pub(super) fn spliced_at(file: &File, query: Option<&Node>, params: Option<&Node>) -> Vec<Error> {
     let mut errors = Vec::new();
-    if let Some(Node { mark, value: Value::Text(text) }) = task.find(&["sql", "query"])
+    if let Some(Node { mark, value: Value::Text(text) }) = query
         && let Some(name) = names(text).next()
     {
         let message = format!("`${{{name}}}` cannot stand in the text of a query: its value would be read as SQL");
@@ -231,7 +252,7 @@ pub(super) fn spliced(file: &File, task: &Node) -> Vec<Error> {
         };
         errors.push(file.error(*mark, &message, &advice));
     }
-    if let Some(Node { value: Value::Map(params), .. }) = task.find(&["sql", "params"]) {
+    if let Some(Node { value: Value::Map(params), .. }) = params {
         for (key, node) in params {
             let Value::Text(text) = &node.value else { continue };
             if let Some(name) = interpolate::secret_names(text).next() {

@@ -11,6 +11,7 @@ use super::backup::{Backup, Restore};
 use super::credentials::{is_telling, replace_secrets_in_address};
 use super::interpolate::{is_late, too_late};
 use super::problem::{Problem, Problems};
+use super::quality::DatasetCheck;
 use super::sql::Sql;
 use super::sync::Sync;
 use super::task::{
@@ -32,6 +33,8 @@ pub enum Work {
     Sync(Sync),
     /// Loads the result of a query.
     Sql(Sql),
+    /// Tests what a dataset holds.
+    Check(DatasetCheck),
     /// Runs a program or a script.
     Command(Command),
     /// Sends one HTTP request.
@@ -75,6 +78,7 @@ impl Work {
             }
             Self::Sync(_)
             | Self::Sql(_)
+            | Self::Check(_)
             | Self::Notify(_)
             | Self::Pipeline(_)
             | Self::Wait(_)
@@ -146,6 +150,7 @@ impl Work {
         match self {
             Self::Sync(_) => "sync",
             Self::Sql(_) => "sql",
+            Self::Check(_) => "check",
             Self::Command(_) => "command",
             Self::Http(_) => "http",
             Self::Notify(_) => "notify",

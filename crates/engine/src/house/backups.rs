@@ -93,10 +93,10 @@ impl Executor {
         }
         self.around.observer.see(claim, Seen::Moved(report)).await;
         if let Some(error) = error {
-            return Ok(Executed::Failed { error, loads });
+            return Ok(Executed::Failed { error, loads, tests: Vec::new() });
         }
         let outputs = json!({ "backup": name, "tables": datasets.len(), "rows": volume.rows });
-        Ok(Executed::Done(Done { outputs: Some(outputs.to_string()), datasets, loads, volume }))
+        Ok(Executed::Done(Done { outputs: Some(outputs.to_string()), datasets, loads, volume, ..Done::default() }))
     }
 
     /// Tells the log of each table; where nothing was moved, also those who look at the run. Of a report the caller tells them.

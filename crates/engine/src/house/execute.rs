@@ -13,6 +13,7 @@ use levada_core::config::{
 use levada_core::connector::Registry;
 use levada_core::error::{Context, Error, ErrorKind, Result};
 use levada_core::id::WorkerId;
+use levada_core::quality::TestResult;
 use levada_core::redact::Redactor;
 use levada_core::time::{Clock, Timestamp};
 use levada_store::{Claim, NewProgress, Store};
@@ -85,6 +86,8 @@ pub enum Seen<'a> {
     Moves(Arc<Progress>),
     /// It has ended.
     Moved(Report),
+    /// The tests of a dataset have found this.
+    Tested(&'a [TestResult]),
     /// The attempt has ended.
     Ended(&'a Result<Executed>),
 }
@@ -167,9 +170,9 @@ impl Executor {
                 }
             }
         };
-        let (result, loads) = match result {
-            Ok(Executed::Failed { error, loads }) => (Err(error), loads),
-            result => (result, Vec::new()),
+        let (result, loads, tests) = match result {
+            Ok(Executed::Failed { error, loads, tests }) => (Err(error), loads, tests),
+            result => (result, Vec::new(), Vec::new()),
         };
         let outcome = match &result {
             Ok(Executed::Deferred { .. }) => metrics::Outcome::Deferred,
@@ -186,7 +189,7 @@ impl Executor {
             Err(error) => attempt.context.log.sys(&format!("failed: {error}")),
         }
         match attempt.context.log.close().and(result) {
-            Err(error) if !loads.is_empty() => Ok(Executed::Failed { error, loads }),
+            Err(error) if !loads.is_empty() || !tests.is_empty() => Ok(Executed::Failed { error, loads, tests }),
             result => result,
         }
     }
@@ -199,6 +202,7 @@ impl Executor {
         match &task.work {
             Work::Sync(sync) => self.sync(attempt, task, sync).await,
             Work::Sql(sql) => self.sql(attempt, task, sql).await,
+            Work::Check(check) => self.check(attempt, check).await,
             Work::Command(command) => {
                 let allowed = attempt.documents.project.commands.max(self.around.commands);
                 if let Some((message, advice)) = allowed.refusal() {

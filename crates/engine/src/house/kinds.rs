@@ -129,8 +129,11 @@ impl Executor {
         }
         self.around.observer.see(claim, Seen::Moved(report)).await;
         match error {
-            Some(error) => Ok(Executed::Failed { error, loads }),
-            None => Ok(Executed::Done(Done { outputs: Some(outputs.to_string()), datasets, loads, volume })),
+            Some(error) => Ok(Executed::Failed { error, loads, tests: Vec::new() }),
+            None => {
+                let outputs = Some(outputs.to_string());
+                Ok(Executed::Done(Done { outputs, datasets, loads, volume, ..Done::default() }))
+            }
         }
     }
 
@@ -284,10 +287,10 @@ impl Executor {
 }
 
 /// A folder for what a query cannot keep in memory: empty to begin with, and gone with this.
-struct Spill(PathBuf);
+pub(super) struct Spill(pub PathBuf);
 
 impl Spill {
-    fn new(folder: PathBuf) -> Self {
+    pub fn new(folder: PathBuf) -> Self {
         let _ = std::fs::remove_dir_all(&folder);
         Self(folder)
     }

@@ -2,6 +2,7 @@
 //! the store and nothing of what tasks do.
 
 mod backups;
+mod checking;
 mod clock;
 mod doors;
 mod execute;
@@ -10,6 +11,7 @@ mod keeper;
 mod kinds;
 mod landing;
 mod left;
+mod lineage;
 mod log_files;
 mod moving;
 mod tick;
@@ -23,6 +25,7 @@ pub use keeper::{Keeper, Removed};
 pub use kinds::{QUARANTINE, RunOptions, step};
 pub use landing::{Landed, Landing, LookForFiles};
 pub use left::kill_left_behind;
+pub use lineage::{Round, Telling};
 pub use log_files::{LogFile, file_name, log_path, logs_of};
 pub use moving::{StreamFigures, Sums, SyncProgress};
 pub use tick::{Scheduler, Tick};

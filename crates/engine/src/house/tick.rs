@@ -12,7 +12,7 @@ use levada_store::{Fired, Signal, Store};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{Host, Keeper, Landing, LookForFiles, kill_left_behind};
+use super::{Host, Keeper, Landing, LookForFiles, Telling, kill_left_behind};
 use crate::metrics::metrics;
 
 /// How often workers are looked after.
@@ -41,13 +41,14 @@ pub struct Scheduler {
     fires: bool,
     landing: Option<Arc<Landing>>,
     keeper: Option<Arc<Keeper>>,
+    telling: Option<Arc<Telling>>,
     data_dir: Option<PathBuf>,
 }
 
 impl Scheduler {
     /// A scheduler on a store; without `fires` it leaves schedules and backfills to others.
     pub fn new(store: Store, clock: Arc<dyn Clock>, fires: bool) -> Self {
-        Self { store, clock, host: Host::here(), fires, landing: None, keeper: None, data_dir: None }
+        Self { store, clock, host: Host::here(), fires, landing: None, keeper: None, telling: None, data_dir: None }
     }
 
     /// Also kills what dead workers of this machine have left running, as far as it works in this folder.
@@ -71,7 +72,13 @@ impl Scheduler {
         Self { keeper: Some(Arc::new(keeper)), ..self }
     }
 
-    /// Ticks until it is stopped. Looking for files and removing old runs take their time in tasks of their own.
+    /// Also tells others of runs, as the project says.
+    #[must_use]
+    pub fn telling(self, telling: Telling) -> Self {
+        Self { telling: Some(Arc::new(telling)), ..self }
+    }
+
+    /// Ticks until it is stopped. Looking for files, removing old runs and telling others of runs take their time in tasks of their own.
     pub async fn run(&self, stop: CancellationToken) {
         let mut others = JoinSet::new();
         if let Some(landing) = self.landing.clone() {
@@ -81,6 +88,10 @@ impl Scheduler {
         if let Some(keeper) = self.keeper.clone() {
             let stop = stop.clone();
             others.spawn(async move { keeper.run(stop).await });
+        }
+        if let Some(telling) = self.telling.clone() {
+            let stop = stop.clone();
+            others.spawn(async move { telling.run(stop).await });
         }
         self.ticks(stop).await;
         while others.join_next().await.is_some() {}

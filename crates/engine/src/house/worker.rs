@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use levada_core::dataset::Load;
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::id::{TaskRunId, WorkerId};
+use levada_core::quality::TestResult;
 use levada_core::run::Event;
 use levada_core::time::{Clock, Timestamp};
 use levada_store::{BEAT, Claim, Exchange, NewProgress, NewWorker, Signal, Store, Update, Volume};
@@ -62,6 +63,8 @@ pub enum Executed {
         error: Error,
         /// What it had loaded, and from where.
         loads: Vec<Load>,
+        /// What its tests found.
+        tests: Vec<TestResult>,
     },
     /// It was split into items, each JSON.
     Expanded {
@@ -79,6 +82,8 @@ pub struct Done {
     pub datasets: Vec<String>,
     /// What it loaded from where, for the catalogue.
     pub loads: Vec<Load>,
+    /// What its tests found.
+    pub tests: Vec<TestResult>,
     /// What it moved.
     pub volume: Volume,
 }
@@ -383,10 +388,10 @@ fn report(id: TaskRunId, at_work: &AtWork, result: Result<Executed>) -> Update {
     let update = |end: Event| Update { has_progress, ..Update::new(id, at_work.epoch, with_start(at_work, end)) };
     match result {
         Ok(Executed::Done(done)) => {
-            let Done { outputs, datasets, loads, volume } = done;
-            Update { outputs, datasets, loads, volume, ..update(Event::Finished) }
+            let Done { outputs, datasets, loads, tests, volume } = done;
+            Update { outputs, datasets, loads, tests, volume, ..update(Event::Finished) }
         }
-        Ok(Executed::Failed { error, loads }) => Update { loads, ..report(id, at_work, Err(error)) },
+        Ok(Executed::Failed { error, loads, tests }) => Update { loads, tests, ..report(id, at_work, Err(error)) },
         Ok(Executed::Deferred { until, wake_on, memo }) => {
             Update { wake_on, memo: Some(memo), ..update(Event::Deferred { until }) }
         }

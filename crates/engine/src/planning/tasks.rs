@@ -3,7 +3,7 @@
 use levada_core::config::{Command, Condition, ForEach, Http, Items, StartPipeline, Step, Task, Wait, Work};
 use levada_core::redact::Redactor;
 use levada_core::run::When;
-use levada_core::text::seconds;
+use levada_core::text::{counted, seconds};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -37,6 +37,9 @@ fn work(work: &Work) -> String {
     match work {
         Work::Sync(sync) => format!("load {} -> {}", sync.from, sync.to),
         Work::Sql(sql) => format!("load the result of a query -> {}.{}", sql.load.to, sql.target()),
+        Work::Check(check) => {
+            format!("test {} by {}", check.dataset, counted(check.tests.len() as u64, "rule"))
+        }
         Work::Command(command) => program(command),
         Work::Http(http) => request(http),
         Work::Notify(notify) => format!("tell the channel {}", notify.channel),

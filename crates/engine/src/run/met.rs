@@ -7,7 +7,7 @@ use arrow_schema::{Field, Schema};
 use levada_core::dataset::{ColumnEdge, DatasetColumn, Derivation, Listed, Load, LoadFigures, SeenDataset};
 use levada_core::destination::WriteMode;
 use levada_core::schema::{NATIVE, computed, type_name};
-use levada_core::source::StreamInfo;
+use levada_core::source::{Origin, StreamInfo};
 
 use super::plan::{Ends, Planned};
 use super::transform::ColumnRule;
@@ -16,12 +16,11 @@ use crate::report::{Proof, StreamReport};
 /// How long the look at a target may take that a load has changed: nobody waits longer for the catalogue's sake.
 const LOOK_MAX: Duration = Duration::from_secs(10);
 
-/// What a load met, without the names of the connections.
+/// What a load met; datasets that were written, and those that were read by their connection, without its name.
 #[derive(Debug)]
 pub struct Met {
-    source: SeenDataset,
+    sources: Vec<(SeenDataset, Listed)>,
     target: SeenDataset,
-    columns: Listed,
 }
 
 impl Met {
@@ -31,25 +30,27 @@ impl Met {
         let found = target_after(ends, planned).await;
         // after a replace there is nothing but what was written
         let rows = (planned.spec.write == WriteMode::Replace).then_some(proof.written);
+        let edges = edges(planned);
+        let sources = match origins(ends, planned).await {
+            None => vec![(seen(&planned.info.name, &planned.info), Listed::edges(&edges))],
+            Some(made) => made
+                .into_iter()
+                .map(|origin| (seen(&origin.dataset, &origin.info), Listed::edges(&through(&origin.columns, &edges))))
+                .collect(),
+        };
         Self {
-            source: SeenDataset {
-                columns: Some(columns(&planned.info.schema, &planned.info.key)),
-                rows_estimate: planned.info.rows_estimate,
-                bytes_estimate: planned.info.bytes_estimate,
-                ..SeenDataset::named(&planned.info.name)
-            },
+            sources,
             target: SeenDataset {
                 columns: found.as_ref().map(|info| columns(&info.schema, &info.key)),
                 rows_estimate: rows.or(found.as_ref().and_then(|info| info.rows_estimate)),
                 bytes_estimate: found.and_then(|info| info.bytes_estimate),
                 ..SeenDataset::named(target)
             },
-            columns: Listed::edges(&edges(planned)),
         }
     }
 }
 
-/// The load that a report tells of, into a connection, and from one unless what was read is no dataset.
+/// The load that a report tells of, into a connection, and from one unless what was read was made of datasets of several.
 pub fn load(from: Option<&str>, to: &str, report: &mut StreamReport) -> Load {
     let named =
         |connection: &str, seen: SeenDataset| SeenDataset { name: format!("{connection}.{}", seen.name), ..seen };
@@ -61,12 +62,51 @@ pub fn load(from: Option<&str>, to: &str, report: &mut StreamReport) -> Load {
     };
     let (target, sources) = match report.met.take() {
         Some(met) => {
-            let source = from.map(|from| (named(from, met.source), met.columns));
-            (named(to, met.target), source.into_iter().collect())
+            let whole = |(source, columns)| {
+                (
+                    match from {
+                        Some(from) => named(from, source),
+                        None => source,
+                    },
+                    columns,
+                )
+            };
+            (named(to, met.target), met.sources.into_iter().map(whole).collect())
         }
         None => (SeenDataset::named(format!("{to}.{}", report.target)), Vec::new()),
     };
     Load { target, sources, figures: Some(figures) }
+}
+
+fn seen(name: &str, info: &StreamInfo) -> SeenDataset {
+    SeenDataset {
+        columns: Some(columns(&info.schema, &info.key)),
+        rows_estimate: info.rows_estimate,
+        bytes_estimate: info.bytes_estimate,
+        ..SeenDataset::named(name)
+    }
+}
+
+/// What the stream was made from, if it does not lie in a system as it is.
+async fn origins(ends: &Ends, planned: &Planned) -> Option<Vec<Origin>> {
+    match tokio::time::timeout(LOOK_MAX, ends.source.origins(&planned.info)).await {
+        Ok(Ok(origins)) => origins,
+        Ok(Err(error)) => {
+            tracing::debug!("what `{}` was made from is not known to the catalogue: {error}", planned.info.name);
+            Some(Vec::new())
+        }
+        Err(_) => Some(Vec::new()),
+    }
+}
+
+/// Columns made from others that were made from others.
+fn through(first: &[ColumnEdge], second: &[ColumnEdge]) -> Vec<ColumnEdge> {
+    let onward = |edge: &ColumnEdge| {
+        let (from, how) = (edge.from.clone(), edge.how);
+        let next = second.iter().filter(|next| next.from == edge.to).cloned().collect::<Vec<_>>();
+        next.into_iter().map(move |next| ColumnEdge { from: from.clone(), to: next.to, how: how.max(next.how) })
+    };
+    first.iter().flat_map(onward).collect()
 }
 
 /// The target as a reader finds it. It is looked at again only if the load may have changed its columns.

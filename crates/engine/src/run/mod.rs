@@ -40,8 +40,9 @@ pub use replay::replay;
 
 /// What a batch aims for in memory where the budget allows it.
 const BATCH_BYTES_MAX: usize = 4 << 20;
-/// How long an interrupted load may take to clean up behind itself.
-const ABORT_LIMIT: Duration = Duration::from_secs(4);
+/// How long a load that failed may take to clean up behind itself, and one that was interrupted, whose process is waited for.
+const ABORT_LIMIT: Duration = Duration::from_secs(30);
+const ABORT_LIMIT_STOPPED: Duration = Duration::from_secs(4);
 /// How often a commit whose answer was lost is looked for, one second apart.
 const COMMIT_LOOKUPS: u32 = 20;
 
@@ -271,7 +272,7 @@ async fn try_stream(
     let (mut proof, durable, lanes, cut_off, known) = match outcome {
         Ok(done) => done,
         Err(error) => {
-            let _ = tokio::time::timeout(ABORT_LIMIT, load.abort()).await;
+            give_up(load, &job.stop).await;
             return Err(error);
         }
     };
@@ -292,6 +293,19 @@ async fn try_stream(
     report.proof.add(proof);
     report.met = Some(met::Met::of(&ends, &planned, proof).await);
     Ok(cut_off)
+}
+
+/// Lets a load clean up behind itself; nobody waits for long once the run is stopped.
+async fn give_up(load: Box<dyn Load>, stop: &CancellationToken) {
+    let hurried = async {
+        stop.cancelled().await;
+        tokio::time::sleep(ABORT_LIMIT_STOPPED).await;
+    };
+    tokio::select! {
+        () = load.abort() => {}
+        () = hurried => {}
+        () = tokio::time::sleep(ABORT_LIMIT) => {}
+    }
 }
 
 /// Reports what an attempt committed of which nobody heard.
@@ -473,6 +487,8 @@ async fn compare(ends: &Ends, planned: &Planned, sent: &Sent) -> Result<u64> {
         columns,
         mode: ReadMode::Full,
         raw: None,
+        only: Vec::new(),
+        limit: None,
         readers: 1,
         batch_bytes: planned.request.batch_bytes,
     };

@@ -182,6 +182,8 @@ pub async fn plan(
         columns,
         mode,
         raw: plan.raw,
+        only: Vec::new(),
+        limit: None,
         readers: job.readers(),
         batch_bytes: job.batch_bytes(),
     };
@@ -267,8 +269,16 @@ fn usable_state(
 async fn refuse_second_copy(ends: &Ends, target: &str) -> Result<()> {
     let Some(info) = ends.target.discover(Some(target)).await?.into_iter().next() else { return Ok(()) };
     let columns = Arc::new(Schema::new(info.schema.fields().iter().take(1).cloned().collect::<Vec<_>>()));
-    let request =
-        ReadRequest { stream: info, columns, mode: ReadMode::Full, raw: None, readers: 1, batch_bytes: 64 << 10 };
+    let request = ReadRequest {
+        stream: info,
+        columns,
+        mode: ReadMode::Full,
+        raw: None,
+        only: Vec::new(),
+        limit: Some(1),
+        readers: 1,
+        batch_bytes: 64 << 10,
+    };
     let mut extract = ends.target.read(request).await?;
     for reader in &mut extract.readers {
         while let Some(batch) = reader.next().await? {

@@ -21,7 +21,7 @@ use serde_json::{Map, Value};
 use super::checkpoint::State;
 use super::plan::{self, Ends, Planned};
 use super::transform::{ColumnRule, Columns};
-use super::{ABORT_LIMIT, SyncJob, commit, prove, pump, targets};
+use super::{SyncJob, commit, give_up, prove, pump, targets};
 use crate::progress::Progress;
 use crate::report::Proof;
 
@@ -69,7 +69,7 @@ pub async fn replay(mut job: SyncJob, stream: &str, load_id: &str) -> Result<Pro
         outcome = attempt => outcome,
     };
     if outcome.is_err() {
-        let _ = tokio::time::timeout(ABORT_LIMIT, load.abort()).await;
+        give_up(load, &job.stop).await;
     }
     outcome.at(format!("stream `{stream}`"))
 }

@@ -6,9 +6,10 @@ use levada_core::dataset::Derivation;
 use levada_core::time::Timestamp;
 use levada_server::routes::datasets::{Dataset, DatasetItem};
 use levada_server::routes::lineage::{Edge, Graph};
+use levada_server::routes::quality::Test;
 use serde_json::json;
 
-use super::{Context, Outcome, block_on};
+use super::{Context, Outcome, block_on, quality};
 use crate::cli::{DatasetsArgs, LineageArgs};
 use crate::output::{Cell, Table, bytes, grouped, instant, printable, seconds};
 use crate::service;
@@ -48,10 +49,16 @@ pub fn execute(context: &Context, args: &DatasetsArgs) -> Outcome {
 }
 
 fn show(context: &Context, name: &str) -> Outcome {
-    let dataset: Dataset =
-        block_on(async { context.client().await?.call("getDataset", json!({ "dataset": name })).await })?;
+    let latest = json!({ "dataset": name, "latest": true });
+    let (dataset, tests): (Dataset, Vec<Test>) = block_on(async {
+        let client = context.client().await?;
+        let dataset = client.call("getDataset", json!({ "dataset": name })).await?;
+        Ok((dataset, client.all("listDatasetTests", latest).await?))
+    })?;
     if context.output.is_json() {
-        context.output.json(&json!(dataset));
+        let mut told = json!(dataset);
+        told["tests"] = json!(tests);
+        context.output.json(&told);
         return Ok(0);
     }
     let item = &dataset.item;
@@ -82,6 +89,7 @@ fn show(context: &Context, name: &str) -> Outcome {
         ]);
     }
     context.output.table(&table);
+    quality::show_kept(context.output, &tests, true);
     Ok(0)
 }
 
@@ -127,7 +135,8 @@ fn tree<'a>(
         let indent = "  ".repeat(depth);
         let is_new = met.insert(other);
         let seen = if is_new { "" } else { " (see above)" };
-        lines.push(format!("{indent}{other}  by {}/{}, {}{seen}", edge.pipeline, edge.task, instant(edge.at)));
+        let whose = if edge.is_external { ", a job of others" } else { "" };
+        lines.push(format!("{indent}{other}  by {}/{}{whose}, {}{seen}", edge.pipeline, edge.task, instant(edge.at)));
         for column in edge.columns.iter().flatten() {
             let how = match column.how {
                 Derivation::Copied => "",

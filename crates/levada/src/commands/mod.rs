@@ -22,6 +22,7 @@ mod pipelines;
 mod plan;
 mod positions;
 mod preview;
+mod quality;
 mod recent_logs;
 mod replay;
 mod run;

@@ -9,7 +9,8 @@ use futures_util::future::BoxFuture;
 use levada_core::config::{PROJECT_FILE, Pipeline, Retention, Work as Kind};
 use levada_core::error::{Error, ErrorKind};
 use levada_core::id::RunId;
-use levada_engine::house::{Keeper, Observer, RunOptions, Scheduler, Seen};
+use levada_core::quality::TestResult;
+use levada_engine::house::{Executed, Keeper, Observer, RunOptions, Scheduler, Seen};
 use levada_engine::planning::{chosen, missing_cursors};
 use levada_engine::queries;
 use levada_engine::report::{Report, StreamReport};
@@ -20,7 +21,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::sync::{show_proof, show_report, stop_on_interrupt};
-use super::{Context, Errors, Outcome, one};
+use super::{Context, Errors, Outcome, one, quality};
 use crate::cli::RunArgs;
 use crate::output::{Output, printable};
 use crate::progress::{self, Shown};
@@ -51,6 +52,8 @@ struct TaskReport {
     /// What tasks after it could use of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     outputs: Option<Json>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tests: Vec<TestResult>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Json>,
     #[serde(skip)]
@@ -197,6 +200,8 @@ struct Show {
 struct Streams {
     progress: BTreeMap<i64, Shown>,
     streams: BTreeMap<String, Vec<StreamReport>>,
+    /// What the tests of tasks found, in their last attempts.
+    tests: BTreeMap<String, BTreeMap<i64, Vec<TestResult>>>,
     /// What streams of a task run failed with, which was told with their figures.
     told: BTreeMap<i64, Vec<String>>,
 }
@@ -217,10 +222,19 @@ impl Observer for Show {
                     }
                     self.moved(&mut own, claim, report);
                 }
+                Seen::Tested(tests) => {
+                    if !self.output.is_json() {
+                        quality::show(self.output, tests);
+                    }
+                    own.tests.entry(claim.task.clone()).or_default().insert(claim.task_run.0, tests.to_vec());
+                }
                 Seen::Ended(result) => {
                     let told = own.told.remove(&claim.task_run.0).unwrap_or_default();
-                    if let Err(error) = result {
-                        self.failed(error, &told);
+                    match result {
+                        Err(error) => self.failed(error, &told),
+                        // a load that failed in part was told with its streams
+                        Ok(Executed::Failed { error, tests, .. }) if !tests.is_empty() => self.failed(error, &told),
+                        Ok(_) => {}
                     }
                 }
             }
@@ -268,6 +282,7 @@ impl Show {
             tasks.push(TaskReport {
                 streams: own.streams.remove(&task_run.task).unwrap_or_default(),
                 outputs: task_run.outputs.as_deref().and_then(|outputs| serde_json::from_str(outputs).ok()),
+                tests: own.tests.remove(&task_run.task).unwrap_or_default().into_values().flatten().collect(),
                 task: task_run.task,
                 state,
                 error,

@@ -50,6 +50,7 @@ pub fn serve(context: &Context, args: &ServeArgs) -> Outcome {
         let scheduler = Scheduler::new(store.clone(), service::clock(), true)
             .looking(look)
             .keeping(places.data.clone())
+            .telling(service::telling(&places, &store).map_err(one)?)
             .cleaning(places.data.clone());
         let until = drain.clone();
         tasks.spawn(async move { scheduler.run(until).await });

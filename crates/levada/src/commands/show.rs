@@ -7,10 +7,11 @@ use levada_core::run::Tally;
 use levada_core::time::Timestamp;
 use levada_server::client::Client;
 use levada_server::route::Page;
+use levada_server::routes::quality::Test;
 use levada_server::routes::runs::{Run, TaskRun, Why};
 use serde_json::{Value as Json, json};
 
-use super::{Context, Errors, Outcome, block_on, one, runs};
+use super::{Context, Errors, Outcome, block_on, one, quality, runs};
 use crate::cli::{ShowArgs, WhyArgs};
 use crate::output::{Cell, Table, instant, printable, seconds};
 use crate::service;
@@ -109,14 +110,17 @@ pub async fn show(context: &Context, client: &Client, run: &Run) -> Result<(), E
         let failed = items.into_iter().enumerate().filter(|(_, item)| item.state == "failed");
         failed_items.extend(failed.take(ITEMS_NAMED));
     }
+    let tests: Vec<Test> = client.all("listRunTests", json!({ "run": run.id })).await?;
     if context.output.is_json() {
         let mut shown = runs::as_json(run);
         shown["tasks"] = tasks.iter().map(as_json).collect();
+        shown["tests"] = json!(tests);
         context.output.json(&shown);
         return Ok(());
     }
     head(context, run);
     context.output.table(&table(run, &tasks));
+    quality::show_kept(context.output, &tests, false);
     let failed = tasks.iter().map(|task| (task.task.clone(), task));
     let failed = failed.chain(failed_items.iter().map(|(item, task)| (format!("{}.{item}", task.task), task)));
     for (name, error) in failed.filter_map(|(name, task)| Some((name, error(task)?))) {

@@ -109,7 +109,11 @@ impl Listener {
     /// # Errors
     /// As the store has them.
     pub async fn new(app: &App, after: Option<i64>) -> Result<Self> {
-        let (receiver, until) = app.hub.listen(&app.store).await?;
+        let (receiver, mut until) = app.hub.listen(&app.store).await?;
+        if after.is_some_and(|after| after > until) {
+            // another server told more than this one has seen, which is not told again; a number that no event has means nothing
+            until = until.max(after.unwrap_or(until).min(app.store.last_event().await?));
+        }
         // a number below all events is before the first
         let last = after.unwrap_or(until).clamp(0, until.max(0));
         Ok(Self {

@@ -55,10 +55,12 @@ pub struct List {
 /// A dataset in a list: a table, topic or path that a run met.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct DatasetItem {
-    /// Its name, as `connection.stream`.
+    /// Its name, as `connection.stream`; of one that only others tell of `namespace/name`.
     pub name: String,
-    /// The connection.
+    /// The connection; of a dataset that only others tell of its namespace.
     pub connection: String,
+    /// Whether only others tell of it.
+    pub is_external: bool,
     /// Who answers for it.
     pub owner: Option<String>,
     /// What it is, in words.
@@ -149,12 +151,12 @@ pub struct Column {
 pub struct Neighbour {
     /// The dataset.
     pub dataset: String,
-    /// The pipeline that makes one from the other.
+    /// The pipeline that makes one from the other; the namespace of a job of others.
     pub pipeline: String,
-    /// The task that does so.
+    /// The task that does so; the name of a job of others.
     pub task: String,
-    /// The run that did it last.
-    pub run: RunId,
+    /// The run that did it last; null of a job of others.
+    pub run: Option<RunId>,
     /// When.
     pub at: Timestamp,
 }
@@ -166,8 +168,8 @@ pub struct DatasetSchema {
     pub version: u32,
     /// When a run saw it first.
     pub seen_at: Timestamp,
-    /// The run, which may have been removed.
-    pub run: RunId,
+    /// The run, which may have been removed; null where others told of them.
+    pub run: Option<RunId>,
     /// The columns, in order.
     pub columns: Vec<DatasetColumn>,
     /// How many more there are, which are not kept.
@@ -364,7 +366,7 @@ pub async fn of_run(call: Call<OfRun>) -> Result<Answer<Page<DatasetLoad>>, Prob
 }
 
 /// The name of a dataset that is there.
-async fn known(app: &App, name: String) -> Result<String, Problem> {
+pub(super) async fn known(app: &App, name: String) -> Result<String, Problem> {
     match app.store.datasets(vec![name.clone()]).await?.is_empty() {
         true => Err(missing(&name)),
         false => Ok(name),
@@ -408,15 +410,17 @@ fn checked(mut tags: Vec<String>) -> Result<Vec<String>, Problem> {
     }
 }
 
-/// The connection that a dataset is of.
-pub(super) fn connection_of(name: &str) -> String {
-    name.split_once('.').map_or(name, |(connection, _)| connection).to_owned()
+/// The connection that a dataset is of, or the namespace that others gave it.
+pub(super) fn connection_of(dataset: &levada_store::Dataset) -> String {
+    let connection = || dataset.name.split_once('.').map_or(dataset.name.as_str(), |(connection, _)| connection);
+    dataset.namespace.as_deref().unwrap_or_else(connection).to_owned()
 }
 
 fn item(found: levada_store::Dataset, search: Option<&str>) -> DatasetItem {
     let is_found = |name: &&String| search.is_some_and(|search| name.to_lowercase().contains(search));
     DatasetItem {
-        connection: connection_of(&found.name),
+        connection: connection_of(&found),
+        is_external: found.namespace.is_some(),
         found: found.columns.iter().filter(is_found).take(FOUND_MAX).cloned().collect(),
         name: found.name,
         owner: found.owner,

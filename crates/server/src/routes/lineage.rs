@@ -55,8 +55,10 @@ pub struct Graph {
 pub struct Node {
     /// Its name, as `connection.stream`.
     pub name: String,
-    /// The connection.
+    /// The connection; of a dataset that only others tell of its namespace.
     pub connection: String,
+    /// Whether only others tell of it.
+    pub is_external: bool,
     /// Words to find it by.
     pub tags: Vec<String>,
     /// When it was loaded last; null if it was only read.
@@ -73,12 +75,16 @@ pub struct Edge {
     pub from: String,
     /// What is written.
     pub to: String,
-    /// The pipeline.
+    /// The pipeline; the namespace of a job of others.
     pub pipeline: String,
-    /// The task.
+    /// The task; the name of a job of others.
     pub task: String,
-    /// The run that did it last, which may have been removed.
-    pub run: RunId,
+    /// The run that did it last, which may have been removed; null of a job of others.
+    pub run: Option<RunId>,
+    /// Whether it is a job of others, who told of it.
+    pub is_external: bool,
+    /// The run of others that did it last, a UUID, if they told of one.
+    pub external_run: Option<String>,
     /// When.
     pub at: Timestamp,
     /// Which column comes from which; null if that was not asked for, or is too much to tell.
@@ -96,7 +102,8 @@ pub async fn get(call: Call<Ask>) -> Result<Answer<Graph>, Problem> {
     let filter = LineageFilter { dataset: dataset.clone(), upstream, downstream, with_columns };
     let Some(found) = call.app.store.lineage(filter).await? else { return Err(missing(&dataset)) };
     let node = |found: &levada_store::Dataset| Node {
-        connection: connection_of(&found.name),
+        connection: connection_of(found),
+        is_external: found.namespace.is_some(),
         name: found.name.clone(),
         tags: found.tags.clone(),
         updated_at: found.updated_at,
@@ -108,6 +115,8 @@ pub async fn get(call: Call<Ask>) -> Result<Answer<Graph>, Problem> {
         pipeline: found.pipeline,
         task: found.task,
         run: found.run,
+        is_external: found.external.is_some(),
+        external_run: found.external.flatten(),
         at: found.at,
         columns: found.columns,
     };

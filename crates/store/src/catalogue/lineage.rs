@@ -8,9 +8,10 @@ use levada_core::id::RunId;
 use levada_core::time::Timestamp;
 
 use super::Dataset;
-use super::read::{datasets, listed};
+use super::external::JOB_PREFIX;
+use super::read::{datasets, listed, of_here};
 use crate::Store;
-use crate::db::{Tx, Value};
+use crate::db::{Row, Tx, Value};
 
 /// Most datasets of an answer.
 const NODES_MAX: usize = 500;
@@ -52,12 +53,14 @@ pub struct LineageEdge {
     pub source: String,
     /// What is written.
     pub target: String,
-    /// The pipeline.
+    /// The pipeline; the namespace of a job of others.
     pub pipeline: String,
-    /// The task.
+    /// The task; the name of a job of others.
     pub task: String,
-    /// The run that did it last.
-    pub run: RunId,
+    /// The run that did it last; none of a job of others.
+    pub run: Option<RunId>,
+    /// Whether it is a job of others, and the run of theirs that did it last, if they told of one.
+    pub external: Option<Option<String>>,
     /// When.
     pub at: Timestamp,
     /// The columns that come from columns; none if that was not asked for.
@@ -70,6 +73,27 @@ impl Store {
     /// The graph around a dataset; none if nobody met it.
     pub async fn lineage(&self, filter: LineageFilter) -> Result<Option<Lineage>> {
         self.db.read(async move |tx: &mut Tx| lineage(tx, &filter).await).await
+    }
+
+    /// From what a task made these datasets, with the columns.
+    pub async fn edges_of_task(
+        &self,
+        pipeline: String,
+        task: String,
+        targets: Vec<String>,
+    ) -> Result<Vec<LineageEdge>> {
+        let look = async move |tx: &mut Tx| {
+            let mut values: Vec<Value> = vec![pipeline.as_str().into(), task.as_str().into()];
+            let those = tx.among("target", &mut values, targets.iter().map(String::as_str));
+            let sql = format!(
+                "SELECT {EDGE}, columns FROM lineage WHERE pipeline = $1 AND task = $2 AND {those} ORDER BY target, source"
+            );
+            super::read::all(tx.rows(&sql, &values).await?, |row| {
+                let edge = edge(row)?;
+                Ok(LineageEdge { columns: Some(listed(&row.text()?)), ..edge })
+            })
+        };
+        self.db.read(look).await
     }
 }
 
@@ -95,7 +119,13 @@ async fn lineage(tx: &mut Tx, filter: &LineageFilter) -> Result<Option<Lineage>>
         is_cut |= add_columns(tx, &mut edges).await?;
     }
     let datasets = datasets(tx, &names.into_iter().collect::<Vec<_>>()).await?;
-    Ok(Some(Lineage { datasets, edges: edges.into_values().collect(), is_cut }))
+    let shown = |mut edge: LineageEdge| {
+        if let Some(namespace) = edge.pipeline.strip_prefix(JOB_PREFIX).filter(|_| edge.external.is_some()) {
+            edge.pipeline = namespace.to_owned();
+        }
+        edge
+    };
+    Ok(Some(Lineage { datasets, edges: edges.into_values().map(shown).collect(), is_cut }))
 }
 
 /// Which way to go.
@@ -138,21 +168,24 @@ async fn step(tx: &mut Tx, front: &[String], way: Way) -> Result<Vec<LineageEdge
     let mut values: Vec<Value> = vec![(EDGES_MAX + 1).into()];
     let column = if way == Way::Up { "target" } else { "source" };
     let those = tx.among(column, &mut values, front.iter().map(String::as_str));
-    let sql = format!(
-        "SELECT target, source, pipeline, task, run, at, left_out FROM lineage WHERE {those} \
-         ORDER BY target, source, pipeline, task LIMIT $1"
-    );
-    super::read::all(tx.rows(&sql, &values).await?, |row| {
-        Ok(LineageEdge {
-            target: row.text()?,
-            source: row.text()?,
-            pipeline: row.text()?,
-            task: row.text()?,
-            run: RunId(row.int()?),
-            at: row.time()?,
-            left_out: row.count()?,
-            columns: None,
-        })
+    let sql = format!("SELECT {EDGE} FROM lineage WHERE {those} ORDER BY target, source, pipeline, task LIMIT $1");
+    super::read::all(tx.rows(&sql, &values).await?, edge)
+}
+
+const EDGE: &str = "target, source, pipeline, task, run, at, left_out, external_run";
+
+/// An edge without its columns.
+fn edge(row: &mut Row) -> Result<LineageEdge> {
+    Ok(LineageEdge {
+        target: row.text()?,
+        source: row.text()?,
+        pipeline: row.text()?,
+        task: row.text()?,
+        run: of_here(row.int()?),
+        at: row.time()?,
+        left_out: row.count()?,
+        external: row.text_or_null()?.map(|run| (!run.is_empty()).then_some(run)),
+        columns: None,
     })
 }
 

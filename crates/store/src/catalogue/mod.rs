@@ -1,10 +1,12 @@
-//! What is known of datasets: what runs found and did ([`record`]), what people ask ([`read`], [`lineage`]), and what they write
-//! about them ([`edit`]).
+//! What is known of datasets: what runs found and did ([`record`]), what tests found ([`results`]), what others tell of theirs
+//! ([`external`]), what people ask ([`read`], [`lineage`]), and what they write about them ([`edit`]).
 
 mod edit;
+mod external;
 mod lineage;
 mod read;
 mod record;
+mod results;
 
 use levada_core::dataset::{Load, LoadFigures};
 use levada_core::error::Result;
@@ -12,9 +14,12 @@ use levada_core::id::RunId;
 use levada_core::time::Timestamp;
 
 pub use edit::{ColumnChange, DatasetChange, DatasetUpdated};
+pub use external::{EXTERNAL_DATASETS_MAX, ExternalDataset, ExternalEvent, ExternalKept};
 pub use lineage::{Lineage, LineageEdge, LineageFilter};
 pub use read::{Column, DatasetFilter, DatasetPlace, DatasetSchema};
 pub(crate) use record::{Done, record};
+pub(crate) use results::Tested;
+pub use results::{DatasetTest, RESULTS_KEPT, TestFilter, TestPlace};
 
 use crate::Store;
 use crate::db::Tx;
@@ -27,8 +32,10 @@ pub const SCHEMAS_KEPT: u32 = 50;
 /// A dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dataset {
-    /// Its name, as `connection.stream`.
+    /// Its name, as `connection.stream`; of one that only others tell of `namespace/name`.
     pub name: String,
+    /// The namespace that others gave it; none if it is of a connection of this project.
+    pub namespace: Option<String>,
     /// Who answers for it.
     pub owner: Option<String>,
     /// What it is, in words.
@@ -86,8 +93,10 @@ async fn updated_at(tx: &mut Tx, name: &str) -> Result<Option<Timestamp>> {
     }
 }
 
-/// Removes datasets that no run has met since an instant, and that nobody wrote anything about.
-pub(crate) async fn remove_unseen(tx: &mut Tx, before: Timestamp) -> Result<()> {
+/// Removes datasets that no run has met since an instant, and that nobody wrote anything about; and what was told of runs of others
+/// before another one.
+pub(crate) async fn remove_unseen(tx: &mut Tx, before: Timestamp, runs_before: Timestamp) -> Result<()> {
+    tx.later("DELETE FROM external_runs WHERE at < $1", &[runs_before.into()]).await?;
     tx.later("DELETE FROM datasets WHERE seen_at < $1 AND version = 0", &[before.into()]).await
 }
 

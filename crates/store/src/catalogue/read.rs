@@ -56,8 +56,8 @@ pub struct DatasetSchema {
     pub version: u32,
     /// When a run saw it first.
     pub seen_at: Timestamp,
-    /// The run.
-    pub run: RunId,
+    /// The run; none if others told of them.
+    pub run: Option<RunId>,
     /// The columns, in order.
     pub columns: Vec<DatasetColumn>,
     /// How many more there are, which are not kept.
@@ -139,7 +139,8 @@ async fn places(tx: &mut Tx, filter: &DatasetFilter) -> Result<Vec<DatasetPlace>
         add(condition, like(search).into());
     }
     if let Some(connection) = &filter.connection {
-        add(" AND SUBSTR(d.name, 1, LENGTH(?)) = ?", format!("{connection}.").into());
+        add(" AND (SUBSTR(d.name, 1, LENGTH(?)) = ?", format!("{connection}.").into());
+        add(" OR d.namespace = ?)", connection.as_str().into());
     }
     if let Some(tag) = &filter.tag {
         // tags are a list in JSON: whatever changes when this text is taken out of it has the tag
@@ -167,7 +168,8 @@ pub(super) async fn datasets(tx: &mut Tx, names: &[String]) -> Result<Vec<Datase
     let those = tx.among("d.name", &mut values, names.iter().map(String::as_str).filter(|name| is_text(name)));
     let sql = format!(
         "SELECT d.name, d.owner, d.description, d.tags, d.version, COALESCE(d.seen_at, d.updated_at), d.updates, \
-         d.updated_at, d.rows_estimate, d.bytes_estimate, d.schema_version, s.names, COALESCE(s.left_out, 0), {LOAD} \
+         d.updated_at, d.rows_estimate, d.bytes_estimate, d.schema_version, d.namespace, s.names, \
+         COALESCE(s.left_out, 0), {LOAD} \
          FROM datasets d LEFT JOIN dataset_schemas s ON s.dataset = d.name AND s.version = d.schema_version \
          LEFT JOIN dataset_loads l ON l.dataset = d.name AND l.slot = d.updates % {kept} AND l.number = d.updates \
          WHERE {those}",
@@ -192,6 +194,7 @@ fn dataset(row: &mut Row) -> Result<Dataset> {
     let (updates, updated_at) = (row.count()?, row.time()?);
     let (rows_estimate, bytes_estimate) = (estimate(row)?, estimate(row)?);
     let schema_version = row.int_or_null()?.and_then(|version| u32::try_from(version).ok());
+    let namespace = row.text_or_null()?;
     let names = row.text_or_null()?.unwrap_or_default();
     let columns: Vec<String> = names.split('\n').filter(|name| !name.is_empty()).map(str::to_owned).collect();
     let column_count = columns.len() as u64 + row.count()?;
@@ -201,6 +204,7 @@ fn dataset(row: &mut Row) -> Result<Dataset> {
     };
     Ok(Dataset {
         name,
+        namespace,
         owner,
         description,
         tags,
@@ -268,10 +272,15 @@ fn schema(row: &mut Row) -> Result<DatasetSchema> {
     Ok(DatasetSchema {
         version: row.small()?,
         seen_at: row.time()?,
-        run: RunId(row.int()?),
+        run: of_here(row.int()?),
         columns: listed(&row.text()?),
         left_out: row.count()?,
     })
+}
+
+/// A run of this store.
+pub(super) fn of_here(run: i64) -> Option<RunId> {
+    (run != 0).then_some(RunId(run))
 }
 
 fn estimate(row: &mut Row) -> Result<Option<u64>> {

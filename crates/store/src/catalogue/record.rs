@@ -9,6 +9,7 @@ use levada_core::error::Result;
 use levada_core::id::RunId;
 use levada_core::time::Timestamp;
 
+use super::results::{self, Tested};
 use super::{LOADS_KEPT, SCHEMAS_KEPT};
 use crate::db::{Ask, Column, Tx, Value};
 
@@ -27,8 +28,8 @@ struct Noted<'a> {
     loads: Vec<&'a Done<'a>>,
 }
 
-/// Keeps what task runs did. Datasets with names that no database takes are left out.
-pub(crate) async fn record(tx: &mut Tx, now: Timestamp, done: &[Done<'_>]) -> Result<()> {
+/// Keeps what task runs did and found. Datasets with names that no database takes are left out.
+pub(crate) async fn record(tx: &mut Tx, now: Timestamp, done: &[Done<'_>], tested: &[Tested<'_>]) -> Result<()> {
     let mut datasets: BTreeMap<&str, Noted> = BTreeMap::new();
     for done in done {
         for (source, _) in done.load.sources.iter().filter(|(source, _)| source.has_fitting_name()) {
@@ -41,13 +42,19 @@ pub(crate) async fn record(tx: &mut Tx, now: Timestamp, done: &[Done<'_>]) -> Re
         note(noted, &done.load.target, done.run);
         noted.loads.push(done);
     }
+    let tested: Vec<&Tested> = tested.iter().filter(|tested| results::fits(tested)).collect();
+    for tested in &tested {
+        datasets.entry(&tested.result.dataset).or_default();
+    }
     if datasets.is_empty() {
         return Ok(());
     }
-    let (known, pipelines) = upsert(tx, now, &datasets, done).await?;
+    let runs = done.iter().map(|done| done.run).chain(tested.iter().map(|tested| tested.run)).collect();
+    let (known, pipelines) = upsert(tx, now, &datasets, runs).await?;
     schemas(tx, now, &datasets, &known).await?;
     loads(tx, now, &datasets, &known, &pipelines).await?;
-    lineage(tx, now, done, &pipelines).await
+    lineage(tx, now, done, &pipelines).await?;
+    results::record(tx, now, &tested, &pipelines).await
 }
 
 fn note<'a>(noted: &mut Noted<'a>, seen: &'a SeenDataset, run: RunId) {
@@ -65,14 +72,14 @@ struct Known {
 }
 
 /// The pipelines of runs.
-type Pipelines = BTreeMap<RunId, String>;
+pub(super) type Pipelines = BTreeMap<RunId, String>;
 
 /// Keeps that datasets were met. Gives what was known of them, and the pipelines that did it.
 async fn upsert(
     tx: &mut Tx,
     now: Timestamp,
     datasets: &BTreeMap<&str, Noted<'_>>,
-    done: &[Done<'_>],
+    runs: BTreeSet<RunId>,
 ) -> Result<(BTreeMap<String, Known>, Pipelines)> {
     const COLUMNS: &[Column] = &[
         ("dataset", "text"),
@@ -102,7 +109,7 @@ async fn upsert(
     };
     let values: Vec<Value> = datasets.iter().flat_map(row).collect();
     let mut those = Vec::new();
-    let runs = tx.among("id", &mut those, done.iter().map(|done| done.run).collect::<BTreeSet<_>>());
+    let runs = tx.among("id", &mut those, runs);
     let mut asks = vec![Ask::new(format!("SELECT id, pipeline FROM runs WHERE {runs}"), those)];
     asks.extend(tx.each(sql, COLUMNS, &values));
     let mut answers = tx.all(&asks).await?.into_iter();
@@ -151,8 +158,9 @@ async fn schemas(
     if versions.is_empty() {
         return Ok(());
     }
-    let sql = "UPDATE datasets SET schema_version = v.new_version, schema_hash = v.new_hash FROM {rows} \
-               WHERE name = v.dataset";
+    // what a run saw is not changed by what others tell
+    let sql = "UPDATE datasets SET schema_version = v.new_version, schema_hash = v.new_hash, schema_at = NULL \
+               FROM {rows} WHERE name = v.dataset";
     each(tx, sql, VERSIONS, &versions).await?;
     tx.insert_later("dataset_schemas", SCHEMAS, &schemas).await?;
     for (name, last) in old.into_iter().filter(|(_, last)| *last > 0) {
@@ -247,7 +255,7 @@ async fn lineage(tx: &mut Tx, now: Timestamp, done: &[Done<'_>], pipelines: &Pip
     each(tx, sql, COLUMNS, &values).await
 }
 
-async fn each(tx: &mut Tx, sql: &str, columns: &[Column], values: &[Value]) -> Result<()> {
+pub(super) async fn each(tx: &mut Tx, sql: &str, columns: &[Column], values: &[Value]) -> Result<()> {
     if values.is_empty() {
         return Ok(());
     }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use levada_core::dataset::Load;
 use levada_core::error::Result;
 use levada_core::id::{TaskRunId, WorkerId};
+use levada_core::quality::TestResult;
 use levada_core::run::{Event, State};
 use levada_core::time::Timestamp;
 
@@ -59,6 +60,8 @@ pub struct Update {
     pub datasets: Vec<String>,
     /// What it loaded from where, for the catalogue; of one that failed, what was done before.
     pub loads: Vec<Load>,
+    /// What its tests found.
+    pub tests: Vec<TestResult>,
     /// What it moved.
     pub volume: Volume,
     /// Whether it was told how far it is, which nobody needs to know any more.
@@ -79,6 +82,7 @@ impl Update {
             items: Vec::new(),
             datasets: Vec::new(),
             loads: Vec::new(),
+            tests: Vec::new(),
             volume: Volume::default(),
             has_progress: false,
         }
@@ -126,7 +130,7 @@ async fn report(tx: &mut Tx, exchanges: &[Exchange], history: &mut History, done
     let sql = format!(
         "SELECT {COLUMNS} FROM task_runs t JOIN runs r ON r.id = t.run WHERE {those} ORDER BY t.run, t.task, t.item{lock}"
     );
-    let (mut ended, mut loaded) = (Vec::new(), Vec::new());
+    let (mut ended, mut loaded, mut tested) = (Vec::new(), Vec::new(), Vec::new());
     for mut row in tx.rows(&sql, &values).await? {
         let mut row = TaskRow::read(&mut row)?;
         let Some(updates) = updates.remove(&row.id) else { continue };
@@ -135,7 +139,9 @@ async fn report(tx: &mut Tx, exchanges: &[Exchange], history: &mut History, done
         for (who, update) in updates {
             let Some(done) = done.get_mut(who).filter(|done| !done.fenced.contains(&row.id)) else { continue };
             if row.epoch == update.epoch && row.state.is_held() {
-                loaded.extend(follow(tx, history, &mut row, update).await?);
+                let (loads, tests) = follow(tx, history, &mut row, update).await?;
+                loaded.extend(loads);
+                tested.extend(tests);
                 if let (State::Succeeded, Some(exchange)) = (row.state, exchanges.get(who)) {
                     progress::moved(tx, exchange.worker, update.volume, history.now).await?;
                 }
@@ -156,18 +162,18 @@ async fn report(tx: &mut Tx, exchanges: &[Exchange], history: &mut History, done
     }
     settle(tx, history, ended).await?;
     // last: whoever waits for a dataset holds no pipeline that another waits for with the dataset in hand
-    catalogue::record(tx, history.now, &loaded).await
+    catalogue::record(tx, history.now, &loaded, &tested).await
 }
 
-/// Takes a task run through the events of an update. Gives what it loaded.
+/// Takes a task run through the events of an update. Gives what it loaded, and what its tests found.
 async fn follow<'a>(
     tx: &mut Tx,
     history: &mut History,
     row: &mut TaskRow,
     update: &'a Update,
-) -> Result<Vec<catalogue::Done<'a>>> {
+) -> Result<(Vec<catalogue::Done<'a>>, Vec<catalogue::Tested<'a>>)> {
     let graph = graph(tx, row.document).await?;
-    let Some(node) = graph.nodes.get(row.task) else { return Ok(Vec::new()) };
+    let Some(node) = graph.nodes.get(row.task) else { return Ok((Vec::new(), Vec::new())) };
     let traces = Traces {
         outputs: update.outputs.clone(),
         error: update.error.clone(),
@@ -194,7 +200,9 @@ async fn follow<'a>(
     }
     let names = if row.state == State::Succeeded { update.datasets.as_slice() } else { &[] };
     let done = |load| catalogue::Done { run: row.run, task: node.name.clone(), load };
-    Ok(catalogue::loads(&update.loads, names).into_iter().map(done).collect())
+    let tested = |result| catalogue::Tested { run: row.run, task_run: row.id, task: node.name.clone(), result };
+    let loads = catalogue::loads(&update.loads, names).into_iter().map(done).collect();
+    Ok((loads, update.tests.iter().map(tested).collect()))
 }
 
 /// Whether the run that a task run is going to wait for has ended already. Its row is locked, so that it cannot end between

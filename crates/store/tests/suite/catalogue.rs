@@ -179,7 +179,7 @@ async fn lineage_goes_both_ways_and_round(place: Place) {
     assert_eq!(all.datasets.iter().map(|one| one.name.as_str()).collect::<String>(), "s.as.bs.cs.ds.es.x");
     assert!(!all.is_cut);
     let one = &all.edges[0];
-    assert_eq!((one.pipeline.as_str(), one.task.as_str(), one.run.0, one.at), ("p", "t0", first, world.now));
+    assert_eq!((one.pipeline.as_str(), one.task.as_str(), one.run.unwrap().0, one.at), ("p", "t0", first, world.now));
     assert_eq!(one.columns.as_ref().unwrap()[0].from, "id");
     assert_eq!(told(&graph(&world.store, "s.c", 1, 0).await), "s.b>s.c s.x>s.c");
     assert_eq!(told(&graph(&world.store, "s.c", 0, 1).await), "s.c>s.d");
@@ -195,10 +195,10 @@ async fn lineage_goes_both_ways_and_round(place: Place) {
         Listed::edges(&[ColumnEdge { from: "total".to_owned(), to: "id".to_owned(), how: Derivation::Hashed }]);
     let third = loaded(&world, document, "3", vec![again], Event::Finished).await;
     let one = graph(&world.store, "s.b", 1, 0).await.edges.remove(0);
-    assert_eq!((one.run.0, one.at), (third, world.now));
+    assert_eq!((one.run.unwrap().0, one.at), (third, world.now));
     let columns = one.columns.unwrap();
     assert_eq!((columns.len(), columns[0].how, columns[0].from.as_str()), (1, Derivation::Hashed, "total"));
-    assert_eq!(graph(&world.store, "s.c", 1, 0).await.edges[0].run.0, first);
+    assert_eq!(graph(&world.store, "s.c", 1, 0).await.edges[0].run.unwrap().0, first);
     let nowhere = LineageFilter { dataset: "s.nothing".to_owned(), ..LineageFilter::default() };
     assert_eq!(world.store.lineage(nowhere).await.unwrap(), None);
     // of more than an answer holds, as much as it holds

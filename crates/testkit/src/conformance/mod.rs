@@ -1,6 +1,7 @@
 //! What every connector must do, as functions that panic where it does not. A connector's tests give a [`Harness`] and
 //! call [`source_suite!`](crate::source_suite) and [`destination_suite!`](crate::destination_suite), which make one test of each function.
 
+pub mod conditions;
 pub mod destination;
 pub mod rows;
 pub mod source;

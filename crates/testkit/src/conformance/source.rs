@@ -133,6 +133,8 @@ pub async fn a_dropped_reader_hinders_nobody(harness: &dyn Harness) {
         stream,
         mode: ReadMode::Full,
         raw: None,
+        only: Vec::new(),
+        limit: None,
         readers: 2,
         batch_bytes: 16 << 10,
     };

@@ -45,6 +45,15 @@ export function datasetSchemasOptions(name: string) {
   });
 }
 
+/** What tests of a dataset found: of each the last time, or of one test all that is known. */
+export function datasetTestsOptions(name: string, test: string | undefined) {
+  return pagedOptions(keys.datasets.part(name, "tests", test ?? null), (page, signal) => {
+    const query = { ...page, ...(test === undefined ? { latest: true } : { test }) };
+    const params = { path: { dataset: name }, query };
+    return answer(api.GET("/api/v1/datasets/{dataset}/tests", { params, signal }));
+  });
+}
+
 /** What a dataset is made from and what from it; of one column, or of all of them without telling their ways. */
 export function lineageOptions(name: string, column: string | undefined) {
   return queryOptions({

@@ -97,6 +97,28 @@ export function artifactsOptions(run: number) {
   );
 }
 
+/** What tests found in a run. */
+export function runTestsOptions(run: number) {
+  return queryOptions({
+    queryKey: keys.runs.part(run, "tests"),
+    queryFn: ({ signal }) =>
+      answer(
+        api.GET("/api/v1/runs/{run}/tests", { params: { path: { run }, query: { limit: 1000 } }, signal }),
+      ),
+  });
+}
+
+/** The rows that are kept of those that break the rule of a test. */
+export function failingRowsOptions(run: number, task_run: number, test: string) {
+  return queryOptions({
+    queryKey: keys.runs.part(run, "failing", task_run, test),
+    queryFn: ({ signal }) => {
+      const params = { path: { run }, query: { task_run, test } };
+      return answer(api.GET("/api/v1/runs/{run}/tests/rows", { params, signal }));
+    },
+  });
+}
+
 /** The streams of a run with rows in the quarantine. */
 export function quarantineOptions(run: number) {
   return queryOptions({

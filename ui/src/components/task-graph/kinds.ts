@@ -2,6 +2,7 @@ import {
   Archive,
   ArchiveRestore,
   Bell,
+  ClipboardCheck,
   Clock,
   Database,
   DatabaseZap,
@@ -18,6 +19,7 @@ import { sentence } from "../../format/status";
 const ICONS: Record<string, LucideIcon> = {
   sync: ArrowRightLeft,
   sql: DatabaseZap,
+  check: ClipboardCheck,
   command: SquareTerminal,
   http: Globe,
   notify: Bell,
@@ -41,6 +43,7 @@ export function kindName(kind: string): string {
 export const KIND_WORDS: Record<string, string> = {
   sync: "Copies streams from one connection to another",
   sql: "Executes a query over streams of connections, and loads its result",
+  check: "Tests what a dataset holds",
   command: "Runs a program or a script",
   http: "Sends one HTTP request",
   notify: "Tells people through a channel",

@@ -70,7 +70,9 @@ export const COLUMNS: Column<DatasetItem>[] = [
     header: "Loaded",
     enableSorting: true,
     accessorFn: (row) => row.updated_at,
-    cell: ({ row }) => <Time at={row.original.updated_at} none="only read" />,
+    cell: ({ row }) => (
+      <Time at={row.original.updated_at} none={row.original.is_external ? "told by others" : "only read"} />
+    ),
     meta: { width: "96px", align: "right" },
   },
 ];

@@ -36,9 +36,13 @@ export function HistoryPart({ name }: { name: string }) {
             <span className="text-xs text-ink-2">
               {plural(schema.columns.length + schema.left_out, "column")}, first seen{" "}
               <Time at={schema.seen_at} /> by{" "}
-              <Link to="/runs/$id" params={{ id: String(schema.run) }} className="underline">
-                run {schema.run}
-              </Link>
+              {schema.run === null || schema.run === undefined ? (
+                "others"
+              ) : (
+                <Link to="/runs/$id" params={{ id: String(schema.run) }} className="underline">
+                  run {schema.run}
+                </Link>
+              )}
             </span>
           </p>
           <Changes changes={changesBetween(rows[index + 1], schema)} isFirst={schema.version === 1} />

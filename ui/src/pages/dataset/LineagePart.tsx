@@ -128,18 +128,26 @@ function Way({ beside }: { beside: Beside }) {
       </h3>
       <p className="text-xs text-ink-2">
         by{" "}
-        <Link
-          to="/pipelines/$name/$tab"
-          params={{ name: pipeline, tab: "graph" }}
-          search={{ task }}
-          className="underline"
-        >
-          {pipeline}/{task}
-        </Link>
-        {", last in "}
-        <Link to="/runs/$id" params={{ id: String(run) }} className="underline">
-          run {run}
-        </Link>
+        {run === null ? (
+          <span className="wrap-anywhere">
+            {pipeline}/{task}, a job of others
+          </span>
+        ) : (
+          <>
+            <Link
+              to="/pipelines/$name/$tab"
+              params={{ name: pipeline, tab: "graph" }}
+              search={{ task }}
+              className="underline"
+            >
+              {pipeline}/{task}
+            </Link>
+            {", last in "}
+            <Link to="/runs/$id" params={{ id: String(run) }} className="underline">
+              run {run}
+            </Link>
+          </>
+        )}
         {", "}
         <Time at={at} />
       </p>

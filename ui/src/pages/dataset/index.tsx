@@ -22,8 +22,15 @@ import { EditDialog } from "./EditDialog";
 import { HistoryPart } from "./HistoryPart";
 import { LineagePart } from "./LineagePart";
 import { LoadsPart } from "./LoadsPart";
+import { TestsPart } from "./TestsPart";
 
-const PARTS = { columns: "Columns", lineage: "Lineage", loads: "Loads", history: "History" } as const;
+const PARTS = {
+  columns: "Columns",
+  lineage: "Lineage",
+  loads: "Loads",
+  tests: "Tests",
+  history: "History",
+} as const;
 type Part = keyof typeof PARTS;
 
 /** A dataset: its columns, where they come from, how it was loaded, and what people wrote about it. */
@@ -76,6 +83,7 @@ function Known({ name, part }: { name: string; part: string | undefined }) {
       {found && shown === "columns" && <ColumnsPart dataset={found} />}
       {shown === "lineage" && <LineagePart name={name} dataset={found?.data} />}
       {shown === "loads" && <LoadsPart name={name} />}
+      {shown === "tests" && <TestsPart name={name} />}
       {shown === "history" && <HistoryPart name={name} />}
       {found && isEditing && <EditDialog dataset={found} onClose={() => setEditing(false)} />}
       <ConfirmDialog
@@ -98,7 +106,7 @@ function Known({ name, part }: { name: string; part: string | undefined }) {
 }
 
 function Summary({ dataset }: { dataset: Dataset }) {
-  const { description, owner, tags, updated_at, seen_at, rows_estimate, last } = dataset;
+  const { description, owner, tags, is_external, updated_at, seen_at, rows_estimate, last } = dataset;
   return (
     <div className="flex flex-col gap-1">
       {description && <p className="max-w-prose whitespace-pre-wrap">{description}</p>}
@@ -117,7 +125,8 @@ function Summary({ dataset }: { dataset: Dataset }) {
           </span>
         ) : (
           <span>
-            Read <Time at={seen_at} />, never loaded
+            {is_external ? "Told by others" : "Read"} <Time at={seen_at} />
+            {!is_external && ", never loaded"}
           </span>
         )}
         {rows_estimate !== null && rows_estimate !== undefined && (

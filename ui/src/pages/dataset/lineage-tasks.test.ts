@@ -8,12 +8,15 @@ const edge = (from: string, to: string) => ({
   pipeline: "p",
   task: "t",
   run: 1,
+  is_external: false,
+  external_run: null,
   at: "2026-01-01T00:00:00Z",
   columns: [{ from: "id", to: "id", how: "copied" as const }],
 });
 const node = (name: string, rows: number | null) => ({
   name,
   connection: "c",
+  is_external: false,
   tags: [],
   updated_at: rows === null ? null : "2026-01-01T00:00:00Z",
   rows_estimate: rows,
@@ -41,4 +44,15 @@ test("what lies beside a dataset is told by task, sources first", () => {
     ["a", true, "u"],
     ["c", false, "t"],
   ]);
+});
+
+test("what others make is told as theirs", () => {
+  const theirs = { ...edge("a", "s3://x/b"), run: null, is_external: true, external_run: "018b" };
+  const graph = {
+    ...GRAPH,
+    nodes: [node("a", null), { ...node("s3://x/b", null), is_external: true }],
+    edges: [theirs],
+  };
+  expect(lineageTasks(graph).map(({ summary }) => summary)).toEqual(["only read", "of others"]);
+  expect(besides(graph, "a").map(({ run }) => run)).toEqual([null]);
 });

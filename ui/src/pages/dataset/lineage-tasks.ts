@@ -9,11 +9,11 @@ export function lineageTasks({ nodes, edges }: LineageGraph): GraphTask[] {
     const known = sources.get(to) ?? new Set();
     sources.set(to, known.add(from));
   }
-  return nodes.map(({ name, updated_at, rows_estimate, tags }) => ({
+  return nodes.map(({ name, is_external, updated_at, rows_estimate, tags }) => ({
     name,
     kind: "dataset",
     summary: [
-      updated_at ? null : "only read",
+      is_external ? "of others" : updated_at ? null : "only read",
       rows_estimate === null || rows_estimate === undefined ? null : `about ${compact(rows_estimate)} rows`,
       ...tags,
     ]
@@ -32,7 +32,8 @@ export interface Beside {
   isSource: boolean;
   pipeline: string;
   task: string;
-  run: number;
+  /** Null of a job of others. */
+  run: number | null;
   at: string;
   columns: { from: string; to: string; how: string }[];
 }
@@ -47,7 +48,7 @@ export function besides({ edges }: LineageGraph, name: string): Beside[] {
         isSource,
         pipeline,
         task,
-        run,
+        run: run ?? null,
         at,
         columns: columns ?? [],
       }));

@@ -3,6 +3,7 @@
 mod cursor;
 mod decode;
 mod numeric;
+mod only;
 mod partition;
 mod reader;
 mod slices;
@@ -21,7 +22,7 @@ use self::cursor::Window;
 pub use self::cursor::check_cursor;
 use self::decode::Decoder;
 use self::partition::Range;
-use self::reader::{CopyReader, Output, Raw};
+use self::reader::{CopyReader, Output, Raw, Rows};
 use super::backup::Pinned;
 use super::catalog::{self, Column, Relation, Wanted};
 use super::config::Settings;
@@ -75,13 +76,14 @@ async fn open(settings: &Settings, pinned: Option<&Pinned>, request: ReadRequest
             window.condition = None;
             (parts.into_iter().map(|slice| Range::slice(&relation, slice)).collect(), Some(slices))
         }
-        None if window.by_index => (vec![Range::whole(&relation)], None),
+        None if window.by_index || request.limit.is_some() => (vec![Range::whole(&relation)], None),
         None => (partition::ranges(client, &relation, request.readers).await?, None),
     };
     let readers_max = request.readers.min(ranges.len()).max(1);
     let sessions = open_all(settings, session, readers_max, &begin, pinned, &lock).await?;
 
     let selected = select_list(&request, &window);
+    let conditions: Vec<String> = window.condition.take().into_iter().chain(only::conditions(&request)).collect();
     let queue: Queue = Arc::new(Mutex::new(ranges.into()));
     let mut readers: Vec<Box<dyn Reader>> = Vec::new();
     for session in sessions {
@@ -96,7 +98,7 @@ async fn open(settings: &Settings, pinned: Option<&Pinned>, request: ReadRequest
             session,
             queue.clone(),
             selected.clone(),
-            window.condition.clone(),
+            Rows { conditions: conditions.clone(), limit: request.limit },
             output,
             place,
             slices.clone(),

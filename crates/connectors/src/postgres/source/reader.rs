@@ -65,12 +65,20 @@ impl Raw {
     }
 }
 
+/// Which rows of a range are read.
+pub struct Rows {
+    /// What is true of them all.
+    pub conditions: Vec<String>,
+    /// How many at most.
+    pub limit: Option<u64>,
+}
+
 /// A reader over one session.
 pub struct CopyReader {
     session: Option<Session>,
     queue: Queue,
     columns: String,
-    condition: Option<String>,
+    rows: Rows,
     stream: Option<Pin<Box<CopyOutStream>>>,
     tuples: Tuples,
     output: Output,
@@ -88,14 +96,14 @@ impl CopyReader {
         session: Session,
         queue: Queue,
         columns: String,
-        condition: Option<String>,
+        rows: Rows,
         output: Output,
         place: String,
         slices: Option<Arc<Slices>>,
     ) -> Self {
         let (session, tuples) = (Some(session), Tuples::default());
         let (stream, slice, ended) = (None, None, None);
-        Self { session, queue, columns, condition, stream, tuples, output, place, slices, slice, ended }
+        Self { session, queue, columns, rows, stream, tuples, output, place, slices, slice, ended }
     }
 
     async fn advance(&mut self) -> Result<Option<Batch>> {
@@ -137,9 +145,11 @@ impl CopyReader {
         let range =
             self.queue.lock().map_err(|_| Error::new(ErrorKind::Internal, "another reader failed"))?.pop_front();
         let Some(range) = range else { return Ok(false) };
-        let conditions: Vec<String> = range.condition().into_iter().chain(self.condition.clone()).collect();
+        let conditions: Vec<String> = range.condition().into_iter().chain(self.rows.conditions.clone()).collect();
         let filter = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
-        let copy = format!("COPY (SELECT {} FROM {}{filter}) TO STDOUT (FORMAT binary)", self.columns, range.from);
+        let limit = self.rows.limit.map(|rows| format!(" LIMIT {rows}")).unwrap_or_default();
+        let copy =
+            format!("COPY (SELECT {} FROM {}{filter}{limit}) TO STDOUT (FORMAT binary)", self.columns, range.from);
         self.stream = Some(Box::pin(session.client.copy_out(&copy).await.pg()?));
         self.tuples = Tuples::default();
         self.slice = range.slice.map(|slice| slice.number);

@@ -7,6 +7,8 @@ export function blankTask(kind: Kind): Record<string, unknown> {
       return { sync: { from: "", to: "", streams: [] } };
     case "sql":
       return { sql: { query: "", to: { connection: "", stream: "" } } };
+    case "check":
+      return { check: { dataset: "", tests: [] } };
     case "command":
       return { command: { script: "echo hello\n" } };
     case "http":

@@ -13,6 +13,7 @@ export interface Choices {
 const DEFINITIONS: Record<Kind, string> = {
   sync: "SyncDocument",
   sql: "SqlDocument",
+  check: "CheckDocument",
   command: "Command",
   http: "Http",
   notify: "Notify",

@@ -4,7 +4,7 @@ import { useNavigate } from "@tanstack/react-router";
 import type { TaskRun } from "../../../api/model";
 import { messageOf } from "../../../api/error";
 import type { Run } from "../../../api/model";
-import { quarantineOptions, taskItemOptions } from "../../../api/queries/run-parts";
+import { quarantineOptions, runTestsOptions, taskItemOptions } from "../../../api/queries/run-parts";
 import { useRetryRun } from "../../../api/queries/runs";
 import type { Course } from "../../../api/use-run-progress";
 import { Button } from "../../../components/Button";
@@ -28,6 +28,7 @@ import { Items } from "./Items";
 import { Overview } from "./Overview";
 import { Quarantine } from "./Quarantine";
 import { TaskError } from "./TaskError";
+import { Tests } from "./Tests";
 
 interface TaskPanelProps {
   run: Run;
@@ -49,10 +50,14 @@ export function TaskPanel({ run, task, entry: known, course }: TaskPanelProps) {
     enabled: item !== null,
   });
   const { data: quarantine } = useQuery(quarantineOptions(run.id));
+  const { data: results } = useQuery(runTestsOptions(run.id));
   const shown: TaskRun = item !== null && found ? found : task;
   const state = shownState(shown) ?? shown.state;
   const Icon = kindIcon(entry?.kind ?? null);
   const rejected = (quarantine?.items ?? []).filter((stream) => stream.task === task.task);
+  const tests = (results?.items ?? []).filter(
+    (test) => test.task === task.task && (item === null || test.task_run === shown.id),
+  );
   const hasItems =
     item === null && ((task.items !== null && task.items !== undefined) || entry?.hasItems === true);
   const isUndecided = known === undefined && !search.part && !search.line && !hasItems;
@@ -110,6 +115,9 @@ export function TaskPanel({ run, task, entry: known, course }: TaskPanelProps) {
         />
       ),
     },
+    ...(tests.length > 0
+      ? [{ value: "tests", label: "Tests", content: <Tests task={task.task} tests={tests} /> }]
+      : []),
     ...(rejected.length > 0
       ? [{ value: "rows", label: "Quarantine", content: <Quarantine run={run} streams={rejected} /> }]
       : []),
