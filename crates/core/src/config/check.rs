@@ -131,7 +131,7 @@ impl<'a> Check<'a> {
         let retry = match (document.retry, default) {
             (Some(own), default) => Retry::from(&own.or(default.unwrap_or_default())),
             (None, Some(default)) => Retry::from(&default),
-            (None, None) if work.load().is_some() => Retry::default(),
+            (None, None) if work.can_be_repeated() => Retry::default(),
             (None, None) => Retry::never(),
         };
         let mut runs_on = document.runs_on.clone();

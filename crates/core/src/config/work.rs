@@ -169,6 +169,11 @@ impl Work {
         }
     }
 
+    /// Whether it is tried again unasked: nothing of an attempt that failed is in its way.
+    pub fn can_be_repeated(&self) -> bool {
+        matches!(self, Self::Sync(_) | Self::Sql(_) | Self::Backup(_) | Self::Restore(_))
+    }
+
     /// How streams are loaded, if that is what is done: those of a sync, or the one that is a query's result.
     pub fn load(&self) -> Option<&Sync> {
         match self {

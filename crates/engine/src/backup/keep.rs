@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::manifest::{self, Backup};
 use super::verify::verify;
-use super::{Place, at, take};
+use super::{Place, at, take, unless};
 
 /// What was begun and has no manifest is left alone as long as it may still be under way.
 const UNFINISHED_FOR: Duration = Duration::from_secs(24 * 3600);
@@ -104,7 +104,7 @@ pub async fn prune(place: &Place, prune: Prune, clock: &dyn Clock, stop: &Cancel
         .collect();
     if !prune.dry_run {
         for name in kept.removed.iter().chain(&kept.unfinished) {
-            take::remove(place.archive.as_ref(), name).await.at(at(&place.name))?;
+            unless(stop, take::remove(place.archive.as_ref(), name)).await.at(at(&place.name))?;
         }
     }
     Ok(kept)

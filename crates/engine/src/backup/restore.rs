@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::manifest::{self, Backup};
 use super::renamed::{Name, Renamed};
-use super::{End, Place, at, keep, take, unless, verify};
+use super::{End, Place, at, hurried, keep, take, unless, verify};
 use crate::progress::Progress;
 use crate::report::Report;
 use crate::run::checkpoint::State;
@@ -63,46 +63,78 @@ pub struct Restored {
 /// What makes all of it impossible: `NotFound` where there is no backup, `Data` where a file of it is not what it was, `Refused`
 /// where there are rows that are not to be replaced. The rows of the database are then as they were.
 pub async fn restore(job: &Restore, progress: Arc<Progress>) -> Result<Restored> {
-    let (backup, chosen) = unless(&job.stop, choose(job)).await.at(at(&job.from.name))?;
+    let Chosen { backup, tables: chosen, done } = unless(&job.stop, begin(job)).await?;
     unless(&job.stop, check(&job.from, &backup, &chosen)).await.at(at(&job.from.name))?;
     let native = native(job, &backup);
     let place = at(&job.to.name);
-    let write: Vec<WriteMode> = match &native {
+    let write = match &native {
         Some(database) => {
-            let done = done_before(job, &chosen).await.at(place.as_str())?;
-            let found = database.prepare(&without(&chosen, &done), job.replace).await.at(place.as_str())?;
-            let mut found = found.into_iter();
-            let write =
-                |table: &Table| match done.contains(&table.stream).then_some(Found::Rows).or_else(|| found.next()) {
-                    Some(Found::Rows) => WriteMode::Replace,
-                    Some(Found::Empty) | None => WriteMode::Append,
-                };
-            chosen.tables.iter().map(write).collect()
+            let prepared = prepare(job, database.as_ref(), &chosen, &done).await;
+            if prepared.as_ref().is_err_and(|error| error.kind() == ErrorKind::Interrupted) && job.replace {
+                // foreign keys that are down by now go up again
+                let _ = hurried(&job.stop, database.finish(&chosen)).await;
+            }
+            prepared.at(place.as_str())?
         }
         None => {
-            let done = done_before(job, &chosen).await.at(place.as_str())?;
-            refuse_existing(job, &without(&chosen, &done)).await.at(place.as_str())?;
+            refuse_existing(job, &without(&chosen, |table| done.contains(&table.stream))).await.at(place.as_str())?;
             vec![WriteMode::Replace; chosen.tables.len()]
         }
     };
     let loaded = async { run::run(job.sync(&backup, &chosen, &write, native.is_some())?, progress).await }.await;
     // also where a table failed: foreign keys that were there go up again
     let finished = match &native {
-        Some(database) => database.finish(&chosen).await.at(place),
+        Some(database) => hurried(&job.stop, database.finish(&chosen)).await.at(place),
         None => Ok(vec![format!(
             "the backup is of {}: tables have their columns, rows and keys, and nothing else of their definitions",
             backup.system
         )]),
     };
-    let report = loaded?;
-    match finished {
-        Ok(notes) => Ok(Restored { backup: backup.name, report, notes }),
-        Err(error) if report.succeeded() => Err(error),
-        Err(error) => {
-            let notes = vec![format!("the foreign keys are not up: {}", error.message())];
-            Ok(Restored { backup: backup.name, report, notes })
+    match (loaded, finished) {
+        (Ok(report), Ok(notes)) => Ok(Restored { backup: backup.name, report, notes }),
+        (Ok(report), Err(error)) if report.succeeded() => {
+            let advice = format!("All rows are restored, and not all foreign keys are up. {}", error.advice());
+            Err(error.advise(advice))
+        }
+        (Ok(report), Err(error)) => Ok(Restored { backup: backup.name, report, notes: vec![not_up(&error)] }),
+        (Err(error), Ok(_)) => Err(error),
+        (Err(error), Err(of_keys)) => {
+            let advice = format!("{} Then {}: restore again.", error.advice(), not_up(&of_keys));
+            Err(error.advise(advice))
         }
     }
+}
+
+/// What is to be restored.
+struct Chosen {
+    backup: Backup,
+    /// Those of its tables that are meant.
+    tables: Structure,
+    /// Those, by their streams, that were restored before for what this restore is for.
+    done: BTreeSet<String>,
+}
+
+/// Chooses what is restored. Where no backup is named and an attempt before has begun with one, it goes on with that one, also if
+/// there is a newer one by now: tables of two moments do not belong together.
+async fn begin(job: &Restore) -> Result<Chosen> {
+    let (backup, tables) = choose(job, job.backup.as_deref()).await.at(at(&job.from.name))?;
+    let begun = done_before(job, &backup, &tables).await.at(at(&job.to.name))?;
+    let Some(other) = begun.other.filter(|_| job.backup.is_none()) else {
+        return Ok(Chosen { backup, tables, done: begun.done });
+    };
+    let gone = |error: Error| match error.kind() {
+        ErrorKind::NotFound => error.advise(
+            "An attempt before has restored tables of it. Restore another one with `replace`, and name it as `backup`.",
+        ),
+        _ => error,
+    };
+    let (backup, tables) = choose(job, Some(&other)).await.map_err(gone).at(at(&job.from.name))?;
+    let begun = done_before(job, &backup, &tables).await.at(at(&job.to.name))?;
+    Ok(Chosen { backup, tables, done: begun.done })
+}
+
+fn not_up(error: &Error) -> String {
+    format!("the foreign keys are not up: {}", error.message())
 }
 
 /// The database as one that the statements of a backup are for.
@@ -111,10 +143,10 @@ fn native(job: &Restore, backup: &Backup) -> Option<Arc<dyn Database>> {
     (database.system() == backup.system).then_some(database)
 }
 
-/// The backup, and those of its tables that are meant.
-async fn choose(job: &Restore) -> Result<(Backup, Structure)> {
-    let name = match &job.backup {
-        Some(name) => name.clone(),
+/// A backup, the newest whole one if none is named, and those of its tables that are meant.
+async fn choose(job: &Restore, name: Option<&str>) -> Result<(Backup, Structure)> {
+    let name = match name {
+        Some(name) => name.to_owned(),
         None => keep::newest(&job.from)
             .await?
             .ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no whole backup").advise("List what there is."))?,
@@ -162,27 +194,61 @@ async fn check(place: &Place, backup: &Backup, chosen: &Structure) -> Result<()>
         .advise("Nothing was changed. Restore another backup, or the tables whose files are sound."))
 }
 
-/// The tables, by their streams, that were restored before for what this restore is for.
-async fn done_before(job: &Restore, chosen: &Structure) -> Result<BTreeSet<String>> {
-    let mut done = BTreeSet::new();
-    if job.once.is_none() {
-        return Ok(done);
-    }
+/// What attempts before have done.
+#[derive(Default)]
+struct Begun {
+    /// The tables, by their streams, that were restored of this backup.
+    done: BTreeSet<String>,
+    /// Another backup that tables were restored of.
+    other: Option<String>,
+}
+
+/// What was restored before for what this restore is for.
+async fn done_before(job: &Restore, backup: &Backup, chosen: &Structure) -> Result<Begun> {
+    let mut begun = Begun::default();
+    let Some(once) = &job.once else { return Ok(begun) };
     let destination = job.to.connection.clone().destination()?;
     for table in &chosen.tables {
         let key = StreamKey { pipeline: PIPELINE.to_owned(), stream: table.stream.clone() };
-        let commit = destination.committed(&key).await?;
-        if State::of(commit.as_ref())?.once == job.once {
-            done.insert(table.stream.clone());
+        let state = State::of(destination.committed(&key).await?.as_ref())?;
+        let of = state.once.as_deref().and_then(|stored| stored.strip_prefix(once.as_str())?.strip_prefix('/'));
+        match of {
+            Some(name) if name == backup.name => {
+                begun.done.insert(table.stream.clone());
+            }
+            Some(name) => begun.other = Some(name.to_owned()),
+            None => {}
         }
     }
-    Ok(done)
+    Ok(begun)
+}
+
+/// Makes what is missing and takes foreign keys down; how each table is written then. Rows of tables that an attempt before has
+/// restored are no reason to refuse.
+async fn prepare(
+    job: &Restore,
+    database: &dyn Database,
+    chosen: &Structure,
+    done: &BTreeSet<String>,
+) -> Result<Vec<WriteMode>> {
+    let is_done = |table: &Table| done.contains(&table.stream);
+    let left = without(chosen, is_done);
+    let mut found = hurried(&job.stop, database.prepare(&left, job.replace)).await?.into_iter();
+    if !done.is_empty() {
+        let others = without(chosen, |table| !is_done(table));
+        hurried(&job.stop, database.prepare(&others, true)).await?;
+    }
+    let write = |table: &Table| match is_done(table).then_some(Found::Rows).or_else(|| found.next()) {
+        Some(Found::Rows) => WriteMode::Replace,
+        Some(Found::Empty) | None => WriteMode::Append,
+    };
+    Ok(chosen.tables.iter().map(write).collect())
 }
 
 /// What is left of a structure without some tables.
-fn without(structure: &Structure, done: &BTreeSet<String>) -> Structure {
+fn without(structure: &Structure, is_one: impl Fn(&Table) -> bool) -> Structure {
     let mut left = structure.clone();
-    left.tables.retain(|table| !done.contains(&table.stream));
+    left.tables.retain(|table| !is_one(table));
     left
 }
 
@@ -234,7 +300,7 @@ impl Restore {
             keep_namespaces: self.to.namespaces && chosen.tables.iter().any(|table| table.namespace.is_some()),
             full_refresh: false,
             only_stream: None,
-            once: self.once.clone(),
+            once: self.once.as_ref().map(|once| format!("{once}/{}", backup.name)),
             retry: self.retry,
             stop: self.stop.clone(),
         })

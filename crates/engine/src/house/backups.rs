@@ -19,6 +19,8 @@ use crate::run::met;
 
 /// Backups that the outputs name as removed; of more, only their number is told.
 const NAMED_MAX: usize = 100;
+/// Sentences in the outputs about what a backup or a restore leaves out; the log has all of them.
+const NOTES_MAX: usize = 20;
 
 impl Executor {
     pub(super) async fn backup(&self, attempt: &Attempt<'_>, task: &Task, work: &Backup) -> Result<Executed> {
@@ -45,16 +47,19 @@ impl Executor {
             return Err(error);
         }
         let taken = taken.ok_or_else(|| Error::new(ErrorKind::Internal, "the backup has no manifest"))?;
-        taken.structure.left_out.iter().for_each(|note| attempt.context.log.sys(note));
+        let left_out = &taken.structure.left_out;
+        left_out.iter().for_each(|note| attempt.context.log.sys(note));
         let (rows, bytes) = (taken.rows(), taken.bytes());
         attempt.context.log.sys(&format!("backup {}: {rows} rows, {bytes} bytes", taken.name));
-        let mut outputs =
-            json!({ "backup": taken.name, "tables": taken.tables.len(), "rows": rows, "bytes": bytes, "removed": [] });
+        let mut outputs = json!({
+            "backup": taken.name, "tables": taken.tables.len(), "rows": rows, "bytes": bytes, "removed": [],
+            "notes": first_of(left_out),
+        });
         let older_than = work.older_than.map(|text| text.0);
         if work.keep.is_some() || older_than.is_some() {
-            // the backup is there, and stays, whatever becomes of the others
             let prune = Prune { keep: work.keep, older_than, source: Some(taken.source.clone()), dry_run: false };
-            let removed = backup::prune(&to, prune, clock, &attempt.context.stop).await?.removed;
+            let removed = backup::prune(&to, prune, clock, &attempt.context.stop).await;
+            let removed = removed.map_err(|error| not_pruned(&error, &taken.name))?.removed;
             removed.iter().for_each(|name| attempt.context.log.sys(&format!("removed {name}")));
             outputs["removed"] = if removed.len() > NAMED_MAX { removed.len().into() } else { removed.into() };
         }
@@ -89,13 +94,13 @@ impl Executor {
         for stream in report.streams.iter_mut().filter(|stream| stream.error.is_none()) {
             datasets.push(format!("{}.{}", work.to, stream.target));
             // the files of a backup are no dataset
-            loads.push(met::load(None, &work.to, stream));
+            loads.push(Load { sources: Vec::new(), ..met::load(None, &work.to, stream) });
         }
         self.around.observer.see(claim, Seen::Moved(report)).await;
         if let Some(error) = error {
             return Ok(Executed::Failed { error, loads, tests: Vec::new() });
         }
-        let outputs = json!({ "backup": name, "tables": datasets.len(), "rows": volume.rows });
+        let outputs = json!({ "backup": name, "tables": datasets.len(), "rows": volume.rows, "notes": first_of(&notes) });
         Ok(Executed::Done(Done { outputs: Some(outputs.to_string()), datasets, loads, volume, ..Done::default() }))
     }
 
@@ -116,6 +121,18 @@ impl Executor {
         }
         done
     }
+}
+
+fn first_of(notes: &[String]) -> &[String] {
+    &notes[..notes.len().min(NOTES_MAX)]
+}
+
+/// The backup is there, and stays, whatever becomes of the others: taking one more because of them would help nobody.
+fn not_pruned(error: &Error, backup: &str) -> Error {
+    let kind = if error.kind().policy().retry { ErrorKind::Io } else { error.kind() };
+    let message = format!("the backup {backup} is whole, and older ones were not removed: {}", error.message());
+    let told = Error::new(kind, message).advise(error.advice().to_owned());
+    error.place().iter().rev().fold(told, Error::at)
 }
 
 /// What the streams moved that did not fail.
