@@ -12,6 +12,7 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
 use super::apply::{Application, Uncommitted, move_rows};
+use super::backup::end_statement;
 use super::config::Config;
 use super::design::{Design, SEQUENCE, Strategy};
 use super::encode::Encoding;
@@ -23,6 +24,9 @@ use crate::kit::state::{lock_name, stage_name};
 
 /// Takes dates that are no days, as the tables of others may hold them.
 const ANY_DATES: &str = "SET sql_mode = CONCAT(@@sql_mode, ',ALLOW_INVALID_DATES')";
+/// How often a load that is given up is rolled back: the end of a statement can reach one that has ended already, and then meets the
+/// next one.
+const ROLLBACKS_MAX: usize = 3;
 /// How long a load waits for another load of the same stream.
 const LOCK_WAIT_SECONDS: u32 = 20;
 
@@ -35,6 +39,7 @@ pub struct TableLoad {
     conn: Conn,
     stage: String,
     home: Home,
+    is_committing: bool,
 }
 
 impl TableLoad {
@@ -56,7 +61,7 @@ impl TableLoad {
         if design.has_any_dates() {
             execute(&mut conn, ANY_DATES).await?;
         }
-        let mut load = Self { config, spec, design, conn, stage, home: Home::default() };
+        let mut load = Self { config, spec, design, conn, stage, home: Home::default(), is_committing: false };
         if let Err(error) = load.prepare().await {
             let _ = state::drop_stages(&mut load.conn, &load.spec.key).await;
             return Err(error);
@@ -163,6 +168,7 @@ impl TableLoad {
     }
 
     async fn commit_load(&mut self, end: LoadEnd) -> Result<Durable> {
+        self.is_committing = true;
         // A server that lost this connection gave the lock away: nothing may be committed without it.
         let held: Option<Option<i64>> = self
             .conn
@@ -337,17 +343,23 @@ impl Load for TableLoad {
     fn abort(self: Box<Self>) -> BoxFuture<'static, ()> {
         async move {
             let mut this = *self;
+            if this.is_committing {
+                // a statement that waits for others would be carried out long after the end of the run
+                end_statement(&this.config, this.conn.id()).await;
+            }
             let brought_in = this.home.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
             if let Some(Uncommitted { mut conn, .. }) = brought_in {
                 let _ = execute(&mut conn, "ROLLBACK").await;
                 let _ = conn.disconnect().await;
             }
-            if execute(&mut this.conn, "ROLLBACK").await.is_err() {
-                // The connection is gone, and the lock with it: the next load cleans up.
-                return;
+            for _ in 0..ROLLBACKS_MAX {
+                if execute(&mut this.conn, "ROLLBACK").await.is_ok() {
+                    let _ = state::recover(&mut this.conn, &this.spec.key).await;
+                    let _ = this.conn.disconnect().await;
+                    return;
+                }
             }
-            let _ = state::recover(&mut this.conn, &this.spec.key).await;
-            let _ = this.conn.disconnect().await;
+            // The connection is gone, and the lock with it: the next load cleans up.
         }
         .boxed()
     }

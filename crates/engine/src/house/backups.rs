@@ -100,7 +100,8 @@ impl Executor {
         if let Some(error) = error {
             return Ok(Executed::Failed { error, loads, tests: Vec::new() });
         }
-        let outputs = json!({ "backup": name, "tables": datasets.len(), "rows": volume.rows, "notes": first_of(&notes) });
+        let outputs =
+            json!({ "backup": name, "tables": datasets.len(), "rows": volume.rows, "notes": first_of(&notes) });
         Ok(Executed::Done(Done { outputs: Some(outputs.to_string()), datasets, loads, volume, ..Done::default() }))
     }
 
