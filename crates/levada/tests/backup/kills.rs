@@ -115,7 +115,8 @@ fn fill(database: &Database) {
         ),
         System::MariaDb => (
             "(SELECT seq AS n FROM seq_1_to_{n})",
-            "CREATE TABLE one(id int PRIMARY KEY, round int NOT NULL, mate int, t varchar(100), KEY (mate));
+            "SET sql_mode = CONCAT(@@sql_mode, ',PIPES_AS_CONCAT');
+             CREATE TABLE one(id int PRIMARY KEY, round int NOT NULL, mate int, t varchar(100), KEY (mate));
              CREATE TABLE two(id int PRIMARY KEY, round int NOT NULL, mate int, t varchar(100), FOREIGN KEY (mate) REFERENCES one(id));
              ALTER TABLE one ADD FOREIGN KEY (mate) REFERENCES two(id);",
         ),
