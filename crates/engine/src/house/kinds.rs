@@ -361,7 +361,7 @@ fn outputs(report: &Report) -> Json {
 }
 
 /// A sync has tried its streams again by itself where that can help: its failure is the task's.
-fn failure(report: &Report) -> Option<Error> {
+pub(super) fn failure(report: &Report) -> Option<Error> {
     let failed: Vec<_> = report.streams.iter().filter_map(|stream| Some((stream, stream.error.as_ref()?))).collect();
     let (stream, failure) = failed.first()?;
     let others = match failed.len() {
