@@ -24,7 +24,7 @@ use serde_json::Value;
 use super::Nothing;
 use super::browse::VALUE_CHARS_MAX;
 use crate::problem::Problem;
-use crate::queries::{QueryLimits, Room, Told};
+use crate::queries::{QueryLimits, Told};
 use crate::route::{Answer, Call, Download, Output, Shape};
 use crate::{App, identity};
 
@@ -113,15 +113,19 @@ pub async fn limits(call: Call<Nothing>) -> Result<Answer<Told>, Problem> {
 
 /// The answer to a query. Whoever goes away ends it: its work is part of this future.
 pub async fn run(call: Call<Ask>) -> Result<Found, Problem> {
-    let (app, begun) = (&call.app, Instant::now());
-    let (format, limits) = (format(call.header(ACCEPT.as_str())), app.limits.queries);
-    let rows_max = rows_max(call.input.limit, format, limits)?;
-    let asked = Asked { sql: &call.input.sql, params: &call.input.params, memory_bytes: limits.memory_bytes };
-    let reads = known(app, asked).await?;
+    let begun = Instant::now();
+    let (format, address) = (format(call.header(ACCEPT.as_str())), call.peer().map(|peer| peer.address));
+    let Call { app, caller, input, .. } = call;
+    let limits = app.limits.queries;
+    let rows_max = rows_max(input.limit, format, limits)?;
+    let asked = Asked { sql: &input.sql, params: &input.params, memory_bytes: limits.memory_bytes };
+    let reads = known(&app, asked).await?;
     // made before what works in it, and gone after that
     let room = app.queries.room(&app.data_dir, limits.time_max).await?;
-    let (opened, redactors) = opened(app, &reads).await?;
-    note(&call, &reads, &redactors).await?;
+    let (opened, redactors) = opened(&app, &reads).await?;
+    // written down before anything is read
+    let (told, object) = (told(asked.sql, &redactors), object(&reads));
+    identity::audit(&app, &caller, address, "runQuery", &object, ("asked", Some(told))).await?;
     let result = queries::open(&app.registry, asked, room.folder.join("spill"), |name| opened_of(&opened, name))?;
     let work = async {
         let mut rows = browse::rows(result.connection, None).await?;
@@ -188,17 +192,20 @@ fn opened_of(all: &[Opened], name: &str) -> Result<Opened, Vec<Error>> {
     Ok(Opened { name: name.clone(), connection: connection.clone(), namespaces: *namespaces })
 }
 
-/// Writes down what is asked, before anything is read. Values of parameters are nobody's business.
-async fn note(call: &Call<Ask>, reads: &[String], redactors: &[Redactor]) -> Result<(), Problem> {
+/// What the audit log keeps of a query; values of its parameters are nobody's business.
+fn told(sql: &str, redactors: &[Redactor]) -> String {
     // of a secret that is cut nobody would know that it is one
-    let sql = redactors.iter().fold(call.input.sql.clone(), |sql, redactor| redactor.text(&sql).into_owned());
+    let sql = redactors.iter().fold(sql.to_owned(), |sql, redactor| redactor.text(&sql).into_owned());
     let sql = sql.split_whitespace().collect::<Vec<_>>().join(" ");
-    let cut = if sql.chars().count() > AUDITED_CHARS { " .." } else { "" };
-    let told: String = sql.chars().take(AUDITED_CHARS).collect();
-    let object: Vec<String> = reads.iter().map(|name| format!("connection={name}")).collect();
-    let address = call.peer().map(|peer| peer.address);
-    let line = ("asked", Some(format!("{told}{cut}")));
-    identity::audit(&call.app, &call.caller, address, "runQuery", &object.join(" "), line).await
+    match sql.char_indices().nth(AUDITED_CHARS) {
+        Some((end, _)) => format!("{} ..", &sql[..end]),
+        None => sql,
+    }
+}
+
+/// What a query is asked of, as the audit log names things.
+fn object(reads: &[String]) -> String {
+    reads.iter().map(|name| format!("connection={name}")).collect::<Vec<_>>().join(" ")
 }
 
 /// The first rows, as texts.
