@@ -9,10 +9,15 @@ test.use({ house: "sql" });
 const CUSTOMERS = 'exports."customers.csv"';
 /** What no machine ends within the time of a test. */
 const ENDLESS = (() => {
-  const digits = `(SELECT 1 AS n ${"UNION ALL SELECT 1 ".repeat(99)})`;
-  const all = ["a", "b", "c", "d", "e", "f"].map((name) => `${digits} ${name}`).join(" CROSS JOIN ");
-  return `SELECT count(*) AS n FROM ${all} WHERE a.n + b.n + c.n + d.n + e.n + f.n = 0`;
+  const names = ["a", "b", "c", "d", "e", "f"];
+  const all = names.map((name) => `${ones(100)} AS ${name}(n)`).join(" CROSS JOIN ");
+  return `SELECT count(*) AS n FROM ${all} WHERE ${names.map((name) => `${name}.n`).join(" + ")} = 0`;
 })();
+
+/** So many rows. */
+function ones(count: number): string {
+  return `(VALUES ${Array.from({ length: count }, () => "(1)").join(", ")})`;
+}
 
 function pageOf(sql: string): string {
   return `/sql?${new URLSearchParams({ q: sql }).toString()}`;
@@ -90,8 +95,7 @@ test("a mistake is told and marked where it is", async ({ admin }) => {
 });
 
 test("rows beyond the limit are told of, and a file has all of them", async ({ admin }) => {
-  const hundreds = `(SELECT 1 AS n ${"UNION ALL SELECT 1 ".repeat(39)})`;
-  const sql = `SELECT row_number() OVER () AS n, 'a,b' AS t FROM ${hundreds} a CROSS JOIN ${hundreds} b`;
+  const sql = `SELECT row_number() OVER () AS n, 'a,b' AS t FROM ${ones(40)} AS a(x) CROSS JOIN ${ones(40)} AS b(y)`;
   await admin.goto(pageOf(sql));
   await admin.getByRole("button", { name: "Run" }).click();
   await expect(admin.getByText(/The first 1,000 rows in .*; there are more/)).toBeVisible();
@@ -126,6 +130,20 @@ test("values of parameters are asked for", async ({ admin }) => {
   await form.getByLabel("$not").fill("Eva");
   await form.getByLabel("$not").press("Enter");
   await expect(result(admin).getByRole("cell")).toHaveText(["Rui"]);
+});
+
+test("an answer is drawn where it has numbers", async ({ admin }) => {
+  await admin.goto(pageOf("SELECT 'a' AS word, 1 AS n, 2.5 AS m UNION ALL SELECT 'b', 3, NULL"));
+  await admin.getByRole("button", { name: "Run" }).click();
+  await admin.getByRole("button", { name: "Chart" }).click();
+  await expect(admin.getByRole("figure", { name: "n, m by word" })).toBeVisible();
+  await expect(admin.locator("canvas")).toBeVisible();
+  await expectOpenToAll(admin, "sql-chart");
+  await admin.getByRole("button", { name: "Chart" }).click();
+  await expect(result(admin).getByRole("row")).toHaveCount(3);
+  await admin.goto(pageOf("SELECT 'a' AS word"));
+  await admin.getByRole("button", { name: "Run" }).click();
+  await expect(admin.getByRole("button", { name: "Chart" })).toHaveAttribute("aria-disabled", "true");
 });
 
 test("a query that takes long shows it, and ends when it is cancelled or left", async ({ admin, server }) => {
@@ -180,7 +198,9 @@ for (const [colorScheme, viewport] of [
   test(`an answer is open to all, ${colorScheme}, ${viewport.width} px`, async ({ browser, server }) => {
     const page = await server.signedIn(browser, undefined, { colorScheme, viewport });
     await page.goto(
-      pageOf("SELECT 1 AS a, NULL AS b, 'a long text that takes its room' AS c, 2.50 AS d, $e AS e, 'x' AS f, 'y' AS g"),
+      pageOf(
+        "SELECT 1 AS a, NULL AS b, 'a long text that takes its room' AS c, 2.50 AS d, $e AS e, 'x' AS f, 'y' AS g",
+      ),
     );
     await page.getByRole("form", { name: "Parameters" }).getByLabel("$e").fill("5");
     await page.getByRole("button", { name: "Run" }).click();

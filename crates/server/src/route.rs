@@ -148,7 +148,19 @@ where
             done.await.map_or_else(IntoResponse::into_response, Output::respond)
         })
     });
-    Route { id, method, path, rule, summary, takes: Takes::default(), fields, answer, is_kept: false, is_query: false, handler }
+    Route {
+        id,
+        method,
+        path,
+        rule,
+        summary,
+        takes: Takes::default(),
+        fields,
+        answer,
+        is_kept: false,
+        is_query: false,
+        handler,
+    }
 }
 
 impl Route {

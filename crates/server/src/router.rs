@@ -21,8 +21,8 @@ use crate::route::Rule::{self, Metrics, Pipeline, Public, Role, Signed};
 use crate::route::{Call, Output, Route, line};
 use crate::routes::{
     artifacts, audit, backfills, browse, connections, connectors, datasets, files, health, lineage, logs, oidc,
-    openlineage, overview, pipeline_list, pipelines, plans, positions, project, quality, quarantine, query,
-    recent, recent_lines, runs, schedules, search, secrets, served, session, sessions, settings, streams, tokens, users,
+    openlineage, overview, pipeline_list, pipelines, plans, positions, project, quality, quarantine, query, recent,
+    recent_lines, runs, schedules, search, secrets, served, session, sessions, settings, streams, tokens, users,
     validate, workers,
 };
 

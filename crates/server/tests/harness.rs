@@ -160,7 +160,8 @@ impl Place {
         };
         let app = Server::new(Parts {
             store: store.clone(),
-            registry: levada_connectors::registry_within(Arc::default(), &off_limits).with_queries(Arc::new(Sql::new())),
+            registry: levada_connectors::registry_within(Arc::default(), &off_limits)
+                .with_queries(Arc::new(Sql::new())),
             clock,
             env: Arc::new(|_| None),
             secrets: stored(store.clone(), data.clone()),

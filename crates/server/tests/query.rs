@@ -30,7 +30,8 @@ async fn place(queries: QueryLimits) -> Place {
     writeln!(numbers, "id,word").unwrap();
     (1..=3_000).for_each(|id| writeln!(numbers, "{id},word {id}").unwrap());
     std::fs::write(shop.join("names.csv"), "id,name\n1,Ana\n2,\"\"\n3,\n").unwrap();
-    let project = format!("version: 1\nconnections:\n  shop: {{ type: files, root: '{}', settle_ms: 0 }}\n", shop.display());
+    let project =
+        format!("version: 1\nconnections:\n  shop: {{ type: files, root: '{}', settle_ms: 0 }}\n", shop.display());
     place.apply_all(&project, &[]).await;
     place
 }
@@ -93,7 +94,9 @@ async fn who_may_not_look_into_connections_asks_nothing() {
     let asked = audited(&place).await.into_iter().filter(|(outcome, _, _)| outcome == "asked").count();
     assert_eq!(asked, 4, "editors and administrators, twice each");
     // a page of another site has the cookie, and no header
-    let (Who::Session(cookie), _) = user(&place, "rui", levada_core::access::Role::Editor).await else { unreachable!() };
+    let (Who::Session(cookie), _) = user(&place, "rui", levada_core::access::Role::Editor).await else {
+        unreachable!()
+    };
     let bare = [("cookie", cookie.as_str())];
     place.send_as(&Who::Nobody, "POST", PATH, &bare, json!({ "sql": "SELECT 1 AS n" })).await.is(403);
 }
@@ -162,7 +165,10 @@ async fn what_levada_keeps_for_itself_is_out_of_reach() {
     let place = Place::kept_apart().await;
     let kept = place.data().join("kept");
     std::fs::write(kept.join("secret.csv"), "id\n77\n").unwrap();
-    let project = format!("version: 1\nconnections:\n  own: {{ type: files, root: '{}', settle_ms: 0 }}\n", place.data().display());
+    let project = format!(
+        "version: 1\nconnections:\n  own: {{ type: files, root: '{}', settle_ms: 0 }}\n",
+        place.data().display()
+    );
     place.apply_all(&project, &[]).await;
     let reply = asked(&place, "SELECT * FROM own.\"kept/secret.csv\"").await;
     assert!(!reply.status.is_success() && !reply.text().contains("77"), "{}", reply.text());
@@ -172,9 +178,8 @@ async fn what_levada_keeps_for_itself_is_out_of_reach() {
 async fn answers_are_bounded_and_say_so() {
     let limits = QueryLimits { rows_max: 2_000, bytes_max: 4_000, ..QueryLimits::default() };
     let place = place(limits).await;
-    let limited = async |sql: &str, limit: usize| {
-        place.post(PATH, json!({ "sql": sql, "limit": limit })).await.is(200).json()
-    };
+    let limited =
+        async |sql: &str, limit: usize| place.post(PATH, json!({ "sql": sql, "limit": limit })).await.is(200).json();
     let rows = |answer: &Value| answer["rows"].as_array().unwrap().len();
     let ids = "SELECT id FROM shop.\"names.csv\" ORDER BY id";
     for (limit, found, cut) in [(2, 2, json!("rows")), (3, 3, Value::Null), (4, 3, Value::Null)] {
@@ -184,13 +189,17 @@ async fn answers_are_bounded_and_say_so() {
     let answer = limited("SELECT id, word FROM shop.\"n.csv\"", 2_000).await;
     assert_eq!(answer["cut"], "bytes");
     assert!((50..1_000).contains(&rows(&answer)), "{}", rows(&answer));
-    let long = "SELECT repeat_text AS t, octet_length(repeat_text) AS n FROM (SELECT rpad('ä', 5000, 'ö') AS repeat_text)";
+    let long =
+        "SELECT repeat_text AS t, octet_length(repeat_text) AS n FROM (SELECT rpad('ä', 5000, 'ö') AS repeat_text)";
     let answer = limited(&long.replace("repeat_text", "x"), 5).await;
     let text = answer["rows"][0][0].as_str().unwrap();
     assert_eq!((text.chars().count(), text.ends_with('…'), &answer["shortened"]), (2_001, true, &json!(1)));
     assert_eq!(answer["rows"][0][1], "10000");
     let told = place.get(PATH).await.is(200).json();
-    assert_eq!((&told["rows_max"], &told["bytes_max"], &told["value_chars_max"]), (&json!(2_000), &json!(4_000), &json!(2_000)));
+    assert_eq!(
+        (&told["rows_max"], &told["bytes_max"], &told["value_chars_max"]),
+        (&json!(2_000), &json!(4_000), &json!(2_000))
+    );
     nothing_is_kept(&place);
 }
 
@@ -200,7 +209,11 @@ async fn a_query_that_takes_too_long_is_ended() {
     let (before, begun) = (Handle::current().metrics().num_alive_tasks(), Instant::now());
     let problem = asked(&place, ENDLESS).await.is(503);
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
-    assert!(problem.text().contains("longer than 0.7 s") && problem.text().contains("`sql` task"), "{}", problem.text());
+    assert!(
+        problem.text().contains("longer than 0.7 s") && problem.text().contains("`sql` task"),
+        "{}",
+        problem.text()
+    );
     is_gone(before).await;
     nothing_is_kept(&place);
     assert_eq!(audited(&place).await[0].0, "failed");
@@ -326,14 +339,18 @@ async fn a_file_of_values_has_all_of_them() {
     let file = as_file(&place, "text/csv", "SELECT id, rpad('', 3000, 'x') AS x FROM shop.\"n.csv\"").await.is(200);
     let lines: Vec<&str> = std::str::from_utf8(&file.body).unwrap().lines().collect();
     assert_eq!((lines.len(), lines[3_000].len()), (3_001, 3_005));
-    assert_eq!(as_file(&place, "text/csv", "SELECT id FROM shop.\"n.csv\" WHERE id < 0").await.is(200).text(), "id\r\n");
+    assert_eq!(
+        as_file(&place, "text/csv", "SELECT id FROM shop.\"n.csv\" WHERE id < 0").await.is(200).text(),
+        "id\r\n"
+    );
     nothing_is_kept(&place);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_of_columns_has_all_of_them() {
     let place = place(QueryLimits::default()).await;
-    let sql = "SELECT id, word, CAST(id AS DECIMAL(20,3)) AS d, DATE '2026-01-31' AS day FROM shop.\"n.csv\" ORDER BY id";
+    let sql =
+        "SELECT id, word, CAST(id AS DECIMAL(20,3)) AS d, DATE '2026-01-31' AS day FROM shop.\"n.csv\" ORDER BY id";
     let file = as_file(&place, "application/vnd.apache.parquet", sql).await.is(200);
     assert!(file.headers["content-disposition"].to_str().unwrap().contains("query.parquet"));
     let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(file.body)).unwrap().build().unwrap();
@@ -361,7 +378,12 @@ async fn a_file_that_would_be_too_large_is_refused_and_never_cut() {
         let refused = as_file(&rows, accept, "SELECT id FROM shop.\"n.csv\"").await.is(400);
         assert!(refused.text().contains("more than 2999 rows"), "{}", refused.text());
         as_file(&rows, accept, "SELECT id FROM shop.\"n.csv\" WHERE id > 1").await.is(200);
-        let refused = as_file(&bytes, accept, "SELECT a.word, b.word AS c FROM shop.\"n.csv\" a JOIN shop.\"n.csv\" b ON b.id % 10 = a.id % 10").await;
+        let refused = as_file(
+            &bytes,
+            accept,
+            "SELECT a.word, b.word AS c FROM shop.\"n.csv\" a JOIN shop.\"n.csv\" b ON b.id % 10 = a.id % 10",
+        )
+        .await;
         assert!(refused.is(400).text().contains("the most that a file may have"));
     }
     nothing_is_kept(&rows);
@@ -372,7 +394,9 @@ async fn a_file_that_would_be_too_large_is_refused_and_never_cut() {
 async fn what_is_asked_is_written_down_before_and_without_secrets() {
     const CANARY: &str = "canary-9d41";
     let place = Place::with(Limits::default()).await;
-    let project = format!("version: 1\nconnections:\n  shop: {{ type: postgres, host: db.invalid, user: reader, database: x, password: {CANARY} }}\n");
+    let project = format!(
+        "version: 1\nconnections:\n  shop: {{ type: postgres, host: db.invalid, user: reader, database: x, password: {CANARY} }}\n"
+    );
     place.apply_all(&project, &[]).await;
     let sql = format!("SELECT id,\n  '{CANARY}' AS c FROM shop.public.t WHERE name = $name");
     let failed = place.post(PATH, json!({ "sql": sql, "params": { "name": "private-77" } })).await;

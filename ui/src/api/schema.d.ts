@@ -2068,6 +2068,22 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/query": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["getQueryLimits"];
+        put?: never;
+        post: operations["runQuery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -4560,6 +4576,26 @@ export interface components {
         };
         /** @description How rows get into the target. */
         WriteMode: "replace" | "append" | "merge";
+        QueryLimits: {
+            at_once: number;
+            time_max_s: number;
+            memory_bytes: number;
+            rows_max: number;
+            bytes_max: number;
+            value_chars_max: number;
+            file_rows_max: number;
+            file_bytes_max: number;
+        };
+        /** @enum {string} */
+        QueryCut: "rows" | "bytes";
+        QueryAnswer: {
+            /** @description Its columns. */
+            columns: components["schemas"]["Column"][];
+            rows: (string | null)[][];
+            cut?: components["schemas"]["QueryCut"] | null;
+            shortened: number;
+            ms: number;
+        };
     };
     responses: {
         /** @description It was not done. `kind` says why, `detail` what to do about it. */
@@ -8840,6 +8876,59 @@ export interface operations {
             429: components["responses"]["Problem"];
             503: components["responses"]["Problem"];
             default: components["responses"]["Problem"];
+        };
+    };
+    getQueryLimits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description x */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueryLimits"];
+                };
+            };
+        };
+    };
+    runQuery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    sql: string;
+                    /** @default {} */
+                    params?: {
+                        [key: string]: unknown;
+                    };
+                    limit?: number | null;
+                };
+            };
+        };
+        responses: {
+            /** @description x */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueryAnswer"];
+                    "text/csv": string;
+                    "application/vnd.apache.parquet": string;
+                };
+            };
         };
     };
 }

@@ -1,6 +1,8 @@
-import { LoaderCircle, SquareTerminal } from "lucide-react";
+import { ChartLine, LoaderCircle, SquareTerminal } from "lucide-react";
+import { useMemo, useState } from "react";
 import { ApiError, messageOf } from "../../api/error";
 import type { QueryAnswer } from "../../api/model";
+import { Button } from "../../components/Button";
 import { Callout } from "../../components/Callout";
 import { EmptyState } from "../../components/EmptyState";
 import { Kbd } from "../../components/Kbd";
@@ -8,6 +10,8 @@ import { useNow } from "../../components/use-now";
 import { MOD } from "../../components/shell/use-shortcuts";
 import { duration, elapsed } from "../../format/durations";
 import { plural } from "../../format/numbers";
+import { chartOf } from "./chart";
+import { ChartOfAnswer } from "./ChartOfAnswer";
 import { ResultTable } from "./ResultTable";
 import type { QueryRun } from "./use-query-run";
 
@@ -29,15 +33,33 @@ export function Outcome({ run, hasConnections }: { run: QueryRun; hasConnections
     case "failed":
       return <Failed error={run.error} />;
     case "done":
-      return (
-        <section aria-label="Answer" className="flex min-h-0 grow flex-col">
-          <p role="status" className="border-b px-4 py-1.5 text-xs text-ink-2 sm:px-6">
-            {summaryOf(run.answer)}
-          </p>
-          <ResultTable answer={run.answer} />
-        </section>
-      );
+      return <Answer answer={run.answer} />;
   }
+}
+
+function Answer({ answer }: { answer: QueryAnswer }) {
+  const [isDrawn, setDrawn] = useState(false);
+  const chart = useMemo(() => chartOf(answer), [answer]);
+  const isChart = isDrawn && typeof chart !== "string";
+  return (
+    <section aria-label="Answer" className="flex min-h-0 grow flex-col">
+      <div className="flex items-center gap-3 border-b px-4 py-1.5 sm:px-6">
+        <p role="status" className="min-w-0 grow text-xs text-ink-2">
+          {summaryOf(answer)}
+        </p>
+        <Button
+          size="small"
+          icon={ChartLine}
+          aria-pressed={isChart}
+          reason={typeof chart === "string" ? chart : undefined}
+          onClick={() => setDrawn(!isDrawn)}
+        >
+          Chart
+        </Button>
+      </div>
+      {isChart ? <ChartOfAnswer chart={chart} /> : <ResultTable answer={answer} />}
+    </section>
+  );
 }
 
 function Running({ since }: { since: number }) {

@@ -40,7 +40,11 @@ export function TaskDialog({ query, connections, onClose }: TaskDialogProps) {
       action="Make the pipeline"
       isBusy={save.isPending}
       isReady={Boolean(name && connection && stream)}
-      error={isTaken(save.error) ? new Error(`There is a pipeline ${name} already. Choose another name.`) : save.error}
+      error={
+        isTaken(save.error)
+          ? new Error(`There is a pipeline ${name} already. Choose another name.`)
+          : save.error
+      }
       onSubmit={make}
       onClose={onClose}
     >

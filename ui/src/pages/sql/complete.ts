@@ -21,7 +21,10 @@ export interface Read {
 const PART = String.raw`(?:"(?:[^"]|"")*"|[A-Za-z_]\w*)`;
 /** The dotted name that ends at the cursor, the last part of which may be empty or an open quote. */
 const AT_CURSOR = new RegExp(String.raw`((?:${PART}\.)*)("[^"]*|[A-Za-z_]\w*)?$`);
-const READ = new RegExp(String.raw`\b(?:from|join|,)\s+(${PART}(?:\.${PART})+)(?:\s+(?:as\s+)?(${PART}))?`, "gi");
+const READ = new RegExp(
+  String.raw`\b(?:from|join|,)\s+(${PART}(?:\.${PART})+)(?:\s+(?:as\s+)?(${PART}))?`,
+  "gi",
+);
 const PLAIN = /^[A-Za-z_]\w*$/;
 const RESERVED = new Set(KEYWORDS.map((word) => word.toLowerCase()));
 
@@ -50,9 +53,12 @@ export async function optionsAt(world: World, text: string, parts: string[]): Pr
     const columns = await Promise.all(reads.map((read) => columnsOf(world, read)));
     return [
       ...distinct(columns.flat()).map((one) => ({ ...one, boost: 2 })),
-      ...world.connections.map(
-        (name): Completion => ({ label: name, type: "namespace", apply: `${quoted(name)}.`, boost: 1 }),
-      ),
+      ...world.connections.map((name): Completion => ({
+        label: name,
+        type: "namespace",
+        apply: `${quoted(name)}.`,
+        boost: 1,
+      })),
       ...KEYWORDS.map((label): Completion => ({ label, type: "keyword" })),
       ...FUNCTIONS.map((label): Completion => ({ label, type: "function", apply: `${label}(` })),
     ];
@@ -62,20 +68,30 @@ export async function optionsAt(world: World, text: string, parts: string[]): Pr
   );
   if (columns.length > 0) return distinct(columns.flat());
   if (!world.connections.includes(first)) return [];
-  const within = parts.slice(1).map((part) => `${part}.`).join("");
+  const within = parts
+    .slice(1)
+    .map((part) => `${part}.`)
+    .join("");
   const streams = await world.streams(first);
   return streams
     .filter((stream) => stream.stream.startsWith(within))
     .map((stream): Completion => {
       const label = stream.stream.slice(within.length);
-      return { label, type: "class", apply: applied(stream, parts.length - 1, label), detail: `${stream.columns.length} columns` };
+      return {
+        label,
+        type: "class",
+        apply: applied(stream, parts.length - 1, label),
+        detail: `${stream.columns.length} columns`,
+      };
     });
 }
 
 /** The streams that a query reads, as far as they are written. */
 export function readsOf(sql: string): Read[] {
   // quoted names are names here
-  const names = sql.replace(/'(?:[^']|'')*'|--[^\n]*|\/\*[\s\S]*?\*\//g, (hidden) => " ".repeat(hidden.length));
+  const names = sql.replace(/'(?:[^']|'')*'|--[^\n]*|\/\*[\s\S]*?\*\//g, (hidden) =>
+    " ".repeat(hidden.length),
+  );
   return [...names.matchAll(READ)].flatMap(([, path = "", alias]): Read[] => {
     const [connection, ...rest] = partsOf(`${path}.`);
     if (connection === undefined || rest.length === 0) return [];

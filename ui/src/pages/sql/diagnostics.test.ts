@@ -12,7 +12,12 @@ describe("diagnostics", () => {
   });
 
   it("marks the word at the place", () => {
-    const mistake = { kind: "config", message: "no SQL", place: ["line 2, column 13"], advice: "Correct it." };
+    const mistake = {
+      kind: "config",
+      message: "no SQL",
+      place: ["line 2, column 13"],
+      advice: "Correct it.",
+    };
     const [found] = diagnosticsOf(sql, [mistake]);
     expect(sql.slice(found?.from, found?.to)).toBe("WERE");
     expect(diagnosticsOf(sql, [{ ...mistake, place: ["`shop.n`"] }])).toEqual([]);

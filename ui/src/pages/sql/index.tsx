@@ -40,7 +40,8 @@ export default function SqlPage() {
   const complete = useMemo(() => completions(world), [world]);
   const names = useMemo(() => paramsOf(sql), [sql]);
   const isRunning = run.state === "running";
-  const mistakes = run.state === "failed" && run.sql === sql && run.error instanceof ApiError && run.error.mistakes;
+  const mistakes =
+    run.state === "failed" && run.sql === sql && run.error instanceof ApiError && run.error.mistakes;
   const diagnostics = useMemo(() => diagnosticsOf(sql, mistakes || []), [sql, mistakes]);
   const query = { sql, params: Object.fromEntries(names.map((name) => [name, valueOf(values[name] ?? "")])) };
   const nothing = sql.trim() ? undefined : "Write a query first.";
@@ -119,7 +120,9 @@ export default function SqlPage() {
       <div className="flex min-h-48 grow flex-col border-t">
         <Outcome run={run} hasConnections={world.connections.length > 0} />
       </div>
-      {isSaving && <TaskDialog query={query} connections={world.connections} onClose={() => setSaving(false)} />}
+      {isSaving && (
+        <TaskDialog query={query} connections={world.connections} onClose={() => setSaving(false)} />
+      )}
     </div>
   );
 }

@@ -4,7 +4,11 @@ import { taskDocument } from "./task-document";
 
 describe("taskDocument", () => {
   it("keeps every sign of the query", () => {
-    const queries = ["SELECT 1", "  SELECT 'a: #b',\n\t\"x\"\n\n  FROM shop.t -- end", "SELECT ': ' AS \"- y\""];
+    const queries = [
+      "SELECT 1",
+      "  SELECT 'a: #b',\n\t\"x\"\n\n  FROM shop.t -- end",
+      "SELECT ': ' AS \"- y\"",
+    ];
     for (const sql of queries) {
       const to = { connection: "dw", stream: "public.t" };
       const text = taskDocument("daily", { sql, params: { day: "2026-01-01", n: 5, none: null } }, to);
@@ -22,8 +26,8 @@ describe("taskDocument", () => {
         },
       });
     }
-    expect(taskDocument("a", { sql: "SELECT 1", params: {} }, { connection: "c", stream: "s" })).not.toContain(
-      "params",
-    );
+    expect(
+      taskDocument("a", { sql: "SELECT 1", params: {} }, { connection: "c", stream: "s" }),
+    ).not.toContain("params");
   });
 });

@@ -16,7 +16,11 @@ export function taskDocument(name: string, { sql, params }: Query, to: Target): 
     name,
     tasks: {
       query: {
-        sql: { query: null, ...(Object.keys(params).length > 0 && { params }), to: { ...to, write: "replace" } },
+        sql: {
+          query: null,
+          ...(Object.keys(params).length > 0 && { params }),
+          to: { ...to, write: "replace" },
+        },
       },
     },
   });

@@ -209,12 +209,7 @@ fn object(reads: &[String]) -> String {
 }
 
 /// The first rows, as texts.
-async fn answer(
-    rows: &mut Rows,
-    rows_max: usize,
-    limits: QueryLimits,
-    begun: Instant,
-) -> Result<Answer<QueryAnswer>> {
+async fn answer(rows: &mut Rows, rows_max: usize, limits: QueryLimits, begun: Instant) -> Result<Answer<QueryAnswer>> {
     let columns = rows.stream.schema.fields().iter().map(|field| Column::from(field.as_ref())).collect();
     let mut found = QueryAnswer { columns, rows: Vec::new(), cut: None, shortened: 0, ms: 0.0 };
     let mut bytes = 0;
