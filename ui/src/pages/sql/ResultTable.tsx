@@ -18,6 +18,12 @@ const NARROW = 112;
 export function ResultTable({ answer }: { answer: QueryAnswer }) {
   const columns = useMemo(() => columnsOf(answer), [answer]);
   const lines = useMemo(() => answer.rows.map((values, index): Line => ({ index, values })), [answer]);
+  if (answer.rows.length === 0)
+    return (
+      <EmptyState title="The answer has no rows">
+        Its columns: {answer.columns.map(({ name }) => name).join(", ")}
+      </EmptyState>
+    );
   const width = answer.columns.reduce((sum, column) => sum + widthOf(column.type) + 12, 36);
   return (
     <DataTable
@@ -27,7 +33,7 @@ export function ResultTable({ answer }: { answer: QueryAnswer }) {
       rowKey={({ index }) => String(index)}
       rowHeight={28}
       minWidth={width}
-      empty={<EmptyState title="The answer has no rows" />}
+      empty={null}
     />
   );
 }

@@ -90,15 +90,14 @@ export default function SqlPage() {
                 ]}
               />
             )}
-            {isRunning ? (
+            {isRunning && (
               <Button icon={Ban} onClick={cancel}>
                 Cancel
               </Button>
-            ) : (
-              <Button look="primary" icon={Play} reason={nothing} onClick={submit}>
-                Run
-              </Button>
             )}
+            <Button look="primary" icon={Play} reason={nothing} busy={isRunning} onClick={submit}>
+              Run
+            </Button>
           </>
         }
       />
