@@ -97,7 +97,7 @@ impl Queries {
     pub async fn room(&self, data_dir: &Path, time_max: Duration) -> Result<Room, Problem> {
         let slot = tokio::time::timeout(PATIENCE, self.slots.clone().acquire_owned()).await;
         let Ok(Ok(slot)) = slot else {
-            let message = format!("{} queries are at work, as many as may be at once", self.at_once);
+            let message = format!("as many queries are at work as may be at once: {}", self.at_once);
             return Err(Error::new(ErrorKind::Busy, message).advise("Try again when one has ended.").into());
         };
         let all = data_dir.join(FOLDER);

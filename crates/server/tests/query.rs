@@ -237,7 +237,7 @@ async fn no_more_queries_than_there_are_places() {
     until_asked(&place, 1).await;
     let refused = asked(&place, "SELECT 1 AS n").await.is(503);
     assert!(refused.headers.contains_key("retry-after"));
-    assert!(refused.text().contains("1 queries are at work"), "{}", refused.text());
+    assert!(refused.text().contains("as may be at once: 1"), "{}", refused.text());
     // what is no query needs no place
     asked(&place, "SELEC 1").await.is(422);
     first.abort();
