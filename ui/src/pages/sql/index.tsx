@@ -101,7 +101,7 @@ export default function SqlPage() {
           </>
         }
       />
-      <div className="h-2/5 min-h-32 shrink-0 [&>*]:h-full [&>*]:rounded-none [&>*]:border-0">
+      <div className="h-1/3 min-h-32 shrink-0 [&>*]:h-full [&>*]:rounded-none [&>*]:border-0">
         <Code
           value={sql}
           language="sql"
