@@ -85,6 +85,19 @@ pub fn mistakes(registry: &Registry, task: &Task, known: &[&str]) -> Vec<(Vec<St
     }
 }
 
+/// What is wrong with a query that somebody asks, as far as its text tells; `known` are the connections that there are.
+/// Answers the names of those that it reads.
+///
+/// # Errors
+/// Every mistake.
+pub fn check(registry: &Registry, asked: Asked<'_>, known: &[&str]) -> Result<BTreeSet<String>, Vec<Error>> {
+    let mistakes = mistakes_of(registry, &[], asked.sql, asked.params, known);
+    match mistakes.is_empty() {
+        true => Ok(read(registry, asked.sql)),
+        false => Err(mistakes.into_iter().map(|(_, error)| error).collect()),
+    }
+}
+
 /// What is wrong with a query whose text and parameters stand below these keys.
 fn mistakes_of(
     registry: &Registry,
