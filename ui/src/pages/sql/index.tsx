@@ -58,7 +58,7 @@ export default function SqlPage() {
     <div className="flex h-full flex-col">
       <PageHeader
         title="SQL"
-        summary={limits && told(limits)}
+        summary={limits ? told(limits) : ""}
         actions={
           <>
             <Select
@@ -84,6 +84,9 @@ export default function SqlPage() {
                     Export
                   </Button>
                 }
+                {...(limits && {
+                  heading: `Up to ${count(limits.file_rows_max)} rows and ${bytes(limits.file_bytes_max)}`,
+                })}
                 items={[
                   { label: "All rows as CSV", onSelect: () => download.start("csv") },
                   { label: "All rows as Parquet", onSelect: () => download.start("parquet") },
@@ -144,6 +147,6 @@ function useDownload(query: Parameters<typeof downloadAnswer>[0]) {
   return { isPending, start: mutate, cancel: () => open.current?.abort() };
 }
 
-function told({ time_max_s, memory_bytes, bytes_max, rows_max, file_rows_max }: QueryLimits): string {
-  return `A query has ${time_max_s} s and ${bytes(memory_bytes)} of memory. Up to ${count(rows_max)} rows and ${bytes(bytes_max)} are shown, and up to ${count(file_rows_max)} rows exported.`;
+function told({ time_max_s, memory_bytes, rows_max }: QueryLimits): string {
+  return `A query has ${time_max_s} s and ${bytes(memory_bytes)} of memory, and shows up to ${count(rows_max)} rows.`;
 }
