@@ -66,6 +66,8 @@ pub enum Check {
     MariaDb(&'static str, String),
     /// The Parquet files below this folder have as many rows as `lineitem`.
     Parquet(PathBuf),
+    /// A command that reads again what was written, and succeeds.
+    Backup(Invocation),
 }
 
 /// What came of a job.
@@ -175,6 +177,7 @@ impl Check {
     fn hold(&self, places: &Places) -> Result<()> {
         let (found, wanted) = match self {
             Self::Nothing => return Ok(()),
+            Self::Backup(command) => return command.run(places).map(|_| ()),
             Self::Postgres(database, sql) => (places.psql(database, sql)?, places.psql(SOURCE, sql)?),
             Self::PostgresAs(database, sql, in_source) => {
                 (places.psql(database, sql)?, places.psql(SOURCE, in_source)?)

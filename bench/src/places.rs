@@ -90,6 +90,12 @@ impl Places {
         format!("psql -qX -v ON_ERROR_STOP=1 -h {host} -p {port} -U {user} -d {database}")
     }
 
+    /// How a program of PostgreSQL's is called for a database, as words for a shell.
+    pub fn pg_words(&self, program: &str, database: &str) -> String {
+        let (host, port, user) = parts(&self.postgres, 5432);
+        format!("{program} -h {host} -p {port} -U {user} -d {database}")
+    }
+
     /// How `mariadb` is called for a database, as words for a shell.
     pub fn mariadb_words(&self, database: &str) -> String {
         let (host, port, user) = parts(&self.mysql, 3306);

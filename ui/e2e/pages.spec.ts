@@ -32,6 +32,8 @@ const PAGES: Record<string, string> = {
   "dataset-lineage": "/catalogue/dataset?name=warehouse.customers&part=lineage",
   "dataset-loads": "/catalogue/dataset?name=warehouse.customers&part=loads",
   "dataset-history": "/catalogue/dataset?name=warehouse.customers&part=history",
+  sql: "/sql",
+  "sql-query": "/sql?q=SELECT%20id%2C%20name%0AFROM%20warehouse.customers%20WHERE%20id%20%3E%20%24least",
   data: "/data",
   "data-rows": "/data/department",
   "data-schema": "/data/department?part=schema",

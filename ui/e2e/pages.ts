@@ -28,6 +28,7 @@ export const PAGES: PageOfApp[] = [
   { name: "dataset-lineage", path: "/catalogue/dataset?name=warehouse.customers&part=lineage" },
   { name: "dataset-loads", path: "/catalogue/dataset?name=warehouse.customers&part=loads" },
   { name: "dataset-history", path: "/catalogue/dataset?name=warehouse.customers&part=history" },
+  { name: "sql", path: "/sql?q=SELECT%20id%2C%20name%0AFROM%20warehouse.customers", role: "editor" },
   { name: "data", path: "/data" },
   { name: "data-rows", path: "/data/department" },
   { name: "data-schema", path: "/data/department?part=schema" },

@@ -7,6 +7,7 @@ import {
   ListTree,
   ScrollText,
   Settings2,
+  SquareTerminal,
   Workflow,
   type LucideIcon,
 } from "lucide-react";
@@ -19,6 +20,7 @@ export interface NavigationItem {
     | "/logs"
     | "/connections"
     | "/catalogue"
+    | "/sql"
     | "/data"
     | "/reference"
     | "/admin";
@@ -50,6 +52,7 @@ export const NAVIGATION: NavigationItem[] = [
     key: "t",
     words: "datasets tables columns lineage freshness owners tags",
   },
+  { to: "/sql", title: "SQL", icon: SquareTerminal, key: "q", words: "query queries select editor results" },
   { to: "/data", title: "Data API", icon: Database, key: "d", words: "collections reports rows" },
   {
     to: "/reference",

@@ -188,6 +188,14 @@ const dataset = createRoute({
   staticData: { crumbs: () => [CATALOGUE, { label: "Dataset" }] },
 });
 
+const sql = createRoute({
+  getParentRoute: () => inside,
+  path: "sql",
+  validateSearch: takes("q"),
+  component: lazyRouteComponent(() => import("./pages/sql")),
+  staticData: { role: "editor", crumbs: () => [{ label: "SQL" }] },
+});
+
 const data = createRoute({
   getParentRoute: () => inside,
   path: "data",
@@ -277,6 +285,7 @@ export const router = createRouter({
       connection,
       catalogue,
       dataset,
+      sql,
       data,
       collection,
       report,

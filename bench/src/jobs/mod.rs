@@ -1,5 +1,6 @@
 //! The rows of the benchmark, one file for each family of systems.
 
+mod backup;
 mod files;
 mod mariadb;
 mod merge;
@@ -32,6 +33,7 @@ pub fn of_lineitem(places: &Places) -> Vec<Job> {
     jobs.extend(files::jobs(places));
     jobs.extend(mariadb::jobs(places));
     jobs.push(merge::job(places));
+    jobs.extend(backup::jobs(places));
     jobs
 }
 

@@ -114,9 +114,9 @@ pub struct ForeignKey {
 /// What a table was before a restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
-    /// It was made just now, or had no rows.
+    /// It has no rows: others are added.
     Empty,
-    /// It has rows, which are to be replaced.
+    /// It has rows, which are to be replaced; or none, and its system fills tables best by replacing what they have.
     Rows,
 }
 

@@ -1,13 +1,14 @@
 //! SQL over streams of several connections: what is asked of the engine that executes it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use crate::connector::Connection;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::secret::Secret;
 use crate::source::Source;
 
 /// Executes SQL in this process.
@@ -18,6 +19,21 @@ pub trait QueryEngine: Send + Sync {
     /// `Config`, with line and column in the text: for text that is no SQL, for several statements, for one that would do
     /// anything but read, and for one that is too large or too deep; `Refused` for what no query may ask for.
     fn check(&self, sql: &str) -> Result<Outline>;
+
+    /// What is wrong with expressions that compute columns from the columns of their row, each with its column; `keys` are the
+    /// names of those that they may use. Does no I/O: `levada validate` calls it.
+    fn check_columns(&self, columns: &BTreeMap<String, String>, keys: &BTreeSet<String>) -> Vec<(String, Error)>;
+
+    /// A source whose streams have these columns too, or in place of those of the same names; each is an expression over the
+    /// columns of its row as they are at the source. A row for which one fails is a reject, and neither it nor one of the
+    /// source tells of a column that does not come out as it is. `keys` are the values of `$name` where a function takes a key.
+    /// Expressions that do not fit a stream are an error of its discovery.
+    fn computed(
+        &self,
+        source: Arc<dyn Source>,
+        columns: BTreeMap<String, String>,
+        keys: BTreeMap<String, Secret>,
+    ) -> Arc<dyn Source>;
 
     /// The query as a source with just one stream, [`QUERY_STREAM`], whose columns are those that the query puts out. Nothing
     /// is read before the source is asked; dropping its readers ends the work.

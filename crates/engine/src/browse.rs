@@ -1,5 +1,6 @@
 //! What a connection holds, for people: its streams with their columns, and the first rows of one.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -9,7 +10,7 @@ use levada_core::connector::Connection;
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::naming::{did_you_mean, nearest};
 use levada_core::schema::{NATIVE, type_name};
-use levada_core::source::{ReadMode, ReadRequest, Source, StreamInfo};
+use levada_core::source::{ReadMode, ReadRequest, Reader, Source, StreamInfo};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -93,11 +94,41 @@ impl From<&Field> for Column {
     }
 }
 
-/// The first rows of the one stream that a selector means.
+/// The rows of a stream, one batch after the other; dropping it ends the reading.
+pub struct Rows {
+    /// The stream.
+    pub stream: StreamInfo,
+    /// How many of those that were read so far could not be represented.
+    pub rejected: usize,
+    readers: VecDeque<Box<dyn Reader>>,
+}
+
+impl Rows {
+    /// The next rows; none at the end.
+    ///
+    /// # Errors
+    /// As of reading.
+    pub async fn next(&mut self) -> Result<Option<RecordBatch>> {
+        while let Some(reader) = self.readers.front_mut() {
+            let Some(batch) = reader.next().await? else {
+                self.readers.pop_front();
+                continue;
+            };
+            self.rejected += batch.rejects.len();
+            return match batch.data {
+                Data::Arrow(batch) => Ok(Some(batch)),
+                _ => Err(Error::new(ErrorKind::Internal, "the source gave raw rows without being asked")),
+            };
+        }
+        Ok(None)
+    }
+}
+
+/// The rows of the one stream that a selector means.
 ///
 /// # Errors
 /// `NotFound` where it means none, `Usage` where it means several; else as of reading.
-pub async fn preview(connection: Arc<dyn Connection>, selector: Option<&str>, limit: usize) -> Result<Preview> {
+pub async fn rows(connection: Arc<dyn Connection>, selector: Option<&str>) -> Result<Rows> {
     let source = connection.source()?;
     let stream = choose(source.as_ref(), selector).await?;
     let request = ReadRequest {
@@ -110,22 +141,24 @@ pub async fn preview(connection: Arc<dyn Connection>, selector: Option<&str>, li
         readers: 1,
         batch_bytes: BATCH_BYTES,
     };
-    let mut extract = source.read(request).await?;
-    let mut rows = Preview { stream, batches: Vec::new(), rejected: 0 };
-    let mut left = limit;
-    for reader in &mut extract.readers {
-        while left > 0 {
-            let Some(batch) = reader.next().await? else { break };
-            rows.rejected += batch.rejects.len();
-            let Data::Arrow(batch) = batch.data else {
-                return Err(Error::new(ErrorKind::Internal, "the source gave raw rows without being asked"));
-            };
-            let batch = batch.slice(0, batch.num_rows().min(left));
-            left -= batch.num_rows();
-            rows.batches.push(batch);
-        }
+    let extract = source.read(request).await?;
+    Ok(Rows { stream, rejected: 0, readers: extract.readers.into() })
+}
+
+/// The first rows of the one stream that a selector means.
+///
+/// # Errors
+/// As [`rows`].
+pub async fn preview(connection: Arc<dyn Connection>, selector: Option<&str>, limit: usize) -> Result<Preview> {
+    let mut rows = rows(connection, selector).await?;
+    let (mut batches, mut left) = (Vec::new(), limit);
+    while left > 0 {
+        let Some(batch) = rows.next().await? else { break };
+        let batch = batch.slice(0, batch.num_rows().min(left));
+        left -= batch.num_rows();
+        batches.push(batch);
     }
-    Ok(rows)
+    Ok(Preview { stream: rows.stream, batches, rejected: rows.rejected })
 }
 
 /// The one stream that is meant.

@@ -17,3 +17,4 @@ pub mod queries;
 pub mod report;
 pub mod run;
 pub mod task;
+pub mod transforms;

@@ -9,7 +9,8 @@ use levada_store::{Commits, RunCounts, Store};
 use crate::report::Report;
 
 /// Kinds of work, as attempts are counted; `items` is the part of a split task that finds the items.
-pub const KINDS: [&str; 9] = ["sync", "sql", "check", "command", "http", "notify", "pipeline", "wait", "items"];
+pub const KINDS: [&str; 11] =
+    ["sync", "sql", "check", "command", "http", "notify", "pipeline", "wait", "backup", "restore", "items"];
 
 /// How attempts end; `deferred` ones look again later.
 pub const OUTCOMES: [&str; 4] = ["succeeded", "failed", "stopped", "deferred"];

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use levada_core::config::{Sql, Task, TestQuery, Work};
+use levada_core::config::{Sql, StreamOptions, Task, TestQuery, Work};
 use levada_core::connector::{CheckStep, Connection, Registry};
 use levada_core::destination::Destination;
 use levada_core::error::{Error, ErrorKind, Result};
@@ -53,6 +53,26 @@ fn read(registry: &Registry, sql: &str) -> BTreeSet<String> {
 pub fn mistakes(registry: &Registry, task: &Task, known: &[&str]) -> Vec<(Vec<String>, Error)> {
     match &task.work {
         Work::Sql(sql) => mistakes_of(registry, &["sql"], &sql.query, &sql.params, known),
+        Work::Sync(sync) => {
+            let keys: BTreeSet<String> = sync.keys.keys().cloned().collect();
+            let computed = |(name, options): &(String, StreamOptions)| {
+                if options.transform.is_empty() {
+                    return Vec::new();
+                }
+                let at = |more: &[&str]| {
+                    let keys = ["sync", "streams", name, "transform"];
+                    keys.iter().chain(more).map(|key| (*key).to_owned()).collect::<Vec<_>>()
+                };
+                match registry.queries() {
+                    Ok(queries) => {
+                        let wrong = queries.check_columns(&options.transform, &keys).into_iter();
+                        wrong.map(|(column, error)| (at(&[&column]), error)).collect()
+                    }
+                    Err(error) => vec![(at(&[]), error)],
+                }
+            };
+            sync.streams.iter().flat_map(computed).collect()
+        }
         Work::Check(check) => {
             let of = |(at, query): (usize, &TestQuery)| {
                 let at = at.to_string();
@@ -62,6 +82,19 @@ pub fn mistakes(registry: &Registry, task: &Task, known: &[&str]) -> Vec<(Vec<St
             check.queries().flat_map(of).collect()
         }
         _ => Vec::new(),
+    }
+}
+
+/// What is wrong with a query that somebody asks, as far as its text tells; `known` are the connections that there are.
+/// Answers the names of those that it reads.
+///
+/// # Errors
+/// Every mistake.
+pub fn check(registry: &Registry, asked: Asked<'_>, known: &[&str]) -> Result<BTreeSet<String>, Vec<Error>> {
+    let mistakes = mistakes_of(registry, &[], asked.sql, asked.params, known);
+    match mistakes.is_empty() {
+        true => Ok(read(registry, asked.sql)),
+        false => Err(mistakes.into_iter().map(|(_, error)| error).collect()),
     }
 }
 

@@ -139,6 +139,23 @@ async fn columns_are_chosen_renamed_cast_and_hashed() {
 }
 
 #[tokio::test]
+async fn a_reject_does_not_hold_what_is_hashed() {
+    let (source, target) = (Memory::new(), Memory::new());
+    source.put("t", &schema(), vec![numbered(1, 70_000, "abc"), numbered(2, 2, "abc")]);
+    let columns = Columns {
+        cast: [("seen".to_owned(), "int16".to_owned())].into(),
+        hash: vec!["name".to_owned()],
+        ..Columns::default()
+    };
+    let options = StreamOptions { columns, on_bad_row: OnBadRow::Quarantine, ..full() };
+    let report = load(&source, &target, options).await;
+    assert!(report.error.is_none(), "{:?}", report.error);
+    let [reject] = target.rejects(&key()).try_into().unwrap();
+    assert_eq!((reject.column.as_deref(), reject.row.as_str()), (Some("seen"), r#"{"id":"1","seen":"70000"}"#));
+    assert!(reject.reason.contains("70000"), "{reject:?}");
+}
+
+#[tokio::test]
 async fn a_frozen_target_says_where_it_refuses_null() {
     let (source, target) = (Memory::new(), Memory::new());
     let schema = |name_is_nullable| {

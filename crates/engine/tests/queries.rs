@@ -1,6 +1,7 @@
 //! Tasks that load the result of a query, over an engine that knows one form of it: what the house does with queries is the same
 //! whatever executes them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -13,6 +14,7 @@ use levada_core::connector::Registry;
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::query::{Outline, QUERY_STREAM, Query, QueryEngine, StreamName};
 use levada_core::run::{RunState, State};
+use levada_core::secret::Secret;
 use levada_core::source::{Extract, ReadRequest, Reader, Source, StreamInfo};
 use levada_core::time::Clock;
 use levada_engine::house::SystemClock;
@@ -38,6 +40,19 @@ impl QueryEngine for Words {
         let params = words.filter_map(|word| word.strip_prefix('$')).map(str::to_owned).collect();
         let name = StreamName { connection: connection.to_owned(), stream: stream.trim_matches('"').to_owned() };
         Ok(Outline { reads: vec![name], params })
+    }
+
+    fn check_columns(&self, _: &BTreeMap<String, String>, _: &BTreeSet<String>) -> Vec<(String, Error)> {
+        Vec::new()
+    }
+
+    fn computed(
+        &self,
+        source: Arc<dyn Source>,
+        _: BTreeMap<String, String>,
+        _: BTreeMap<String, Secret>,
+    ) -> Arc<dyn Source> {
+        source
     }
 
     fn source(&self, query: Query) -> Result<Arc<dyn Source>> {

@@ -1,5 +1,6 @@
 //! What these tests share: two systems in memory and a job between them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,6 +51,7 @@ pub fn full() -> StreamOptions {
         on_schema_change: OnSchemaChange::Evolve,
         verify: Verify::Counts,
         paused: false,
+        transform: BTreeMap::new(),
     }
 }
 
@@ -71,6 +73,7 @@ pub fn job(source: Arc<dyn Connection>, destination: Arc<dyn Connection>, option
             from: "source".to_owned(),
             to: "destination".to_owned(),
             streams: vec![("t".to_owned(), options)],
+            keys: BTreeMap::new(),
             parallel: Parallel { readers: Some(2), writers: Some(2) },
             memory_bytes: 1 << 20,
         },

@@ -31,4 +31,5 @@ mod sql;
 mod standby;
 mod support;
 mod takeover;
+mod transforms;
 mod triggers;

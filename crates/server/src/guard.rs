@@ -112,7 +112,8 @@ async fn pass(
     }
     // public operations tell by themselves who it was
     let is_noted = route.is_unsafe() && !is_public;
-    if is_noted {
+    // what is asked of a query stands in its body, which is not read yet
+    if is_noted && !route.is_query {
         who.audit(route.id, &path, ("asked", None)).await?;
     }
     let kept_as = (route.is_kept && moment.is_some()).then(|| (caller.kind, request.uri().clone()));
@@ -123,7 +124,11 @@ async fn pass(
         request.extensions_mut().insert(Large);
     }
     let answer = (route.handler)(app.clone(), caller.clone(), request, path.clone());
-    let limit = if route.takes.stream.is_empty() { app.limits.time_max } else { Duration::MAX };
+    let limit = match route.takes.stream.is_empty() {
+        true if route.is_query => app.limits.time_max.saturating_add(app.limits.queries.time_max),
+        true => app.limits.time_max,
+        false => Duration::MAX,
+    };
     let answer = tokio::time::timeout(limit, answer).await;
     let mut response = answer.unwrap_or_else(|_| Problem::TimedOut.into_response());
     if let Some(key) = kept_as {
@@ -138,7 +143,7 @@ async fn pass(
     if let Some(made) = made.filter(|_| is_noted && status.is_success() && !route.takes.key) {
         who.audit(route.id, &path, ("done", Some(made.to_owned()))).await?;
     }
-    if is_noted && status.is_success() {
+    if is_noted && status.is_success() && !route.is_query {
         app.hub.note_change();
     }
     let is_denied = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);

@@ -19,6 +19,7 @@ pub mod live;
 pub mod openapi;
 pub mod problem;
 pub mod project;
+pub mod queries;
 pub mod rate;
 mod remembered;
 pub mod route;
@@ -48,6 +49,7 @@ use caller::Caller;
 use denials::Denials;
 use documents::Documents;
 use live::Hub;
+use queries::{Queries, QueryLimits};
 use rate::{Rate, Rates};
 use remembered::{Answers, Remembered};
 use serde_json::Value;
@@ -92,12 +94,14 @@ pub struct Limits {
     pub time_max: Duration,
     /// How often somebody may ask.
     pub rate: Rate,
+    /// What queries may take.
+    pub queries: QueryLimits,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         let rate = Rate { caller: 10_000, address: 100 };
-        Self { body_bytes_max: 1 << 20, time_max: Duration::from_secs(30), rate }
+        Self { body_bytes_max: 1 << 20, time_max: Duration::from_secs(30), rate, queries: QueryLimits::default() }
     }
 }
 
@@ -122,6 +126,7 @@ pub struct Server {
     /// The description of the API, without what the project adds to it.
     pub(crate) description: LazyLock<Value>,
     pub(crate) storage: Storage,
+    pub(crate) queries: Queries,
 }
 
 impl Deref for Server {
@@ -136,6 +141,7 @@ impl Server {
     /// A server that answers nobody yet.
     pub fn new(parts: Parts) -> App {
         let rates = Rates::new(parts.limits.rate, parts.clock.clone());
+        let queries = Queries::new(parts.limits.queries.at_once);
         Arc::new(Self {
             parts,
             callers: Remembered::new(CALLERS_MAX),
@@ -149,6 +155,7 @@ impl Server {
             hub: Arc::default(),
             description: LazyLock::new(|| openapi::document(&router::table())),
             storage: Storage::default(),
+            queries,
         })
     }
 }

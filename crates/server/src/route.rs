@@ -60,6 +60,8 @@ pub struct Route {
     pub answer: Shape,
     /// Whether its answer is that of the store alone, and stays the same while the store does.
     pub(crate) is_kept: bool,
+    /// Whether it only reads, for all that its method says; it limits its own time, and writes down by itself what is asked.
+    pub(crate) is_query: bool,
     pub(crate) handler: Handler,
 }
 
@@ -146,7 +148,19 @@ where
             done.await.map_or_else(IntoResponse::into_response, Output::respond)
         })
     });
-    Route { id, method, path, rule, summary, takes: Takes::default(), fields, answer, is_kept: false, handler }
+    Route {
+        id,
+        method,
+        path,
+        rule,
+        summary,
+        takes: Takes::default(),
+        fields,
+        answer,
+        is_kept: false,
+        is_query: false,
+        handler,
+    }
 }
 
 impl Route {
@@ -178,6 +192,12 @@ impl Route {
     /// another system.
     pub(crate) fn kept(mut self) -> Self {
         self.is_kept = true;
+        self
+    }
+
+    /// It only reads, for all that its method says; it limits its own time, and writes down by itself what is asked.
+    pub(crate) fn query(mut self) -> Self {
+        self.is_query = true;
         self
     }
 

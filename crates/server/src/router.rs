@@ -21,7 +21,7 @@ use crate::route::Rule::{self, Metrics, Pipeline, Public, Role, Signed};
 use crate::route::{Call, Output, Route, line};
 use crate::routes::{
     artifacts, audit, backfills, browse, connections, connectors, datasets, files, health, lineage, logs, oidc,
-    openlineage, overview, pipeline_list, pipelines, plans, positions, project, quality, quarantine, recent,
+    openlineage, overview, pipeline_list, pipelines, plans, positions, project, quality, quarantine, query, recent,
     recent_lines, runs, schedules, search, secrets, served, session, sessions, settings, streams, tokens, users,
     validate, workers,
 };
@@ -222,6 +222,10 @@ fn of_connections(lines: &mut Lines) {
     lines.get("listFiles", path, Role(Editor), "The files behind a connection", files::list);
     let path = "/api/v1/connections/{connection}/files/download";
     lines.get("downloadFile", path, Role(Editor), "A file behind a connection", files::download);
+    lines.get("getQueryLimits", "/api/v1/query", Role(Editor), "What queries may take", query::limits);
+    let summary = "The answer to a query over connections, or the whole of it as a file";
+    lines.post("runQuery", "/api/v1/query", Role(Editor), summary, query::run);
+    lines.last(Route::query);
     lines.get("listCollections", "/api/v1/collections", Role(Viewer), "Tables that are served", served::collections);
     lines.get("listReports", "/api/v1/reports", Role(Viewer), "Queries that are served", served::reports);
     let path = "/api/v1/connections/{connection}/positions";

@@ -16,6 +16,7 @@ use levada_server::guard::Local;
 use levada_server::router::router;
 use levada_server::ui::Ui;
 use levada_server::{App, Limits, Parts, Server};
+use levada_sql::Sql;
 use levada_store::{KeySource, Location, Store};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -159,7 +160,8 @@ impl Place {
         };
         let app = Server::new(Parts {
             store: store.clone(),
-            registry: levada_connectors::registry_within(Arc::default(), &off_limits),
+            registry: levada_connectors::registry_within(Arc::default(), &off_limits)
+                .with_queries(Arc::new(Sql::new())),
             clock,
             env: Arc::new(|_| None),
             secrets: stored(store.clone(), data.clone()),

@@ -18,6 +18,7 @@ mod overview;
 mod paths;
 mod pipelines;
 mod progress;
+mod query;
 mod remembered;
 mod roles;
 mod runs;

@@ -41,7 +41,7 @@ fn limits() -> Limits {
 }
 
 /// A user, with a session and a token that ends in a day.
-async fn user(place: &Place, name: &str, role: Role) -> (Who, Who) {
+pub async fn user(place: &Place, name: &str, role: Role) -> (Who, Who) {
     let new = json!({ "name": name, "password": PASSWORD, "role": role.name() });
     place.post("/api/v1/users", new).await.is(201);
     let body = json!({ "name": name, "password": PASSWORD });

@@ -38,8 +38,22 @@ pub(crate) fn check(statement: &Statement) -> Result<Outline> {
     }
 }
 
+/// Checks an expression over the columns of one row.
+///
+/// # Errors
+/// As [`levada_core::query::QueryEngine::check_columns`].
+pub(crate) fn expression(expr: &Expr) -> Result<()> {
+    let mut confine = Confine { sees_row_only: true, ..Confine::default() };
+    match expr.visit(&mut confine) {
+        ControlFlow::Break(error) => Err(*error),
+        ControlFlow::Continue(()) => Ok(()),
+    }
+}
+
 #[derive(Default)]
 struct Confine {
+    /// Whether queries within are refused.
+    sees_row_only: bool,
     /// Names of WITH queries, wherever they are.
     ctes: BTreeSet<String>,
     reads: BTreeSet<StreamName>,
@@ -67,6 +81,10 @@ impl Visitor for Confine {
     type Break = Box<Error>;
 
     fn pre_visit_query(&mut self, query: &Query) -> Flow {
+        if self.sees_row_only {
+            let what = "an expression here sees its own row only";
+            return flow(refuse(query.span().start, what, "Leave out the subquery; a `sql` task can have one."));
+        }
         flow(self.enter(|| query.span().start).and_then(|()| clauses::query(query, &mut self.ctes)))
     }
 

@@ -9,7 +9,7 @@ use datafusion::functions_aggregate;
 use datafusion::functions_window;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 
-use crate::{arithmetic, cast, text, zone};
+use crate::{arithmetic, cast, masks, text, zone};
 
 /// Scalar functions taken from DataFusion as they are.
 const SCALAR: &[&str] = &[
@@ -83,10 +83,6 @@ const SCALAR: &[&str] = &[
     "make_date",
     // digests
     "md5",
-    "sha224",
-    "sha256",
-    "sha384",
-    "sha512",
     "encode",
 ];
 
@@ -214,7 +210,7 @@ static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
             scalar.insert(name.to_owned(), function.clone());
         }
     }
-    for own in text::functions() {
+    for own in text::functions().into_iter().chain(masks::functions()) {
         scalar.insert(own.name().to_owned(), own);
     }
     let mut aggregate = BTreeMap::new();

@@ -9,9 +9,7 @@ use datafusion::logical_expr::{Distinct, Expr, LogicalPlan};
 use levada_core::dataset::{ColumnEdge, Derivation};
 
 use crate::cast;
-
-/// Names that hash: what they give tells nothing of the values but which are the same.
-const DIGESTS: [&str; 5] = ["md5", "sha224", "sha256", "sha384", "sha512"];
+use crate::masks::DIGESTS;
 
 /// The columns that the columns of `plan` were made from, by the names of the streams; streams of which only rows were chosen
 /// or counted are there without columns.

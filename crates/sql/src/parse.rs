@@ -1,13 +1,15 @@
 //! From text to one reading statement: the limits of what is parsed at all, and where in the text something is wrong.
 
-use datafusion::sql::sqlparser::ast::Statement;
+use std::collections::BTreeSet;
+
+use datafusion::sql::sqlparser::ast::{Expr, Ident, SelectItem, SetExpr, Statement};
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
-use levada_core::error::{Error, ErrorKind, Result};
+use levada_core::error::{Context, Error, ErrorKind, Result};
 use levada_core::query::Outline;
 
-use crate::confine;
+use crate::{confine, keys};
 
 /// Bytes of text.
 const BYTES_MAX: usize = 256 << 10;
@@ -32,15 +34,7 @@ pub(crate) struct Parsed {
 /// # Errors
 /// As [`levada_core::query::QueryEngine::check`].
 pub(crate) fn statement(sql: &str) -> Result<Parsed> {
-    if sql.len() > BYTES_MAX {
-        return Err(too_large(&format!("is {} bytes long, and at most {BYTES_MAX} are allowed", sql.len())));
-    }
-    let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql)
-        .tokenize_with_location()
-        .map_err(|error| refusal(error.location, format!("this is no SQL: {}", error.message)))?;
-    limit(&tokens)?;
-    let mut parser = Parser::new(&PostgreSqlDialect {}).with_recursion_limit(RECURSION_MAX);
-    parser = parser.with_tokens_with_locations(tokens);
+    let mut parser = parser(sql)?;
     let mut statements = parser.parse_statements().map_err(told)?;
     let (Some(statement), []) = (statements.pop(), statements.as_slice()) else {
         let none = statements.is_empty();
@@ -51,6 +45,45 @@ pub(crate) fn statement(sql: &str) -> Result<Parsed> {
     Ok(Parsed { statement, outline })
 }
 
+/// Parses and checks an expression over the columns of one row, which may use these keys. Call it on a deep stack.
+///
+/// # Errors
+/// As [`levada_core::query::QueryEngine::check_columns`].
+pub(crate) fn expression(text: &str, keys: &BTreeSet<String>) -> Result<Expr> {
+    let mut parser = parser(text)?;
+    let mut expr = parser.parse_expr().map_err(told)?;
+    let rest = parser.peek_token();
+    if rest.token != Token::EOF {
+        let what = format!("the expression ends before `{}`", rest.token);
+        return Err(refusal(rest.span.start, what).advise("Write one expression, for instance `lower(mail)`."));
+    }
+    confine::expression(&expr)?;
+    keys::bind(&mut expr, keys)?;
+    Ok(expr)
+}
+
+/// The statement that puts out columns of a row, those with an expression computed.
+///
+/// # Errors
+/// As [`expression`], naming the column.
+pub(crate) fn row(columns: &[(String, Option<String>)], keys: &BTreeSet<String>) -> Result<Statement> {
+    let mut statement = statement("SELECT 1 FROM levada.row")?.statement;
+    let items = columns.iter().map(|(name, text)| {
+        let alias = Ident::with_quote('"', name);
+        Ok(match text {
+            None => SelectItem::UnnamedExpr(Expr::Identifier(alias)),
+            Some(text) => SelectItem::ExprWithAlias { expr: expression(text, keys).at(format!("`{name}`"))?, alias },
+        })
+    });
+    let items = items.collect::<Result<Vec<_>>>()?;
+    if let Statement::Query(query) = &mut statement
+        && let SetExpr::Select(select) = query.body.as_mut()
+    {
+        select.projection = items;
+    }
+    Ok(statement)
+}
+
 /// An error at a place of the text.
 pub(crate) fn refusal(at: Location, what: impl AsRef<str>) -> Error {
     let what = what.as_ref();
@@ -58,6 +91,19 @@ pub(crate) fn refusal(at: Location, what: impl AsRef<str>) -> Error {
         return Error::new(ErrorKind::Config, what);
     }
     Error::new(ErrorKind::Config, format!("line {}, column {}: {what}", at.line, at.column))
+}
+
+/// A parser of a text that is not too large.
+fn parser(sql: &str) -> Result<Parser<'static>> {
+    if sql.len() > BYTES_MAX {
+        return Err(too_large(&format!("is {} bytes long, and at most {BYTES_MAX} are allowed", sql.len())));
+    }
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql)
+        .tokenize_with_location()
+        .map_err(|error| refusal(error.location, format!("this is no SQL: {}", error.message)))?;
+    limit(&tokens)?;
+    let parser = Parser::new(&PostgreSqlDialect {}).with_recursion_limit(RECURSION_MAX);
+    Ok(parser.with_tokens_with_locations(tokens))
 }
 
 fn too_large(what: &str) -> Error {

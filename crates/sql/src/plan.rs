@@ -30,14 +30,26 @@ use serde_json::Value;
 use tokio::runtime::Handle;
 
 use crate::exact::Exact;
+use crate::keys::{self, Keys};
 use crate::meaning::Meaning;
 use crate::names::Names;
+use crate::row::RowPlan;
 use crate::{fault, functions, lineage, memory, output, parse, rewrite};
+
+/// What is planned.
+pub(crate) enum Text {
+    /// A statement.
+    Query(String),
+    /// The columns of a row, with their expressions; those that have none are as they were.
+    Row(Vec<(String, Option<String>)>),
+}
 
 /// What a plan is made of.
 pub(crate) struct Blueprint {
-    pub(crate) sql: String,
+    pub(crate) text: Text,
     pub(crate) params: BTreeMap<String, Value>,
+    /// Those that an expression of a row may name.
+    pub(crate) keys: Arc<Keys>,
     /// By the name that the statement has for it, its parts joined by dots.
     pub(crate) tables: HashMap<String, Arc<dyn TableProvider>>,
     pub(crate) memory_bytes: usize,
@@ -75,6 +87,16 @@ impl Blueprint {
         lineage::of(&plan).map_err(|error| self.told(&error))
     }
 
+    /// The plan for one row after the other. Call it on a deep stack.
+    ///
+    /// # Errors
+    /// As [`Blueprint::schema`].
+    pub(crate) fn row(&self) -> Result<RowPlan> {
+        let state = self.state(DiskManagerMode::Disabled).map_err(|error| self.told(&error))?;
+        let (plan, schema) = self.logical(&state)?;
+        RowPlan::of(&plan, schema, &state)
+    }
+
     /// The plan. Call it on a deep stack.
     ///
     /// # Errors
@@ -93,14 +115,18 @@ impl Blueprint {
     }
 
     fn logical(&self, state: &SessionState) -> Result<(LogicalPlan, SchemaRef)> {
-        let mut statement = parse::statement(&self.sql)?.statement;
+        let mut statement = match &self.text {
+            Text::Query(sql) => parse::statement(sql)?.statement,
+            Text::Row(columns) => parse::row(columns, &self.keys.names())?,
+        };
         let columns = self
             .tables
             .values()
             .flat_map(|table| table.schema().fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>());
         let names = Names::new(columns, &statement);
         rewrite::rewrite(&mut statement, &names, &self.params)?;
-        let world = World { tables: &self.tables, options: state.config_options(), planners: planners() };
+        let world =
+            World { tables: &self.tables, keys: &self.keys, options: state.config_options(), planners: planners() };
         let planner = SqlToRel::new_with_options(&world, options());
         let plan = planner.sql_statement_to_plan(statement).map_err(|error| self.told(&error))?;
         let plan = self.project(plan).map_err(|error| self.told(&error))?;
@@ -174,6 +200,7 @@ fn planners() -> Vec<Arc<dyn ExprPlanner>> {
 /// All that a statement can name.
 struct World<'a> {
     tables: &'a HashMap<String, Arc<dyn TableProvider>>,
+    keys: &'a Arc<Keys>,
     options: &'a ConfigOptions,
     planners: Vec<Arc<dyn ExprPlanner>>,
 }
@@ -196,7 +223,7 @@ impl ContextProvider for World<'_> {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
-        functions::scalar(name)
+        functions::scalar(name).or_else(|| keys::named(name, self.keys))
     }
 
     fn get_higher_order_meta(&self, _: &str) -> Option<Arc<HigherOrderUDF>> {

@@ -19,7 +19,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{OnceCell, mpsc};
 use tokio::task::JoinHandle;
 
-use crate::plan::{Blueprint, Executable};
+use crate::plan::{Blueprint, Executable, Text};
 use crate::table::StreamTable;
 use crate::{fault, output, parse, stack};
 
@@ -121,8 +121,9 @@ impl QuerySource {
             (name, Arc::new(table) as Arc<dyn TableProvider>)
         });
         Ok(Blueprint {
-            sql: self.query.sql.clone(),
+            text: Text::Query(self.query.sql.clone()),
             params: self.query.params.clone(),
+            keys: Arc::default(),
             tables: tables.collect::<HashMap<_, _>>(),
             memory_bytes: self.query.memory_bytes,
             spill: self.query.spill.clone(),
@@ -174,7 +175,7 @@ fn row_bytes(stream: &Stream) -> Option<usize> {
 }
 
 /// Plans on a deep stack, beside the threads that drive other tasks.
-async fn planned<T: Send + 'static>(work: impl FnOnce(&Handle) -> Result<T> + Send + 'static) -> Result<T> {
+pub(crate) async fn planned<T: Send + 'static>(work: impl FnOnce(&Handle) -> Result<T> + Send + 'static) -> Result<T> {
     let handle = Handle::current();
     let planning = tokio::task::spawn_blocking(move || stack::deep(|| work(&handle)));
     planning.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Interrupted, "the planning of the query was stopped")))

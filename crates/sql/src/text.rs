@@ -120,7 +120,7 @@ impl Joined {
 }
 
 /// An argument as a column of the closed set.
-fn plain(arg: &ColumnarValue, rows: usize) -> Result<ArrayRef> {
+pub(crate) fn plain(arg: &ColumnarValue, rows: usize) -> Result<ArrayRef> {
     let array = arg.to_array(rows)?;
     match output::canonical(array.data_type()) {
         Some(to) if to != *array.data_type() => Ok(cast(&array, &to)?),

@@ -37,6 +37,7 @@ export const keys = {
   },
   /** What lies behind a connection: streams, rows, files, tests. No event tells that it has changed. */
   contents: (name: string, ...parts: unknown[]) => ["contents", name, ...parts] as const,
+  queryLimits: ["query-limits"] as const,
   connectors: ["connectors"] as const,
   recentLines: (filter: object) => ["recent-lines", filter] as const,
   workers: ["workers"] as const,

@@ -1152,6 +1152,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/query": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What queries may take
+         * @description Takes the role editor.
+         */
+        get: operations["getQueryLimits"];
+        put?: never;
+        /**
+         * The answer to a query over connections, or the whole of it as a file
+         * @description Takes the role editor.
+         */
+        post: operations["runQuery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/recent-runs": {
         parameters: {
             query?: never;
@@ -2348,6 +2372,8 @@ export interface components {
             name: string;
             /** @description Its type there. */
             native: string;
+            /** @description The expression by which the sync computes it. */
+            computed?: string | null;
             /** @description How well values fit: `exact`, `widened`, `kept as text`, `checked row by row`, `the target is widened` or `impossible`. */
             fit: string;
             /** @description More about it. */
@@ -3628,6 +3654,70 @@ export interface components {
             streams_ended: number;
             /** @description Its streams, those that are at work first; the first 100. */
             streams: components["schemas"]["StreamFigures"][];
+        };
+        /** @description The answer to a query. */
+        QueryAnswer: {
+            /** @description Its columns. */
+            columns: components["schemas"]["Column"][];
+            /** @description Its rows, each a list of texts and nulls in the order of the columns; long texts are cut, and end with `…`. */
+            rows: (string | null)[][];
+            /** @description Why there are more rows than these; null if these are all. */
+            cut?: components["schemas"]["QueryCut"] | null;
+            /**
+             * Format: uint64
+             * @description How many texts were cut.
+             */
+            shortened: number;
+            /**
+             * Format: double
+             * @description How long it took, in milliseconds.
+             */
+            ms: number;
+        };
+        /** @description Why an answer ends before its last row. */
+        QueryCut: "rows" | "bytes";
+        /** @description What queries may take, as it is told. */
+        QueryLimits: {
+            /**
+             * Format: uint
+             * @description Queries at once; more are refused.
+             */
+            at_once: number;
+            /**
+             * Format: uint64
+             * @description Seconds that one may take.
+             */
+            time_max_s: number;
+            /**
+             * Format: uint64
+             * @description Bytes of memory of one; what does not fit goes to the disk.
+             */
+            memory_bytes: number;
+            /**
+             * Format: uint
+             * @description Rows of an answer at most.
+             */
+            rows_max: number;
+            /**
+             * Format: uint
+             * @description Bytes of the values of an answer at most.
+             */
+            bytes_max: number;
+            /**
+             * Format: uint
+             * @description Characters of one value at most.
+             */
+            value_chars_max: number;
+            /**
+             * Format: uint64
+             * @description Rows of a file at most.
+             */
+            file_rows_max: number;
+            /**
+             * Format: uint64
+             * @description Bytes of a file at most.
+             */
+            file_bytes_max: number;
         };
         /** @description Which rows a run reads. */
         ReadKind: "full" | "incremental";
@@ -6937,6 +7027,82 @@ export interface operations {
             415: components["responses"]["Problem"];
             422: components["responses"]["Problem"];
             428: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getQueryLimits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What queries may take */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueryLimits"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    runQuery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description One statement that reads; streams are `connection.stream`. */
+                    sql: string;
+                    /**
+                     * @description The values of its parameters, by their names without `$`: texts, numbers, booleans or null.
+                     * @default {}
+                     */
+                    params?: {
+                        [key: string]: unknown;
+                    };
+                    /**
+                     * Format: uint
+                     * @description How many rows; 1,000 unless given. Not for files, which are whole.
+                     */
+                    limit?: number | null;
+                };
+            };
+        };
+        responses: {
+            /** @description The answer to a query over connections, or the whole of it as a file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueryAnswer"];
+                    "text/csv": string;
+                    "application/vnd.apache.parquet": string;
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
             429: components["responses"]["Problem"];
             503: components["responses"]["Problem"];
             default: components["responses"]["Problem"];

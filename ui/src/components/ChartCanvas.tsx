@@ -2,6 +2,7 @@ import { useEffect, useRef } from "react";
 import Plot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { exact } from "../format/durations";
+import { resolved } from "./resolved-colour";
 import { useIsDark } from "./theme";
 
 export interface ChartSeries {
@@ -125,12 +126,4 @@ function clock(seconds: number): string {
     minute: "2-digit",
     hour12: false,
   });
-}
-
-/** A token as a colour that a canvas understands: `light-dark()` is resolved only in the colour of an element. */
-function resolved(element: HTMLElement, token: string): string {
-  element.style.color = `var(--${token})`;
-  const colour = getComputedStyle(element).color;
-  element.style.color = "";
-  return colour;
 }

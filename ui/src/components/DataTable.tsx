@@ -32,6 +32,8 @@ interface DataTableProps<T extends RowData> {
   /** Opens a row, on a click or Enter. Its first cell should hold a link to the same place. */
   onOpen?: (row: T) => void;
   rowHeight?: number;
+  /** As wide as all columns want to be, in px; where there is less room, it scrolls sideways. */
+  minWidth?: number;
   className?: string;
 }
 
@@ -47,11 +49,11 @@ const NOTHING: never[] = [];
  */
 export function DataTable<T extends RowData>(props: DataTableProps<T>) {
   const { label, columns, rows, rowKey, empty, error, onRetry, onOpen, rowHeight = 36 } = props;
-  const { hasMore, isLoadingMore, onMore, sort, onSortChange, isSortedByServer, className } = props;
+  const { hasMore, isLoadingMore, onMore, sort, onSortChange, isSortedByServer, minWidth, className } = props;
   const scroll = useRef<HTMLDivElement>(null);
   const [active, setActive] = useState(0);
   const width = useWidth();
-  const shown = useMemo(() => columns.filter((column) => width >= minWidth(column)), [columns, width]);
+  const shown = useMemo(() => columns.filter((column) => width >= leftOutBelow(column)), [columns, width]);
   const sorting = useMemo(() => sortingOf(sort), [sort]);
 
   const table = useTable({
@@ -93,7 +95,13 @@ export function DataTable<T extends RowData>(props: DataTableProps<T>) {
   if (error && !rows) return <ErrorState error={error} onRetry={onRetry} />;
   return (
     <div ref={scroll} className={classes("relative min-h-0 grow overflow-auto", className)}>
-      <div role="table" aria-label={label} aria-rowcount={hasMore ? -1 : lines.length + 1} aria-busy={!rows}>
+      <div
+        role="table"
+        aria-label={label}
+        aria-rowcount={hasMore ? -1 : lines.length + 1}
+        aria-busy={!rows}
+        style={{ minWidth }}
+      >
         <div role="rowgroup" className="sticky top-0 z-10 bg-canvas">
           {table.getHeaderGroups().map((group) => (
             <div
@@ -200,7 +208,7 @@ function SkeletonRows({ columns, template, height }: { columns: number; template
   ));
 }
 
-function minWidth<T extends RowData>(column: Column<T>): number {
+function leftOutBelow<T extends RowData>(column: Column<T>): number {
   const name = column.meta?.hideBelow;
   return name ? breakpoint(name) : 0;
 }

@@ -62,6 +62,17 @@ test("a query is told by where its result goes", () => {
   ]);
 });
 
+test("a backup and a restore are told by where they lead", () => {
+  const text = `tasks:
+  keep: { backup: { from: shop, to: place } }
+  back: { restore: { from: place } }
+`;
+  expect(outlineOf(text).tasks.map(({ kind, summary }) => [kind, summary])).toEqual([
+    ["backup", "shop → place"],
+    ["restore", "place → ?"],
+  ]);
+});
+
 test("a name that is there twice is no mistake of the form", () => {
   const { tasks, problem } = outlineOf("tasks:\n  a: { notify: x }\n  a: { notify: y }\n");
   expect(problem).toBeNull();

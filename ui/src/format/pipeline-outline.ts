@@ -8,7 +8,18 @@ import {
 } from "js-yaml";
 
 /** What a task can do; the key in its document. */
-export const KINDS = ["sync", "sql", "check", "command", "http", "notify", "pipeline", "wait"] as const;
+export const KINDS = [
+  "sync",
+  "sql",
+  "check",
+  "command",
+  "http",
+  "notify",
+  "pipeline",
+  "wait",
+  "backup",
+  "restore",
+] as const;
 export type Kind = (typeof KINDS)[number];
 
 /** When what is done after all tasks is done. */
@@ -174,6 +185,8 @@ function summaryOf(kind: Kind, work: unknown): string {
   const value = recordOf(work);
   switch (kind) {
     case "sync":
+    case "backup":
+    case "restore":
       return `${textOf(value["from"]) ?? "?"} → ${textOf(value["to"]) ?? "?"}`;
     case "sql": {
       const to = recordOf(value["to"]);

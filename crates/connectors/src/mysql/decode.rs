@@ -14,6 +14,7 @@ use levada_core::schema::{Logical, native_of};
 use levada_core::source::OVERLAP_COLUMN;
 use levada_core::text;
 
+use super::backup::Rule;
 use super::native::Native;
 use super::wire::{Cell, Row};
 
@@ -23,6 +24,8 @@ pub struct Decoder {
     output: SchemaRef,
     columns: Vec<(ColumnBuilder, Option<usize>)>,
     overlap: Option<BooleanBuilder>,
+    /// What values must keep to, by column; none where they are taken as they come.
+    rules: Vec<Rule>,
     bad: Vec<(usize, Reject)>,
     rows: usize,
     bytes: usize,
@@ -49,11 +52,17 @@ impl Decoder {
             output: Arc::new(Schema::new(fields)),
             columns,
             overlap: overlap.then(BooleanBuilder::new),
+            rules: Vec::new(),
             bad: Vec::new(),
             rows: 0,
             bytes: 0,
             bytes_fixed,
         })
+    }
+
+    /// Takes only values that can be written again as they are; geometries then come as the server keeps them.
+    pub fn keep_rules(&mut self) {
+        self.rules = self.schema.fields().iter().map(|field| Rule::of(field)).collect();
     }
 
     /// Bytes collected so far.
@@ -73,7 +82,12 @@ impl Decoder {
         let mut cells = row;
         let mut refused = None;
         for (index, (builder, bits)) in self.columns.iter_mut().enumerate() {
-            match cells.take(|cell| append(builder, *bits, cell))? {
+            let rule = self.rules.get(index);
+            let kept = |cell| match rule {
+                Some(rule) => rule.kept(cell).and_then(|cell| append(builder, *bits, cell)),
+                None => append(builder, *bits, cell),
+            };
+            match cells.take(kept)? {
                 Ok(bytes) => self.bytes += bytes,
                 Err(reason) => {
                     builder.push_null();

@@ -11,7 +11,7 @@ use levada_core::schema::{Change, Fit, Logical, NATIVE, OnSchemaChange, evolve};
 use super::create::{self, NewColumn};
 use super::discover::{Attachments, Column, Table};
 use super::encode::{Encoding, Form};
-use super::fit::{fit, form};
+use super::fit::{fit, form, stored_form};
 use super::native::Native;
 use super::note::{Note, without_comment};
 use super::session::{Flavor, quoted, quoted_list};
@@ -79,6 +79,8 @@ pub struct Design {
     pub stage_changes: Vec<String>,
     /// Why the promise is not kept, if so.
     pub caveat: Option<String>,
+    /// Whether the stage has no transactions: its rows are then counted before anybody sees them.
+    pub plain_stage: bool,
     /// Whether staged rows that the target refuses are found by halving, for the quarantine.
     pub halves: bool,
     /// How many writers.
@@ -145,6 +147,7 @@ impl Design {
             changes: Vec::new(),
             stage_changes: Vec::new(),
             caveat: None,
+            plain_stage: false,
             halves: false,
             writers: if merges { 1 } else { spec.writers.clamp(1, 8) },
             collation: flavor.exact_collation(),
@@ -210,8 +213,8 @@ impl Design {
             statements.extend(outdated_notes(spec, existing, &changes)?);
         }
         let key = if spec.key_columns.is_empty() { primary } else { spec.key_columns.clone() };
-        let strategy = strategy(spec.write, existing, &key)?;
-        let caveat = (!table.is_transactional()).then(|| {
+        let strategy = strategy(spec, existing, &key)?;
+        let caveat = (!table.is_transactional() && strategy != Strategy::Swap).then(|| {
             format!(
                 "the engine {} of `{}` has no transactions",
                 table.engine.as_deref().unwrap_or("unknown"),
@@ -235,6 +238,7 @@ impl Design {
             changes: statements,
             stage_changes: stage_changes(strategy, existing, halves),
             caveat,
+            plain_stage: strategy == Strategy::Swap && !table.is_transactional(),
             halves,
             writers: if parallel { spec.writers.clamp(1, 8) } else { 1 },
             collation: flavor.exact_collation(),
@@ -263,7 +267,8 @@ impl Design {
         let not_null = !column.field.is_nullable() && !dropped;
         let (wanted, fit) = fit(&column, field);
         let json = Logical::of(&column.field) == Some(Logical::Json);
-        let form = form(&column.native, &wanted, column.charset.as_deref(), json, flavor);
+        let form = stored_form(&column.native, field)
+            .unwrap_or_else(|| form(&column.native, &wanted, column.charset.as_deref(), json, flavor));
         DesignedColumn {
             wanted: wanted_field(field, &wanted, !not_null, &column.native),
             ddl: column.native.sql(),
@@ -311,6 +316,11 @@ impl Design {
     /// `ALTER TABLE` of a table, if anything changes.
     pub fn alter_sql(&self, name: &str) -> Option<String> {
         (!self.changes.is_empty()).then(|| format!("ALTER TABLE {} {}", quoted(name), self.changes.join(", ")))
+    }
+
+    /// Whether dates come as the server printed them, also those that are none.
+    pub fn has_any_dates(&self) -> bool {
+        self.columns.iter().any(|c| matches!(&c.encoding.form, Form::Text(limits) if limits.any_date))
     }
 
     /// The names of the load's columns as a list.
@@ -363,9 +373,9 @@ impl Strategy {
     }
 }
 
-fn strategy(write: WriteMode, existing: &Existing, key: &[String]) -> Result<Strategy> {
+fn strategy(spec: &LoadSpec, existing: &Existing, key: &[String]) -> Result<Strategy> {
     let Existing { table, attachments, .. } = existing;
-    Ok(match write {
+    Ok(match spec.write {
         WriteMode::Append => Strategy::Append,
         WriteMode::Merge => Strategy::Merge,
         WriteMode::Replace if attachments.is_referenced && key.is_empty() => {
@@ -379,11 +389,9 @@ fn strategy(write: WriteMode, existing: &Existing, key: &[String]) -> Result<Str
             .advise("Give the stream a key, or load another table."));
         }
         WriteMode::Replace if attachments.is_referenced => Strategy::Align,
-        WriteMode::Replace
-            if attachments.has_triggers || attachments.refers || table.is_versioned || !table.is_transactional() =>
-        {
-            Strategy::Refill
-        }
+        WriteMode::Replace if attachments.has_triggers || attachments.refers || table.is_versioned => Strategy::Refill,
+        // rows that are refused are taken back from a stage only where it has transactions
+        WriteMode::Replace if !table.is_transactional() && spec.quarantine => Strategy::Refill,
         WriteMode::Replace => Strategy::Swap,
     })
 }
@@ -413,7 +421,7 @@ fn stage_changes(strategy: Strategy, existing: &Existing, halves: bool) -> Vec<S
             changes.extend([numbered, format!("ADD INDEX ({})", quoted(SEQUENCE))]);
         }
     }
-    if !table.is_transactional() && strategy != Strategy::Append {
+    if !table.is_transactional() && !matches!(strategy, Strategy::Append | Strategy::Swap) {
         changes.push("ENGINE=InnoDB".to_owned());
     }
     changes

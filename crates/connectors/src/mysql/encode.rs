@@ -73,6 +73,10 @@ pub struct TextLimits {
     pub labels: Option<Vec<String>>,
     /// Any number of labels, in their order, parted by commas (SET).
     pub many_labels: bool,
+    /// No text is the ENUM's value of number 0.
+    pub zero_label: bool,
+    /// A date or time as the server prints it, which may be none.
+    pub any_date: bool,
 }
 
 impl Form {
@@ -390,6 +394,11 @@ fn write_text(out: &mut Vec<u8>, value: &str, limits: &TextLimits) -> std::resul
     }
     if limits.trims && value.ends_with(' ') {
         return Err("a text ends with a blank, which a CHAR column does not keep".to_owned());
+    }
+    if limits.zero_label && value.is_empty() {
+        // no label is called so, and what is none of them and a number is that one's number
+        out.push(b'0');
+        return Ok(());
     }
     if let Some(labels) = &limits.labels
         && !is_of_labels(value, labels, limits.many_labels)

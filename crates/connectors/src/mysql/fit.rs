@@ -3,6 +3,7 @@
 use arrow_schema::{DataType, Field};
 use levada_core::schema::{Fit, Logical, native_of};
 
+use super::backup::{StoredKind, is_stored, stored_kind};
 use super::create::{LIMITS_OF_FLOATS, NORMALISED_JSON, WITHOUT_SRID};
 use super::discover::Column;
 use super::encode::{Form, TextLimits};
@@ -25,6 +26,9 @@ pub fn fit(existing: &Column, incoming: &Field) -> (DataType, Fit) {
         let reason = format!("{} cannot become {}", levada_core::schema::type_name(incoming), native.sql());
         (own.clone(), Fit::Impossible(reason))
     };
+    if is_stored(native, incoming) {
+        return (from.clone(), Fit::Exact);
+    }
     if native.is_text() || native.base == "json" || native.base.starts_with("inet") {
         return (DataType::Utf8, text_fit(existing, incoming));
     }
@@ -35,7 +39,7 @@ pub fn fit(existing: &Column, incoming: &Field) -> (DataType, Fit) {
             integer_fit(native, &own, incoming).unwrap_or_else(impossible)
         }
         "decimal" | "numeric" => decimal_fit(native, &own, incoming).unwrap_or_else(impossible),
-        "float" | "double" | "real" => float_fit(native, &own, from).unwrap_or_else(impossible),
+        "float" | "double" | "real" => float_fit(native, &own, incoming).unwrap_or_else(impossible),
         "date" if *from == DataType::Date32 => {
             (own, Fit::Checked("dates outside the years 1 to 9999 are rejected".into()))
         }
@@ -180,12 +184,15 @@ fn decimal_fit(native: &Native, own: &DataType, incoming: &Field) -> Option<(Dat
     Some((own.clone(), fit))
 }
 
-fn float_fit(native: &Native, own: &DataType, from: &DataType) -> Option<(DataType, Fit)> {
+fn float_fit(native: &Native, own: &DataType, incoming: &Field) -> Option<(DataType, Fit)> {
     use DataType as T;
+    let from = incoming.data_type();
     let single = native.base == "float";
     let rounds = native.numbers.len() == 2;
+    let is_same = native_of(incoming, "mysql").and_then(Native::parse).as_ref() == Some(native);
     let fit = match from {
-        T::Float32 | T::Float64 if rounds => return None,
+        // what such a column holds is rounded already
+        T::Float32 | T::Float64 if rounds && !is_same => return None,
         T::Float64 if single => Fit::NeedsWidening("double".to_owned()),
         T::Float32 | T::Float64 => Fit::Checked(LIMITS_OF_FLOATS.to_owned()),
         T::Int8 | T::Int16 | T::UInt8 | T::UInt16 => Fit::Widened(native.sql()),
@@ -254,6 +261,17 @@ fn text_fit(existing: &Column, incoming: &Field) -> Fit {
     }
 }
 
+/// The form of values that come as a column of this type stored them, where that is not the form of the type.
+pub fn stored_form(native: &Native, incoming: &Field) -> Option<Form> {
+    Some(match stored_kind(native, incoming)? {
+        StoredKind::Date => Form::Text(TextLimits { any_date: true, ..TextLimits::default() }),
+        StoredKind::Label => {
+            Form::Text(TextLimits { labels: Some(native.labels.clone()), zero_label: true, ..TextLimits::default() })
+        }
+        StoredKind::Geometry => Form::Hex { bytes_max: None, bytes_exact: None },
+    })
+}
+
 /// The form in which the values of a column are sent.
 pub fn form(native: &Native, wanted: &DataType, charset: Option<&str>, json: bool, flavor: Flavor) -> Form {
     if native.is_spatial() {
@@ -286,6 +304,7 @@ pub fn form(native: &Native, wanted: &DataType, charset: Option<&str>, json: boo
             trims: native.base == "char",
             labels: (!native.labels.is_empty()).then(|| native.labels.clone()),
             many_labels: native.base == "set",
+            ..TextLimits::default()
         }),
         _ => Form::Plain,
     }

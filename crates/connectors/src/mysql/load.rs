@@ -12,6 +12,7 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
 use super::apply::{Application, Uncommitted, move_rows};
+use super::backup::end_statement;
 use super::config::Config;
 use super::design::{Design, SEQUENCE, Strategy};
 use super::encode::Encoding;
@@ -21,6 +22,11 @@ use super::state::{self, Pending};
 use super::writer::{Home, Scope, TableWriter};
 use crate::kit::state::{lock_name, stage_name};
 
+/// Takes dates that are no days, as the tables of others may hold them.
+const ANY_DATES: &str = "SET sql_mode = CONCAT(@@sql_mode, ',ALLOW_INVALID_DATES')";
+/// How often a load that is given up is rolled back: the end of a statement can reach one that has ended already, and then meets the
+/// next one.
+const ROLLBACKS_MAX: usize = 3;
 /// How long a load waits for another load of the same stream.
 const LOCK_WAIT_SECONDS: u32 = 20;
 
@@ -33,6 +39,7 @@ pub struct TableLoad {
     conn: Conn,
     stage: String,
     home: Home,
+    is_committing: bool,
 }
 
 impl TableLoad {
@@ -51,7 +58,10 @@ impl TableLoad {
                 .advise("Run again: it starts from what the other run committed."));
         }
         let stage = stage_name(&spec.key, &spec.load_id);
-        let mut load = Self { config, spec, design, conn, stage, home: Home::default() };
+        if design.has_any_dates() {
+            execute(&mut conn, ANY_DATES).await?;
+        }
+        let mut load = Self { config, spec, design, conn, stage, home: Home::default(), is_committing: false };
         if let Err(error) = load.prepare().await {
             let _ = state::drop_stages(&mut load.conn, &load.spec.key).await;
             return Err(error);
@@ -66,6 +76,7 @@ impl TableLoad {
             Strategy::CreateMerged => self.run(&self.design.create_sql(&stage, true)).await?,
             Strategy::Swap => {
                 self.run(&format!("CREATE TABLE {} LIKE {}", quoted(&stage), quoted(&target))).await?;
+                self.keep_numbering(&stage, &target).await?;
                 if let Some(alter) = self.design.alter_sql(&stage) {
                     self.run(&alter).await?;
                 }
@@ -85,6 +96,18 @@ impl TableLoad {
         execute(&mut self.conn, sql).await
     }
 
+    /// Lets the rows of a stage be numbered from where those of the target are, which `LIKE` leaves out: numbers of rows that
+    /// are gone do not come again.
+    async fn keep_numbering(&mut self, stage: &str, target: &str) -> Result<()> {
+        let sql =
+            "SELECT AUTO_INCREMENT FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?";
+        let next: Option<Option<u64>> = self.conn.exec_first(sql, (target,)).await.map_err(from_driver)?;
+        if let Some(next) = next.flatten().filter(|next| *next > 1) {
+            self.run(&format!("ALTER TABLE {} AUTO_INCREMENT = {next}", quoted(stage))).await?;
+        }
+        Ok(())
+    }
+
     /// A staging table with the target's columns and checks; where rows are brought in by key, without its unique keys
     /// and with numbered rows, so that rows with one key can meet in it. Rows are numbered as well where those that the
     /// target refuses are to be found.
@@ -101,7 +124,10 @@ impl TableLoad {
         let table = if self.design.strategy == Strategy::Append { &self.spec.target } else { &self.stage };
         let mut writers: Vec<Box<dyn Writer>> = Vec::with_capacity(self.design.writers);
         for _ in 0..self.design.writers {
-            let conn = session::open(&self.config).await?;
+            let mut conn = session::open(&self.config).await?;
+            if self.design.has_any_dates() {
+                execute(&mut conn, ANY_DATES).await?;
+            }
             let scope = if self.design.strategy == Strategy::Append {
                 Scope::Shared(self.home.clone())
             } else if self.design.halves {
@@ -142,6 +168,7 @@ impl TableLoad {
     }
 
     async fn commit_load(&mut self, end: LoadEnd) -> Result<Durable> {
+        self.is_committing = true;
         // A server that lost this connection gave the lock away: nothing may be committed without it.
         let held: Option<Option<i64>> = self
             .conn
@@ -222,19 +249,30 @@ impl TableLoad {
         Ok(durable)
     }
 
+    async fn count(&mut self, table: &str) -> Result<u64> {
+        let sql = format!("SELECT COUNT(*) FROM {}", quoted(table));
+        Ok(self.conn.query_first(sql).await.map_err(from_driver)?.unwrap_or(0))
+    }
+
+    /// What a stage without transactions was sent twice could not be taken back.
+    async fn count_stage(&mut self, stage: &str, written: u64) -> Result<()> {
+        let rows = self.count(stage).await?;
+        if rows == written {
+            return Ok(());
+        }
+        let message =
+            format!("{written} rows were sent, and the staging table, which has no transactions, holds {rows}");
+        Err(Error::new(ErrorKind::Busy, message))
+    }
+
     /// Gives the staging table the target's name; see [`state`] for why this is one act.
     async fn commit_rename(&mut self, stage: &str, end: &LoadEnd) -> Result<u64> {
         let target = self.spec.target.clone();
-        let old = (self.design.strategy == Strategy::Swap).then(|| format!("{}_o", self.stage));
-        let mut deleted = 0;
-        if old.is_some() {
-            let count: Option<u64> = self
-                .conn
-                .query_first(format!("SELECT COUNT(*) FROM {}", quoted(&target)))
-                .await
-                .map_err(from_driver)?;
-            deleted = count.unwrap_or(0);
+        if self.design.plain_stage {
+            self.count_stage(stage, end.rows_written).await?;
         }
+        let old = (self.design.strategy == Strategy::Swap).then(|| format!("{}_o", self.stage));
+        let deleted = if old.is_some() { self.count(&target).await? } else { 0 };
         let pending = Pending { commit: self.commit_row(end), stage: stage.to_owned(), old: old.clone() };
         state::announce(&mut self.conn, &self.spec, &pending, end).await?;
         let rename = match &old {
@@ -305,17 +343,23 @@ impl Load for TableLoad {
     fn abort(self: Box<Self>) -> BoxFuture<'static, ()> {
         async move {
             let mut this = *self;
+            if this.is_committing {
+                // a statement that waits for others would be carried out long after the end of the run
+                end_statement(&this.config, this.conn.id()).await;
+            }
             let brought_in = this.home.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
             if let Some(Uncommitted { mut conn, .. }) = brought_in {
                 let _ = execute(&mut conn, "ROLLBACK").await;
                 let _ = conn.disconnect().await;
             }
-            if execute(&mut this.conn, "ROLLBACK").await.is_err() {
-                // The connection is gone, and the lock with it: the next load cleans up.
-                return;
+            for _ in 0..ROLLBACKS_MAX {
+                if execute(&mut this.conn, "ROLLBACK").await.is_ok() {
+                    let _ = state::recover(&mut this.conn, &this.spec.key).await;
+                    let _ = this.conn.disconnect().await;
+                    return;
+                }
             }
-            let _ = state::recover(&mut this.conn, &this.spec.key).await;
-            let _ = this.conn.disconnect().await;
+            // The connection is gone, and the lock with it: the next load cleans up.
         }
         .boxed()
     }

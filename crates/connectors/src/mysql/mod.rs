@@ -2,6 +2,7 @@
 //! with LOAD DATA LOCAL from memory, data and position in one act.
 
 mod apply;
+mod backup;
 mod check;
 mod config;
 mod create;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use levada_core::backup::Database;
 use levada_core::connector::{CheckStep, Connection, Connector, Descriptor};
 use levada_core::destination::{Destination, WriteMode};
 use levada_core::error::Result;
@@ -62,12 +64,14 @@ impl Connector for Mysql {
     }
 
     fn connect(&self, settings: Value) -> Result<Arc<dyn Connection>> {
-        Ok(Arc::new(MysqlConnection { config: Arc::new(Config::parse(settings)?) }))
+        Ok(Arc::new(MysqlConnection { config: Arc::new(Config::parse(settings)?), view: None }))
     }
 }
 
 struct MysqlConnection {
     config: Arc<Config>,
+    /// The view that is read, where it is not the present.
+    view: Option<Arc<backup::View>>,
 }
 
 impl Connection for MysqlConnection {
@@ -76,7 +80,7 @@ impl Connection for MysqlConnection {
     }
 
     fn source(self: Arc<Self>) -> Result<Arc<dyn Source>> {
-        Ok(Arc::new(source::MysqlSource { config: self.config.clone() }))
+        Ok(Arc::new(source::MysqlSource { config: self.config.clone(), view: self.view.clone() }))
     }
 
     fn destination(self: Arc<Self>) -> Result<Arc<dyn Destination>> {
@@ -89,6 +93,10 @@ impl Connection for MysqlConnection {
 
     fn query<'a>(&'a self, sql: &'a str, rows_max: usize) -> BoxFuture<'a, Result<Vec<Map<String, Value>>>> {
         query::run(&self.config, sql, rows_max).boxed()
+    }
+
+    fn database(self: Arc<Self>) -> Result<Arc<dyn Database>> {
+        Ok(self)
     }
 
     fn rows(self: Arc<Self>) -> Result<Arc<dyn Rows>> {

@@ -15,6 +15,7 @@ use levada_core::source::{Extract, ReadMode, ReadRequest, Reader, Source, Stream
 use mysql_async::{Conn, Value};
 use tokio::task::JoinHandle;
 
+use super::backup::{Lent, View, end_statement};
 use super::config::Config;
 use super::cursor::{self, Kind};
 use super::decode::Decoder;
@@ -34,11 +35,16 @@ const RANGES_PER_READER: i128 = 12;
 pub struct MysqlSource {
     /// How to connect.
     pub config: Arc<Config>,
+    /// The view that is read, where it is not the present.
+    pub view: Option<Arc<View>>,
 }
 
 impl Source for MysqlSource {
     fn discover<'a>(&'a self, selector: Option<&'a str>) -> BoxFuture<'a, Result<Vec<StreamInfo>>> {
         async move {
+            if let Some(view) = &self.view {
+                return Ok(view.discover(selector));
+            }
             let mut conn = session::open(&self.config).await?;
             let tables = discover::tables(&mut conn, selector).await.at(self.config.address())?;
             let _ = conn.disconnect().await;
@@ -62,7 +68,13 @@ impl Source for MysqlSource {
 
     fn read<'a>(&'a self, request: ReadRequest) -> BoxFuture<'a, Result<Extract>> {
         let name = request.stream.name.clone();
-        async move { read(&self.config, request).await.at(name) }.boxed()
+        async move {
+            match &self.view {
+                Some(view) => view.read(request).await.at(name),
+                None => read(&self.config, request).await.at(name),
+            }
+        }
+        .boxed()
     }
 }
 
@@ -102,19 +114,20 @@ async fn read(config: &Arc<Config>, request: ReadRequest) -> Result<Extract> {
         sql: window.sql(&table, &request.columns),
         only: only::conditions(&table, &request.only),
         limit: request.limit,
-        range_sql: split.map(|column| format!("{0} >= ? AND {0} <= ?", quoted(&column))),
+        range_sql: split.map(|column| within(&column)),
         window,
         columns: request.columns.clone(),
         batch_bytes: request.batch_bytes.max(1 << 16),
         ranges: Mutex::new(ranges),
+        as_stored: false,
     });
     let position = job.window.position.clone();
-    let readers = clients.into_iter().map(|client| TableReader::start(client, job.clone())).collect();
+    let readers = clients.into_iter().map(|client| TableReader::start(Lent::own(client), job.clone())).collect();
     Ok(Extract { readers, position, warnings, again: Vec::new() })
 }
 
 /// The leading column of the key, if it is a whole number and the table is worth splitting.
-fn split_column(table: &Table, readers: usize) -> Option<String> {
+pub fn split_column(table: &Table, readers: usize) -> Option<String> {
     if readers < 2 || table.is_view || !table.is_transactional() || table.rows.unwrap_or(0) < SPLIT_ROWS_MIN {
         return None;
     }
@@ -159,10 +172,15 @@ async fn snapshots(
     Ok(clients)
 }
 
-/// A range of the key, both ends included; `None` is the whole table.
-type Range = Option<(i128, i128)>;
+fn within(column: &str) -> String {
+    format!("{0} >= ? AND {0} <= ?", quoted(column))
+}
 
-async fn ranges(client: &mut Client, table: &str, column: &str, readers: usize) -> Result<VecDeque<Range>> {
+/// A range of the key, both ends included; `None` is the whole table.
+pub type Range = Option<(i128, i128)>;
+
+/// The ranges that so many readers share.
+pub async fn ranges(client: &mut Client, table: &str, column: &str, readers: usize) -> Result<VecDeque<Range>> {
     let sql = format!("SELECT MIN({0}), MAX({0}) FROM {1}", quoted(column), quoted(table));
     let whole = |value: &Value| match value {
         Value::Int(n) => Some(i128::from(*n)),
@@ -277,7 +295,7 @@ async fn is_before(client: &mut Client, kind: Kind, high: &str, low: &str, colum
 }
 
 /// What all readers of one table share.
-struct Job {
+pub struct Job {
     config: Arc<Config>,
     sql: String,
     /// What is true of all wanted rows, and how many of them are enough.
@@ -288,9 +306,33 @@ struct Job {
     columns: SchemaRef,
     batch_bytes: usize,
     ranges: Mutex<VecDeque<Range>>,
+    /// Whether only values are taken that can be written again as they are.
+    as_stored: bool,
 }
 
 impl Job {
+    /// The reading of a table of a view, whole.
+    pub fn of_view(
+        config: Arc<Config>,
+        sql: String,
+        split: Option<String>,
+        ranges: VecDeque<Range>,
+        request: &ReadRequest,
+    ) -> Self {
+        Self {
+            config,
+            sql,
+            only: Vec::new(),
+            limit: None,
+            range_sql: split.map(|column| within(&column)),
+            window: Window::default(),
+            columns: request.columns.clone(),
+            batch_bytes: request.batch_bytes.max(1 << 16),
+            ranges: Mutex::new(ranges),
+            as_stored: true,
+        }
+    }
+
     fn next_range(&self) -> Option<Range> {
         self.ranges.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop_front()
     }
@@ -314,15 +356,21 @@ impl Job {
 }
 
 /// One connection that works through the ranges of a table in a task of its own.
-struct TableReader {
+pub struct TableReader {
     batches: Taker,
     task: Option<JoinHandle<()>>,
 }
 
 impl TableReader {
-    fn start(client: Client, job: Arc<Job>) -> Box<dyn Reader> {
+    /// Starts to read.
+    pub fn start(lent: Lent, job: Arc<Job>) -> Box<dyn Reader> {
         let (giver, batches) = ahead(1);
-        Box::new(Self { batches, task: Some(tokio::spawn(work(client, job, giver))) })
+        let task = if lent.is_of_view() {
+            tokio::spawn(work_on_view(lent, job, giver))
+        } else {
+            tokio::spawn(work(lent.client, job, giver))
+        };
+        Box::new(Self { batches, task: Some(task) })
     }
 }
 
@@ -364,6 +412,27 @@ async fn work(mut client: Client, job: Arc<Job>, mut giver: Giver) {
     }
 }
 
+/// The same on a connection that goes back to its view: its statement is ended, and it lives on.
+async fn work_on_view(mut lent: Lent, job: Arc<Job>, mut giver: Giver) {
+    let id = lent.client.id();
+    let closed = giver.closed();
+    let outcome = {
+        let reading = read_ranges(&mut lent.client, &job, &mut giver);
+        tokio::pin!(reading);
+        tokio::select! {
+            outcome = &mut reading => outcome,
+            () = closed => {
+                end_statement(&job.config, id).await;
+                reading.await
+            }
+        }
+    };
+    if let Err(error) = outcome {
+        giver.fail(error).await;
+    }
+    lent.end(&job.config).await;
+}
+
 enum End {
     Complete,
     Unwanted,
@@ -371,6 +440,9 @@ enum End {
 
 async fn read_ranges(client: &mut Client, job: &Job, giver: &mut Giver) -> Result<End> {
     let mut decoder = Decoder::new(&job.columns, job.window.overlap.is_some())?;
+    if job.as_stored {
+        decoder.keep_rules();
+    }
     if !giver.wanted().await {
         return Ok(End::Unwanted);
     }

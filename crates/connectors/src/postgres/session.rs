@@ -49,13 +49,16 @@ impl Driver {
 }
 
 /// Settings of every session: one text form for every value, no rows hidden by a policy (an error says so instead), and
-/// no time-out that would end a long transfer. A database
+/// no time-out that would end a long transfer. A server that can tell (since 14, and not on every system) looks now and then
+/// whether anybody still waits for a statement: one that was given up would go on else until it gives its next rows. A database
 /// without an encoding gives its bytes as they are, so that a row of bad ones can be told from the others.
 const SET_UP: &str = "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'iso_8601'; \
     SET extra_float_digits = 1; SET bytea_output = 'hex'; SET standard_conforming_strings = on; \
     SET client_min_messages = 'warning'; SET jit = off; SET row_security = off; \
     SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name IN ('statement_timeout', \
     'lock_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout'); \
+    SELECT pg_catalog.set_config(name, '500', false) FROM pg_catalog.pg_settings \
+    WHERE name = 'client_connection_check_interval' AND pg_catalog.version() LIKE '%linux%'; \
     SELECT pg_catalog.set_config('client_encoding', 'SQL_ASCII', false) \
     WHERE pg_catalog.current_setting('server_encoding') = 'SQL_ASCII'";
 

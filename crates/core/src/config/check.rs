@@ -131,7 +131,7 @@ impl<'a> Check<'a> {
         let retry = match (document.retry, default) {
             (Some(own), default) => Retry::from(&own.or(default.unwrap_or_default())),
             (None, Some(default)) => Retry::from(&default),
-            (None, None) if work.load().is_some() => Retry::default(),
+            (None, None) if work.can_be_repeated() => Retry::default(),
             (None, None) => Retry::never(),
         };
         let mut runs_on = document.runs_on.clone();
@@ -189,6 +189,8 @@ impl<'a> Check<'a> {
             ("notify", document.notify.is_some()),
             ("pipeline", document.pipeline.is_some()),
             ("wait", document.wait.is_some()),
+            ("backup", document.backup.is_some()),
+            ("restore", document.restore.is_some()),
         ];
         let given: Vec<&str> = kinds.iter().filter(|(_, given)| *given).map(|(kind, _)| *kind).collect();
         if let [first, second, ..] = given.as_slice() {
@@ -257,6 +259,18 @@ impl<'a> Check<'a> {
                 Condition::For(_) | Condition::Until(_) | Condition::Dataset { .. } => {}
             }
             return Some(Work::Wait(wait));
+        }
+        if let Some(backup) = &document.backup {
+            self.connection(path, "from", &backup.from);
+            self.connection(path, "to", &backup.to);
+            self.problems(path, backup.problems());
+            return Some(Work::Backup(backup.clone()));
+        }
+        if let Some(restore) = &document.restore {
+            self.connection(path, "from", &restore.from);
+            self.connection(path, "to", &restore.to);
+            self.problems(path, restore.problems());
+            return Some(Work::Restore(restore.clone()));
         }
         let kinds: Vec<&str> = kinds.iter().map(|(kind, _)| *kind).collect();
         let advice = format!("Add one of `{}`.", kinds.join("`, `"));

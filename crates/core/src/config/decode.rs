@@ -18,9 +18,9 @@ use crate::naming::{did_you_mean, nearest};
 /// there), and the words.
 const RESERVED: &[(&str, &[&str])] = &[
     ("tasks", &["engine"]),
-    ("after", &["backup", "restore", "container", "stream"]),
+    ("after", &["container", "stream"]),
     ("local", &["database", "ballista", "spark"]),
-    ("cursor", &["transform", "partition_by", "sample", "where"]),
+    ("cursor", &["partition_by", "sample", "where"]),
     ("streams", &["transport", "transform"]),
     ("incremental", &["cdc"]),
 ];

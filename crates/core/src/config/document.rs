@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::amount::DurationText;
+use super::backup::{Backup, Restore};
 use super::quality::CheckDocument;
 use super::retry::RetryDocument;
 use super::schedule::ScheduleDocument;
@@ -129,6 +130,10 @@ pub struct TaskDocument {
     pub pipeline: Option<Short<StartPipeline>>,
     /// Waits until something is so.
     pub wait: Option<WaitDocument>,
+    /// Keeps the tables of a database, all of one moment, as files.
+    pub backup: Option<Backup>,
+    /// Makes the tables of a backup again, with their rows.
+    pub restore: Option<Restore>,
     /// Runs the task once for each of several items, used as `${item}` and `${item.key}`.
     pub for_each: Option<ForEachDocument>,
     /// Tasks that have to end first.

@@ -54,11 +54,15 @@ impl Found {
         });
         self.hide(&["lineage", "http", "token"], within(&mut hidden, &["lineage", "http", "token"]), true);
         self.hide_in_address(&["lineage", "http", "url"], within(&mut hidden, &["lineage", "http", "url"]));
+        each(&mut hidden, &["sync", "keys"], |name, key| self.hide(&["sync", "keys", name], Some(key), true));
         each(&mut hidden, &["tasks"], |task, value| {
             self.hide_in_address(&["tasks", task, "http", "url"], within(value, &["http", "url"]));
             for way in [&["http", "auth", "basic", "password"][..], &["http", "auth", "bearer"]] {
                 self.hide(&[&["tasks", task], way].concat(), within(value, way), true);
             }
+            each(value, &["sync", "keys"], |name, key| {
+                self.hide(&["tasks", task, "sync", "keys", name], Some(key), true)
+            });
             for way in [["http", "headers"], ["http", "query"], ["http", "json"], ["command", "env"]] {
                 each(value, &way, |name, value| {
                     self.hide(&["tasks", task, way[0], way[1], name], Some(value), is_telling(name));
@@ -186,6 +190,14 @@ mod tests {
         let text = "version: 1\nlineage: { http: { url: 'https://u:c4nary-1@h/p?api_key=c4nary-2', token: c4nary-3 }, file: e.jsonl }\n";
         let shown = hidden(text);
         assert!(!shown.contains("c4nary") && shown.contains("e.jsonl"), "{shown}");
+        let keys = "from: a, to: b, keys: { k: c4nary-1, own: '${secret:x}' }, streams: [t]";
+        for text in [
+            format!("version: 1\nsync: {{ {keys} }}\n"),
+            format!("version: 1\ntasks: {{ a: {{ sync: {{ {keys} }} }} }}\n"),
+        ] {
+            let shown = hidden(&text);
+            assert!(!shown.contains("c4nary") && shown.contains("own: '${secret:x}'"), "{shown}");
+        }
         let plain = "version: 1\n# nothing to hide\ntasks: { a: { command: { argv: [x] } } }\n";
         assert_eq!(hidden(plain), plain);
     }

@@ -7,6 +7,7 @@
 
 pub mod amount;
 mod auth;
+mod backup;
 mod check;
 mod collection;
 mod credentials;
@@ -38,6 +39,7 @@ mod work;
 mod yaml;
 
 pub use auth::{AUTH_FILE, AuthDocument, OidcSettings};
+pub use backup::{Backup, Restore};
 pub use collection::{Access, Collection, CollectionDocument, ColumnDocument};
 pub use credentials::{MASKED, replace_secrets, replace_secrets_in_address};
 pub use document::{OnLost, Param, ParamKind, PipelineDocument, TaskDocument};

@@ -85,6 +85,8 @@ impl Task {
                 Condition::Query(query) => vec![query.connection.as_str()],
                 Condition::For(_) | Condition::Until(_) | Condition::Dataset { .. } => Vec::new(),
             },
+            Work::Backup(backup) => vec![backup.from.as_str(), backup.to.as_str()],
+            Work::Restore(restore) => vec![restore.from.as_str(), restore.to.as_str()],
             Work::Command(_) | Work::Http(_) | Work::Notify(_) | Work::Pipeline(_) => Vec::new(),
         };
         match self.for_each.as_ref().map(|for_each| &for_each.items) {

@@ -173,6 +173,7 @@ impl SqlTarget {
             from: QUERY_STREAM.to_owned(),
             to: self.connection.clone(),
             streams: vec![(QUERY_STREAM.to_owned(), resolved)],
+            keys: BTreeMap::new(),
             parallel: Parallel::default(),
             memory_bytes,
         }
@@ -236,6 +237,19 @@ fn typed(value: &Json, kind: Option<ParamKind>) -> Json {
 pub(super) fn spliced(file: &File, task: &Node) -> Vec<Error> {
     let mut errors = spliced_at(file, task.find(&["sql", "query"]), task.find(&["sql", "params"]));
     errors.extend(quality::spliced(file, task));
+    let streams = task.find(&["sync", "streams"]).into_iter().flat_map(Node::children);
+    for column in streams.filter_map(|stream| stream.get("transform")).flat_map(Node::children) {
+        if let Value::Text(text) = &column.value
+            && let Some(name) = names(text).next()
+        {
+            let message = format!("`${{{name}}}` cannot stand in an expression: its value would be read as SQL");
+            let advice = match name.trim().strip_prefix("secret:") {
+                Some(_) => "Give it to the sync by `keys: { name: \"${secret:..}\" }`, and write `$name` for the key.",
+                None => "Write the value itself, or use a `sql` task.",
+            };
+            errors.push(file.error(column.mark, &message, advice));
+        }
+    }
     errors
 }
 

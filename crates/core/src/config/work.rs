@@ -7,6 +7,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::Value as Json;
 use url::Url;
 
+use super::backup::{Backup, Restore};
 use super::credentials::{is_telling, replace_secrets_in_address};
 use super::interpolate::{is_late, too_late};
 use super::problem::{Problem, Problems};
@@ -44,6 +45,10 @@ pub enum Work {
     Pipeline(StartPipeline),
     /// Waits until something is so.
     Wait(Wait),
+    /// Keeps the tables of a database as files.
+    Backup(Backup),
+    /// Makes the tables of a backup again.
+    Restore(Restore),
 }
 
 impl Work {
@@ -71,7 +76,14 @@ impl Work {
                     None
                 });
             }
-            Self::Sync(_) | Self::Sql(_) | Self::Check(_) | Self::Notify(_) | Self::Pipeline(_) | Self::Wait(_) => {}
+            Self::Sync(_)
+            | Self::Sql(_)
+            | Self::Check(_)
+            | Self::Notify(_)
+            | Self::Pipeline(_)
+            | Self::Wait(_)
+            | Self::Backup(_)
+            | Self::Restore(_) => {}
         }
         found
     }
@@ -144,6 +156,8 @@ impl Work {
             Self::Notify(_) => "notify",
             Self::Pipeline(_) => "pipeline",
             Self::Wait(_) => "wait",
+            Self::Backup(_) => "backup",
+            Self::Restore(_) => "restore",
         }
     }
 
@@ -153,6 +167,11 @@ impl Work {
             Self::Sync(sync) => Some(sync),
             _ => None,
         }
+    }
+
+    /// Whether it is tried again unasked: nothing of an attempt that failed is in its way.
+    pub fn can_be_repeated(&self) -> bool {
+        matches!(self, Self::Sync(_) | Self::Sql(_) | Self::Backup(_) | Self::Restore(_))
     }
 
     /// How streams are loaded, if that is what is done: those of a sync, or the one that is a query's result.

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::manifest::{self, Backup};
 use super::verify::verify;
-use super::{Place, at, take};
+use super::{Place, at, take, unless};
 
 /// What was begun and has no manifest is left alone as long as it may still be under way.
 const UNFINISHED_FOR: Duration = Duration::from_secs(24 * 3600);
@@ -42,12 +42,14 @@ pub struct Entry {
 }
 
 /// What is to be kept.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Prune {
     /// So many whole backups of every database, the newest.
     pub keep: Option<u32>,
     /// Every backup that is not older.
     pub older_than: Option<Duration>,
+    /// Only backups of the database at this address.
+    pub source: Option<String>,
     /// Whether nothing is removed, but only told.
     pub dry_run: bool,
 }
@@ -87,10 +89,13 @@ pub async fn newest(place: &Place) -> Result<Option<String>> {
 pub async fn prune(place: &Place, prune: Prune, clock: &dyn Clock, stop: &CancellationToken) -> Result<Kept> {
     let now = clock.now();
     let (mut entries, unfinished) = look(place).await.at(at(&place.name))?;
-    let mut kept = choose(&entries, prune, now);
+    if prune.source.is_some() {
+        entries.retain(|entry| entry.source == prune.source);
+    }
+    let mut kept = choose(&entries, &prune, now);
     while let Some(bent) = unsound(place, &entries, &kept, stop).await? {
         entries[bent].problem = Some("it does not verify".to_owned());
-        kept = choose(&entries, prune, now);
+        kept = choose(&entries, &prune, now);
     }
     kept.unfinished = unfinished
         .into_iter()
@@ -99,7 +104,7 @@ pub async fn prune(place: &Place, prune: Prune, clock: &dyn Clock, stop: &Cancel
         .collect();
     if !prune.dry_run {
         for name in kept.removed.iter().chain(&kept.unfinished) {
-            take::remove(place.archive.as_ref(), name).await.at(at(&place.name))?;
+            unless(stop, take::remove(place.archive.as_ref(), name)).await.at(at(&place.name))?;
         }
     }
     Ok(kept)
@@ -120,7 +125,7 @@ async fn unsound(place: &Place, entries: &[Entry], kept: &Kept, stop: &Cancellat
 }
 
 /// Entries come the newest first.
-fn choose(entries: &[Entry], prune: Prune, now: Timestamp) -> Kept {
+fn choose(entries: &[Entry], prune: &Prune, now: Timestamp) -> Kept {
     let mut kept = Kept::default();
     let mut whole: BTreeMap<Option<&str>, u32> = BTreeMap::new();
     for entry in entries {
@@ -238,8 +243,8 @@ mod tests {
 
     fn kept(keep: Option<u32>, days: Option<u64>) -> Vec<String> {
         let older_than = days.map(|days| Duration::from_secs(days * DAY));
-        let prune = Prune { keep, older_than, dry_run: false };
-        choose(&entries(), prune, Timestamp::from_secs(1_000 * 86_400)).kept
+        let prune = Prune { keep, older_than, ..Prune::default() };
+        choose(&entries(), &prune, Timestamp::from_secs(1_000 * 86_400)).kept
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod take;
 mod verify;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use levada_core::backup::Archive;
 use levada_core::connector::Connection;
@@ -23,6 +24,9 @@ pub use take::{Take, Taken, take};
 pub use verify::{Problem, Verified, verify};
 
 use crate::connections::Opened;
+
+/// How long definitions that are being changed may take once the run is stopped.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// Where backups are kept.
 #[derive(Clone)]
@@ -57,6 +61,19 @@ async fn unless<T>(stop: &CancellationToken, work: impl Future<Output = Result<T
         biased;
         () = stop.cancelled() => Err(stopped()),
         done = work => done,
+    }
+}
+
+/// Waits for work that is best not left in its middle: once a token says stop, only a moment longer.
+async fn hurried<T>(stop: &CancellationToken, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let hurry = async {
+        stop.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        biased;
+        done = work => done,
+        () = hurry => Err(stopped()),
     }
 }
 

@@ -169,6 +169,7 @@ pub fn sync(from: &str, to: &str, streams: Vec<(String, StreamDocument)>) -> Res
         to: to.to_owned(),
         defaults: StreamDocument::default(),
         streams: Streams(streams),
+        keys: BTreeMap::new(),
         parallel: Some(Parallel::default()),
         memory: None,
     };

@@ -82,7 +82,7 @@ pub trait Observer: Send + Sync {
 pub enum Seen<'a> {
     /// An attempt starts.
     Started(&'a Work),
-    /// A sync, or the load of a query's result, is at work, and these are its figures.
+    /// Rows are moved, and these are the figures.
     Moves(Arc<Progress>),
     /// It has ended.
     Moved(Report),
@@ -226,6 +226,8 @@ impl Executor {
             }
             Work::Pipeline(start) => self.pipeline(attempt, start, task.timeout).await,
             Work::Wait(wait) => self.wait(attempt, wait, task.timeout).await,
+            Work::Backup(backup) => self.backup(attempt, task, backup).await,
+            Work::Restore(restore) => self.restore(attempt, task, restore).await,
         }
     }
 

@@ -25,6 +25,7 @@ use crate::report::Report;
 use crate::run::{self, SyncJob};
 use crate::task::command::OWN_PREFIX;
 use crate::task::notify::{self, Note};
+use crate::transforms;
 
 /// How long a task that waits for a run sleeps if nothing wakes it.
 const RUN_LOOK: Duration = Duration::from_secs(300);
@@ -53,7 +54,9 @@ impl Executor {
         let claim = attempt.claim;
         let options: RunOptions =
             claim.options.as_deref().and_then(|options| serde_json::from_str(options).ok()).unwrap_or_default();
-        let source = self.open(attempt, &sync.from)?;
+        let opened = self.open(attempt, &sync.from)?;
+        let connection = transforms::seen(&self.around.registry, opened.connection, sync)?;
+        let source = Opened { connection, ..opened };
         self.load(attempt, task, sync, source, options, None).await
     }
 
@@ -358,7 +361,7 @@ fn outputs(report: &Report) -> Json {
 }
 
 /// A sync has tried its streams again by itself where that can help: its failure is the task's.
-fn failure(report: &Report) -> Option<Error> {
+pub(super) fn failure(report: &Report) -> Option<Error> {
     let failed: Vec<_> = report.streams.iter().filter_map(|stream| Some((stream, stream.error.as_ref()?))).collect();
     let (stream, failure) = failed.first()?;
     let others = match failed.len() {

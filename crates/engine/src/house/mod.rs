@@ -1,6 +1,7 @@
 //! The house where pipelines run by themselves: a scheduler that says what is due, and a worker that does it. Both know
 //! the store and nothing of what tasks do.
 
+mod backups;
 mod checking;
 mod clock;
 mod doors;

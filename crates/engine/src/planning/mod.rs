@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use levada_core::config::{self, Pipeline, ReadKind, Retry, StreamOptions, Sync, Task};
 use levada_core::connector::Registry;
-use levada_core::destination::{Promise, WriteMode};
+use levada_core::destination::{PlannedColumn, Promise, WriteMode};
 use levada_core::error::{Context as _, Error, ErrorKind};
 use levada_core::naming::{did_you_mean, nearest};
 use levada_core::redact::Redactor;
@@ -22,6 +22,7 @@ use crate::house::RunOptions;
 use crate::queries;
 use crate::run::SyncJob;
 use crate::run::plan::{Planned, no_cursor};
+use crate::transforms;
 
 pub use tasks::TaskPlan;
 
@@ -95,6 +96,9 @@ pub struct ColumnPlan {
     pub name: String,
     /// Its type there.
     pub native: String,
+    /// The expression by which the sync computes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub computed: Option<String>,
     /// How well values fit: `exact`, `widened`, `kept as text`, `checked row by row`, `the target is widened` or `impossible`.
     pub fit: String,
     /// More about it.
@@ -116,7 +120,11 @@ impl Work {
         open: impl Fn(&str) -> Result<Opened, Vec<Error>>,
     ) -> Result<Option<Self>, Vec<Error>> {
         let source = match &task.work {
-            config::Work::Sync(sync) => open(&sync.from)?,
+            config::Work::Sync(sync) => {
+                let opened = open(&sync.from)?;
+                let connection = transforms::seen(registry, opened.connection, sync).map_err(|error| vec![error])?;
+                Opened { connection, ..opened }
+            }
             config::Work::Sql(sql) => queries::open(registry, sql.into(), std::env::temp_dir(), &open)?,
             _ => return Ok(None),
         };
@@ -248,7 +256,13 @@ pub async fn plans(work: Vec<Work>) -> Result<Vec<StreamPlan>, Vec<Error>> {
 
 impl StreamPlan {
     fn new(task: Option<String>, planned: Planned) -> Self {
-        let Planned { info, options, state, request, spec, plan, .. } = planned;
+        let Planned { info, options, state, request, spec, plan, rules, .. } = planned;
+        let computed = |name: &str| {
+            let (at, _) = plan.schema.column_with_name(name)?;
+            options.transform.get(&rules.get(at)?.source).cloned()
+        };
+        let column = |column: &PlannedColumn| ColumnPlan { computed: computed(&column.name), ..ColumnPlan::of(column) };
+        let columns = plan.columns.iter().map(column).collect();
         let (exactly_once, because) = match plan.promise {
             Promise::ExactlyOnce => (true, None),
             Promise::AtLeastOnce(reason) => (false, Some(reason)),
@@ -270,18 +284,14 @@ impl StreamPlan {
             exactly_once,
             at_least_once_because: because,
             ddl: plan.ddl,
-            columns: plan
-                .columns
-                .into_iter()
-                .map(|column| ColumnPlan::new(column.name, column.native, column.fit))
-                .collect(),
+            columns,
         }
     }
 }
 
 impl ColumnPlan {
-    fn new(name: String, native: String, fit: Fit) -> Self {
-        let (fit, note) = match fit {
+    fn of(column: &PlannedColumn) -> Self {
+        let (fit, note) = match column.fit.clone() {
             Fit::Exact => ("exact", None),
             Fit::Widened(note) => ("widened", Some(note)),
             Fit::Text(note) => ("kept as text", Some(note)),
@@ -289,6 +299,7 @@ impl ColumnPlan {
             Fit::NeedsWidening(native) => ("the target is widened", Some(native)),
             Fit::Impossible(reason) => ("impossible", Some(reason)),
         };
-        Self { name, native, fit: fit.to_owned(), note }
+        let (name, native) = (column.name.clone(), column.native.clone());
+        Self { name, native, computed: None, fit: fit.to_owned(), note }
     }
 }

@@ -45,7 +45,16 @@ fn work(work: &Work) -> String {
         Work::Notify(notify) => format!("tell the channel {}", notify.channel),
         Work::Pipeline(start) => pipeline(start),
         Work::Wait(wait) => condition(wait),
+        Work::Backup(backup) => format!("keep {} of {} in {}", tables(&backup.tables), backup.from, backup.to),
+        Work::Restore(restore) => {
+            let backup = restore.backup.as_deref().unwrap_or("the newest backup");
+            format!("restore {} of {backup} in {} into {}", tables(&restore.tables), restore.from, restore.to)
+        }
     }
+}
+
+fn tables(tables: &[String]) -> String {
+    if tables.is_empty() { "all tables".to_owned() } else { format!("the tables {}", tables.join(", ")) }
 }
 
 fn program(command: &Command) -> String {

@@ -11,6 +11,7 @@ use levada_core::cast::{Bad, cast};
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::text;
 use levada_core::transform::Transform;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 /// One column on its way.
@@ -40,6 +41,29 @@ impl Columns {
         Self { rules, output }
     }
 
+    /// A row of the source without the values that are to be known by their hashes alone.
+    fn shown(&self, row: &str) -> String {
+        let mut row = serde_json::from_str::<Map<String, Value>>(row).unwrap_or_default();
+        row.retain(|name, _| self.rules.iter().any(|rule| rule.source == *name && !rule.hash));
+        Value::Object(row).to_string()
+    }
+
+    /// A row that the source could not read.
+    fn unread(&self, reject: Reject) -> Reject {
+        let Some(hashed) = self.rules.iter().find(|rule| rule.hash) else { return reject };
+        let is_shown = |name: &String| self.rules.iter().any(|rule| rule.source == *name && !rule.hash);
+        let reason = match reject.column.as_ref().is_some_and(is_shown) {
+            true => reject.reason,
+            false => {
+                let hashed = &hashed.source;
+                format!(
+                    "the source cannot read the row; why is not told, as it might tell of `{hashed}`, which is hashed"
+                )
+            }
+        };
+        Reject { row: self.shown(&reject.row), column: reject.column, reason }
+    }
+
     fn column(&self, rule: &ColumnRule, to: &DataType, batch: &RecordBatch) -> Result<(ArrayRef, Vec<Bad>)> {
         let mut column = batch.column(rule.input).clone();
         let mut bad = Vec::new();
@@ -67,7 +91,7 @@ impl Transform for Columns {
 
     fn apply(&self, batch: Batch) -> Result<Batch> {
         let Data::Arrow(rows) = batch.data else { return Ok(batch) };
-        let mut rejects = batch.rejects;
+        let mut rejects: Vec<Reject> = batch.rejects.into_iter().map(|reject| self.unread(reject)).collect();
         let mut columns = Vec::with_capacity(self.rules.len());
         let mut refused: Vec<(usize, &ColumnRule, String)> = Vec::new();
         for (rule, field) in self.rules.iter().zip(self.output.fields()) {
@@ -84,7 +108,9 @@ impl Transform for Columns {
             let mut keep = vec![true; rows.num_rows()];
             for (row, rule, reason) in refused {
                 keep[row] = false;
-                rejects.push(Reject { row: text::row_json(&rows, row), column: Some(rule.source.clone()), reason });
+                let whole = text::row_json(&rows, row);
+                let row = if self.rules.iter().any(|rule| rule.hash) { self.shown(&whole) } else { whole };
+                rejects.push(Reject { row, column: Some(rule.source.clone()), reason });
             }
             mapped = arrow_select::filter::filter_record_batch(&mapped, &BooleanArray::from(keep)).map_err(internal)?;
         }

@@ -76,6 +76,7 @@ pub fn restore(context: &Context, args: &RestoreArgs) -> Outcome {
             to: target.into(),
             replace: args.replace,
             retry: Retry::default(),
+            once: None,
             stop,
         };
         backup::restore(&restore, figures).await
@@ -137,7 +138,7 @@ pub fn backups(context: &Context, command: &BackupsCommand) -> Outcome {
                 let message = message.replace('\n', ". ");
                 one(Error::new(ErrorKind::Usage, message).at("--older-than").advise("For instance `30d`."))
             })?;
-            let prune = Prune { keep: *keep, older_than, dry_run: *dry_run };
+            let prune = Prune { keep: *keep, older_than, source: None, dry_run: *dry_run };
             let stop = CancellationToken::new();
             let interrupted_means = "What was removed until then is gone; every other backup is whole.";
             let kept = block_on_or(interrupted_means, async {

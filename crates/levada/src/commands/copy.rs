@@ -107,12 +107,14 @@ fn sync(args: &CopyArgs, streams: Vec<String>, source: &Opened, destination: &Op
         on_schema_change: args.on_schema_change,
         verify: args.verify,
         paused: None,
+        transform: None,
     };
     let document = SyncDocument {
         from: source.name.clone(),
         to: destination.name.clone(),
         defaults: StreamDocument::default(),
         streams: Streams(streams.into_iter().map(|name| (name, options.clone())).collect()),
+        keys: std::collections::BTreeMap::new(),
         parallel: Some(Parallel { readers: args.readers, writers: args.writers }),
         memory: memory.map(BytesText),
     };

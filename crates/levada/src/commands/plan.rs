@@ -106,6 +106,10 @@ fn show_one(output: Output, plan: &StreamPlan) {
     for statement in &plan.ddl {
         output.line(&format!("  {}", statement.replace('\n', "\n  ")));
     }
+    for column in &plan.columns {
+        let Some(expression) = &column.computed else { continue };
+        output.line(&printable(&format!("  column {} {} is computed: {expression}", column.name, column.native)));
+    }
     for column in plan.columns.iter().filter(|column| column.fit != "exact") {
         let note = column.note.as_deref().unwrap_or_default();
         output.line(&format!("  column {} {}: {} ({note})", column.name, column.native, column.fit));

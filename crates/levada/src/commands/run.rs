@@ -1,6 +1,6 @@
 //! `levada run`: a pipeline from a file, carried out by this process alone, and kept in the history of the project.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use levada_core::config::{PROJECT_FILE, Pipeline, Retention, Work as Kind};
 use levada_core::error::{Error, ErrorKind};
 use levada_core::id::RunId;
 use levada_core::quality::TestResult;
-use levada_engine::house::{Executed, Keeper, Observer, RunOptions, Scheduler, Seen};
+use levada_engine::house::{Done, Executed, Keeper, Observer, RunOptions, Scheduler, Seen};
 use levada_engine::planning::{chosen, missing_cursors};
 use levada_engine::queries;
 use levada_engine::report::{Report, StreamReport};
@@ -49,6 +49,9 @@ struct TaskReport {
     task: String,
     state: &'static str,
     streams: Vec<StreamReport>,
+    /// What tasks after it could use of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outputs: Option<Json>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tests: Vec<TestResult>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -199,6 +202,8 @@ struct Streams {
     streams: BTreeMap<String, Vec<StreamReport>>,
     /// What the tests of tasks found, in their last attempts.
     tests: BTreeMap<String, BTreeMap<i64, Vec<TestResult>>>,
+    /// The task runs whose outputs are told when they end.
+    telling: BTreeSet<i64>,
     /// What streams of a task run failed with, which was told with their figures.
     told: BTreeMap<i64, Vec<String>>,
 }
@@ -208,7 +213,12 @@ impl Observer for Show {
         Box::pin(async move {
             let mut own = self.seen.lock().await;
             match seen {
-                Seen::Started(work) if !self.output.is_json() => self.output.note(&heading(claim, work)),
+                Seen::Started(work) if !self.output.is_json() => {
+                    if matches!(work, Kind::Backup(_) | Kind::Restore(_)) {
+                        own.telling.insert(claim.task_run.0);
+                    }
+                    self.output.note(&heading(claim, work));
+                }
                 Seen::Started(_) => {}
                 Seen::Moves(figures) => {
                     own.progress.insert(claim.task_run.0, progress::show(figures, self.output));
@@ -227,7 +237,11 @@ impl Observer for Show {
                 }
                 Seen::Ended(result) => {
                     let told = own.told.remove(&claim.task_run.0).unwrap_or_default();
+                    let tells = own.telling.remove(&claim.task_run.0);
                     match result {
+                        Ok(Executed::Done(Done { outputs: Some(outputs), .. })) if tells => {
+                            self.output.line(&format!("{} put out {}", printable(&claim.task), printable(outputs)));
+                        }
                         Err(error) => self.failed(error, &told),
                         // a load that failed in part was told with its streams
                         Ok(Executed::Failed { error, tests, .. }) if !tests.is_empty() => self.failed(error, &told),
@@ -242,6 +256,8 @@ impl Observer for Show {
 fn heading(claim: &Claim, work: &Kind) -> String {
     let what = match work {
         Kind::Sync(sync) => format!("{} -> {}", sync.from, sync.to),
+        Kind::Backup(backup) => format!("backup {} -> {}", backup.from, backup.to),
+        Kind::Restore(restore) => format!("restore {} -> {}", restore.from, restore.to),
         other => other.kind().to_owned(),
     };
     let item = claim.item.as_ref().map(|item| format!(" {}", printable(item))).unwrap_or_default();
@@ -278,6 +294,7 @@ impl Show {
             let state = task_run.state.name();
             tasks.push(TaskReport {
                 streams: own.streams.remove(&task_run.task).unwrap_or_default(),
+                outputs: task_run.outputs.as_deref().and_then(|outputs| serde_json::from_str(outputs).ok()),
                 tests: own.tests.remove(&task_run.task).unwrap_or_default().into_values().flatten().collect(),
                 task: task_run.task,
                 state,

@@ -23,6 +23,17 @@ fn postgres_killed() {
 }
 
 #[test]
+fn mariadb_killed() {
+    torture(
+        Database::mariadb("levada_backup_kill"),
+        Database::mariadb,
+        "SELECT COUNT(DISTINCT index_name) FROM information_schema.statistics WHERE table_schema = DATABASE() AND table_name = '{}'",
+        "SELECT COUNT(*) FROM information_schema.table_constraints WHERE table_schema = DATABASE() AND constraint_type = 'FOREIGN KEY'",
+        "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '{}'",
+    );
+}
+
+#[test]
 fn sqlite_killed() {
     torture(
         Database::sqlite(),
@@ -102,7 +113,14 @@ fn fill(database: &Database) {
             "CREATE TABLE one(id int PRIMARY KEY, round int NOT NULL, mate int REFERENCES two(id), t text);
              CREATE TABLE two(id int PRIMARY KEY, round int NOT NULL, mate int REFERENCES one(id), t text);",
         ),
-        _ => (
+        System::MariaDb => (
+            "(SELECT seq AS n FROM seq_1_to_{n})",
+            "SET sql_mode = CONCAT(@@sql_mode, ',PIPES_AS_CONCAT');
+             CREATE TABLE one(id int PRIMARY KEY, round int NOT NULL, mate int, t varchar(100), KEY (mate));
+             CREATE TABLE two(id int PRIMARY KEY, round int NOT NULL, mate int, t varchar(100), FOREIGN KEY (mate) REFERENCES one(id));
+             ALTER TABLE one ADD FOREIGN KEY (mate) REFERENCES two(id);",
+        ),
+        System::Postgres => (
             "(SELECT * FROM generate_series(1, {n}) s(n))",
             "CREATE TABLE one(id int PRIMARY KEY, round int NOT NULL, mate int, t text);
              CREATE TABLE two(id int PRIMARY KEY, round int NOT NULL, mate int REFERENCES one(id), t text);

@@ -2,9 +2,11 @@
 //! what is bent is found.
 
 mod kills;
+mod mariadb;
 mod places;
 mod postgres;
 mod sqlite;
+mod tasks;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

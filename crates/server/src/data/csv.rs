@@ -106,7 +106,7 @@ impl Reader {
 }
 
 /// Appends the names of columns.
-pub(super) fn write_names<'n>(out: &mut String, names: impl IntoIterator<Item = &'n str>) {
+pub(crate) fn write_names<'n>(out: &mut String, names: impl IntoIterator<Item = &'n str>) {
     for (index, name) in names.into_iter().enumerate() {
         out.push_str(if index > 0 { "," } else { "" });
         write_field(out, name);
@@ -115,7 +115,7 @@ pub(super) fn write_names<'n>(out: &mut String, names: impl IntoIterator<Item = 
 }
 
 /// Appends rows.
-pub(super) fn write_rows(out: &mut String, batch: &RecordBatch) {
+pub(crate) fn write_rows(out: &mut String, batch: &RecordBatch) {
     let mut value = String::new();
     for row in 0..batch.num_rows() {
         for (index, column) in batch.columns().iter().enumerate() {

@@ -2,9 +2,9 @@
 //! there. Every request passes the guard with the rules of what its path names.
 
 mod bulk;
-mod csv;
+pub(crate) mod csv;
 mod describe;
-mod reports;
+pub(crate) mod reports;
 mod rows;
 
 use std::collections::HashMap;
@@ -92,6 +92,7 @@ fn bare(id: &'static str, method: Method, rule: Rule, summary: &'static str) -> 
         fields: Vec::new(),
         answer,
         is_kept: false,
+        is_query: false,
         handler,
     }
 }

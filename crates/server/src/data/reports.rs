@@ -55,7 +55,7 @@ pub(super) async fn get(ask: Ask, at: usize) -> Result<Response, Problem> {
 }
 
 /// The media type of a form.
-pub(super) fn media_type(format: ReportFormat) -> &'static str {
+pub(crate) fn media_type(format: ReportFormat) -> &'static str {
     match format {
         ReportFormat::Csv => "text/csv; charset=utf-8",
         ReportFormat::Json => "application/json",
@@ -176,13 +176,17 @@ fn value(field: &arrow_schema::Field, column: &arrow_array::ArrayRef, row: usize
 }
 
 fn parquet(answer: &Answer) -> parquet::errors::Result<Vec<u8>> {
-    // what the columns were in the database means nothing to readers
-    let fields = answer.schema.fields().iter().map(|field| field.as_ref().clone().with_metadata(Default::default()));
-    let schema: SchemaRef = std::sync::Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let schema = plain(&answer.schema);
     let mut writer = ArrowWriter::try_new(Vec::new(), schema.clone(), None)?;
     for batch in &answer.batches {
         let batch = RecordBatch::try_new(schema.clone(), batch.columns().to_vec())?;
         writer.write(&batch)?;
     }
     writer.into_inner()
+}
+
+/// The same columns without what they were in the database, which means nothing to readers of a file.
+pub(crate) fn plain(schema: &Schema) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| field.as_ref().clone().with_metadata(Default::default()));
+    std::sync::Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }

@@ -28,7 +28,7 @@ pub(super) const BROWSE_TIME: Duration = Duration::from_secs(25);
 /// Rows of a preview at most.
 const ROWS_MAX: u32 = 50;
 /// Characters that are shown of one value.
-const VALUE_CHARS_MAX: usize = 2_000;
+pub(super) const VALUE_CHARS_MAX: usize = 2_000;
 
 /// A connection.
 #[derive(Debug, Deserialize, JsonSchema)]

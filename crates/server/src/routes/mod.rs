@@ -21,6 +21,7 @@ pub mod positions;
 pub mod project;
 pub mod quality;
 pub mod quarantine;
+pub mod query;
 pub mod recent;
 pub mod recent_lines;
 pub mod runs;

@@ -1,4 +1,6 @@
 import {
+  Archive,
+  ArchiveRestore,
   Bell,
   ClipboardCheck,
   Clock,
@@ -23,6 +25,8 @@ const ICONS: Record<string, LucideIcon> = {
   notify: Bell,
   pipeline: Workflow,
   wait: Clock,
+  backup: Archive,
+  restore: ArchiveRestore,
   dataset: Database,
 };
 
@@ -45,4 +49,6 @@ export const KIND_WORDS: Record<string, string> = {
   notify: "Tells people through a channel",
   pipeline: "Starts another pipeline",
   wait: "Waits for a time, a file, a query or a dataset",
+  backup: "Keeps the tables of a database as files",
+  restore: "Makes the tables of a backup again",
 };

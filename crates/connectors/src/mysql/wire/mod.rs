@@ -30,6 +30,8 @@ pub struct Client {
     id: u32,
     /// The last statement, its number at the server, and whether it returns rows.
     prepared: Option<(String, u32, bool)>,
+    /// Whether there are rows that have not been read.
+    is_reading: bool,
 }
 
 impl Client {
@@ -39,7 +41,7 @@ impl Client {
     /// `Connect`, `Tls`, `Auth`, `NotFound` for the database.
     pub async fn connect(config: &Config) -> Result<Self> {
         let (packets, id) = login::login(config).await?;
-        Ok(Self { packets, id, prepared: None })
+        Ok(Self { packets, id, prepared: None, is_reading: false })
     }
 
     /// What the server calls the connection.
@@ -75,7 +77,8 @@ impl Client {
         }
         let columns = self.columns(count as usize).await?;
         let forms = columns.iter().map(Form::of).collect::<Result<_>>()?;
-        Ok(Rows { packets: &mut self.packets, columns, forms })
+        self.is_reading = true;
+        Ok(Rows { packets: &mut self.packets, columns, forms, is_reading: &mut self.is_reading })
     }
 
     /// Whether a statement with so many parameters is one that returns rows. Nothing is executed.
@@ -128,6 +131,19 @@ impl Client {
         Ok(first)
     }
 
+    /// Whether a statement's rows have not been read to their end.
+    pub fn is_reading(&self) -> bool {
+        self.is_reading
+    }
+
+    /// Reads what is left of a statement's rows, and keeps nothing of it.
+    pub async fn drain(&mut self) {
+        while self.is_reading {
+            self.is_reading = self.packets.next().await.is_ok_and(|packet| !is_end(packet));
+            self.packets.let_go();
+        }
+    }
+
     /// Says good-bye.
     pub async fn close(mut self) {
         let _ = self.packets.command(&[COM_QUIT]).await;
@@ -159,6 +175,7 @@ pub struct Rows<'a> {
     /// Their columns.
     pub columns: Vec<Column>,
     forms: Vec<Form>,
+    is_reading: &'a mut bool,
 }
 
 impl Rows<'_> {
@@ -167,8 +184,19 @@ impl Rows<'_> {
     /// # Errors
     /// As the server says, `Connect` where the rows end without the server's word.
     pub async fn next(&mut self) -> Result<Option<Row<'_>>> {
-        let packet = self.packets.next().await?;
-        if is_end(packet) { Ok(None) } else { Row::new(packet, &self.forms).map(Some) }
+        let packet = match self.packets.next().await {
+            Ok(packet) => packet,
+            Err(error) => {
+                // an error of the server ends the rows as well
+                *self.is_reading = false;
+                return Err(error);
+            }
+        };
+        if is_end(packet) {
+            *self.is_reading = false;
+            return Ok(None);
+        }
+        Row::new(packet, &self.forms).map(Some)
     }
 
     /// Gives up the memory of the last row, where it was huge.

@@ -13,6 +13,7 @@ use super::amount::BytesText;
 use crate::destination::WriteMode;
 use crate::naming::{is_wildcard, matches};
 use crate::schema::OnSchemaChange;
+use crate::secret::Secret;
 
 pub use rules::MEMORY_BYTES_DEFAULT;
 pub(super) use rules::Place;
@@ -31,6 +32,10 @@ pub struct SyncDocument {
     pub defaults: StreamDocument,
     /// The streams by name or wildcard, as a list of names or with options for each.
     pub streams: Streams,
+    /// Keys of the functions in `transform` that take one, by the names they have there (`$name`), for instance
+    /// `${secret:name}`. They are stored and shown nowhere.
+    #[serde(default)]
+    pub keys: BTreeMap<String, Secret>,
     /// How many readers and writers work on one stream at once; by default as many as there are cores.
     pub parallel: Option<Parallel>,
     /// How much memory batches on their way may take, for instance `128MB`.
@@ -58,6 +63,8 @@ pub struct StreamDocument {
     pub rename: Option<String>,
     /// Which columns, under which names and types.
     pub columns: Option<Columns>,
+    /// Columns that are computed from those of their row at the source, by SQL: new ones, or in place of those of the same names.
+    pub transform: Option<BTreeMap<String, String>>,
     /// What happens to a row that the destination cannot take: `fail` (the default) or `quarantine`.
     pub on_bad_row: Option<OnBadRow>,
     /// What may happen to the target's columns: `evolve` (the default), `freeze` or `ignore_new`.
@@ -139,6 +146,9 @@ pub struct Sync {
     pub to: String,
     /// Stream names or wildcards with their options, in the order of the document.
     pub streams: Vec<(String, StreamOptions)>,
+    /// Keys that expressions of `transform` may name.
+    #[serde(skip)]
+    pub keys: BTreeMap<String, Secret>,
     /// How many readers and writers work on one stream at once, where the document says so.
     pub parallel: Parallel,
     /// How many bytes batches on their way may take.
@@ -162,6 +172,9 @@ pub struct StreamOptions {
     pub rename: Option<String>,
     /// Which columns, under which names and types.
     pub columns: Columns,
+    /// Expressions of SQL by the columns that they compute; all other options see these columns.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub transform: BTreeMap<String, String>,
     /// What happens to a row that the destination cannot take.
     pub on_bad_row: OnBadRow,
     /// What may happen to the target's columns.

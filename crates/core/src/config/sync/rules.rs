@@ -23,9 +23,24 @@ impl SyncDocument {
         if self.streams.0.is_empty() {
             problems.add(&["streams"], "there are no streams", "Name at least one stream, or `\"*\"` for all.");
         }
+        if self.defaults.transform.is_some() {
+            let advice = "Move it to the streams that have these columns.";
+            problems.add(&["defaults", "transform"], "`transform` belongs to a stream", advice);
+        }
         if self.defaults.columns.is_some() {
             let advice = "Move them to the streams that have these columns.";
             problems.add(&["defaults", "columns"], "`columns` belong to a stream", advice);
+        }
+        for (name, key) in &self.keys {
+            if name.is_empty()
+                || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+                || name.starts_with(|c: char| c.is_ascii_digit())
+            {
+                problems.add(&["keys", name], "a key is named by a word", "Use letters, digits and `_`.");
+            }
+            if key.is_empty() {
+                problems.add(&["keys", name], "the key is empty, and would hide nothing", "Write `${secret:name}`.");
+            }
         }
         let memory_bytes = self.memory.map_or(MEMORY_BYTES_DEFAULT, |bytes| bytes.0);
         if memory_bytes < MEMORY_BYTES_MIN {
@@ -43,7 +58,14 @@ impl SyncDocument {
         if !problems.0.is_empty() {
             return Err(problems.0);
         }
-        Ok(Sync { from: self.from.clone(), to: self.to.clone(), streams, parallel, memory_bytes })
+        Ok(Sync {
+            from: self.from.clone(),
+            to: self.to.clone(),
+            streams,
+            keys: self.keys.clone(),
+            parallel,
+            memory_bytes,
+        })
     }
 }
 
@@ -98,6 +120,13 @@ impl StreamDocument {
             check_rename(rename, &place.of("rename", own.rename.is_some()), problems);
         }
         check_columns(&place.of("columns", true), &columns, &key, cursor.as_deref(), problems);
+        let transform = own.transform.clone().unwrap_or_default();
+        check_transform(&place.of("transform", true), &transform, cursor.as_deref(), &key, problems);
+        if !transform.is_empty() && cursor.is_some() && write == WriteMode::Append && key.is_empty() {
+            let message = "rows that are read twice could not be told by columns that are computed".to_owned();
+            let advice = "Name the columns that tell rows apart, as they are at the source: `key: [..]`.";
+            problems.push(place.of("transform", true), message, advice);
+        }
         StreamOptions {
             read,
             cursor,
@@ -106,6 +135,7 @@ impl StreamDocument {
             write,
             rename,
             columns,
+            transform,
             on_bad_row: own.on_bad_row.or(all.on_bad_row).unwrap_or_default(),
             on_schema_change: own.on_schema_change.or(all.on_schema_change).unwrap_or_default(),
             verify: own.verify.or(all.verify).unwrap_or_default(),
@@ -133,6 +163,33 @@ fn check_rename(rename: &str, path: &[String], problems: &mut Problems) {
     let (in_namespace, table) = rename.split_once('.').map_or((false, rename), |(_, table)| (true, table));
     if table.is_empty() || in_namespace && rename.starts_with('.') {
         problems.push(path.to_vec(), "the new name is empty".to_owned(), "Write a name such as `dim_{table}`.");
+    }
+}
+
+fn check_transform(
+    place: &[String],
+    columns: &BTreeMap<String, String>,
+    cursor: Option<&str>,
+    key: &[String],
+    problems: &mut Problems,
+) {
+    let at = |name: &str| place.iter().cloned().chain([name.to_owned()]).collect::<Vec<_>>();
+    for (name, expression) in columns {
+        if name.is_empty() {
+            problems.push(at(name), "a column has no name".to_owned(), "Write the name of a column.");
+        }
+        if expression.trim().is_empty() {
+            let message = format!("the column `{name}` is computed from nothing");
+            problems.push(at(name), message, "Write an expression, for instance `lower(mail)`.");
+        }
+    }
+    if let Some(cursor) = cursor.filter(|cursor| columns.contains_key(*cursor)) {
+        let message = format!("the cursor column `{cursor}` is computed");
+        problems.push(at(cursor), message, "Compute a column of another name from it.");
+    }
+    for name in key.iter().filter(|name| columns.contains_key(*name)) {
+        let message = format!("the key column `{name}` is computed, and need not tell rows apart any more");
+        problems.push(at(name), message, "Compute a column of another name from it.");
     }
 }
 

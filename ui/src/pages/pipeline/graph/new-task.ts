@@ -19,6 +19,10 @@ export function blankTask(kind: Kind): Record<string, unknown> {
       return { pipeline: "" };
     case "wait":
       return { wait: { for: "1m" } };
+    case "backup":
+      return { backup: { from: "", to: "" } };
+    case "restore":
+      return { restore: { from: "", to: "" } };
   }
 }
 

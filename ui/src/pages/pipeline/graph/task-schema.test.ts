@@ -25,6 +25,10 @@ test("names can only be those that there are", () => {
   expect(file && field(file, "connection")).toMatchObject({ kind: "enum" });
   const to = field(shapeOf(workSchema(DOCUMENT, "sql", CHOICES)), "to");
   expect(to && field(to, "connection")).toMatchObject({ kind: "enum", options: [{ value: "shop" }, {}] });
+  for (const kind of ["backup", "restore"] as const) {
+    const place = field(shapeOf(workSchema(DOCUMENT, kind, CHOICES)), "to");
+    expect(place, kind).toMatchObject({ kind: "enum", options: [{ value: "shop" }, { value: "lake" }] });
+  }
   expect(field(shapeOf(workSchema(DOCUMENT, "notify", CHOICES)), "channel")).toMatchObject({
     options: [{ value: "ops" }],
   });

@@ -19,6 +19,8 @@ const DEFINITIONS: Record<Kind, string> = {
   notify: "Notify",
   pipeline: "StartPipeline",
   wait: "WaitDocument",
+  backup: "Backup",
+  restore: "Restore",
 };
 
 /** Options that every task has, besides what it does and what it waits for. */
@@ -53,6 +55,8 @@ function withChoices(document: JsonSchema, { connections, channels, pools, pipel
   const names: Record<string, Record<string, string[]>> = {
     SyncDocument: { from: connections, to: connections },
     SqlTarget: { connection: connections },
+    Backup: { from: connections, to: connections },
+    Restore: { from: connections, to: connections },
     FilePattern: { connection: connections },
     Query: { connection: connections },
     Notify: { channel: channels },
