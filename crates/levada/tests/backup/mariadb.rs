@@ -249,6 +249,31 @@ fn all_tables_are_of_one_moment_while_others_write() {
     mariadb(&source, &format!("SET lock_wait_timeout = 20; ALTER TABLE left_side ADD c int; DROP USER {user}@'%'"));
 }
 
+/// What would become of the rows in the hands of triggers is not what the backup holds.
+#[test]
+fn tables_with_triggers_are_refused() {
+    let source = Database::mariadb("levada_backup_trigger");
+    let target = Database::mariadb("levada_backup_trigger_dst");
+    let table = "CREATE TABLE counted(n int PRIMARY KEY)";
+    mariadb(&source, &format!("{table}; INSERT INTO counted VALUES (1), (2); CREATE TABLE missing(n int)"));
+    let trigger = "CREATE TRIGGER doubles BEFORE INSERT ON counted FOR EACH ROW SET NEW.n = NEW.n * 2";
+    mariadb(&target, &format!("{table}; {trigger}; CREATE TABLE other(n int)"));
+    let kept = Kept::new();
+    kept.take(&source);
+    for replace in [&[][..], &["--replace"]] {
+        let refused = failed(kept.restoring(&target, replace), 3);
+        assert!(refused.contains("`doubles`") && refused.contains("`counted`"), "{refused}");
+        assert_eq!(mariadb(&target, "SHOW TABLES LIKE 'missing'; SELECT COUNT(*) FROM counted"), "0");
+    }
+    // triggers of other tables are none of its business
+    mariadb(
+        &target,
+        "DROP TRIGGER doubles; CREATE TRIGGER stays BEFORE INSERT ON other FOR EACH ROW SET NEW.n = NEW.n * 2",
+    );
+    kept.restore(&target, &[]);
+    assert_eq!(mariadb(&target, "SELECT SUM(n) FROM counted"), "3");
+}
+
 #[test]
 fn postgresql_to_mariadb_and_back_by_backups() {
     let source = Database::postgres("levada_backup_pg_my");
