@@ -275,6 +275,26 @@ fn tables_with_triggers_are_refused() {
 }
 
 #[test]
+fn tables_that_differ_in_capitals_only_are_restored_one_after_the_other() {
+    let source = Database::mariadb("levada_backup_capitals");
+    let target = Database::mariadb("levada_backup_capitals_dst");
+    mariadb(
+        &source,
+        "CREATE TABLE Orders(n int); CREATE TABLE orders(n int); INSERT INTO Orders VALUES (1), (2); INSERT INTO orders VALUES (3)",
+    );
+    let kept = Kept::new();
+    kept.take(&source);
+    let refused = failed(kept.restoring(&target, &[]), 3);
+    assert!(refused.contains("`orders_") && refused.contains("--table"), "{refused}");
+    assert_eq!(mariadb(&target, "SHOW TABLES LIKE 'o%'"), "");
+    for table in ["orders", "Orders"] {
+        kept.restore(&target, &["--table", table]);
+    }
+    assert_eq!(mariadb(&target, "SELECT (SELECT SUM(n) FROM Orders) - (SELECT SUM(n) FROM orders)"), "0");
+    assert_eq!(mariadb(&target, "SELECT (SELECT COUNT(*) FROM Orders), (SELECT COUNT(*) FROM orders)"), "2\t1");
+}
+
+#[test]
 fn postgresql_to_mariadb_and_back_by_backups() {
     let source = Database::postgres("levada_backup_pg_my");
     let middle = Database::mariadb("levada_backup_pg_my");
