@@ -294,6 +294,32 @@ fn tables_that_differ_in_capitals_only_are_restored_one_after_the_other() {
     assert_eq!(mariadb(&target, "SELECT (SELECT COUNT(*) FROM Orders), (SELECT COUNT(*) FROM orders)"), "2\t1");
 }
 
+/// What is read of them is the rows of others, and what is written goes elsewhere.
+#[test]
+fn tables_without_rows_of_their_own_are_refused() {
+    let source = Database::mariadb("levada_backup_engine");
+    let target = Database::mariadb("levada_backup_engine_dst");
+    let own = "CREATE TABLE own(n int) ENGINE=MyISAM";
+    let led = "ENGINE=MRG_MyISAM UNION=(own) INSERT_METHOD=LAST";
+    mariadb(
+        &source,
+        &format!("{own}; CREATE TABLE led(n int) {led}; CREATE TABLE keeps(n int); INSERT INTO own VALUES (1)"),
+    );
+    let kept = Kept::new();
+    let refused = failed(kept.taking(&source, &[]), 2);
+    assert!(refused.contains("`led`") && refused.contains("MRG_MyISAM"), "{refused}");
+    assert!(kept.list().is_empty());
+    done(kept.taking(&source, &["--table", "own", "--table", "keeps"]));
+    // nor do they get rows of a backup
+    mariadb(&target, &format!("{own}; CREATE TABLE keeps(n int) {led}"));
+    let refused = failed(kept.restoring(&target, &["--replace"]), 2);
+    assert!(refused.contains("`keeps`"), "{refused}");
+    assert_eq!(mariadb(&target, "SELECT COUNT(*) FROM own"), "0");
+    mariadb(&target, "DROP TABLE keeps");
+    kept.restore(&target, &[]);
+    assert_eq!(mariadb(&target, "SELECT COUNT(*) FROM own"), "1");
+}
+
 #[test]
 fn postgresql_to_mariadb_and_back_by_backups() {
     let source = Database::postgres("levada_backup_pg_my");

@@ -9,6 +9,7 @@ use levada_core::error::{Context, Error, ErrorKind, Result};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
+use super::own_rows;
 use crate::mysql::config::Config;
 use crate::mysql::discover::{self, Attachments};
 use crate::mysql::error::from_driver;
@@ -30,6 +31,9 @@ pub async fn prepare(config: &Config, structure: &Structure, replace: bool) -> R
     let there = Names::of(&mut conn).await?;
     let mut full = Vec::new();
     for table in &structure.tables {
+        if matches!(there.kind(&table.table), Some("BASE TABLE" | "SYSTEM VERSIONED")) {
+            own_rows(there.engine(&table.table)).at(format!("table `{}`", table.table))?;
+        }
         match there.kind(&table.table) {
             None => {}
             Some("BASE TABLE" | "SYSTEM VERSIONED") if has_rows(&mut conn, &table.table).await? => {
@@ -209,24 +213,31 @@ async fn foreign_keys(conn: &mut Conn) -> Result<HashMap<String, Vec<String>>> {
 
 /// What has a name in the database, and what it is.
 struct Names {
-    kinds: BTreeMap<String, String>,
+    /// Its type, and the engine of a table.
+    kinds: BTreeMap<String, (String, Option<String>)>,
     ignores_case: bool,
 }
 
 impl Names {
     async fn of(conn: &mut Conn) -> Result<Self> {
-        let sql = "SELECT TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()";
-        let found: Vec<(String, String)> = conn.query(sql).await.map_err(from_driver)?;
+        let sql =
+            "SELECT TABLE_NAME, TABLE_TYPE, ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()";
+        let found: Vec<(String, String, Option<String>)> = conn.query(sql).await.map_err(from_driver)?;
         let lower: Option<i64> = conn.query_first("SELECT @@lower_case_table_names").await.map_err(from_driver)?;
         let mut names = Self { kinds: BTreeMap::new(), ignores_case: lower != Some(0) };
-        for (name, kind) in found {
-            names.kinds.insert(names.folded(&name), kind);
+        for (name, kind, engine) in found {
+            names.kinds.insert(names.folded(&name), (kind, engine));
         }
         Ok(names)
     }
 
     fn kind(&self, name: &str) -> Option<&str> {
-        self.kinds.get(&self.folded(name)).map(String::as_str)
+        self.kinds.get(&self.folded(name)).map(|(kind, _)| kind.as_str())
+    }
+
+    /// The engine of a table.
+    fn engine(&self, name: &str) -> Option<&str> {
+        self.kinds.get(&self.folded(name)).and_then(|(_, engine)| engine.as_deref())
     }
 
     /// A name as the server compares it.
