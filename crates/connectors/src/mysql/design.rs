@@ -390,8 +390,9 @@ fn strategy(spec: &LoadSpec, existing: &Existing, key: &[String]) -> Result<Stra
         }
         WriteMode::Replace if attachments.is_referenced => Strategy::Align,
         WriteMode::Replace if attachments.has_triggers || attachments.refers || table.is_versioned => Strategy::Refill,
-        // rows that are refused are taken back from a stage only where it has transactions
-        WriteMode::Replace if !table.is_transactional() && spec.quarantine => Strategy::Refill,
+        // rows that are refused are taken back from a stage only where it has transactions, and rows of other engines may be
+        // elsewhere, where a table of another name leads to as well
+        WriteMode::Replace if !table.is_transactional() && (spec.quarantine || !table.is_plain()) => Strategy::Refill,
         WriteMode::Replace => Strategy::Swap,
     })
 }

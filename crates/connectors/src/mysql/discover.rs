@@ -84,6 +84,11 @@ impl Table {
             .is_some_and(|engine| matches!(engine.to_ascii_lowercase().as_str(), "innodb" | "ndbcluster" | "rocksdb"))
     }
 
+    /// Whether it has no transactions, and keeps its rows by itself: a table made like it holds the same.
+    pub fn is_plain(&self) -> bool {
+        self.engine.as_deref().is_some_and(is_plain)
+    }
+
     /// The table as a stream to be read: with columns that the server computes, and what columns were elsewhere.
     pub fn source_stream(&self) -> StreamInfo {
         let restored = |c: &Column| c.note.as_ref().map_or_else(|| c.field.clone(), |note| note.restored(&c.field));
@@ -112,6 +117,15 @@ impl Table {
             typed_by_request: false,
         }
     }
+}
+
+fn is_plain(engine: &str) -> bool {
+    ["myisam", "aria", "memory"].contains(&engine.to_ascii_lowercase().as_str())
+}
+
+/// Whether the tables of an engine are known to keep their rows by themselves: not in other tables, not elsewhere, not at all.
+pub fn keeps_rows(engine: &str) -> bool {
+    is_plain(engine) || ["innodb", "rocksdb"].contains(&engine.to_ascii_lowercase().as_str())
 }
 
 /// The tables and views that a selector names; Levada's own tables are left out unless named exactly.
