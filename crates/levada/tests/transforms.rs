@@ -211,7 +211,8 @@ fn what_was_left_before_columns_were_computed_does_not_come_in_clear() {
     assert!(told.contains("are told by `mail`, which `transform` computes"), "{told}");
     let runs: Value = serde_json::from_str(&folder.tells(&["runs", "--output", "json"]).1).unwrap_or_default();
     let first = runs["runs"].as_array().and_then(|runs| runs.last()).unwrap_or_else(|| panic!("{runs}"));
-    let (code, told) = folder.tells(&["replay", first["id"].as_str().unwrap()]);
+    let (code, told) = folder.tells(&["replay", &first["run"].as_i64().unwrap().to_string()]);
+    assert!(told.contains("it cannot be told whether the row was mapped already"), "{code} {told}");
     let store = rusqlite::Connection::open(folder.0.path().join("people.db")).unwrap();
     let rows: i64 = store.query_row("SELECT count(*) FROM people WHERE id = 2", [], |row| row.get(0)).unwrap();
     assert_eq!(rows, 0, "{code} {told}");
