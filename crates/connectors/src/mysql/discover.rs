@@ -84,6 +84,12 @@ impl Table {
             .is_some_and(|engine| matches!(engine.to_ascii_lowercase().as_str(), "innodb" | "ndbcluster" | "rocksdb"))
     }
 
+    /// Whether its rows are those of other tables, here or on other servers: what stands for it leads there as well.
+    pub fn is_elsewhere(&self) -> bool {
+        let engine = self.engine.as_deref().unwrap_or_default();
+        ["MRG_MyISAM", "FEDERATED", "CONNECT", "SPIDER"].iter().any(|other| other.eq_ignore_ascii_case(engine))
+    }
+
     /// Whether it has no transactions, and keeps its rows by itself: a table made like it holds the same.
     pub fn is_plain(&self) -> bool {
         self.engine.as_deref().is_some_and(is_plain)
