@@ -68,7 +68,7 @@ fn one_command_serves_the_people_and_brings_the_reports() {
 
 #[test]
 fn employees_come_from_files_and_tables_go_there_and_back() {
-    let (database, folder) = (Database::postgres("levada_example_hr"), example());
+    let (database, folder) = (Database::postgres("levada_example_hr_files"), example());
     run(folder.path(), &database);
     let files = folder.path().join("files");
     assert!(Command::new(folder.path().join("seed")).args([&files]).status().unwrap().success());

@@ -174,6 +174,78 @@ fn what_is_hidden_is_in_no_file_and_a_row_that_fails_is_rejected() {
 }
 
 #[test]
+fn a_stream_is_computed_however_it_is_named() {
+    let crm = Database::postgres("levada_transforms_names");
+    crm.sql(&format!("CREATE TABLE people(id int PRIMARY KEY, mail text); INSERT INTO people VALUES (1, '{CLEAR}')"));
+    for name in ["people", "'peop*'", "public.people", "'public.*'", "'*'", "'\"people\"'"] {
+        let sync = format!("      streams: {{ {name}: {{ transform: {{ mail: 'mask(mail, 0, 1)' }} }} }}\n");
+        let folder = Folder::new(&crm, "./people.db", &sync);
+        assert_eq!(folder.run().done(), [1], "{name}");
+        let store = rusqlite::Connection::open(folder.0.path().join("people.db")).unwrap();
+        let mail: String = store.query_row("SELECT mail FROM people", [], |row| row.get(0)).unwrap();
+        assert_eq!(mail, "****r", "{name}");
+        assert_eq!(holding(folder.0.path(), CLEAR), Vec::<String>::new(), "{name}");
+    }
+    let sync = "      streams: { people: { transform: { Mail: 'mask(mail, 0, 1)' } } }\n";
+    let told = Folder::new(&crm, "./people.db", sync).run().failed(2);
+    assert!(told.contains("the stream has `mail`, and no `Mail`"), "{told}");
+}
+
+#[test]
+fn what_was_left_before_columns_were_computed_does_not_come_in_clear() {
+    let crm = Database::postgres("levada_transforms_before");
+    crm.sql(&format!(
+        "CREATE TABLE people(id int, mail text, n text);
+         INSERT INTO people VALUES (1, '{CLEAR} 1', '1'), (2, '{CLEAR} 2', 'none'), (3, '{CLEAR} 3', '3')"
+    ));
+    let sync = |options: &str| format!("      streams: {{ people: {{ on_bad_row: quarantine, {options} }} }}\n");
+    let plain = "read: incremental, cursor: id, write: append, columns: { cast: { n: int32 } }";
+    let folder = Folder::new(&crm, "./people.db", &sync(plain));
+    assert_eq!(folder.run().done(), [2]);
+    let file = folder.0.path().join("people.yaml");
+    let masked = format!("{plain}, key: [id], transform: {{ mail: 'mask(mail, 0, 1)' }}");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace(&sync(plain), &sync(&masked))).unwrap();
+    // the rows at the end would be others
+    let told = folder.run().failed(3);
+    assert!(told.contains("are told by `mail`, which `transform` computes"), "{told}");
+    let runs: Value = serde_json::from_str(&folder.tells(&["runs", "--output", "json"]).1).unwrap_or_default();
+    let first = runs["runs"].as_array().and_then(|runs| runs.last()).unwrap_or_else(|| panic!("{runs}"));
+    let project = folder.0.path();
+    std::fs::write(project.join("levada.yaml"), "version: 1\n").unwrap();
+    std::fs::create_dir(project.join("pipelines")).unwrap();
+    std::fs::copy(&file, project.join("pipelines/people.yaml")).unwrap();
+    let (code, told) = folder.tells(&["apply"]);
+    assert_eq!(code, 0, "{told}");
+    let (code, told) = folder.tells(&["replay", &first["run"].as_i64().unwrap().to_string()]);
+    assert_eq!(code, 1, "{told}");
+    let rejected = told.lines().find(|line| line.contains("people")).unwrap_or_else(|| panic!("{told}"));
+    let figures: Vec<&str> = rejected.split_whitespace().filter(|word| word.parse::<u64>().is_ok()).collect();
+    assert_eq!(figures[..3], ["1", "0", "1"], "read, written, rejected: {told}");
+    let store = rusqlite::Connection::open(folder.0.path().join("people.db")).unwrap();
+    let rows: i64 = store.query_row("SELECT count(*) FROM people WHERE id = 2", [], |row| row.get(0)).unwrap();
+    assert_eq!(rows, 0, "{code} {told}");
+}
+
+#[test]
+fn a_row_that_cannot_be_read_shows_nothing_that_is_replaced() {
+    let folder = TempDir::new().unwrap();
+    let rows = format!("id,name,mail\n1,Ada,ada\n2,\"{CLEAR}\"x,{CLEAR}\n3,Alan,alan\n");
+    std::fs::write(folder.path().join("people.csv"), rows).unwrap();
+    let inner = folder.path().join("to");
+    std::fs::create_dir(&inner).unwrap();
+    let document = "version: 1\nname: people\nconnections: { in: { type: files, root: .. }, out: ./people.db }\nsync:\n  from: in\n  to: out\n  \
+                    streams:\n    people.csv:\n      on_bad_row: quarantine\n      transform: { name: \"fake('name', id, 'k')\", mail: \"'x'\" }\n";
+    std::fs::write(inner.join("people.yaml"), document).unwrap();
+    let mut command = Command::new(LEVADA);
+    command.args(["run", "people.yaml", "--output", "json"]).current_dir(&inner);
+    let ran = Ran::of(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+    assert_eq!(ran.done(), [2], "{}", ran.report);
+    assert_eq!(holding(&inner, CLEAR), Vec::<String>::new());
+    assert!(!ran.err.contains(CLEAR) && !ran.report.to_string().contains(CLEAR), "{}", ran.report);
+}
+
+#[test]
 fn a_failing_row_fails_the_load_without_telling_what_is_hidden() {
     let crm = Database::postgres("levada_transforms_fail");
     crm.sql(&format!(
@@ -212,6 +284,7 @@ fn wrong_expressions_are_told_before_anything_moves() {
             "public.a: { read: incremental, cursor: at, write: append, transform: { x: 'at + 1' } }",
             "could not be told by columns that are computed",
         ),
+        ("public.a: { transform: { x: 'id + 1' }, columns: { hash: [mail] } }", "is hashed, and others are computed"),
     ];
     for (stream, wanted) in cases {
         let sync = format!("      keys: {{ k: \"${{secret:pseudonym}}\" }}\n      streams: {{ {stream} }}\n");

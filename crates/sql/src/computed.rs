@@ -76,8 +76,25 @@ impl Computed {
     }
 
     async fn plan(&self, info: &StreamInfo, wanted: Option<&SchemaRef>) -> Result<RowPlan> {
+        self.check_names(info)?;
         let blueprint = self.blueprint(info, wanted);
-        planned(move |_| blueprint.row()).await.at("`transform`")
+        let mut plan = planned(move |_| blueprint.row()).await.at("`transform`")?;
+        plan.replaces = self.columns.keys().any(|name| info.schema.field_with_name(name).is_ok());
+        Ok(plan)
+    }
+
+    /// A name in other letters would be one more column, beside the one that is meant to be replaced.
+    fn check_names(&self, info: &StreamInfo) -> Result<()> {
+        for name in self.columns.keys().filter(|name| info.schema.field_with_name(name).is_err()) {
+            let same = |field: &&Arc<Field>| field.name().to_lowercase() == name.to_lowercase();
+            if let Some(field) = info.schema.fields().iter().find(same) {
+                let message = format!("the stream has `{}`, and no `{name}`", field.name());
+                return Err(Error::new(ErrorKind::Config, message)
+                    .at("`transform`")
+                    .advise(format!("Write `{}` to replace it, or another name for a new column.", field.name())));
+            }
+        }
+        Ok(())
     }
 
     async fn seen(&self, info: StreamInfo) -> Result<StreamInfo> {

@@ -30,6 +30,8 @@ pub(crate) struct RowPlan {
     stages: Vec<Vec<Step>>,
     /// Those of `input` that come out as they are.
     shown: BTreeSet<usize>,
+    /// Whether columns of the stream come out as others, read or not.
+    pub(crate) replaces: bool,
 }
 
 /// One column of a stage.
@@ -57,7 +59,8 @@ impl RowPlan {
                 }
                 LogicalPlan::TableScan(scan) if scan.filters.is_empty() && scan.fetch.is_none() => {
                     let input = Arc::new(scan.projected_schema.as_arrow().clone());
-                    let mut plan = Self { input, output, stages: stages.into(), shown: BTreeSet::new() };
+                    let mut plan =
+                        Self { input, output, stages: stages.into(), shown: BTreeSet::new(), replaces: false };
                     let columns = 0..plan.output.fields().len();
                     plan.shown = columns.filter_map(|at| plan.copied(at)).collect();
                     return Ok(plan);
@@ -93,6 +96,9 @@ impl RowPlan {
     /// What does not hang on the values.
     pub(crate) fn apply(&self, batch: &RecordBatch, handed_on: usize) -> Result<(RecordBatch, Vec<Reject>)> {
         let schema = self.with_more(batch, handed_on);
+        if batch.num_rows() == 0 {
+            return Ok((RecordBatch::new_empty(schema), Vec::new()));
+        }
         let (mut done, mut rejects, mut parts) = (Vec::new(), Vec::new(), vec![batch.clone()]);
         while let Some(part) = parts.pop() {
             match self.evaluate(&part, handed_on, &schema).map_err(|error| fault::told(&error, 0)) {
@@ -184,15 +190,16 @@ impl RowPlan {
 
     /// A row that the source could not read, without what nobody is to see.
     pub(crate) fn shown(&self, reject: Reject) -> Reject {
-        let Some(hidden) = self.hidden().next() else { return reject };
+        if !self.replaces && self.hidden().next().is_none() {
+            return reject;
+        }
         let is_shown = |name: &str| self.shown.iter().any(|at| self.input.field(*at).name() == name);
         let mut row = serde_json::from_str::<Map<String, Value>>(&reject.row).unwrap_or_default();
         row.retain(|name, _| is_shown(name));
         let reason = match &reject.column {
             Some(column) if is_shown(column) => reject.reason,
             _ => {
-                let hidden = self.input.field(hidden).name();
-                format!("the source cannot read the row; why is not told, as it might tell of `{hidden}`")
+                "the source cannot read the row; why is not told, as it might tell of what `transform` hides".to_owned()
             }
         };
         Reject { row: Value::Object(row).to_string(), column: reject.column, reason }

@@ -388,10 +388,15 @@ fn strategy(spec: &LoadSpec, existing: &Existing, key: &[String]) -> Result<Stra
             )
             .advise("Give the stream a key, or load another table."));
         }
+        WriteMode::Replace if table.is_elsewhere() => {
+            let message = format!("the rows of `{}` are those of other tables", table.name);
+            return Err(Error::new(ErrorKind::Refused, message).advise("Load the tables themselves."));
+        }
         WriteMode::Replace if attachments.is_referenced => Strategy::Align,
         WriteMode::Replace if attachments.has_triggers || attachments.refers || table.is_versioned => Strategy::Refill,
-        // rows that are refused are taken back from a stage only where it has transactions
-        WriteMode::Replace if !table.is_transactional() && spec.quarantine => Strategy::Refill,
+        // rows that are refused are taken back from a stage only where it has transactions, and rows of other engines may be
+        // elsewhere, where a table of another name leads to as well
+        WriteMode::Replace if !table.is_transactional() && (spec.quarantine || !table.is_plain()) => Strategy::Refill,
         WriteMode::Replace => Strategy::Swap,
     })
 }

@@ -84,6 +84,17 @@ impl Table {
             .is_some_and(|engine| matches!(engine.to_ascii_lowercase().as_str(), "innodb" | "ndbcluster" | "rocksdb"))
     }
 
+    /// Whether its rows are those of other tables, here or on other servers: what stands for it leads there as well.
+    pub fn is_elsewhere(&self) -> bool {
+        let engine = self.engine.as_deref().unwrap_or_default();
+        ["MRG_MyISAM", "FEDERATED", "CONNECT", "SPIDER"].iter().any(|other| other.eq_ignore_ascii_case(engine))
+    }
+
+    /// Whether it has no transactions, and keeps its rows by itself: a table made like it holds the same.
+    pub fn is_plain(&self) -> bool {
+        self.engine.as_deref().is_some_and(is_plain)
+    }
+
     /// The table as a stream to be read: with columns that the server computes, and what columns were elsewhere.
     pub fn source_stream(&self) -> StreamInfo {
         let restored = |c: &Column| c.note.as_ref().map_or_else(|| c.field.clone(), |note| note.restored(&c.field));
@@ -112,6 +123,15 @@ impl Table {
             typed_by_request: false,
         }
     }
+}
+
+fn is_plain(engine: &str) -> bool {
+    ["myisam", "aria", "memory"].contains(&engine.to_ascii_lowercase().as_str())
+}
+
+/// Whether the tables of an engine are known to keep their rows by themselves: not in other tables, not elsewhere, not at all.
+pub fn keeps_rows(engine: &str) -> bool {
+    is_plain(engine) || ["innodb", "rocksdb"].contains(&engine.to_ascii_lowercase().as_str())
 }
 
 /// The tables and views that a selector names; Levada's own tables are left out unless named exactly.

@@ -298,7 +298,10 @@ pub fn form(native: &Native, wanted: &DataType, charset: Option<&str>, json: boo
         (_, DataType::Utf8) => Form::Text(TextLimits {
             chars_max: matches!(native.base.as_str(), "char" | "varchar")
                 .then(|| native.length().unwrap_or(1) as usize),
-            bytes_max: native.bytes_max(),
+            // in other character sets a text has another length in bytes, which the server looks at
+            bytes_max: native
+                .bytes_max()
+                .filter(|_| charset.is_none_or(|charset| ["utf8mb4", "utf8mb3", "utf8"].contains(&charset))),
             basic_plane: matches!(charset, Some("utf8" | "utf8mb3")),
             json: json || native.base == "json",
             trims: native.base == "char",

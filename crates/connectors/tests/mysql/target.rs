@@ -275,6 +275,32 @@ async fn an_engine_without_transactions_is_declared() {
     assert_eq!(values(&database, "m").await, ["0 a", "1 a", "2 a"]);
 }
 
+/// A stage made like a table without rows of its own leads to the same rows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_that_are_those_of_another_table_are_not_replaced() {
+    let database = Database::new().await;
+    database.run("CREATE TABLE own (id BIGINT, v TEXT) ENGINE=MyISAM").await;
+    database.run("CREATE TABLE led (id BIGINT, v TEXT) ENGINE=MRG_MyISAM UNION=(own) INSERT_METHOD=LAST").await;
+    database.run("INSERT INTO own VALUES (9, 'old')").await;
+    let error = load(&database, &Job::new(None, "led"), &pairs(), &numbered(0..3, "a")).await.unwrap_err();
+    assert!(error.to_string().contains("are those of other tables"), "{error}");
+    assert_eq!(values(&database, "own").await, ["9 old"]);
+}
+
+/// How long a text is in bytes depends on the character set of its column.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn texts_are_as_long_as_in_their_character_set() {
+    let database = Database::new().await;
+    database.run("CREATE TABLE l (id BIGINT, v TINYTEXT CHARACTER SET latin1)").await;
+    let text = |letters: usize| [row(&[Some("1"), Some(&"é".repeat(letters))])];
+    load(&database, &Job::new(None, "l"), &pairs(), &text(255)).await.unwrap();
+    load(&database, &Job::new(None, "l"), &pairs(), &text(256)).await.unwrap_err();
+    let length = "SELECT CONCAT(LENGTH(v), ' ', CHAR_LENGTH(v)) FROM l";
+    assert_eq!(database.texts(length).await, [Some("255 255".to_owned())]);
+    database.run("CREATE TABLE u (id BIGINT, v TINYTEXT CHARACTER SET utf8mb4)").await;
+    load(&database, &Job::new(None, "u"), &pairs(), &text(128)).await.unwrap_err();
+}
+
 /// Keys of a new table are exact: case, accents and blanks at the end tell them apart.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn text_keys_are_exact() {

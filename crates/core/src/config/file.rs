@@ -363,7 +363,7 @@ impl File {
     ) -> Result<Pipeline, Vec<Error>> {
         let raw = self.raw()?;
         let variables = Variables { params, runtime: None, ..variables.clone() };
-        let errors: Vec<Error> = tasks(raw).flat_map(|task| sql::spliced(self, task)).collect();
+        let errors: Vec<Error> = tasks(raw).chain(raw.get("sync")).flat_map(|task| sql::spliced(self, task)).collect();
         if !errors.is_empty() {
             return Err(errors);
         }

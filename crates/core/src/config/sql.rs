@@ -237,7 +237,9 @@ fn typed(value: &Json, kind: Option<ParamKind>) -> Json {
 pub(super) fn spliced(file: &File, task: &Node) -> Vec<Error> {
     let mut errors = spliced_at(file, task.find(&["sql", "query"]), task.find(&["sql", "params"]));
     errors.extend(quality::spliced(file, task));
-    let streams = task.find(&["sync", "streams"]).into_iter().flat_map(Node::children);
+    // a pipeline may be one sync by itself
+    let streams = task.find(&["sync", "streams"]).or_else(|| task.get("streams"));
+    let streams = streams.into_iter().flat_map(Node::children);
     for column in streams.filter_map(|stream| stream.get("transform")).flat_map(Node::children) {
         if let Value::Text(text) = &column.value
             && let Some(name) = names(text).next()

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use levada_core::connector::FoundFile;
-use levada_core::error::{Context as _, Result};
+use levada_core::error::{Context as _, Error, ErrorKind, Result};
 use levada_core::time::{Clock, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,9 @@ use super::{Place, at, take, unless};
 
 /// What was begun and has no manifest is left alone as long as it may still be under way.
 const UNFINISHED_FOR: Duration = Duration::from_secs(24 * 3600);
+
+/// Databases that an error names.
+const NAMED_MAX: usize = 20;
 
 /// Letters of the second with which a name begins.
 const SECOND_LETTERS: usize = 15;
@@ -73,12 +76,28 @@ pub async fn list(place: &Place) -> Result<Vec<Entry>> {
     Ok(look(place).await.at(at(&place.name))?.0)
 }
 
-/// The newest backup that is whole as far as its manifest and the sizes of its files tell.
+/// The newest backup that is whole as far as its manifest and the sizes of its files tell, where there is no doubt which database
+/// is meant.
 ///
 /// # Errors
-/// As of [`list`].
+/// As of [`list`]; `Refused` where there are whole backups of several databases.
 pub async fn newest(place: &Place) -> Result<Option<String>> {
-    Ok(list(place).await?.into_iter().find(|entry| entry.problem.is_none()).map(|entry| entry.name))
+    let mut of_each: Vec<Entry> = Vec::new();
+    for entry in list(place).await?.into_iter().filter(|entry| entry.problem.is_none()) {
+        if of_each.iter().all(|newer| newer.source != entry.source) {
+            of_each.push(entry);
+        }
+    }
+    if of_each.len() > 1 {
+        let told = |entry: &Entry| format!("`{}` of {}", entry.name, entry.source.as_deref().unwrap_or("unknown"));
+        let more = of_each.len().saturating_sub(NAMED_MAX);
+        let others = if more > 0 { format!(" and of {more} more") } else { String::new() };
+        let names: Vec<String> = of_each.iter().take(NAMED_MAX).map(told).collect();
+        let message =
+            format!("there are backups of several databases, the newest of each: {}{others}", names.join(", "));
+        return Err(Error::new(ErrorKind::Refused, message).advise("Nothing was changed. Name the backup."));
+    }
+    Ok(of_each.pop().map(|entry| entry.name))
 }
 
 /// Removes the backups that have had their time. Of each database the newest whole backup stays, whatever is said: it is read

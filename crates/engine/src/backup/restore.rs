@@ -69,6 +69,7 @@ pub async fn restore(job: &Restore, progress: Arc<Progress>) -> Result<Restored>
     let place = at(&job.to.name);
     let write = match &native {
         Some(database) => {
+            unless(&job.stop, refuse_renamed(job, &backup, &chosen)).await.at(place.as_str())?;
             let prepared = prepare(job, database.as_ref(), &chosen, &done).await;
             if prepared.as_ref().is_err_and(|error| error.kind() == ErrorKind::Interrupted) && job.replace {
                 // foreign keys that are down by now go up again
@@ -250,6 +251,25 @@ fn without(structure: &Structure, is_one: impl Fn(&Table) -> bool) -> Structure 
     let mut left = structure.clone();
     left.tables.retain(|table| !is_one(table));
     left
+}
+
+/// Tables that are made from statements have the names that they had: rows under another name, which the loads choose where the
+/// destination could take two for one, would not be theirs.
+async fn refuse_renamed(job: &Restore, backup: &Backup, chosen: &Structure) -> Result<()> {
+    let destination = job.to.connection.clone().destination()?;
+    let sync = job.sync(backup, chosen, &vec![WriteMode::Append; chosen.tables.len()], true)?;
+    for (stream, target) in run::targets_of(&sync).await? {
+        let Some(table) = chosen.tables.iter().find(|table| table.stream == stream) else { continue };
+        let own = destination.target(table.namespace.as_deref().filter(|_| sync.keep_namespaces), &table.table);
+        if target != own {
+            let message = format!("the rows of `{own}` would be loaded into `{target}`, which has another name");
+            return Err(Error::new(ErrorKind::Refused, message).at(format!("table `{own}`")).advise(
+                "Nothing was changed. Names that differ in capitals only can be one to the database: restore such tables by \
+                 `--table`, one after the other.",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Where tables are not made from statements, those that are there would be changed by what is loaded.

@@ -125,6 +125,17 @@ pub async fn plan_all(job: &SyncJob) -> Result<Vec<Planned>> {
     Ok(planned)
 }
 
+/// The full name of every stream's target, by the stream's name. Changes nothing.
+///
+/// # Errors
+/// What looking at the streams or reading the stored commits failed with.
+pub async fn targets_of(job: &SyncJob) -> Result<Vec<(String, String)>> {
+    let ends = Ends::open(job)?;
+    let selected = plan::select(job, &ends).await?;
+    let targets = targets::names(job, ends.destination.as_ref(), &selected).await?;
+    Ok(selected.into_iter().zip(targets).map(|((info, _), target)| (info.name, target)).collect())
+}
+
 /// Carries out a job. A stream that fails does not stop the others; its error stands in the report. In a job that is
 /// stopped, the streams that were not done yet report that they were interrupted.
 ///

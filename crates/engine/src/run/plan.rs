@@ -8,7 +8,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use levada_core::config::{OnBadRow, ReadKind, StreamOptions, Verify};
 use levada_core::destination::{Destination, LoadPlan, LoadSpec, WriteMode};
 use levada_core::error::{Context, Error, ErrorKind, Result};
-use levada_core::naming::{NameRules, did_you_mean, is_wildcard, nearest};
+use levada_core::naming::{NameRules, did_you_mean, nearest};
 use levada_core::position::{Commit, StreamKey};
 use levada_core::schema::{self, Fit, Logical, NATIVE, OnSchemaChange};
 use levada_core::source::{ReadMode, ReadRequest, Source, StreamInfo};
@@ -79,8 +79,7 @@ pub async fn select(job: &SyncJob, ends: &Ends) -> Result<Vec<(StreamInfo, Strea
             return Err(unknown_stream(job, ends, name).await);
         }
         for info in found {
-            // a connector may read a wildcard in more ways than the bare text of a name
-            let mine = !is_wildcard(name) || job.sync.entry_for(&info.name).is_none_or(|entry| entry == at);
+            let mine = job.sync.is_selected_by(at, &info.name);
             if mine && selected.iter().all(|(known, _)| known.name != info.name) {
                 selected.push((info, options.clone()));
             }
@@ -149,6 +148,7 @@ pub async fn plan(
     }
     let mode = read_mode(&options, &state);
     let overlap_columns = overlap_columns(&info, &options, &mode);
+    refuse_computed_overlap(&options, &state, &overlap_columns)?;
     let whole = selection.is_whole_row(&info) && incoming.fields().len() == info.schema.fields().len();
     let raw = info.raw.filter(|_| whole && options.verify == Verify::Counts);
     let raw = raw.filter(|_| options.on_bad_row == OnBadRow::Fail && overlap_columns.is_empty());
@@ -315,6 +315,18 @@ fn overlap_columns(info: &StreamInfo, options: &StreamOptions, mode: &ReadMode) 
     let selected = selected_names(info, options);
     let version: Vec<String> = options.key.iter().chain(&options.cursor).cloned().collect();
     if options.key.is_empty() || !version.iter().all(|column| selected.contains(column)) { selected } else { version }
+}
+
+/// Rows that are read twice are told by the values that the last load saw: computed in another way, they would be other rows.
+fn refuse_computed_overlap(options: &StreamOptions, state: &State, chosen: &[String]) -> Result<()> {
+    if chosen.is_empty() {
+        return Ok(());
+    }
+    let told_by = state.overlap.as_ref().map_or(chosen, |overlap| overlap.columns.as_slice());
+    let Some(name) = told_by.iter().find(|name| options.transform.contains_key(*name)) else { return Ok(()) };
+    let message = format!("rows that are read twice are told by `{name}`, which `transform` computes");
+    Err(Error::new(ErrorKind::Refused, message)
+        .advise("Load with `--full-refresh`, with a `key` and the cursor among the columns; or use `write: merge`."))
 }
 
 fn selected_names(info: &StreamInfo, options: &StreamOptions) -> Vec<String> {

@@ -152,7 +152,8 @@ impl QuarantineReader {
         let is_same = names(&source) == names(&target);
         Self {
             rows: rows.into_iter(),
-            is_ambiguous: is_same && pairs.any(|(rule, field)| changes(rule, field)),
+            is_ambiguous: !planned.options.transform.is_empty()
+                || is_same && pairs.any(|(rule, field)| changes(rule, field)),
             source: (source, Columns::new(planned.rules.clone(), planned.plan.schema.clone())),
             target,
         }

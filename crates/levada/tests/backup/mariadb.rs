@@ -249,6 +249,77 @@ fn all_tables_are_of_one_moment_while_others_write() {
     mariadb(&source, &format!("SET lock_wait_timeout = 20; ALTER TABLE left_side ADD c int; DROP USER {user}@'%'"));
 }
 
+/// What would become of the rows in the hands of triggers is not what the backup holds.
+#[test]
+fn tables_with_triggers_are_refused() {
+    let source = Database::mariadb("levada_backup_trigger");
+    let target = Database::mariadb("levada_backup_trigger_dst");
+    let table = "CREATE TABLE counted(n int PRIMARY KEY)";
+    mariadb(&source, &format!("{table}; INSERT INTO counted VALUES (1), (2); CREATE TABLE missing(n int)"));
+    let trigger = "CREATE TRIGGER doubles BEFORE INSERT ON counted FOR EACH ROW SET NEW.n = NEW.n * 2";
+    mariadb(&target, &format!("{table}; {trigger}; CREATE TABLE other(n int)"));
+    let kept = Kept::new();
+    kept.take(&source);
+    for replace in [&[][..], &["--replace"]] {
+        let refused = failed(kept.restoring(&target, replace), 3);
+        assert!(refused.contains("`doubles`") && refused.contains("`counted`"), "{refused}");
+        assert_eq!(mariadb(&target, "SHOW TABLES LIKE 'missing'; SELECT COUNT(*) FROM counted"), "0");
+    }
+    // triggers of other tables are none of its business
+    mariadb(
+        &target,
+        "DROP TRIGGER doubles; CREATE TRIGGER stays BEFORE INSERT ON other FOR EACH ROW SET NEW.n = NEW.n * 2",
+    );
+    kept.restore(&target, &[]);
+    assert_eq!(mariadb(&target, "SELECT SUM(n) FROM counted"), "3");
+}
+
+#[test]
+fn tables_that_differ_in_capitals_only_are_restored_one_after_the_other() {
+    let source = Database::mariadb("levada_backup_capitals");
+    let target = Database::mariadb("levada_backup_capitals_dst");
+    mariadb(
+        &source,
+        "CREATE TABLE Orders(n int); CREATE TABLE orders(n int); INSERT INTO Orders VALUES (1), (2); INSERT INTO orders VALUES (3)",
+    );
+    let kept = Kept::new();
+    kept.take(&source);
+    let refused = failed(kept.restoring(&target, &[]), 3);
+    assert!(refused.contains("`orders_") && refused.contains("--table"), "{refused}");
+    assert_eq!(mariadb(&target, "SHOW TABLES LIKE 'o%'"), "");
+    for table in ["orders", "Orders"] {
+        kept.restore(&target, &["--table", table]);
+    }
+    assert_eq!(mariadb(&target, "SELECT (SELECT SUM(n) FROM Orders) - (SELECT SUM(n) FROM orders)"), "0");
+    assert_eq!(mariadb(&target, "SELECT (SELECT COUNT(*) FROM Orders), (SELECT COUNT(*) FROM orders)"), "2\t1");
+}
+
+/// What is read of them is the rows of others, and what is written goes elsewhere.
+#[test]
+fn tables_without_rows_of_their_own_are_refused() {
+    let source = Database::mariadb("levada_backup_engine");
+    let target = Database::mariadb("levada_backup_engine_dst");
+    let own = "CREATE TABLE own(n int) ENGINE=MyISAM";
+    let led = "ENGINE=MRG_MyISAM UNION=(own) INSERT_METHOD=LAST";
+    mariadb(
+        &source,
+        &format!("{own}; CREATE TABLE led(n int) {led}; CREATE TABLE keeps(n int); INSERT INTO own VALUES (1)"),
+    );
+    let kept = Kept::new();
+    let refused = failed(kept.taking(&source, &[]), 2);
+    assert!(refused.contains("`led`") && refused.contains("MRG_MyISAM"), "{refused}");
+    assert!(kept.list().is_empty());
+    done(kept.taking(&source, &["--table", "own", "--table", "keeps"]));
+    // nor do they get rows of a backup
+    mariadb(&target, &format!("{own}; CREATE TABLE keeps(n int) {led}"));
+    let refused = failed(kept.restoring(&target, &["--replace"]), 2);
+    assert!(refused.contains("`keeps`"), "{refused}");
+    assert_eq!(mariadb(&target, "SELECT COUNT(*) FROM own"), "0");
+    mariadb(&target, "DROP TABLE keeps");
+    kept.restore(&target, &[]);
+    assert_eq!(mariadb(&target, "SELECT COUNT(*) FROM own"), "1");
+}
+
 #[test]
 fn postgresql_to_mariadb_and_back_by_backups() {
     let source = Database::postgres("levada_backup_pg_my");

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Kept, done};
+use super::{Kept, done, failed};
 use crate::support::Database;
 
 const NASTY: &str = r#"
@@ -99,6 +99,23 @@ fn all_tables_are_of_one_moment_while_others_write() {
         writer.join().unwrap()
     });
     assert!(moved > 5, "only {moved} transactions ran meanwhile");
+}
+
+#[test]
+fn which_of_several_databases_is_meant_has_to_be_said() {
+    let (shop, bank, target) = (Database::sqlite(), Database::sqlite(), Database::sqlite());
+    let kept = Kept::new();
+    let mut names = Vec::new();
+    for (number, database) in [&shop, &bank].into_iter().enumerate() {
+        database.sql(&format!("CREATE TABLE a(n int); INSERT INTO a VALUES ({number})"));
+        kept.take(database);
+        names.push(kept.take(database));
+    }
+    let refused = failed(kept.restoring(&target, &[]), 3);
+    assert!(names.iter().all(|name| refused.contains(name.as_str())), "{refused}");
+    assert_eq!(target.sql("SELECT count(*) FROM sqlite_master"), "0");
+    kept.restore(&target, &["--backup", &names[0]]);
+    assert_eq!(target.sql("SELECT n FROM a"), "0");
 }
 
 #[test]

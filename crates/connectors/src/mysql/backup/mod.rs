@@ -172,5 +172,19 @@ async fn select(conn: &mut Conn, selectors: &[String]) -> Result<Vec<Table>> {
     }
     tables.sort_by(|a, b| a.name.cmp(&b.name));
     tables.dedup_by(|a, b| a.name == b.name);
+    for table in &tables {
+        own_rows(table.engine.as_deref()).at(format!("table `{}`", table.name))?;
+    }
     Ok(tables)
+}
+
+/// Refuses engines whose tables have no rows of their own, or not certainly: what is read of them is not theirs alone, and what is
+/// written may change other tables, or be gone.
+fn own_rows(engine: Option<&str>) -> Result<()> {
+    if engine.is_some_and(discover::keeps_rows) {
+        return Ok(());
+    }
+    let message = format!("tables of the engine {} may have no rows of their own", engine.unwrap_or("unknown"));
+    Err(Error::new(ErrorKind::Unsupported, message)
+        .advise("Leave the table out by naming the others, or give it the engine InnoDB."))
 }

@@ -9,6 +9,7 @@ use levada_core::error::{Context, Error, ErrorKind, Result};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
+use super::own_rows;
 use crate::mysql::config::Config;
 use crate::mysql::discover::{self, Attachments};
 use crate::mysql::error::from_driver;
@@ -30,6 +31,9 @@ pub async fn prepare(config: &Config, structure: &Structure, replace: bool) -> R
     let there = Names::of(&mut conn).await?;
     let mut full = Vec::new();
     for table in &structure.tables {
+        if matches!(there.kind(&table.table), Some("BASE TABLE" | "SYSTEM VERSIONED")) {
+            own_rows(there.engine(&table.table)).at(format!("table `{}`", table.table))?;
+        }
         match there.kind(&table.table) {
             None => {}
             Some("BASE TABLE" | "SYSTEM VERSIONED") if has_rows(&mut conn, &table.table).await? => {
@@ -48,6 +52,7 @@ pub async fn prepare(config: &Config, structure: &Structure, replace: bool) -> R
     if !full.is_empty() && !replace {
         return Err(with_rows(&full));
     }
+    refuse_triggers(&mut conn, structure, &there).await?;
     let mut done = Done::default();
     let made = make(&mut conn, structure, &there, &full, &mut done).await;
     if made.is_err() {
@@ -76,6 +81,21 @@ fn with_rows(tables: &[&str]) -> Error {
     let others = if more > 0 { format!(" and {more} more") } else { String::new() };
     Error::new(ErrorKind::Refused, format!("there are rows already in {names}{others}"))
         .advise("Nothing was changed. Say that rows are to be replaced, or restore into another database.")
+}
+
+/// Rows that come back are as they were: what a trigger makes of them, or of other tables, would be something else.
+async fn refuse_triggers(conn: &mut Conn, structure: &Structure, there: &Names) -> Result<()> {
+    let sql = "SELECT EVENT_OBJECT_TABLE, TRIGGER_NAME FROM information_schema.TRIGGERS \
+               WHERE EVENT_OBJECT_SCHEMA = DATABASE() ORDER BY EVENT_OBJECT_TABLE, TRIGGER_NAME";
+    for (table, trigger) in conn.query::<(String, String), _>(sql).await.map_err(from_driver)? {
+        if structure.tables.iter().any(|of| there.folded(&of.table) == there.folded(&table)) {
+            let message = format!("the trigger `{trigger}` would change rows that are restored, or fire for them");
+            return Err(Error::new(ErrorKind::Refused, message)
+                .at(format!("table `{table}`"))
+                .advise("Nothing was changed. Drop the triggers of the table before, and make them again after."));
+        }
+    }
+    Ok(())
 }
 
 async fn make(
@@ -193,22 +213,35 @@ async fn foreign_keys(conn: &mut Conn) -> Result<HashMap<String, Vec<String>>> {
 
 /// What has a name in the database, and what it is.
 struct Names {
-    kinds: BTreeMap<String, String>,
+    /// Its type, and the engine of a table.
+    kinds: BTreeMap<String, (String, Option<String>)>,
     ignores_case: bool,
 }
 
 impl Names {
     async fn of(conn: &mut Conn) -> Result<Self> {
-        let sql = "SELECT TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()";
-        let found: Vec<(String, String)> = conn.query(sql).await.map_err(from_driver)?;
+        let sql =
+            "SELECT TABLE_NAME, TABLE_TYPE, ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()";
+        let found: Vec<(String, String, Option<String>)> = conn.query(sql).await.map_err(from_driver)?;
         let lower: Option<i64> = conn.query_first("SELECT @@lower_case_table_names").await.map_err(from_driver)?;
-        let ignores_case = lower != Some(0);
-        let name = |name: String| if ignores_case { name.to_lowercase() } else { name };
-        Ok(Self { kinds: found.into_iter().map(|(table, kind)| (name(table), kind)).collect(), ignores_case })
+        let mut names = Self { kinds: BTreeMap::new(), ignores_case: lower != Some(0) };
+        for (name, kind, engine) in found {
+            names.kinds.insert(names.folded(&name), (kind, engine));
+        }
+        Ok(names)
     }
 
     fn kind(&self, name: &str) -> Option<&str> {
-        let lower = self.ignores_case.then(|| name.to_lowercase());
-        self.kinds.get(lower.as_deref().unwrap_or(name)).map(String::as_str)
+        self.kinds.get(&self.folded(name)).map(|(kind, _)| kind.as_str())
+    }
+
+    /// The engine of a table.
+    fn engine(&self, name: &str) -> Option<&str> {
+        self.kinds.get(&self.folded(name)).and_then(|(_, engine)| engine.as_deref())
+    }
+
+    /// A name as the server compares it.
+    fn folded(&self, name: &str) -> String {
+        if self.ignores_case { name.to_lowercase() } else { name.to_owned() }
     }
 }

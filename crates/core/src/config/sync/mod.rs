@@ -192,6 +192,13 @@ impl Sync {
         let exact = self.streams.iter().position(|(name, _)| name == stream);
         exact.or_else(|| self.streams.iter().position(|(name, _)| is_wildcard(name) && matches(name, stream)))
     }
+
+    /// Whether a stream that a connector finds by the name of an entry is that entry's: a connector may read a wildcard in
+    /// more ways than the bare text of a name, and a stream named in full goes before a wildcard.
+    pub fn is_selected_by(&self, entry: usize, stream: &str) -> bool {
+        let is_pattern = self.streams.get(entry).is_some_and(|(name, _)| is_wildcard(name));
+        !is_pattern || self.entry_for(stream).is_none_or(|other| other == entry)
+    }
 }
 
 impl StreamOptions {

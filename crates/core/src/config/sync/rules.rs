@@ -122,6 +122,11 @@ impl StreamDocument {
         check_columns(&place.of("columns", true), &columns, &key, cursor.as_deref(), problems);
         let transform = own.transform.clone().unwrap_or_default();
         check_transform(&place.of("transform", true), &transform, cursor.as_deref(), &key, problems);
+        if let Some(name) = columns.hash.first().filter(|_| !transform.is_empty()) {
+            let message = format!("the column `{name}` is hashed, and others are computed");
+            let advice = format!("Write `{name}: sha256({name})` in `transform`, in place of `hash`.");
+            problems.push(place.of("transform", true), message, &advice);
+        }
         if !transform.is_empty() && cursor.is_some() && write == WriteMode::Append && key.is_empty() {
             let message = "rows that are read twice could not be told by columns that are computed".to_owned();
             let advice = "Name the columns that tell rows apart, as they are at the source: `key: [..]`.";

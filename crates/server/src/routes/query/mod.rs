@@ -32,6 +32,10 @@ use crate::{App, identity};
 const ROWS: usize = 1_000;
 /// Characters of a query that the audit log keeps.
 const AUDITED_CHARS: usize = 1_000;
+/// Values that an answer has at most; one row has all of its own.
+const CELLS_MAX: usize = 1_000_000;
+/// Digits of a decimal number that a floating-point one always keeps.
+const DIGITS_MAX: usize = 15;
 
 /// A query.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -118,6 +122,7 @@ pub async fn run(call: Call<Ask>) -> Result<Found, Problem> {
     let Call { app, caller, input, .. } = call;
     let limits = app.limits.queries;
     let rows_max = rows_max(input.limit, format, limits)?;
+    check_params(&input.params)?;
     let asked = Asked { sql: &input.sql, params: &input.params, memory_bytes: limits.memory_bytes };
     let reads = known(&app, asked).await?;
     // made before what works in it, and gone after that
@@ -203,6 +208,22 @@ fn told(sql: &str, redactors: &[Redactor]) -> String {
     }
 }
 
+/// Refuses numbers that JSON may have rounded on their way: floating-point numbers tell 15 digits.
+fn check_params(params: &BTreeMap<String, Value>) -> Result<()> {
+    for (name, value) in params.iter().filter(|(_, value)| value.is_f64()) {
+        let text = value.to_string();
+        let digits: String =
+            text.split(['e', 'E']).next().unwrap_or_default().chars().filter(char::is_ascii_digit).collect();
+        let told = digits.trim_matches('0').len();
+        if told > DIGITS_MAX || value.as_f64().is_some_and(|number| number.abs() >= 1e15) {
+            return Err(Error::new(ErrorKind::Config, "the number has more digits than JSON keeps for sure")
+                .at(format!("params.{name}"))
+                .advise("Give it as text, and write for instance `CAST($name AS DECIMAL(20,2))`."));
+        }
+    }
+    Ok(())
+}
+
 /// What a query is asked of, as the audit log names things.
 fn object(reads: &[String]) -> String {
     reads.iter().map(|name| format!("connection={name}")).collect::<Vec<_>>().join(" ")
@@ -212,7 +233,7 @@ fn object(reads: &[String]) -> String {
 async fn answer(rows: &mut Rows, rows_max: usize, limits: QueryLimits, begun: Instant) -> Result<Answer<QueryAnswer>> {
     let columns = rows.stream.schema.fields().iter().map(|field| Column::from(field.as_ref())).collect();
     let mut found = QueryAnswer { columns, rows: Vec::new(), cut: None, shortened: 0, ms: 0.0 };
-    let mut bytes = 0;
+    let (mut bytes, mut cells) = (0, 0);
     'all: while let Some(batch) = next(rows).await? {
         for row in 0..batch.num_rows() {
             if found.rows.len() == rows_max {
@@ -222,10 +243,11 @@ async fn answer(rows: &mut Rows, rows_max: usize, limits: QueryLimits, begun: In
             let mut shortened = 0;
             let values = batch.columns().iter().map(|column| text::value(column.as_ref(), row));
             let values: Vec<_> = values.map(|value| value.map(|text| short(text, &mut shortened))).collect();
-            // what JSON adds: quotes and a comma
-            bytes += values.iter().flatten().map(|text| text.len() + 3).sum::<usize>();
+            // what JSON adds: quotes and a comma, or `null`
+            bytes += values.iter().map(|value| value.as_ref().map_or(5, |text| text.len() + 3)).sum::<usize>();
+            cells += values.len();
             // whatever one row has, it is shown
-            if bytes > limits.bytes_max && !found.rows.is_empty() {
+            if (bytes > limits.bytes_max || cells > CELLS_MAX) && !found.rows.is_empty() {
                 found.cut = Some(Cut::Bytes);
                 break 'all;
             }
