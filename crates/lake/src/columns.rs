@@ -82,9 +82,12 @@ pub fn canonical(stored: &Field) -> Field {
 }
 
 /// Whether statistics tell the bounds of a column: writers keep those of decimals as floating-point numbers, which have no
-/// more than 15 digits of any decimal.
+/// more than 15 digits of any decimal, and those of floating-point columns without NaN.
 pub fn has_exact_bounds(column: &Field) -> bool {
-    !matches!(column.data_type(), DataType::Decimal128(precision, _) if *precision > 15)
+    match column.data_type() {
+        DataType::Decimal128(precision, _) => *precision <= 15,
+        other => !other.is_floating(),
+    }
 }
 
 /// Whether a stored column is nested.
@@ -120,7 +123,8 @@ pub fn plan(spec: &LoadSpec, existing: Option<&Schema>) -> Result<Columns> {
     let judge = |old: &Field, new: &Field| if renews { Fit::Exact } else { fit(old, new) };
     let changes = evolve(existing, &spec.incoming, spec.on_schema_change, &judge)?;
     if renews {
-        let (fields, planned) = renewed(&spec.incoming);
+        let (mut fields, planned) = renewed(&spec.incoming);
+        fields.iter_mut().for_each(|field| keep_told(field, existing));
         let same = fields.len() == existing.fields().len()
             && fields.iter().zip(existing.fields()).all(|(new, old)| alike(new, old));
         let list: Vec<String> = fields.iter().map(|field| declared(field)).collect();
@@ -173,6 +177,17 @@ fn renewed(incoming: &Schema) -> (Vec<Field>, Vec<PlannedColumn>) {
         (stored, planned)
     });
     both.unzip()
+}
+
+/// What others noted of a column stays with it, such as a comment, where its type stays.
+fn keep_told(field: &mut Field, existing: &Schema) {
+    let Ok(old) = existing.field_with_name(field.name()) else { return };
+    if native(old.data_type()) == native(field.data_type()) {
+        let mut told = old.metadata().clone();
+        told.remove(LOGICAL);
+        told.extend(field.metadata().clone());
+        field.set_metadata(told);
+    }
 }
 
 fn alike(a: &Field, b: &Field) -> bool {

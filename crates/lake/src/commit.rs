@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::columns::structure;
 use crate::error;
+use crate::place::Place;
 use crate::positions::{self, Number};
 
 /// What is committed besides rows.
@@ -36,18 +37,25 @@ pub enum Tried {
     Passed,
 }
 
+/// Kinds of failures after which a commit does not come to be.
+const NEVER: &[ErrorKind] =
+    &[ErrorKind::Unsupported, ErrorKind::Refused, ErrorKind::Permission, ErrorKind::Auth, ErrorKind::Full];
+
 /// Tries to commit actions as the version after that of `base`, or as the first one of a new table.
 ///
 /// # Errors
-/// Those of the store and of the table; whether the commit came to be is told by the log itself before any is.
+/// Those of the store and of the table; whether the commit came to be is told by the log itself before any is. Where not even
+/// that can be read, or tells of no other commit in its place, it may still come to be.
 pub async fn attempt(
-    handle: &DeltaTable,
+    place: &Place,
+    target: &str,
     base: Option<&DeltaTable>,
     actions: Vec<Action>,
     mode: SaveMode,
     mark: &Mark<'_>,
 ) -> Result<Tried> {
     let state = base.map(DeltaTable::snapshot).transpose().map_err(error::delta)?;
+    let version = base.and_then(DeltaTable::version).map_or(0, |version| version + 1);
     let now = chrono::Utc::now().timestamp_millis();
     let txn = Transaction::new_with_last_update(positions::app_id(mark.key), mark.number, Some(now));
     let told = json!({ "pipeline": mark.key.pipeline, "stream": mark.key.stream, "load": mark.load_id });
@@ -58,23 +66,31 @@ pub async fn attempt(
     let operation = DeltaOperation::Write { mode, partition_by: None, predicate: None };
     let commit = CommitBuilder::from(properties).with_actions(actions).build(
         state.map(|state| state as &dyn TableReference),
-        handle.log_store(),
+        place.handle(target)?.log_store(),
         operation,
     );
     let Err(failure) = commit.await else { return Ok(Tried::Done) };
     // an answer may have been lost, and what follows a commit may fail: what counts is the log
-    let mut table = handle.clone();
-    if table.load().await.is_ok() {
-        match positions::number_in(&table, mark.key).await? {
-            Some(number) if number == mark.number => {
-                tracing::debug!("after the commit: {failure}");
-                return Ok(Tried::Done);
-            }
-            Some(number) if number > mark.number => return Ok(Tried::Passed),
-            _ => {}
+    let failure = error::delta(failure);
+    let message = failure.message().to_owned();
+    let open = |reason: String| {
+        Error::new(ErrorKind::Connect, format!("it is not known whether the commit came to be: {message}{reason}"))
+            .advise("Run again: it begins with what the table says then.")
+    };
+    // the store was not asked, or said no
+    let refused = Some(failure).filter(|failure| NEVER.contains(&failure.kind()));
+    let table = place.newest(target).await.map_err(|error| open(format!("; and {error}")))?;
+    let Some(table) = table else { return refused.map_or_else(|| Err(open(String::new())), Err) };
+    match positions::number_in(&table, mark.key).await.map_err(|error| open(format!("; and {error}")))? {
+        Some(number) if number == mark.number => {
+            tracing::debug!("after the commit: {message}");
+            Ok(Tried::Done)
         }
+        Some(number) if number > mark.number => Ok(Tried::Passed),
+        // the place of the commit is taken, so it never comes
+        _ if table.version() >= Some(version) => Ok(Tried::Lost),
+        _ => refused.map_or_else(|| Err(open(String::new())), Err),
     }
-    if error::is_conflict(&failure) { Ok(Tried::Lost) } else { Err(error::delta(failure)) }
 }
 
 /// So many commits are read at most to know a new table, besides its last checkpoint.

@@ -217,6 +217,10 @@ fn known_keys(object: &Map<String, Value>) -> Result<()> {
 /// # Errors
 /// `Config`, naming the part of the URL at fault.
 pub fn from_url(url: &Url) -> Result<Map<String, Value>> {
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(config("a `delta:` URL takes no user and no password")
+            .advise("Give `access_key` and `secret_key`, beside the URL or in the document."));
+    }
     let path = percent_decoded(url.path())?;
     let location = match url.scheme() {
         "delta+s3" => format!("s3://{}{path}", url.host_str().unwrap_or_default()),

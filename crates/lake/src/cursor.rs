@@ -43,11 +43,19 @@ pub fn value(data_type: &DataType, text: &str) -> Result<Expr> {
     Ok(lit(scalar))
 }
 
+/// A column that is compared: of a function, no bounds are known.
+fn compared(field: &Field) -> Expr {
+    match columns::has_exact_bounds(field) {
+        true => column(field.name()),
+        false => greatest_of(vec![column(field.name())]),
+    }
+}
+
 /// Nothing above it has a place in the order of floats: NaN is none.
 fn ordered(field: &Field) -> Option<Expr> {
     match field.data_type() {
-        DataType::Float64 => Some(column(field.name()).lt_eq(lit(f64::INFINITY))),
-        DataType::Float32 => Some(column(field.name()).lt_eq(lit(f32::INFINITY))),
+        DataType::Float64 => Some(compared(field).lt_eq(lit(f64::INFINITY))),
+        DataType::Float32 => Some(compared(field).lt_eq(lit(f32::INFINITY))),
         _ => None,
     }
 }
@@ -83,13 +91,8 @@ impl Cursor {
             (None, from) => from.as_ref(),
         };
         let low = |key: &Key| value(data_type, &key.minus(lag.as_ref()).text(data_type));
-        // of a function, no bounds are known
-        let compared = match columns::has_exact_bounds(&field) {
-            true => column(name),
-            false => greatest_of(vec![column(name)]),
-        };
         let at_least = |key: &Key| -> Result<Expr> {
-            let reached = compared.clone().gt_eq(low(key)?);
+            let reached = compared(&field).gt_eq(low(key)?);
             Ok(ordered(&field).map_or(reached.clone(), |ordered| reached.and(ordered)))
         };
         Ok(Self {

@@ -1,6 +1,7 @@
 //! Writing: what a load would do, and the commits stored with the tables. The load itself is in `load`.
 
 use deltalake::DeltaTable;
+use deltalake::kernel::transaction::{PROTOCOL, TransactionError};
 use deltalake::protocol::SaveMode;
 use deltalake::table::config::TablePropertiesExt as _;
 use futures_util::future::BoxFuture;
@@ -45,6 +46,14 @@ impl Destination for Lake {
         Box::pin(async move {
             let place = self.place()?;
             let table = place.newest(&spec.target).await?;
+            if table.is_none()
+                && let Some(other) = place.stranger(&spec.target).await?
+            {
+                let message = format!("there is no table, and its folder holds something else: {other}");
+                return Err(Error::new(ErrorKind::Refused, message)
+                    .at(format!("target `{}`", spec.target))
+                    .advise("Give the table another name, or empty the folder."));
+            }
             plan(spec, table.as_ref()).at(format!("target `{}`", spec.target))
         })
     }
@@ -62,14 +71,14 @@ impl Destination for Lake {
             let place = self.place()?;
             let Some(commit) = positions::committed(&place, key).await? else { return Ok(false) };
             let number = positions::prepare(&place, &commit, true).await?;
-            let handle = place.handle(&commit.target)?;
             for _ in 0..FORGET_ATTEMPTS {
                 let base = place.newest(&commit.target).await?;
                 if base.is_none() {
                     return Ok(false);
                 }
                 let mark = Mark { key, number, load_id: "" };
-                if attempt(&handle, base.as_ref(), Vec::new(), SaveMode::Append, &mark).await? == Tried::Done {
+                let tried = attempt(&place, &commit.target, base.as_ref(), Vec::new(), SaveMode::Append, &mark).await?;
+                if tried == Tried::Done {
                     positions::prune(&place, key, number).await;
                     return Ok(true);
                 }
@@ -133,6 +142,10 @@ pub fn planned(spec: &LoadSpec, table: Option<&DeltaTable>) -> Result<Columns> {
     let stored = state.snapshot().arrow_schema();
     let columns = columns::plan(spec, Some(&stored))?;
     let metadata = state.metadata();
+    PROTOCOL.can_write_to(state).map_err(error::delta)?;
+    if spec.write != WriteMode::Append && state.table_config().append_only() {
+        return Err(error::delta(TransactionError::DeltaTableAppendOnly));
+    }
     let unsupported = |what: &str| {
         Err(Error::new(ErrorKind::Unsupported, format!("the table has {what}, which loads do not keep up"))
             .advise("Load into another table."))

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::fs::File;
+use std::io::Write as _;
 use std::ops::Range;
 use std::path::{Path as FilePath, PathBuf};
 
@@ -11,7 +12,7 @@ use futures_util::stream::BoxStream;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
 };
 
@@ -47,9 +48,39 @@ async fn flush(path: PathBuf) -> Result<()> {
     done.map_err(|error| Error::Generic { store: "LocalFileSystem", source: Box::new(error) })
 }
 
+/// Puts a file where none is. Its name is there only once its bytes are on the disk: an empty file after a loss of power would
+/// be a commit that nobody can read.
+async fn create(path: PathBuf, payload: PutPayload) -> Result<()> {
+    let shown = path.display().to_string();
+    let created = tokio::task::spawn_blocking(move || {
+        let folder = path.parent().unwrap_or(FilePath::new("/"));
+        std::fs::create_dir_all(folder)?;
+        // what the store does not list: names that end in `#` and digits
+        let mut waiting = path.clone().into_os_string();
+        waiting.push(format!("#{}", uuid::Uuid::new_v4().as_u128()));
+        let mut file = File::create_new(&waiting)?;
+        let written = payload.iter().try_for_each(|part| file.write_all(part)).and_then(|()| file.sync_all());
+        let linked = written.and_then(|()| std::fs::hard_link(&waiting, &path));
+        let _ = std::fs::remove_file(&waiting);
+        linked
+    });
+    let done = created.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+    done.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => Error::AlreadyExists { path: shown, source: Box::new(error) },
+        std::io::ErrorKind::PermissionDenied => Error::PermissionDenied { path: shown, source: Box::new(error) },
+        _ => Error::Generic { store: "LocalFileSystem", source: Box::new(error) },
+    })
+}
+
 #[async_trait::async_trait]
 impl ObjectStore for Disk {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        if options.mode == PutMode::Create {
+            let path = self.0.path_to_filesystem(location)?;
+            create(path.clone(), payload).await?;
+            flush(path).await?;
+            return Ok(PutResult { e_tag: None, version: None });
+        }
         let put = self.0.put_opts(location, payload, options).await?;
         flush(self.0.path_to_filesystem(location)?).await?;
         Ok(put)

@@ -41,19 +41,6 @@ pub fn arrow(error: arrow_schema::ArrowError) -> Error {
     of(&error)
 }
 
-/// Whether it says that another writer was faster.
-pub fn is_conflict(error: &DeltaTableError) -> bool {
-    matches!(
-        error,
-        DeltaTableError::VersionAlreadyExists(_)
-            | DeltaTableError::Transaction {
-                source: TransactionError::MaxCommitAttempts(_)
-                    | TransactionError::CommitConflict(_)
-                    | TransactionError::VersionAlreadyExists(_),
-            }
-    )
-}
-
 /// The innermost error that is known says what it was.
 fn of(error: &(dyn StdError + 'static)) -> Error {
     let mut kind = None;

@@ -8,6 +8,7 @@ mod cursor;
 mod destination;
 mod disk;
 mod error;
+mod files;
 mod load;
 mod maintain;
 mod merge;

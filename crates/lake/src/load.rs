@@ -1,6 +1,6 @@
 //! One load: files that no version of the table names yet, and the commit that names them, with the position in it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::num::NonZeroU64;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
@@ -8,7 +8,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use deltalake::DeltaTable;
 use deltalake::datafile::writer::{DeltaWriter, WriterConfig};
-use deltalake::kernel::{Action, Add};
+use deltalake::kernel::{Action, Add, Version};
 use deltalake::protocol::SaveMode;
 use futures_util::TryStreamExt as _;
 use futures_util::future::BoxFuture;
@@ -25,12 +25,14 @@ use crate::commit::{Mark, Tried, alteration, attempt, creation};
 use crate::merge::{self, Stage};
 use crate::place::Place;
 use crate::positions::Number;
-use crate::{Lake, columns, destination, error, maintain, positions, quarantine};
+use crate::{Lake, columns, destination, error, files, maintain, positions, quarantine};
 
 /// How often a commit is tried again that another one of the same table came before.
 const ATTEMPTS: usize = 20;
 /// Rows of a file are written to it in groups of about so many bytes.
 const GROUP_BYTES: usize = 32 << 20;
+/// A writer closes its files when it was given so many times as much as one is to have.
+const UNPACKED: u64 = 4;
 
 /// The streams that are being loaded in this process, with their places.
 static HELD: LazyLock<Mutex<HashSet<(String, StreamKey)>>> = LazyLock::new(Mutex::default);
@@ -66,7 +68,9 @@ pub struct Work {
     /// How long files stay that newer versions do not name; 0 where the table is not looked after.
     pub retention_hours: u32,
     /// The columns by whose values the files of the table are told apart.
-    partitions: Vec<String>,
+    pub partitions: Vec<String>,
+    /// The version that the load began with.
+    pub since: Option<Version>,
     /// The table's own words for its columns when the load began; another one means that somebody changed them.
     shape: Option<String>,
     handle: DeltaTable,
@@ -117,6 +121,7 @@ pub async fn begin(lake: &Lake, address: String, spec: LoadSpec, plan: LoadPlan)
         spec,
         columns,
         partitions,
+        since: base.as_ref().and_then(DeltaTable::version),
         shape,
         files: Mutex::default(),
         stage,
@@ -130,11 +135,14 @@ fn lost_place(target: &str) -> Error {
         .advise("Run again: nothing of this load was committed.")
 }
 
-/// The schema of a table as its log has it.
+/// What the log says of a table besides its rows.
 fn shape_of(table: &DeltaTable) -> Result<String> {
     let state = table.snapshot().map_err(error::delta)?;
-    let schema = state.metadata().parse_schema().map_err(|error| Error::new(ErrorKind::Data, error.to_string()))?;
-    serde_json::to_string(&schema).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))
+    let metadata = state.metadata();
+    let schema = metadata.parse_schema().map_err(|error| Error::new(ErrorKind::Data, error.to_string()))?;
+    let configuration: BTreeMap<_, _> = metadata.configuration().iter().collect();
+    let shape = (schema, metadata.partition_columns(), configuration, state.protocol());
+    serde_json::to_string(&shape).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))
 }
 
 impl Work {
@@ -236,23 +244,18 @@ impl Work {
                     (mode, durable, Vec::new())
                 }
             };
-            let named = if staged.is_some() { made.clone() } else { self.files().clone() };
+            // from here on a version may name them, whatever is heard of it, and even if nobody waits for it: they stay, and
+            // the upkeep finds out
+            let own = std::mem::take(&mut *self.files());
+            let named = if staged.is_some() { made.clone() } else { own.clone() };
             actions.extend(named.into_iter().map(Action::Add));
-            match attempt(&self.handle, base.as_ref(), actions, mode, &mark).await {
-                Ok(Tried::Done) => {
-                    self.files().clear();
-                    return Ok(durable);
+            match attempt(&self.place, &self.spec.target, base.as_ref(), actions, mode, &mark).await? {
+                Tried::Done => return Ok(durable),
+                Tried::Lost => {
+                    *self.files() = own;
+                    self.remove(&made).await;
                 }
-                Ok(Tried::Lost) => self.remove(&made).await,
-                // the files may be named by a version all the same: they stay, and the upkeep finds out
-                Ok(Tried::Passed) => {
-                    self.files().clear();
-                    return Err(lost_place(&self.spec.target));
-                }
-                Err(error) => {
-                    self.files().clear();
-                    return Err(error);
-                }
+                Tried::Passed => return Err(lost_place(&self.spec.target)),
             }
         }
         Err(Error::new(ErrorKind::Busy, format!("{ATTEMPTS} other commits of this table came first"))
@@ -271,7 +274,7 @@ impl Work {
         let mut views = state.snapshot().file_views(store.as_ref(), None);
         while let Some(view) = views.try_next().await.map_err(error::delta)? {
             durable.deleted += view.num_records().unwrap_or_default() as u64;
-            actions.push(Action::Remove(view.remove_action(true)));
+            actions.push(Action::Remove(files::removal(&view, true)?));
         }
         Ok((SaveMode::Overwrite, durable))
     }
@@ -289,7 +292,7 @@ impl Load for TableLoad {
             if std::mem::replace(&mut self.writers_taken, true) {
                 return Err(Error::new(ErrorKind::Internal, "the writers of a load were asked for twice"));
             }
-            let writer = |_| Box::new(TableWriter { work: self.work.clone(), open: None }) as Box<dyn Writer>;
+            let writer = |_| Box::new(TableWriter { work: self.work.clone(), open: None, bytes: 0 }) as Box<dyn Writer>;
             Ok((0..self.writers.max(1)).map(writer).collect())
         })
     }
@@ -324,6 +327,8 @@ impl Drop for TableLoad {
 struct TableWriter {
     work: Arc<Work>,
     open: Option<DeltaWriter>,
+    /// What it was given, in memory.
+    bytes: u64,
 }
 
 impl TableWriter {
@@ -334,7 +339,19 @@ impl TableWriter {
         let columns = &self.work.columns.written;
         let writer = self.open.get_or_insert_with(|| self.work.file_writer(columns));
         let rows = rows.with_schema(columns.clone()).map_err(error::arrow)?;
-        writer.write(&rows).await.map_err(error::delta)
+        writer.write(&rows).await.map_err(error::delta)?;
+        self.bytes += rows.get_array_memory_size() as u64;
+        // compressed, that makes a file; the load knows its name from then on, and nothing of it waits to be sent
+        if self.bytes >= UNPACKED * self.work.target_bytes { self.close().await } else { Ok(()) }
+    }
+
+    async fn close(&mut self) -> Result<()> {
+        self.bytes = 0;
+        if let Some(writer) = self.open.take() {
+            let files = writer.close().await.map_err(error::delta)?;
+            self.work.files().extend(files);
+        }
+        Ok(())
     }
 }
 
@@ -355,10 +372,7 @@ impl Writer for TableWriter {
 
     fn finish(mut self: Box<Self>) -> BoxFuture<'static, Result<Accepted>> {
         Box::pin(async move {
-            if let Some(writer) = self.open.take() {
-                let files = writer.close().await.map_err(error::delta)?;
-                self.work.files().extend(files);
-            }
+            self.close().await?;
             Ok(Accepted::default())
         })
     }

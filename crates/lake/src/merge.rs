@@ -21,6 +21,7 @@ use parquet::file::properties::WriterProperties;
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
+use crate::files::{self, Survey};
 use crate::load::{Work, rows_of};
 use crate::session::quoted;
 use crate::source::typed;
@@ -43,13 +44,21 @@ type LocalWriter = ArrowWriter<std::fs::File>;
 pub struct Stage {
     folder: TempDir,
     columns: SchemaRef,
-    open: Mutex<(Option<LocalWriter>, u64)>,
+    open: Mutex<Open>,
+}
+
+/// What rows are written to while they come, with their number and size in memory.
+struct Open {
+    writer: Option<LocalWriter>,
+    rows: u64,
+    bytes: u64,
 }
 
 /// The rows that a merge brings: one for each key.
 pub struct Staged {
     path: PathBuf,
     rows: u64,
+    row_bytes: u64,
     superseded: u64,
     sorts_joins: bool,
 }
@@ -84,7 +93,7 @@ impl Stage {
         fields.push(Field::new(ROW, DataType::Int64, false));
         let columns: SchemaRef = Arc::new(Schema::new(fields));
         let writer = local_writer(&folder.path().join("rows.parquet"), &columns)?;
-        Ok(Self { folder, columns, open: Mutex::new((Some(writer), 0)) })
+        Ok(Self { folder, columns, open: Mutex::new(Open { writer: Some(writer), rows: 0, bytes: 0 }) })
     }
 
     /// Adds rows.
@@ -93,13 +102,13 @@ impl Stage {
     /// `Io`, `Full`.
     pub async fn write(&self, rows: RecordBatch) -> Result<()> {
         let mut open = self.open.lock().await;
-        let (writer, count) = &mut *open;
-        let first = *count as i64;
-        *count += rows.num_rows() as u64;
+        let first = open.rows as i64;
+        open.rows += rows.num_rows() as u64;
+        open.bytes += rows.get_array_memory_size() as u64;
         let mut columns = rows.columns().to_vec();
-        columns.push(Arc::new(Int64Array::from_iter_values(first..*count as i64)));
+        columns.push(Arc::new(Int64Array::from_iter_values(first..open.rows as i64)));
         let rows = RecordBatch::try_new(self.columns.clone(), columns).map_err(error::arrow)?;
-        let writer = writer.as_mut().ok_or_else(|| broken("they are complete already"))?;
+        let writer = open.writer.as_mut().ok_or_else(|| broken("they are complete already"))?;
         writer.write(&rows).map_err(broken)
     }
 
@@ -108,16 +117,16 @@ impl Stage {
     /// # Errors
     /// `Io`, `Full`.
     pub async fn finish(&self, work: &Work) -> Result<Staged> {
-        let given = {
+        let (given, row_bytes) = {
             let mut open = self.open.lock().await;
-            if let Some(writer) = open.0.take() {
+            if let Some(writer) = open.writer.take() {
                 writer.close().map_err(broken)?;
             }
-            open.1
+            (open.rows, open.bytes / open.rows.max(1))
         };
         let (from, to) = (self.folder.path().join("rows.parquet"), self.folder.path().join("fresh.parquet"));
         let columns = &work.columns.written;
-        let session = session::open(&work.place, work.memory, 1, true)?;
+        let session = session::open(&work.place, work.memory, 1, row_bytes, true)?;
         register(&session, "incoming", &from).await?;
         let keys: Vec<String> = work.spec.key_columns.iter().map(|name| quoted(name)).collect();
         let order = work.spec.order_column.as_ref().map(|name| format!("{} DESC NULLS LAST, ", quoted(name)));
@@ -139,7 +148,7 @@ impl Stage {
         }
         writer.close().map_err(broken)?;
         let sorts_joins = bytes > work.memory as u64 / HASH_PART;
-        Ok(Staged { path: to, rows, superseded: given - rows, sorts_joins })
+        Ok(Staged { path: to, rows, row_bytes, superseded: given - rows, sorts_joins })
     }
 }
 
@@ -174,7 +183,13 @@ pub async fn merge(work: &Work, staged: &Staged, base: Option<&DeltaTable>) -> R
 }
 
 async fn fill(work: &Work, staged: &Staged, base: Option<&DeltaTable>, merged: &mut Merged) -> Result<()> {
-    let session = session::open(&work.place, work.memory, WIDTH, staged.sorts_joins)?;
+    let mut row_bytes = staged.row_bytes;
+    if let Some(table) = base {
+        let files = Survey::of(table).await?;
+        files.confined()?;
+        row_bytes = row_bytes.max(files.row_bytes());
+    }
+    let session = session::open(&work.place, work.memory, WIDTH, row_bytes, staged.sorts_joins)?;
     register(&session, "fresh", &staged.path).await?;
     let mut adds = Vec::new();
     if let Some(table) = base {
@@ -273,7 +288,7 @@ async fn named(table: &DeltaTable, names: &[String], removed: &mut Vec<Remove>) 
     let mut views = state.snapshot().file_views(store.as_ref(), None);
     while let Some(view) = views.try_next().await.map_err(error::delta)? {
         if paths.contains(&folder.parts().chain(view.object_store_path().parts()).collect::<StorePath>()) {
-            removed.push(view.remove_action(true));
+            removed.push(files::removal(&view, true)?);
             #[allow(deprecated, reason = "what restricts a scan takes just these")]
             adds.push(view.add_action());
         }
@@ -286,7 +301,10 @@ async fn named(table: &DeltaTable, names: &[String], removed: &mut Vec<Remove>) 
 }
 
 /// Writes the rows of a query into new files of the table.
-async fn write(work: &Work, session: &SessionContext, sql: &str) -> Result<Vec<Add>> {
+///
+/// # Errors
+/// Those of the store; `Full` where memory or disk are not enough. No file stays then.
+pub async fn write(work: &Work, session: &SessionContext, sql: &str) -> Result<Vec<Add>> {
     let mut writer = work.file_writer(&work.columns.table);
     let mut stream = run(session, sql).await?;
     while let Some(batch) = stream.next().await {

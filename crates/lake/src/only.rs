@@ -19,8 +19,12 @@ fn of(condition: &Condition, stored: &Schema) -> Option<Expr> {
     let field = stored.field_with_name(&condition.column).ok().filter(|field| !is_nested(field))?;
     let column = ident(field.name().as_str());
     let field = canonical(field);
+    if !has_exact_bounds(&field) {
+        // what a condition asks for is taken from statistics where they name one value
+        return None;
+    }
     // the meaning of a text may have an order of its own
-    let is_ordered = Logical::of(&field).is_none() && has_order(field.data_type()) && has_exact_bounds(&field);
+    let is_ordered = Logical::of(&field).is_none() && has_order(field.data_type());
     let bound = |text: &str| value(field.data_type(), text).ok().filter(|_| is_ordered);
     Some(match &condition.test {
         Test::IsNull => column.is_null(),

@@ -28,6 +28,8 @@ pub struct Place {
     /// The same as a URL, with a slash at its end.
     url: Url,
     as_of: Option<AsOf>,
+    /// Where it may be on this machine.
+    rule: PathRule,
 }
 
 impl Place {
@@ -51,7 +53,7 @@ impl Place {
             }
         };
         let folder = Path::from_url_path(url.path()).map_err(|error| unusable(&error.to_string()))?;
-        Ok(Self { store, folder, url, as_of: settings.as_of.clone() })
+        Ok(Self { store, folder, url, as_of: settings.as_of.clone(), rule: rule.clone() })
     }
 
     /// The whole disk or bucket, and its URL: what a query engine finds files by.
@@ -61,21 +63,52 @@ impl Place {
         (root, self.store.clone())
     }
 
-    /// A table, not looked at yet. Its name is one that [`folder_name`] leaves as it is.
+    /// A table, not looked at yet.
     ///
     /// # Errors
-    /// `Config` for a name that is no folder's.
+    /// `NotFound` for a name that is no folder's, `Refused` for a folder that connections keep out of.
     pub fn handle(&self, name: &str) -> Result<DeltaTable> {
-        if folder_name(name) != name {
+        if !is_folder(name) {
             return Err(Error::new(ErrorKind::NotFound, format!("`{name}` is not a possible name of a table here")));
         }
-        let url = self
-            .url
-            .join(&format!("{name}/"))
-            .map_err(|error| Error::new(ErrorKind::Internal, format!("the folder of `{name}` has no URL: {error}")))?;
+        self.check(name)?;
+        let mut url = self.url.clone();
+        if let Ok(mut parts) = url.path_segments_mut() {
+            parts.pop_if_empty().push(name).push("");
+        }
         let options = StorageConfig::default();
         let prefixed = options.decorate_store(self.store.clone(), &url).map_err(error::delta)?;
         Ok(DeltaTable::new(default_logstore(Arc::new(prefixed), self.store.clone(), &url, &options)))
+    }
+
+    /// Whether a folder of this machine, wherever links lead, is one that connections may use.
+    fn check(&self, name: &str) -> Result<()> {
+        match self.url.to_file_path() {
+            Ok(path) if self.url.scheme() == "file" => (self.rule)(&real(&path.join(name))),
+            _ => Ok(()),
+        }
+    }
+
+    /// A file in the folder of a table that is none of a table: there must be none where one is made, as upkeep removes files
+    /// that no version names.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn stranger(&self, name: &str) -> Result<Option<String>> {
+        let folder = self.path(name);
+        let mut files = self.store.list(Some(&folder));
+        loop {
+            match files.try_next().await {
+                Ok(Some(file)) => {
+                    let name = file.location.filename().unwrap_or_default();
+                    if !(name.starts_with("part-") && name.ends_with(".parquet")) {
+                        return Ok(Some(name.to_owned()));
+                    }
+                }
+                Ok(None) | Err(StoreError::NotFound { .. }) => return Ok(None),
+                Err(error) => return Err(error::store(error)),
+            }
+        }
     }
 
     /// A table at its newest version; `None` if there is none.
@@ -104,7 +137,17 @@ impl Place {
         let done = match as_of {
             AsOf::Version(version) if *version > newest => return Err(gone(*version).at(format!("table `{name}`"))),
             AsOf::Version(version) => table.load_version(*version).await,
-            AsOf::Instant(text) => table.load_with_datetime(instant_of(text)?).await,
+            AsOf::Instant(text) => {
+                let instant = instant_of(text)?;
+                let done = table.load_with_datetime(instant).await;
+                let made = table.version().and_then(|version| table.snapshot().ok()?.version_timestamp(version));
+                if done.is_ok() && made.is_some_and(|made| made > instant.timestamp_millis()) {
+                    return Err(Error::new(ErrorKind::NotFound, format!("its log does not go back to {text}"))
+                        .at(format!("table `{name}`"))
+                        .advise("The oldest version that is left is newer. Ask for a later instant."));
+                }
+                done
+            }
         };
         found(done, table).at(format!("table `{name}`"))
     }
@@ -127,7 +170,7 @@ impl Place {
         let mut names = Vec::new();
         for path in &listed.common_prefixes {
             let name = path.filename().unwrap_or_default();
-            if folder_name(name) == name && self.has_log(name).await? {
+            if is_folder(name) && self.check(name).is_ok() && self.has_log(name).await? {
                 names.push(name.to_owned());
             }
         }
@@ -208,6 +251,12 @@ fn found(done: Result<(), DeltaTableError>, table: DeltaTable) -> Result<Option<
     }
 }
 
+/// Whether the name can be that of a folder with a table, as others write them.
+fn is_folder(name: &str) -> bool {
+    let is_plain = |c: char| c.is_alphanumeric() || " _-.,+()=@&'".contains(c);
+    !name.is_empty() && !name.starts_with(['_', '.']) && name.chars().all(is_plain)
+}
+
 /// The name as one that every store and tool takes for a folder; equal to it if it is one. Others than letters, digits,
 /// `_`, `-` and `.` become `_`, and a hash of the name keeps them apart.
 pub fn folder_name(name: &str) -> String {
@@ -229,7 +278,16 @@ fn real(path: &FilePath) -> std::path::PathBuf {
 }
 
 fn bucket_of(settings: &Settings, bucket: &str) -> Result<Arc<dyn ObjectStore>> {
-    let mut builder = AmazonS3Builder::from_env()
+    let builder = match (&settings.access_key, &settings.secret_key) {
+        // a token in the environment belongs to other keys
+        (Some(key), Some(secret)) => {
+            let region = ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| std::env::var(name).ok());
+            let builder = AmazonS3Builder::new().with_access_key_id(key).with_secret_access_key(secret.expose());
+            region.into_iter().fold(builder, AmazonS3Builder::with_region)
+        }
+        _ => AmazonS3Builder::from_env(),
+    };
+    let mut builder = builder
         .with_bucket_name(bucket)
         .with_conditional_put(S3ConditionalPut::ETagMatch)
         .with_allow_http(settings.allow_http);
@@ -238,9 +296,6 @@ fn bucket_of(settings: &Settings, bucket: &str) -> Result<Arc<dyn ObjectStore>> 
     }
     if let Some(region) = &settings.region {
         builder = builder.with_region(region);
-    }
-    if let (Some(key), Some(secret)) = (&settings.access_key, &settings.secret_key) {
-        builder = builder.with_access_key_id(key).with_secret_access_key(secret.expose());
     }
     let built = builder.build();
     built.map(|store| Arc::new(store) as _).map_err(|error| {

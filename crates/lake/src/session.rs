@@ -12,22 +12,26 @@ use levada_core::error::Result;
 use crate::error;
 use crate::place::Place;
 
-/// Rows that operators work on at once, and those where memory is small.
-const ROWS: usize = 8192;
-const SMALL_ROWS: usize = 1024;
-const SMALL_BYTES: usize = 128 << 20;
+/// Rows that operators work on at once at most.
+const ROWS_MAX: usize = 8192;
+const ROWS_MIN: usize = 16;
+/// The memory holds about so many batches.
+const BATCHES: usize = 64;
 /// A sort sets this part of the memory aside for merging what it wrote to disk.
 const MERGE_PART: usize = 8;
 
-/// A new session over the files of a place.
+/// A new session over the files of a place; rows take about `row_bytes`.
 ///
 /// # Errors
 /// `Full`, `Io` where there is no folder for temporary files.
-pub fn open(place: &Place, memory: usize, width: usize, sorts_joins: bool) -> Result<SessionContext> {
+pub fn open(place: &Place, memory: usize, width: usize, row_bytes: u64, sorts_joins: bool) -> Result<SessionContext> {
+    let rows = (memory / BATCHES) as u64 / row_bytes.max(1);
     let config: SessionConfig = DeltaSessionConfig::default().into();
     let config = config
         .with_target_partitions(width.max(1))
-        .with_batch_size(if memory < SMALL_BYTES { SMALL_ROWS } else { ROWS })
+        .with_batch_size((rows as usize).clamp(ROWS_MIN, ROWS_MAX))
+        // those of old Spark, which have nanoseconds of any year
+        .set_str("datafusion.execution.parquet.coerce_int96", "us")
         .set_bool("datafusion.execution.parquet.schema_force_view_types", false)
         .set_usize("datafusion.execution.sort_spill_reservation_bytes", memory / MERGE_PART / width.max(1))
         // a join by hash keeps one side in memory as a whole; one by sorting goes to disk

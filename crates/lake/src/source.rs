@@ -9,8 +9,8 @@ use deltalake::DeltaTable;
 use deltalake::datafusion::execution::SendableRecordBatchStream;
 use deltalake::datafusion::logical_expr::{Expr, lit};
 use deltalake::datafusion::prelude::ident;
+use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
-use futures_util::{StreamExt as _, TryStreamExt as _};
 use levada_core::batch::Batch;
 use levada_core::error::{Context, Error, ErrorKind, Result};
 use levada_core::naming::{is_wildcard, matches};
@@ -19,6 +19,7 @@ use levada_core::source::{Extract, OVERLAP_COLUMN, ReadMode, ReadRequest, Reader
 
 use crate::columns::{canonical, is_nested};
 use crate::cursor::Cursor;
+use crate::files::Survey;
 use crate::{Lake, error, only, session};
 
 impl Source for Lake {
@@ -65,22 +66,15 @@ impl Source for Lake {
 pub async fn described(name: &str, table: &DeltaTable) -> Result<StreamInfo> {
     let state = table.snapshot().map_err(error::delta)?;
     let fields: Vec<_> = state.snapshot().arrow_schema().fields().iter().map(|field| canonical(field)).collect();
-    let (mut rows, mut bytes) = (Some(0), 0);
-    let store = table.log_store();
-    let mut files = state.snapshot().file_views(store.as_ref(), None);
-    while let Some(file) = files.try_next().await.map_err(error::delta)? {
-        rows = rows.zip(file.num_records()).map(|(all, here)| all + here as u64);
-        bytes += file.size().max(0) as u64;
-    }
-    drop(files);
+    let files = Survey::of(table).await?;
     Ok(StreamInfo {
         name: name.to_owned(),
         namespace: None,
         table: name.to_owned(),
         schema: Arc::new(Schema::new(fields)),
         key: Vec::new(),
-        rows_estimate: rows,
-        bytes_estimate: Some(bytes),
+        rows_estimate: files.rows,
+        bytes_estimate: Some(files.bytes),
         raw: None,
         typed_by_request: false,
     })
@@ -106,7 +100,9 @@ impl Lake {
                 );
             }
         }
-        let session = session::open(&place, self.memory(), request.readers, false)?;
+        let files = Survey::of(&table).await?;
+        files.confined()?;
+        let session = session::open(&place, self.memory(), request.readers, files.row_bytes(), false)?;
         let provider = table.table_provider().build().await.map_err(error::query)?;
         session.register_table("stream", Arc::new(provider)).map_err(error::query)?;
         let mut columns: Vec<Expr> =

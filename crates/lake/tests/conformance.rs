@@ -5,13 +5,18 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::future::BoxFuture;
 use levada_core::connector::{Connection, Connector as _};
-use levada_lake::Delta;
+use levada_lake::{Delta, PathRule};
 use levada_testkit::conformance::{Capabilities, Harness};
 use serde_json::{Value, json};
 
 /// A connection with these settings.
 pub fn connect(settings: Value) -> Arc<dyn Connection> {
-    Delta::new(Arc::new(|_| Ok(()))).connect(settings).unwrap()
+    connect_within(settings, Arc::new(|_| Ok(())))
+}
+
+/// A connection that keeps to a rule.
+pub fn connect_within(settings: Value, rule: PathRule) -> Arc<dyn Connection> {
+    Delta::new(rule).connect(settings).unwrap()
 }
 
 /// Settings of a folder of the bucket for tests that no other test uses.

@@ -8,4 +8,5 @@ mod only;
 mod pages;
 mod python;
 mod races;
+mod stops;
 mod upkeep;

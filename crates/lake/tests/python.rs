@@ -4,8 +4,10 @@ use std::process::Command;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema};
+use levada_core::condition::{Condition, Test};
 use levada_core::destination::WriteMode;
 use levada_core::schema::{timestamp, timestamp_utc};
+use levada_core::source::{ReadMode, ReadRequest};
 use levada_testkit::pump::{self, Job};
 use levada_testkit::rows;
 use serde_json::{Value, json};
@@ -16,7 +18,9 @@ use crate::conformance::{bucket, connect};
 fn python(program: &str, uri: &str, options: &Value) -> String {
     let python =
         std::env::var("LEVADA_TEST_DELTALAKE").expect("set LEVADA_TEST_DELTALAKE (scripts/services starts it)");
-    let output = Command::new(python).args(["-c", program, uri, &options.to_string()]).output().unwrap();
+    // threads of the packages can abort an interpreter that ends as usual
+    let program = format!("{program}\nimport os\nsys.stdout.flush()\nos._exit(0)\n");
+    let output = Command::new(python).args(["-c", &program, uri, &options.to_string()]).output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{error}");
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
@@ -157,4 +161,93 @@ async fn tables_of_python_are_read_and_written() {
     let found: Vec<Vec<Option<String>>> = serde_json::from_str(&python(READ, &uri, &json!({}))).unwrap();
     let by_name = |row: &Vec<Option<String>>| vec![row[0].clone(), row[1].clone(), row[2].clone()];
     assert_eq!(found.iter().map(by_name).collect::<Vec<_>>(), want);
+}
+
+const ODD: &str = "
+import sys, datetime, math, decimal, pyarrow as pa, pyarrow.parquet as pq
+from deltalake import write_deltalake, convert_to_deltalake
+import os
+a = sys.argv[1]
+os.mkdir(a + '/spark')
+far = [datetime.datetime(9999, 12, 31, 1), datetime.datetime(1, 1, 1), datetime.datetime(2024, 2, 29, 12, 30, 1, 5)]
+pq.write_table(pa.table({'id': pa.array([1, 2, 3], pa.int64()), 'until': pa.array(far, pa.timestamp('us', 'UTC'))}), a + '/spark/a.parquet',
+    use_deprecated_int96_timestamps=True)
+convert_to_deltalake(a + '/spark')
+big = decimal.Decimal('18446744073709551615')
+odd = pa.table({'id': pa.array([1, 2], pa.int64()), 'ratio': pa.array([1.5, math.nan]),
+    'big': pa.array([big, big - 1], pa.decimal128(20, 0))})
+write_deltalake(a + '/odd', odd)
+";
+
+/// Timestamps as Spark writes them, of any year; statistics that know no NaN, and no more than 15 digits.
+#[tokio::test(flavor = "multi_thread")]
+async fn values_are_those_of_the_files_and_not_of_their_statistics() {
+    let folder = tempfile::tempdir().unwrap();
+    python(ODD, folder.path().to_str().unwrap(), &json!({}));
+    let source = connect(json!({ "location": folder.path() })).source().unwrap();
+    let read = async |name: &str, mode: ReadMode, only: &[&str]| -> Vec<rows::Row> {
+        let stream = source.discover(Some(name)).await.unwrap().remove(0);
+        let only =
+            only.iter().map(|column| Condition { column: (*column).to_owned(), test: Test::IsNotNull }).collect();
+        let request = ReadRequest {
+            columns: stream.schema.clone(),
+            stream: stream.clone(),
+            mode,
+            raw: None,
+            only,
+            limit: None,
+            readers: 2,
+            batch_bytes: 1 << 20,
+        };
+        let mut batches = Vec::new();
+        for mut reader in source.read(request).await.unwrap().readers {
+            while let Some(batch) = reader.next().await.unwrap() {
+                batches.push(batch);
+            }
+        }
+        rows::sorted(&batches, &stream.schema)
+    };
+    let of = |values: &[&str]| -> rows::Row { values.iter().map(|value| Some((*value).to_owned())).collect() };
+    let until = [
+        of(&["1", "9999-12-31T01:00:00Z"]),
+        of(&["2", "0001-01-01T00:00:00Z"]),
+        of(&["3", "2024-02-29T12:30:01.000005Z"]),
+    ];
+    assert_eq!(read("spark", ReadMode::Full, &[]).await, until);
+    assert_eq!(read("spark", ReadMode::Full, &["until"]).await, until);
+    let odd = [of(&["1", "1.5", "18446744073709551615"]), of(&["2", "NaN", "18446744073709551614"])];
+    assert_eq!(read("odd", ReadMode::Full, &["ratio", "big"]).await, odd);
+    let by = |cursor: &str| ReadMode::Incremental {
+        cursor: Some(cursor.to_owned()),
+        from: None,
+        lag: None,
+        mark_overlap: false,
+    };
+    assert_eq!(read("odd", by("ratio"), &[]).await, odd);
+    assert_eq!(read("odd", by("big"), &[]).await, odd);
+}
+
+/// Whoever may write a table must not choose what else of this machine is read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_leads_elsewhere_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    python(ODD, folder.path().to_str().unwrap(), &json!({}));
+    let source = connect(json!({ "location": folder.path() })).source().unwrap();
+    let log = folder.path().join("odd/_delta_log/00000000000000000000.json");
+    let text = std::fs::read_to_string(&log).unwrap();
+    let elsewhere = folder.path().join("spark/a.parquet").display().to_string();
+    for path in ["../spark/a.parquet".to_owned(), format!("file://{elsewhere}"), elsewhere] {
+        let lines = text.lines().map(|line| {
+            let mut action: Value = serde_json::from_str(line).unwrap();
+            if action["add"].is_object() {
+                action["add"]["path"] = json!(path);
+            }
+            action.to_string()
+        });
+        std::fs::write(&log, lines.collect::<Vec<_>>().join("\n")).unwrap();
+        let stream = source.discover(Some("odd")).await.unwrap().remove(0);
+        let read = pump::read(source.as_ref(), &stream, stream.schema.clone(), &Job::new(None, "odd")).await;
+        let error = read.err().unwrap_or_else(|| panic!("{path} was read"));
+        assert!(error.to_string().contains("outside of the table's own folder"), "{error}");
+    }
 }

@@ -136,6 +136,31 @@ async fn merges(place: Place) {
     assert_eq!(place.rows().await, want);
 }
 
+/// Both find more small files than there should be, and put them together at once: each row stays once.
+async fn upkeep(place: Place) {
+    let mut want = Vec::new();
+    for round in 0..3 {
+        for part in 0..31 {
+            let mut settings = place.settings[0].clone();
+            settings["maintain"] = false.into();
+            let rows = given(round * 1000 + part..round * 1000 + part + 1, "small");
+            load(connect(settings).destination().unwrap(), job("small"), rows.clone()).await;
+            want.extend(rows);
+        }
+        let run = |way: usize| {
+            let rows = given(round * 1000 + 500 + way as i64..round * 1000 + 501 + way as i64, "last");
+            let destination = place.destination(way);
+            (rows.clone(), tokio::spawn(async move { load(destination, job(["one", "two"][way]), rows).await }))
+        };
+        let (one, two) = (run(0), run(1));
+        one.1.await.unwrap();
+        two.1.await.unwrap();
+        want.extend(one.0.into_iter().chain(two.0));
+        want.sort();
+        assert_eq!(place.rows().await, want, "round {round}");
+    }
+}
+
 /// Two loads of one stream that were planned on the same commit: one counts, the other is told and leaves nothing.
 async fn one_stream_twice(place: Place) {
     for round in 0..6 {
@@ -202,6 +227,11 @@ async fn a_merge_and_appends_on_disk_build_on_each_other() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_merge_and_appends_in_a_bucket_build_on_each_other() {
     merges(Place::bucket().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn upkeep_that_is_done_twice_at_once_doubles_no_row() {
+    upkeep(Place::disk()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

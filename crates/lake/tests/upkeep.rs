@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use arrow_array::{Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use levada_core::connector::Connection;
 use levada_core::destination::WriteMode;
-use levada_core::error::ErrorKind;
+use levada_core::error::{Error, ErrorKind};
+use levada_lake::PathRule;
 use levada_testkit::pump::{self, Job};
 use levada_testkit::rows::{self, Row};
 use serde_json::{Value, json};
 
-use crate::conformance::connect;
+use crate::conformance::{connect, connect_within};
 
 fn columns() -> SchemaRef {
     Arc::new(Schema::new(vec![Field::new("id", DataType::Int64, false), Field::new("text", DataType::Utf8, true)]))
@@ -114,10 +116,90 @@ async fn the_past_is_read_and_not_written() {
     assert_eq!(read(&at(json!(0))).await, want(0..10));
     assert_eq!(read(&at(json!(1))).await, want(0..20));
     assert_eq!(read(&at(json!(between))).await, want(0..10));
+    let before = connect(at(json!("2020-01-01T00:00:00Z")));
+    let error = before.source().unwrap().discover(Some("t")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
     let gone = connect(at(json!(7)));
     let error = gone.clone().source().unwrap().discover(Some("t")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
     assert!(gone.destination().is_err());
+}
+
+/// Neither of a load that died nor of versions that are old enough, and no file that is younger.
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_no_version_names_go_when_they_are_old() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = json!({ "location": folder.path(), "maintain": false });
+    let replace = async |settings: &Value, round: i64| {
+        let destination = connect(settings.clone()).destination().unwrap();
+        pump::load(destination.as_ref(), &Job::new(None, "t"), &columns(), &[batch(0..round + 1, "row")])
+            .await
+            .unwrap();
+    };
+    for round in 0..99 {
+        replace(&plain, round).await;
+    }
+    let table = folder.path().join("t");
+    let left = |name: &str| std::fs::write(table.join(name), "left by a load that died").unwrap();
+    left("part-00000-old.parquet");
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(8 * 24 * 3600);
+    for file in std::fs::read_dir(&table).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
+        std::fs::File::options().write(true).open(file).unwrap().set_modified(old).unwrap();
+    }
+    left("part-00000-new.parquet");
+    let count = || std::fs::read_dir(&table).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_file()).count();
+    assert_eq!(count(), 101);
+    let upkept = json!({ "location": folder.path() });
+    for round in 99..102 {
+        replace(&upkept, round).await;
+    }
+    assert!(!table.join("part-00000-old.parquet").exists(), "nothing names it, and it is old");
+    assert!(table.join("part-00000-new.parquet").exists(), "a load may be writing it");
+    assert_eq!(read(&upkept).await, want(0..102));
+    assert!(count() >= 103, "what was replaced just now can be read for a week: {} files", count());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_are_made_where_nothing_else_is() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("t")).unwrap();
+    std::fs::write(folder.path().join("t/letter.txt"), "mine").unwrap();
+    let destination = connect(json!({ "location": folder.path() })).destination().unwrap();
+    let error = pump::load(destination.as_ref(), &Job::new(None, "t"), &columns(), &[batch(0..1, "row")]).await;
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+    assert!(error.to_string().contains("letter.txt"), "{error}");
+    assert!(!folder.path().join("t/_delta_log").exists());
+}
+
+/// Wherever a link leads: the rule is asked for the table's own folder, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn folders_that_connections_keep_out_of_are_no_tables() {
+    let folder = tempfile::tempdir().unwrap();
+    let (lake, kept) = (folder.path().join("lake"), folder.path().join("kept"));
+    std::fs::create_dir(&lake).unwrap();
+    let settings = json!({ "location": lake });
+    append(&json!({ "location": kept }), 0..3).await;
+    append(&settings, 0..3).await;
+    std::os::unix::fs::symlink(kept.join("t"), lake.join("linked")).unwrap();
+    let names = async |connection: Arc<dyn Connection>| -> Vec<String> {
+        let found = connection.source().unwrap().discover(None).await.unwrap();
+        found.into_iter().map(|stream| stream.name).collect()
+    };
+    assert_eq!(names(connect(settings.clone())).await, ["linked", "t"]);
+    let kept = kept.canonicalize().unwrap();
+    let rule: PathRule = Arc::new(move |path| match path.starts_with(&kept) {
+        true => Err(Error::new(ErrorKind::Refused, "keep out")),
+        false => Ok(()),
+    });
+    let within = connect_within(settings, rule);
+    assert_eq!(names(within.clone()).await, ["t"]);
+    let error = within.clone().source().unwrap().discover(Some("linked")).await.unwrap_err();
+    assert!(error.to_string().contains("keep out"), "{error}");
+    let destination = within.destination().unwrap();
+    let job = Job::new(None, "linked").write(WriteMode::Append);
+    let error = pump::load(destination.as_ref(), &job, &columns(), &[batch(0..1, "row")]).await.unwrap_err();
+    assert!(error.to_string().contains("keep out"), "{error}");
 }
 
 /// 900,000 rows into 900,000 within 64 MB: joins and sorts go to disk.
