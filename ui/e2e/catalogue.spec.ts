@@ -39,9 +39,9 @@ test("a dataset is found by a column, and leads to what it is made from", async 
   await expect(admin.getByRole("heading", { level: 1, name: "exports.customers.csv" })).toBeVisible();
 
   await admin.goto(`${PLACE}&part=loads`);
-  await expect(admin.getByRole("table", { name: "Loads" }).getByRole("row").nth(1)).toContainText(
-    "exports.customers.csv",
-  );
+  await expect(
+    admin.getByRole("table", { name: "Loads", exact: true }).getByRole("row").nth(1),
+  ).toContainText("exports.customers.csv");
   await admin.goto(`${PLACE}&part=history`);
   await expect(admin.getByText("The first that was seen.")).toBeVisible();
 });

@@ -1,7 +1,7 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useSearch } from "@tanstack/react-router";
 import { Ban, Download, Play, Save } from "lucide-react";
-import { useMemo, useRef, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { ApiError, messageOf } from "../../api/error";
 import type { QueryLimits } from "../../api/model";
 import { downloadAnswer, queryLimitsOptions, type FILES } from "../../api/queries/sql";
@@ -129,9 +129,10 @@ export default function SqlPage() {
   );
 }
 
-/** The whole answer, saved by the browser; only one at a time. */
+/** The whole answer, saved by the browser; only one at a time. To leave the page ends it. */
 function useDownload(query: Parameters<typeof downloadAnswer>[0]) {
   const open = useRef<AbortController | null>(null);
+  useEffect(() => () => open.current?.abort(), []);
   const { mutate, isPending } = useMutation({
     mutationFn: async (format: keyof typeof FILES) => {
       const own = new AbortController();
