@@ -114,7 +114,7 @@ pub struct Columns {
 pub fn plan(spec: &LoadSpec, existing: Option<&Schema>) -> Result<Columns> {
     let Some(existing) = existing else {
         let (fields, planned) = renewed(&spec.incoming);
-        let list: Vec<String> = fields.iter().map(|field| declared(field)).collect();
+        let list: Vec<String> = fields.iter().map(declared).collect();
         let ddl = vec![format!("CREATE TABLE {} ({}) USING delta", spec.target, list.join(", "))];
         let schema: SchemaRef = Arc::new(Schema::new(fields));
         return Ok(Columns { written: schema.clone(), table: schema, planned, ddl });
@@ -127,7 +127,7 @@ pub fn plan(spec: &LoadSpec, existing: Option<&Schema>) -> Result<Columns> {
         fields.iter_mut().for_each(|field| keep_told(field, existing));
         let same = fields.len() == existing.fields().len()
             && fields.iter().zip(existing.fields()).all(|(new, old)| alike(new, old));
-        let list: Vec<String> = fields.iter().map(|field| declared(field)).collect();
+        let list: Vec<String> = fields.iter().map(declared).collect();
         let ddl = if same { Vec::new() } else { vec![format!("REPLACE COLUMNS ({})", list.join(", "))] };
         let schema: SchemaRef = Arc::new(Schema::new(fields));
         return Ok(Columns { written: schema.clone(), table: schema, planned, ddl });

@@ -14,6 +14,7 @@ mod maintain;
 mod merge;
 mod only;
 mod place;
+mod pool;
 mod positions;
 mod quarantine;
 mod session;

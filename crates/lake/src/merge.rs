@@ -10,7 +10,7 @@ use arrow_array::types::Int64Type;
 use arrow_array::{Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use deltalake::DeltaTable;
-use deltalake::datafusion::prelude::{ParquetReadOptions, SessionContext};
+use deltalake::datafusion::prelude::{ParquetReadOptions, SessionContext, ident};
 use deltalake::kernel::{Add, Remove};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use levada_core::destination::Durable;
@@ -127,14 +127,14 @@ impl Stage {
         let (from, to) = (self.folder.path().join("rows.parquet"), self.folder.path().join("fresh.parquet"));
         let columns = &work.columns.written;
         let session = session::open(&work.place, work.memory, 1, row_bytes, true)?;
-        register(&session, "incoming", &from).await?;
+        register(&session, "incoming", &from, &[]).await?;
         let keys: Vec<String> = work.spec.key_columns.iter().map(|name| quoted(name)).collect();
         let order = work.spec.order_column.as_ref().map(|name| format!("{} DESC NULLS LAST, ", quoted(name)));
         let list: Vec<String> = columns.fields().iter().map(|field| quoted(field.name())).collect();
         let (keys, list) = (keys.join(", "), list.join(", "));
         let sql = format!(
             "SELECT {list} FROM (SELECT *, row_number() OVER (PARTITION BY {keys} ORDER BY {}{ROW} DESC) AS {RANK} \
-             FROM incoming) WHERE {RANK} = 1",
+             FROM incoming) WHERE {RANK} = 1 ORDER BY {keys}",
             order.unwrap_or_default()
         );
         let mut writer = local_writer(&to, columns)?;
@@ -152,9 +152,14 @@ impl Stage {
     }
 }
 
-async fn register(session: &SessionContext, name: &str, path: &Path) -> Result<()> {
+/// Makes a file a table of a session; its rows lie in the order of the columns `sorted`.
+async fn register(session: &SessionContext, name: &str, path: &Path, sorted: &[String]) -> Result<()> {
     let path = path.to_str().ok_or_else(|| broken("the folder for temporary files has no UTF-8 name"))?;
-    session.register_parquet(name, path, ParquetReadOptions::default()).await.map_err(error::query)
+    let mut options = ParquetReadOptions::default();
+    if !sorted.is_empty() {
+        options.file_sort_order = vec![sorted.iter().map(|name| ident(name.as_str()).sort(true, true)).collect()];
+    }
+    session.register_parquet(name, path, options).await.map_err(error::query)
 }
 
 async fn run(
@@ -190,7 +195,8 @@ async fn fill(work: &Work, staged: &Staged, base: Option<&DeltaTable>, merged: &
         row_bytes = row_bytes.max(files.row_bytes());
     }
     let session = session::open(&work.place, work.memory, WIDTH, row_bytes, staged.sorts_joins)?;
-    register(&session, "fresh", &staged.path).await?;
+    // a key has no NULL, so it is all the same where NULL would be
+    register(&session, "fresh", &staged.path, &work.spec.key_columns).await?;
     let mut adds = Vec::new();
     if let Some(table) = base {
         let touched = touched(work, &session, table).await?;
@@ -221,7 +227,7 @@ async fn fill(work: &Work, staged: &Staged, base: Option<&DeltaTable>, merged: &
             }
         };
         let sql = format!(
-            "SELECT {} FROM touched t LEFT JOIN (SELECT *, TRUE AS {FRESH} FROM fresh) f ON {}",
+            "SELECT {} FROM (SELECT *, TRUE AS {FRESH} FROM fresh) f RIGHT JOIN touched t ON {}",
             list(&work.columns.table, column),
             same("t")
         );
@@ -258,7 +264,7 @@ async fn touched(work: &Work, session: &SessionContext, table: &DeltaTable) -> R
     let provider = table.table_provider().with_file_column(FILE).build().await.map_err(error::query)?;
     session.register_table("target", Arc::new(provider)).map_err(error::query)?;
     let sql = format!(
-        "SELECT CAST({FILE} AS VARCHAR) AS file, count(*) AS n FROM (SELECT t.{FILE} FROM target t JOIN fresh f ON {}) \
+        "SELECT CAST({FILE} AS VARCHAR) AS file, count(*) AS n FROM (SELECT t.{FILE} FROM fresh f JOIN target t ON {}) \
          GROUP BY {FILE}",
         same_key(work, "t")
     );

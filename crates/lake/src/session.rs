@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use deltalake::datafusion::execution::SessionStateBuilder;
-use deltalake::datafusion::execution::memory_pool::FairSpillPool;
 use deltalake::datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use deltalake::datafusion::prelude::{SessionConfig, SessionContext};
 use deltalake::delta_datafusion::DeltaSessionConfig;
@@ -11,6 +10,7 @@ use levada_core::error::Result;
 
 use crate::error;
 use crate::place::Place;
+use crate::pool::Pool;
 
 /// Rows that operators work on at once at most.
 const ROWS_MAX: usize = 8192;
@@ -32,11 +32,12 @@ pub fn open(place: &Place, memory: usize, width: usize, row_bytes: u64, sorts_jo
         .with_batch_size((rows as usize).clamp(ROWS_MIN, ROWS_MAX))
         // those of old Spark, which have nanoseconds of any year
         .set_str("datafusion.execution.parquet.coerce_int96", "us")
-        .set_bool("datafusion.execution.parquet.schema_force_view_types", false)
+        // what is sorted stays so on its way to a join
+        .set_bool("datafusion.optimizer.prefer_existing_sort", true)
         .set_usize("datafusion.execution.sort_spill_reservation_bytes", memory / MERGE_PART / width.max(1))
         // a join by hash keeps one side in memory as a whole; one by sorting goes to disk
         .set_bool("datafusion.optimizer.prefer_hash_join", !sorts_joins);
-    let pool = Arc::new(FairSpillPool::new(memory));
+    let pool = Arc::new(Pool::new(memory, width));
     let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).build_arc().map_err(error::query)?;
     let (url, store) = place.root_store();
     runtime.register_object_store(&url, store);

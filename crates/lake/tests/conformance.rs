@@ -1,7 +1,6 @@
 //! The suites of the testkit on a local folder and on S3.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::future::BoxFuture;
 use levada_core::connector::{Connection, Connector as _};
@@ -19,14 +18,12 @@ pub fn connect_within(settings: Value, rule: PathRule) -> Arc<dyn Connection> {
     Delta::new(rule).connect(settings).unwrap()
 }
 
-/// Settings of a folder of the bucket for tests that no other test uses.
+/// Settings of a folder of a bucket that no other test uses.
 pub fn bucket() -> Value {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let url = url::Url::parse(&levada_testkit::services::s3()).unwrap();
+    let url = url::Url::parse(&levada_testkit::services::s3_bucket()).unwrap();
     let of = |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let location = format!("s3://{}/lake-{}-{number}", url.host_str().unwrap(), std::process::id());
+    let location = format!("s3://{}/lake", url.host_str().unwrap());
     json!({ "location": location, "endpoint": of("endpoint"), "region": of("region"), "access_key": of("access_key"),
         "secret_key": of("secret_key"), "allow_http": true })
 }

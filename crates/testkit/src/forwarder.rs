@@ -20,9 +20,12 @@ pub struct Forwarder {
     listening: JoinHandle<()>,
 }
 
+/// Whether a request is of a kind, by its first bytes.
+type IsMeant = dyn Fn(&[u8]) -> bool + Send + Sync;
+
 /// Requests of which the next one waits for the answer to the one before.
 struct Gate {
-    is_meant: Box<dyn Fn(&[u8]) -> bool + Send + Sync>,
+    is_meant: Box<IsMeant>,
     way: Arc<tokio::sync::Mutex<()>>,
 }
 

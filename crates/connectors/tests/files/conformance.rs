@@ -65,14 +65,11 @@ async fn local(format: &'static str) -> Place {
 }
 
 async fn bucket(format: &'static str) -> Place {
-    use std::sync::atomic::{AtomicU32, Ordering};
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let url = url::Url::parse(&levada_testkit::services::s3()).unwrap();
+    let url = url::Url::parse(&levada_testkit::services::s3_bucket()).unwrap();
     let connector = levada_connectors::registry().get("files").unwrap().clone();
     let mut settings = connector.settings_from_url(&url).unwrap();
     let root = settings["root"].as_str().unwrap().trim_end_matches('/').to_owned();
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    settings["root"] = format!("{root}/conformance-{}-{number}", std::process::id()).into();
+    settings["root"] = format!("{root}/conformance").into();
     settings["format"] = format.into();
     Place { folder: None, settings, format }
 }

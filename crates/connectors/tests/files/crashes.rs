@@ -88,9 +88,9 @@ async fn no_lock_stays_behind() {
     assert!(!root.join("people/_levada/lock").exists());
 }
 
-/// Settings of the bucket for tests, and its name.
+/// Settings of a bucket, and its name.
 pub fn bucket() -> (Value, String) {
-    let url = url::Url::parse(&levada_testkit::services::s3()).unwrap();
+    let url = url::Url::parse(&levada_testkit::services::s3_bucket()).unwrap();
     let connector = levada_connectors::registry().get("files").unwrap().clone();
     (connector.settings_from_url(&url).unwrap(), url.host_str().unwrap().to_owned())
 }
