@@ -9,7 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::connector::{Connection, FoundFile};
 use crate::error::{Error, ErrorKind, Result};
+use crate::naming::first_of;
 use crate::source::StreamInfo;
+
+/// Tables with rows that an error names.
+const NAMED_MAX: usize = 20;
 
 /// A connection seen as a database whose tables can be backed up and made again.
 pub trait Database: Send + Sync {
@@ -142,6 +146,12 @@ pub trait Archive: Send + Sync {
 
     /// Removes a file; one that is gone already is no error.
     fn remove<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<()>>;
+}
+
+/// The error of [`Database::prepare`] for tables that have rows.
+pub fn rows_there(tables: &[&str]) -> Error {
+    Error::new(ErrorKind::Refused, format!("there are rows already in {}", first_of(tables, NAMED_MAX)))
+        .advise("Nothing was changed. Say that rows are to be replaced, or restore into another database.")
 }
 
 /// The answer of a connection that is no database.

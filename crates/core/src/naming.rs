@@ -131,6 +131,15 @@ pub fn did_you_mean(nearest: Option<&str>) -> String {
     nearest.map(|word| format!("Did you mean `{word}`? ")).unwrap_or_default()
 }
 
+/// The first names of a list, and how many more there are: `a, b and 3 more`.
+pub fn first_of(names: &[impl AsRef<str>], max: usize) -> String {
+    let first = names.iter().take(max).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(max) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
 /// Levenshtein distance.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
@@ -157,6 +166,13 @@ mod tests {
 
     fn map(rules: NameRules, names: &[&str]) -> BTreeMap<String, String> {
         rules.map(&names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>(), &BTreeMap::new())
+    }
+
+    #[test]
+    fn of_many_names_the_first_are_told() {
+        assert_eq!(first_of(&["a", "b"], 2), "a, b");
+        assert_eq!(first_of(&["a", "b", "c", "d"], 2), "a, b and 2 more");
+        assert_eq!(first_of(&Vec::<String>::new(), 2), "");
     }
 
     #[test]

@@ -75,6 +75,8 @@ pub struct Query {
     pub connections: BTreeMap<String, Arc<dyn Connection>>,
     /// How many bytes of memory it may take; what does not fit goes to `spill`.
     pub memory_bytes: usize,
+    /// How many bytes of the disk it may take besides.
+    pub spill_bytes: u64,
     /// A folder for what does not fit into memory. It is made when needed, and left empty.
     pub spill: PathBuf,
 }

@@ -8,7 +8,7 @@ use arrow_schema::Field;
 use levada_core::batch::Data;
 use levada_core::connector::Connection;
 use levada_core::error::{Error, ErrorKind, Result};
-use levada_core::naming::{did_you_mean, nearest};
+use levada_core::naming::{did_you_mean, first_of, nearest};
 use levada_core::schema::{NATIVE, type_name};
 use levada_core::source::{ReadMode, ReadRequest, Reader, Source, StreamInfo};
 use schemars::JsonSchema;
@@ -179,7 +179,7 @@ pub(crate) async fn choose(source: &dyn Source, selector: Option<&str>) -> Resul
     }
     let names: Vec<&str> = streams.iter().map(|stream| stream.name.as_str()).collect();
     let error = Error::new(ErrorKind::Usage, format!("there are {} streams to choose from", streams.len()));
-    Err(error.advise(format!("Give one: {}.", told(&names))))
+    Err(error.advise(format!("Give one: {}.", first_of(&names, NAMES_TOLD))))
 }
 
 /// The error of a connection with nothing to read.
@@ -193,11 +193,5 @@ pub fn no_such_stream(name: &str, names: &[&str]) -> Error {
     if names.is_empty() {
         return error.advise(format!("There are no streams at all. {NOTHING_THERE}"));
     }
-    error.advise(format!("{}There are: {}.", did_you_mean(nearest(name, names)), told(names)))
-}
-
-fn told(names: &[&str]) -> String {
-    let more = names.len().saturating_sub(NAMES_TOLD);
-    let first = names.iter().take(NAMES_TOLD).copied().collect::<Vec<_>>().join(", ");
-    if more > 0 { format!("{first} and {more} more") } else { first }
+    error.advise(format!("{}There are: {}.", did_you_mean(nearest(name, names)), first_of(names, NAMES_TOLD)))
 }

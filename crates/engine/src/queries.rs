@@ -18,6 +18,9 @@ use serde_json::Value as Json;
 
 use crate::connections::Opened;
 
+/// How many times its memory a query may take of the disk.
+const SPILL_TIMES: u64 = 64;
+
 /// The connections that a task uses: those that it names, and those that its query reads. Of a query that is none, only the
 /// former.
 pub fn connections(registry: &Registry, task: &Task) -> Vec<String> {
@@ -160,6 +163,7 @@ pub fn open(
         params: asked.params.clone(),
         connections,
         memory_bytes: usize::try_from(asked.memory_bytes).unwrap_or(usize::MAX),
+        spill_bytes: asked.memory_bytes.saturating_mul(SPILL_TIMES),
         spill,
     };
     let source = queries.source(query).map_err(one)?;

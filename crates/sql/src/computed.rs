@@ -68,6 +68,7 @@ impl Computed {
             keys: self.keys.clone(),
             tables: [(ROW.to_owned(), Arc::new(table) as Arc<dyn TableProvider>)].into(),
             memory_bytes: MEMORY_BYTES,
+            spill_bytes: 0,
             spill: std::env::temp_dir(),
             batch_rows: 8192,
             partitions: 1,

@@ -72,6 +72,8 @@ fn arrow(error: &arrow_schema::ArrowError) -> Error {
             Some(inner) => told(inner, 0),
             None => Error::new(ErrorKind::Internal, inner.to_string()),
         },
+        // what is spilled is written by Arrow, which hands on the limit as an error of I/O
+        A::IoError(message, _) if message.contains("max_temp_directory_size") => exhausted(message, 0),
         A::MemoryError(message) => Error::new(ErrorKind::Full, message.clone()).advise("Give the task more `memory`."),
         other => Error::new(ErrorKind::Data, first_line(&other.to_string()))
             .advise("Correct the query, or the values that it meets."),

@@ -36,9 +36,6 @@ use crate::names::Names;
 use crate::row::RowPlan;
 use crate::{fault, functions, lineage, memory, output, parse, rewrite};
 
-/// How many times its memory a query may take of the disk.
-const SPILL_TIMES: u64 = 64;
-
 /// What is planned.
 pub(crate) enum Text {
     /// A statement.
@@ -56,6 +53,7 @@ pub(crate) struct Blueprint {
     /// By the name that the statement has for it, its parts joined by dots.
     pub(crate) tables: HashMap<String, Arc<dyn TableProvider>>,
     pub(crate) memory_bytes: usize,
+    pub(crate) spill_bytes: u64,
     pub(crate) spill: PathBuf,
     /// Rows of a batch within the query.
     pub(crate) batch_rows: usize,
@@ -160,8 +158,7 @@ impl Blueprint {
         // each sort takes what memory there is to merge its parts, and one that merges several sorts would find none left
         set.optimizer.repartition_sorts = false;
         set.execution.sort_spill_reservation_bytes = (self.memory_bytes / 16).clamp(64 << 10, 10 << 20);
-        let spill_bytes = SPILL_TIMES.saturating_mul(self.memory_bytes as u64);
-        let disk = DiskManagerBuilder::default().with_mode(disk).with_max_temp_directory_size(spill_bytes);
+        let disk = DiskManagerBuilder::default().with_mode(disk).with_max_temp_directory_size(self.spill_bytes);
         let top = NonZeroUsize::new(5).unwrap_or(NonZeroUsize::MIN);
         let pool = FairSpillPool::new(self.memory_bytes);
         let pool = datafusion::execution::memory_pool::TrackConsumersPool::new(pool, top);

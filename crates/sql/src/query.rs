@@ -126,6 +126,7 @@ impl QuerySource {
             keys: Arc::default(),
             tables: tables.collect::<HashMap<_, _>>(),
             memory_bytes: self.query.memory_bytes,
+            spill_bytes: self.query.spill_bytes,
             spill: self.query.spill.clone(),
             batch_rows: (batch_bytes.min(self.query.memory_bytes / 64) / width.max(1)).clamp(ROWS.1, ROWS.0),
             partitions,

@@ -181,9 +181,9 @@ async fn a_sort_larger_than_its_memory_goes_over_the_disk() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_disk_is_not_filled() {
-    let (folder, series) = (tempfile::tempdir().unwrap(), Series::new(200_000));
-    let mut query = over(&series, "SELECT rpad(text, 4000, '-') AS text FROM n.s ORDER BY 1", folder.path());
-    query.memory_bytes = 8 << 20;
+    let (folder, series) = (tempfile::tempdir().unwrap(), Series::new(600_000));
+    let mut query = over(&series, "SELECT text, id FROM n.s ORDER BY text", folder.path());
+    (query.memory_bytes, query.spill_bytes) = (24 << 20, 4 << 20);
     let error = run(query).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Full, "{error}");
     assert!(error.to_string().contains("spilled to disk is over its limit"), "{error}");

@@ -24,6 +24,7 @@ pub fn query(sql: &str, connections: &[(&str, Arc<dyn Connection>)], spill: &Pat
         params: BTreeMap::new(),
         connections: connections.iter().map(|(name, connection)| ((*name).to_owned(), connection.clone())).collect(),
         memory_bytes: MEMORY,
+        spill_bytes: 1 << 30,
         spill: spill.to_owned(),
     }
 }

@@ -2,6 +2,7 @@
 
 use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::id::{RunId, TaskRunId, WorkerId};
+use levada_core::naming::first_of;
 use levada_core::time::Timestamp;
 
 use crate::Store;
@@ -74,7 +75,10 @@ async fn of_place(tx: &mut Tx, run: RunId, pipeline: &str) -> Result<String> {
         }
         None => String::new(),
     };
-    Ok(format!("{pipeline} has {limit} of {limit} runs open at once: it waits for {}{of_backfill}", names(&open)))
+    Ok(format!(
+        "{pipeline} has {limit} of {limit} runs open at once: it waits for {}{of_backfill}",
+        first_of(&open, NAMES_MAX)
+    ))
 }
 
 struct Task {
@@ -155,7 +159,7 @@ async fn of_blockers(tx: &mut Tx, task: &Task) -> Result<String> {
         let (index, name) = (row.count()?, row.text()?);
         open.extend(before.iter().any(|task| *task as u64 == index).then_some(name));
     }
-    Ok(format!("it waits for {}", names(&open)))
+    Ok(format!("it waits for {}", first_of(&open, NAMES_MAX)))
 }
 
 /// It may go: is there a slot, and somebody to take it?
@@ -219,8 +223,9 @@ async fn of_pool(tx: &mut Tx, pool: &str, needed: i64) -> Result<Option<String>>
         held += taken;
         holders.push(format!("{name} of run {run}"));
     }
-    Ok((held + needed > slots)
-        .then(|| format!("the pool {pool} is full: {held} of {slots} slots, held by {}", names(&holders))))
+    Ok((held + needed > slots).then(|| {
+        format!("the pool {pool} is full: {held} of {slots} slots, held by {}", first_of(&holders, NAMES_MAX))
+    }))
 }
 
 async fn of_wait(tx: &mut Tx, task: &Task) -> Result<String> {
@@ -265,13 +270,4 @@ async fn of_holder(tx: &mut Tx, task: &Task, state: &str, now: Timestamp) -> Res
     let does = if state == "stopping" { "was asked to stop, and is at work" } else { "is at work" };
     let silent = if now.since(beat_at) > SUSPECT { format!(", and silent since {beat_at}") } else { String::new() };
     Ok(format!("worker {name} {does} since {since}{silent}"))
-}
-
-/// `a, b, c and 4 more`.
-fn names(names: &[String]) -> String {
-    let shown = names.iter().take(NAMES_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(NAMES_MAX) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
 }

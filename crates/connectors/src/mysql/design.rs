@@ -9,7 +9,7 @@ use levada_core::error::{Error, ErrorKind, Result};
 use levada_core::schema::{Change, Fit, Logical, NATIVE, OnSchemaChange, evolve};
 
 use super::create::{self, NewColumn};
-use super::discover::{Attachments, Column, Table};
+use super::discover::{Attachments, Column, Storage, Table};
 use super::encode::{Encoding, Form};
 use super::fit::{fit, form, stored_form};
 use super::native::Native;
@@ -388,7 +388,7 @@ fn strategy(spec: &LoadSpec, existing: &Existing, key: &[String]) -> Result<Stra
             )
             .advise("Give the stream a key, or load another table."));
         }
-        WriteMode::Replace if table.is_elsewhere() => {
+        WriteMode::Replace if table.storage() == Storage::Elsewhere => {
             let message = format!("the rows of `{}` are those of other tables", table.name);
             return Err(Error::new(ErrorKind::Refused, message).advise("Load the tables themselves."));
         }
@@ -396,7 +396,9 @@ fn strategy(spec: &LoadSpec, existing: &Existing, key: &[String]) -> Result<Stra
         WriteMode::Replace if attachments.has_triggers || attachments.refers || table.is_versioned => Strategy::Refill,
         // rows that are refused are taken back from a stage only where it has transactions, and rows of other engines may be
         // elsewhere, where a table of another name leads to as well
-        WriteMode::Replace if !table.is_transactional() && (spec.quarantine || !table.is_plain()) => Strategy::Refill,
+        WriteMode::Replace if !table.is_transactional() && (spec.quarantine || table.storage() != Storage::Plain) => {
+            Strategy::Refill
+        }
         WriteMode::Replace => Strategy::Swap,
     })
 }

@@ -77,22 +77,14 @@ impl Table {
         self.unique.iter().find(|key| key.is_identity).map(|key| key.columns.clone()).unwrap_or_default()
     }
 
+    /// How its engine keeps its rows.
+    pub fn storage(&self) -> Storage {
+        Storage::of(self.engine.as_deref())
+    }
+
     /// Whether changes to it can be rolled back.
     pub fn is_transactional(&self) -> bool {
-        self.engine
-            .as_deref()
-            .is_some_and(|engine| matches!(engine.to_ascii_lowercase().as_str(), "innodb" | "ndbcluster" | "rocksdb"))
-    }
-
-    /// Whether its rows are those of other tables, here or on other servers: what stands for it leads there as well.
-    pub fn is_elsewhere(&self) -> bool {
-        let engine = self.engine.as_deref().unwrap_or_default();
-        ["MRG_MyISAM", "FEDERATED", "CONNECT", "SPIDER"].iter().any(|other| other.eq_ignore_ascii_case(engine))
-    }
-
-    /// Whether it has no transactions, and keeps its rows by itself: a table made like it holds the same.
-    pub fn is_plain(&self) -> bool {
-        self.engine.as_deref().is_some_and(is_plain)
+        matches!(self.storage(), Storage::Transactional | Storage::Cluster)
     }
 
     /// The table as a stream to be read: with columns that the server computes, and what columns were elsewhere.
@@ -125,13 +117,32 @@ impl Table {
     }
 }
 
-fn is_plain(engine: &str) -> bool {
-    ["myisam", "aria", "memory"].contains(&engine.to_ascii_lowercase().as_str())
+/// How an engine keeps the rows of its tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Storage {
+    /// By themselves, with transactions.
+    Transactional,
+    /// In a cluster, with transactions.
+    Cluster,
+    /// By themselves, without transactions: a table made like one holds the same.
+    Plain,
+    /// In other tables, here or on other servers: a table made like one leads there as well.
+    Elsewhere,
+    /// In a way that is not known here, or not at all.
+    Unknown,
 }
 
-/// Whether the tables of an engine are known to keep their rows by themselves: not in other tables, not elsewhere, not at all.
-pub fn keeps_rows(engine: &str) -> bool {
-    is_plain(engine) || ["innodb", "rocksdb"].contains(&engine.to_ascii_lowercase().as_str())
+impl Storage {
+    /// That of an engine by its name.
+    pub fn of(engine: Option<&str>) -> Self {
+        match engine.unwrap_or_default().to_ascii_lowercase().as_str() {
+            "innodb" | "rocksdb" => Self::Transactional,
+            "ndbcluster" => Self::Cluster,
+            "myisam" | "aria" | "memory" => Self::Plain,
+            "mrg_myisam" | "federated" | "connect" | "spider" => Self::Elsewhere,
+            _ => Self::Unknown,
+        }
+    }
 }
 
 /// The tables and views that a selector names; Levada's own tables are left out unless named exactly.

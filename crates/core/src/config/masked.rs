@@ -196,7 +196,7 @@ mod tests {
             format!("version: 1\ntasks: {{ a: {{ sync: {{ {keys} }} }} }}\n"),
         ] {
             let shown = hidden(&text);
-            assert!(!shown.contains("c4nary") && shown.contains("${secret:x}"), "{shown}");
+            assert!(!shown.contains("c4nary") && shown.contains("own: \"${secret:x}\""), "{shown}");
         }
         let plain = "version: 1\n# nothing to hide\ntasks: { a: { command: { argv: [x] } } }\n";
         assert_eq!(hidden(plain), plain);

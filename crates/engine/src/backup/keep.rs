@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use levada_core::connector::FoundFile;
 use levada_core::error::{Context as _, Error, ErrorKind, Result};
+use levada_core::naming::first_of;
 use levada_core::time::{Clock, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -90,11 +91,9 @@ pub async fn newest(place: &Place) -> Result<Option<String>> {
     }
     if of_each.len() > 1 {
         let told = |entry: &Entry| format!("`{}` of {}", entry.name, entry.source.as_deref().unwrap_or("unknown"));
-        let more = of_each.len().saturating_sub(NAMED_MAX);
-        let others = if more > 0 { format!(" and of {more} more") } else { String::new() };
-        let names: Vec<String> = of_each.iter().take(NAMED_MAX).map(told).collect();
+        let names: Vec<String> = of_each.iter().map(told).collect();
         let message =
-            format!("there are backups of several databases, the newest of each: {}{others}", names.join(", "));
+            format!("there are backups of several databases, the newest of each: {}", first_of(&names, NAMED_MAX));
         return Err(Error::new(ErrorKind::Refused, message).advise("Nothing was changed. Name the backup."));
     }
     Ok(of_each.pop().map(|entry| entry.name))

@@ -17,6 +17,7 @@ use arrow_schema::SchemaRef;
 use levada_core::config::{Allowed, DataTest, DatasetCheck, Rule, Share};
 use levada_core::connector::Connection;
 use levada_core::error::{Context, Error, ErrorKind, Result};
+use levada_core::naming::first_of;
 use levada_core::quality::{Severity, TestResult, Verdict};
 use levada_core::query::QUERY_STREAM;
 use levada_core::time::Timestamp;
@@ -78,12 +79,9 @@ pub fn failure(results: &[TestResult]) -> Option<Error> {
     const TOLD: usize = 5;
     let failed: Vec<&TestResult> = results.iter().filter(|result| result.verdict == Verdict::Failed).collect();
     let first = failed.first()?;
-    let told: Vec<String> =
-        failed.iter().take(TOLD).map(|result| format!("`{}` ({})", result.test, result.told())).collect();
-    let more = failed.len().saturating_sub(TOLD);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let message =
-        format!("{} of {} tests of {} failed: {}{more}", failed.len(), results.len(), first.dataset, told.join(", "));
+    let told: Vec<String> = failed.iter().map(|result| format!("`{}` ({})", result.test, result.told())).collect();
+    let told = first_of(&told, TOLD);
+    let message = format!("{} of {} tests of {} failed: {told}", failed.len(), results.len(), first.dataset);
     Some(Error::new(ErrorKind::Task, message).advise(
         "Look at the failing rows in the results; correct the data, or allow for it by `allow` or `severity: warn`.",
     ))

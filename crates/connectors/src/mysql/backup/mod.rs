@@ -24,7 +24,7 @@ pub use self::pool::{Lent, end_statement};
 pub use self::stored::{Kind as StoredKind, Rule, is_stored, stored_kind};
 use super::MysqlConnection;
 use super::config::Config;
-use super::discover::{self, Table};
+use super::discover::{self, Storage, Table};
 use super::session;
 use super::source::{Job, TableReader, ranges, split_column};
 
@@ -181,7 +181,7 @@ async fn select(conn: &mut Conn, selectors: &[String]) -> Result<Vec<Table>> {
 /// Refuses engines whose tables have no rows of their own, or not certainly: what is read of them is not theirs alone, and what is
 /// written may change other tables, or be gone.
 fn own_rows(engine: Option<&str>) -> Result<()> {
-    if engine.is_some_and(discover::keeps_rows) {
+    if matches!(Storage::of(engine), Storage::Transactional | Storage::Plain) {
         return Ok(());
     }
     let message = format!("tables of the engine {} may have no rows of their own", engine.unwrap_or("unknown"));

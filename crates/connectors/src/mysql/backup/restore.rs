@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use levada_core::backup::{ForeignKey, Found, Object, Structure, Table};
+use levada_core::backup::{ForeignKey, Found, Object, Structure, Table, rows_there};
 use levada_core::error::{Context, Error, ErrorKind, Result};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
@@ -14,9 +14,6 @@ use crate::mysql::config::Config;
 use crate::mysql::discover::{self, Attachments};
 use crate::mysql::error::from_driver;
 use crate::mysql::session::{self, execute, quoted};
-
-/// Tables with rows that an error names.
-const NAMED_MAX: usize = 20;
 
 /// What a prepare has changed so far.
 #[derive(Default)]
@@ -31,15 +28,14 @@ pub async fn prepare(config: &Config, structure: &Structure, replace: bool) -> R
     let there = Names::of(&mut conn).await?;
     let mut full = Vec::new();
     for table in &structure.tables {
-        if matches!(there.kind(&table.table), Some("BASE TABLE" | "SYSTEM VERSIONED")) {
-            own_rows(there.engine(&table.table)).at(format!("table `{}`", table.table))?;
-        }
         match there.kind(&table.table) {
             None => {}
-            Some("BASE TABLE" | "SYSTEM VERSIONED") if has_rows(&mut conn, &table.table).await? => {
-                full.push(table.table.as_str());
+            Some("BASE TABLE" | "SYSTEM VERSIONED") => {
+                own_rows(there.engine(&table.table)).at(format!("table `{}`", table.table))?;
+                if has_rows(&mut conn, &table.table).await? {
+                    full.push(table.table.as_str());
+                }
             }
-            Some("BASE TABLE" | "SYSTEM VERSIONED") => {}
             Some(_) => {
                 return Err(Error::new(ErrorKind::Schema, "something else has the name of the table")
                     .at(format!("table `{}`", table.table)));
@@ -50,7 +46,7 @@ pub async fn prepare(config: &Config, structure: &Structure, replace: bool) -> R
         check_object(object, there.kind(&object.name)).at(format!("{} `{}`", object.kind, object.name))?;
     }
     if !full.is_empty() && !replace {
-        return Err(with_rows(&full));
+        return Err(rows_there(&full));
     }
     refuse_triggers(&mut conn, structure, &there).await?;
     let mut done = Done::default();
@@ -73,14 +69,6 @@ fn check_object(object: &Object, there: Option<&str>) -> Result<()> {
             Err(Error::new(ErrorKind::Unsupported, message).advise("Restore it with a newer version of Levada."))
         }
     }
-}
-
-fn with_rows(tables: &[&str]) -> Error {
-    let more = tables.len().saturating_sub(NAMED_MAX);
-    let names = tables.iter().take(NAMED_MAX).copied().collect::<Vec<_>>().join(", ");
-    let others = if more > 0 { format!(" and {more} more") } else { String::new() };
-    Error::new(ErrorKind::Refused, format!("there are rows already in {names}{others}"))
-        .advise("Nothing was changed. Say that rows are to be replaced, or restore into another database.")
 }
 
 /// Rows that come back are as they were: what a trigger makes of them, or of other tables, would be something else.

@@ -1,7 +1,7 @@
 //! Makes tables again from the statements of a backup, and puts their foreign keys up when the rows are there. Each of the
 //! two is one transaction.
 
-use levada_core::backup::{Found, Object, Structure, Table};
+use levada_core::backup::{Found, Object, Structure, Table, rows_there};
 use levada_core::error::{Context, Error, ErrorKind, Result};
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
@@ -10,9 +10,6 @@ use crate::postgres::config::Settings;
 use crate::postgres::error::Translate;
 use crate::postgres::session::Session;
 use crate::postgres::sql::{ident, qualified};
-
-/// Tables with rows that an error names.
-const NAMED_MAX: usize = 20;
 
 /// Makes what is missing, in one transaction.
 pub async fn prepare(settings: &Settings, structure: &Structure, replace: bool) -> Result<Vec<Found>> {
@@ -31,21 +28,11 @@ pub async fn prepare(settings: &Settings, structure: &Structure, replace: bool) 
         found.push(state);
     }
     if !full.is_empty() && !replace {
-        return Err(with_rows(&full));
+        return Err(rows_there(&full));
     }
     client.batch_execute("COMMIT").await.pg()?;
     session.close().await;
     Ok(found)
-}
-
-fn with_rows(tables: &[&str]) -> Error {
-    let more = tables.len().saturating_sub(NAMED_MAX);
-    let mut names = tables.iter().take(NAMED_MAX).copied().collect::<Vec<_>>().join(", ");
-    if more > 0 {
-        names.push_str(&format!(" and {more} more"));
-    }
-    Error::new(ErrorKind::Refused, format!("there are rows already in {names}"))
-        .advise("Nothing was changed. Say that rows are to be replaced, or restore into another database.")
 }
 
 async fn begin(settings: &Settings) -> Result<Session> {

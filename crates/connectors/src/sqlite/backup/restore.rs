@@ -1,14 +1,11 @@
 //! Makes tables again from the statements of a backup, in one transaction. Foreign keys are part of them, and are not looked at
 //! while rows come in.
 
-use levada_core::backup::{Found, Structure, Table};
+use levada_core::backup::{Found, Structure, Table, rows_there};
 use levada_core::error::{Context, Error, ErrorKind, Result};
 use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::sqlite::{File, error, quote};
-
-/// Tables with rows that an error names.
-const NAMED_MAX: usize = 20;
 
 /// Makes what is missing.
 pub fn prepare(file: &File, structure: &Structure, replace: bool) -> Result<Vec<Found>> {
@@ -21,11 +18,7 @@ pub fn prepare(file: &File, structure: &Structure, replace: bool) -> Result<Vec<
     let full = structure.tables.iter().zip(&found).filter(|(_, found)| **found == Found::Rows);
     let full: Vec<&str> = full.map(|(table, _)| table.table.as_str()).collect();
     if !full.is_empty() && !replace {
-        let more = full.len().saturating_sub(NAMED_MAX);
-        let names = full.iter().take(NAMED_MAX).copied().collect::<Vec<_>>().join(", ");
-        let others = if more > 0 { format!(" and {more} more") } else { String::new() };
-        return Err(Error::new(ErrorKind::Refused, format!("there are rows already in {names}{others}"))
-            .advise("Nothing was changed. Say that rows are to be replaced, or restore into another database."));
+        return Err(rows_there(&full));
     }
     connection.execute_batch("COMMIT").map_err(error::of)?;
     Ok(found)
