@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use levada_connectors::OffLimits;
-use levada_core::config::{AUTH_FILE, AuthDocument, Commands, Variables, secret_names};
+use levada_core::config::{AUTH_FILE, AuthDocument, Commands, LAKE_FOLDER, Variables, secret_names};
 use levada_core::error::{Context as _, Error, ErrorKind, Result};
 use levada_core::secret::Secret;
 use levada_core::time::{Clock, Timestamp};
@@ -71,7 +71,7 @@ impl Places {
             own.extend(["", "-wal", "-shm", "-journal"].map(beside));
         }
         own.extend(std::env::var_os("LEVADA_SECRETS_DIR").map(PathBuf::from));
-        OffLimits::new(own)
+        OffLimits::new(own).but(&self.project.join(LAKE_FOLDER))
     }
 
     /// Makes the project's folder the current one: paths in documents start there, wherever the process was started.

@@ -64,7 +64,7 @@ fn postgres_to_postgres() {
             at.username()
         ),
     );
-    let truth = Truth { target: &target, tables: &SHOP_TABLES };
+    let truth = Truth { target: &target, tables: &SHOP_TABLES, fetch: &|| {} };
     let see = || {
         truth.renew();
         for table in truth.tables {
@@ -84,7 +84,7 @@ fn postgres_to_mariadb() {
     let source = Database::postgres("levada_kill_src_maria");
     let target = Database::mariadb("levada_kill_dst");
     psql(&source, SHOP);
-    let truth = Truth { target: &target, tables: &SHOP_TABLES };
+    let truth = Truth { target: &target, tables: &SHOP_TABLES, fetch: &|| {} };
     let folder = tempfile::tempdir().unwrap();
     let see = || {
         truth.renew();
@@ -101,6 +101,58 @@ fn postgres_to_mariadb() {
     };
     see();
     torture("pg-maria", &document(&source.connection(), &target.connection(), SHOP_STREAMS), &change, &truth);
+}
+
+/// Read by the package `deltalake` for Python, compared by PostgreSQL.
+#[test]
+fn postgres_to_a_lake() {
+    const READ: &str = "
+import sys, os, pyarrow.csv
+from deltalake import DeltaTable
+for name, columns in (table.split(':') for table in sys.argv[2:]):
+    rows = DeltaTable(os.path.join(sys.argv[1], name)).to_pyarrow_table(columns=columns.split(','))
+    pyarrow.csv.write_csv(rows, os.path.join(sys.argv[1], name + '.csv'))
+sys.stdout.flush()
+os._exit(0)
+";
+    let source = Database::postgres("levada_kill_src_lake");
+    let target = Database::postgres("levada_kill_lake");
+    psql(&source, SHOP);
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    for Table { name, columns } in &SHOP_TABLES {
+        let columns =
+            columns.iter().map(|(column, native)| format!("{column} {native}")).collect::<Vec<_>>().join(", ");
+        psql(&target, &format!("CREATE TABLE {name} ({columns})"));
+    }
+    let fetch = || {
+        let python = std::env::var("LEVADA_TEST_DELTALAKE").expect("LEVADA_TEST_DELTALAKE is not set");
+        let tables = SHOP_TABLES.iter().map(|Table { name, columns }| {
+            format!("{name}:{}", columns.iter().map(|(column, _)| *column).collect::<Vec<_>>().join(","))
+        });
+        let output = Command::new(python).args(["-c", READ]).arg(folder.path()).args(tables).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        for Table { name, .. } in &SHOP_TABLES {
+            let copy = format!("\\copy {name} FROM '{}' WITH (FORMAT csv, HEADER)", file(&format!("{name}.csv")));
+            psql(&target, &format!("TRUNCATE {name}"));
+            psql(&target, &copy);
+        }
+    };
+    let truth = Truth { target: &target, tables: &SHOP_TABLES, fetch: &fetch };
+    let see = || {
+        truth.renew();
+        for Table { name, .. } in truth.tables {
+            psql(&source, &format!("\\copy {name} TO '{}'", file(name)));
+            psql(&target, &format!("\\copy wanted_{name} FROM '{}'", file(name)));
+        }
+    };
+    let change = |n: u64| {
+        psql(&source, &SHOP_CHANGES.replace("{n}", &n.to_string()));
+        see();
+    };
+    see();
+    let lake = format!("{{ type: delta, location: '{}' }}", folder.path().display());
+    torture("pg-lake", &document(&source.connection(), &lake, SHOP_STREAMS), &change, &truth);
 }
 
 #[test]
@@ -134,7 +186,7 @@ fn files_on_s3_to_postgres() {
         Table { name: "events", columns: &[("id", "bigint"), ("what", TEXT), ("amount", "numeric")] },
         Table { name: "products", columns: &[("id", "bigint"), ("title", TEXT)] },
     ];
-    let truth = Truth { target: &target, tables: &tables };
+    let truth = Truth { target: &target, tables: &tables, fetch: &|| {} };
     let folder = tempfile::tempdir().unwrap();
     let change = |n: u64| {
         put(format!("events/{n:04}.csv"), format!("id,what,amount\n{}", events(n)));
@@ -175,6 +227,8 @@ struct Table {
 struct Truth<'a> {
     target: &'a Database,
     tables: &'a [Table],
+    /// Brings to that server what a target has that is none.
+    fetch: &'a dyn Fn(),
 }
 
 impl Truth<'_> {
@@ -210,6 +264,7 @@ impl Truth<'_> {
 
     /// The target equals the source after a finished run; after a killed one each table may still be the one before.
     fn check(&self, finished: bool) {
+        (self.fetch)();
         for table in self.tables {
             let differs = self.difference(table, "wanted");
             if !differs.is_empty() && (finished || !self.difference(table, "before").is_empty()) {

@@ -336,6 +336,28 @@ fn no_connection_of_a_project_leads_to_what_levada_keeps() {
 }
 
 #[test]
+fn a_project_that_names_no_connection_has_a_lake() {
+    let load = "version: 1\nname: load\ntasks:\n  days:\n    sql:\n      query: SELECT 1 AS id, 'Monday' AS day\n      \
+                to: { connection: lake, stream: days, write: merge, key: [id] }\n";
+    let files = [("levada.yaml", "version: 1\n"), ("pipelines/load.yaml", load)];
+    let project = Project::new(Kept::Sqlite, "lake", &files);
+    project.told(0, &["apply"]);
+    for _ in 0..2 {
+        project.told(0, &["run", "pipelines/load.yaml"]);
+    }
+    assert!(project.path(".levada/lake/days/_delta_log").is_dir());
+    let rows = project.told(0, &["sql", "SELECT day, count(*) OVER () AS n FROM lake.days"]);
+    assert!(rows.contains("Monday") && rows.contains('1') && !rows.contains('2'), "{rows}");
+    // the folder beside stays closed
+    let err = project.refused(2, &["discover", "delta:./.levada"]);
+    assert!(err.contains("where Levada keeps its own"), "{err}");
+    // who names connections, names the lake too
+    project.write("levada.yaml", "version: 1\nconnections: { other: ./other.db }\n");
+    let err = project.refused(2, &["validate", "pipelines/load.yaml"]);
+    assert!(err.contains("there is no connection `lake`") && err.contains(".levada/lake"), "{err}");
+}
+
+#[test]
 fn a_full_disk_is_told_and_nothing_is_applied() {
     const NAME: &str = "project::a_full_disk_is_told_and_nothing_is_applied";
     let _ = services::postgres();

@@ -8,12 +8,22 @@ use levada_core::error::{Error, ErrorKind, Result};
 
 /// Files and folders that connections neither read nor write, nor list what is in them.
 #[derive(Debug, Clone, Default)]
-pub struct OffLimits(Arc<[PathBuf]>);
+pub struct OffLimits {
+    own: Arc<[PathBuf]>,
+    /// A folder in one of them that is open.
+    open: Option<PathBuf>,
+}
 
 impl OffLimits {
     /// These paths, which need not be there yet.
     pub fn new(paths: impl IntoIterator<Item = PathBuf>) -> Self {
-        Self(paths.into_iter().map(|path| real(&path)).collect())
+        Self { own: paths.into_iter().map(|path| real(&path)).collect(), open: None }
+    }
+
+    /// All but a folder in one of them, which need not be there yet.
+    #[must_use]
+    pub fn but(self, folder: &Path) -> Self {
+        Self { open: Some(real(folder)), ..self }
     }
 
     /// Refuses a path that leads there, also by links or `..`.
@@ -21,7 +31,7 @@ impl OffLimits {
     /// # Errors
     /// `Config`, with the path.
     pub fn check(&self, path: &Path) -> Result<()> {
-        if self.0.is_empty() || !self.hold(&real(path)) {
+        if self.own.is_empty() || !self.hold(&real(path)) {
             return Ok(());
         }
         let message = "this is where Levada keeps its own: metadata, keys and logs; no connection leads there";
@@ -32,7 +42,10 @@ impl OffLimits {
 
     /// Whether they hold a path that has neither links nor `..`.
     pub fn hold(&self, real: &Path) -> bool {
-        self.0.iter().any(|own| real.starts_with(own))
+        let is_open = |own: &PathBuf| {
+            self.open.as_ref().is_some_and(|open| open.starts_with(own) && open != own && real.starts_with(open))
+        };
+        self.own.iter().any(|own| real.starts_with(own) && !is_open(own))
     }
 }
 

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::PROJECT_FILE;
 use super::document::{Param, PipelineDocument, TaskDocument};
 use super::file::File;
 use super::interpolate::{is_late, too_late};
@@ -18,6 +17,7 @@ use super::schedule::{Schedule, ScheduleDocument, Trigger};
 use super::shorthand::{OneOrMany, Short};
 use super::work::{Condition, ForEach, Items, Work};
 use super::yaml::Node;
+use super::{LAKE, LAKE_FOLDER, PROJECT_FILE};
 use crate::error::Error;
 use crate::naming::{did_you_mean, nearest};
 use crate::run::When;
@@ -397,6 +397,11 @@ impl<'a> Check<'a> {
     fn connection_at(&mut self, path: &[&str], name: &str) {
         let project = self.project;
         let known: Vec<&str> = project.connections.iter().map(|connection| connection.name.as_str()).collect();
+        if name == LAKE && !known.contains(&name) {
+            let advice =
+                format!("Add `{LAKE}: \"delta:./{LAKE_FOLDER}\"` to `connections:`, as projects without any have it.");
+            return self.add(path, &format!("there is no connection `{name}`"), &advice);
+        }
         let none = format!("There are none: add `connections:` here, or a {PROJECT_FILE} in this folder or above.");
         self.known(path, "connection", name, &known, &none);
     }

@@ -66,8 +66,13 @@ impl File {
         let mut errors = Vec::new();
         let documents = yaml::parse(name, text).map_err(|error| vec![error])?;
         let says_nothing = documents.is_empty();
+        let has_lake = documents.iter().any(|node| file.is_project(node))
+            && documents.iter().all(|node| node.get("connections").is_none());
         for document in documents {
             file.add(document, &mut errors);
+        }
+        if has_lake {
+            file.connections.push(Connection::lake(name));
         }
         if says_nothing {
             errors.push(
@@ -87,10 +92,7 @@ impl File {
         if let Some(connections) = document.get("connections") {
             self.add_connections(connections, errors);
         }
-        let has = |keys: &[&str]| keys.iter().any(|key| document.get(key).is_some());
-        // of a document that says next to nothing the file's name tells what it is
-        let is_project = has(PROJECT_KEYS) || self.name.rsplit('/').next() == Some(PROJECT_FILE);
-        if is_project && !has(PIPELINE_KEYS) {
+        if self.is_project(&document) {
             self.add_project(&document, errors);
         } else if self.pipeline.is_some() {
             let advice = "Put every pipeline into a file of its own.";
@@ -98,6 +100,13 @@ impl File {
         } else {
             self.pipeline = Some(document);
         }
+    }
+
+    fn is_project(&self, document: &Node) -> bool {
+        let has = |keys: &[&str]| keys.iter().any(|key| document.get(key).is_some());
+        // of a document that says next to nothing the file's name tells what it is
+        let is_project = has(PROJECT_KEYS) || self.name.rsplit('/').next() == Some(PROJECT_FILE);
+        is_project && !has(PIPELINE_KEYS)
     }
 
     fn add_connections(&mut self, connections: &Node, errors: &mut Vec<Error>) {

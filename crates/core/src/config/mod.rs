@@ -75,3 +75,7 @@ pub use work::{Condition, ForEach, ITEMS_MAX_DEFAULT, Items, WAIT_EVERY_DEFAULT,
 
 /// The file that holds what all pipelines of a project share.
 pub const PROJECT_FILE: &str = "levada.yaml";
+/// The connection of a project that names none.
+const LAKE: &str = "lake";
+/// Where the tables of that connection are, below the project's folder.
+pub const LAKE_FOLDER: &str = ".levada/lake";

@@ -18,6 +18,7 @@ use super::lineage::{Lineage, LineageDocument};
 use super::report::{Report, ReportDocument};
 use super::task::Channel;
 use super::yaml::{Key, Mark, Node, Value};
+use super::{LAKE, LAKE_FOLDER};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What all pipelines share, as written.
@@ -282,6 +283,13 @@ pub enum Settings {
 impl Connection {
     pub(super) fn new(file: &str, key: &Key, node: &Node) -> Self {
         Self { name: key.text.clone(), file: file.to_owned(), mark: key.mark, node: node.clone() }
+    }
+
+    /// The lake of a project that names no connection.
+    pub(super) fn lake(file: &str) -> Self {
+        let mark = Mark { line: 1, column: 1 };
+        let node = Node { mark, value: Value::Text(format!("delta:./{LAKE_FOLDER}")) };
+        Self { name: LAKE.to_owned(), file: file.to_owned(), mark, node }
     }
 
     /// Resolves the references.
