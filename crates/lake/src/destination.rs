@@ -73,18 +73,22 @@ impl Destination for Lake {
             let number = positions::prepare(&place, &commit, true).await?;
             for _ in 0..FORGET_ATTEMPTS {
                 let base = place.newest(&commit.target).await?;
-                if base.is_none() {
-                    return Ok(false);
+                let known = positions::committed(&place, key).await?;
+                if base.is_none() || known.is_none_or(|known| known.load_id != commit.load_id) {
+                    break;
                 }
                 let mark = Mark { key, number, load_id: "" };
-                let tried = attempt(&place, &commit.target, base.as_ref(), Vec::new(), SaveMode::Append, &mark).await?;
-                if tried == Tried::Done {
-                    positions::prune(&place, key, number).await;
-                    return Ok(true);
+                match attempt(&place, &commit.target, base.as_ref(), Vec::new(), SaveMode::Append, &mark).await? {
+                    Tried::Done => {
+                        positions::prune(&place, key, number).await;
+                        return Ok(true);
+                    }
+                    Tried::Lost => {}
+                    Tried::Passed => break,
                 }
             }
             positions::withdraw(&place, key, number).await;
-            Err(Error::new(ErrorKind::Busy, "other commits of the table kept coming first"))
+            Err(Error::new(ErrorKind::Busy, "other loads of the stream or the table came first").advise("Try again."))
         })
     }
 
@@ -110,6 +114,11 @@ fn plan(spec: &LoadSpec, table: Option<&DeltaTable>) -> Result<LoadPlan> {
             .advise("Leave the stream out."));
     }
     let columns = planned(spec, table)?;
+    let floats = columns.written.fields().iter().filter(|field| field.data_type().is_floating());
+    if let Some(key) = floats.into_iter().find(|field| spec.key_columns.contains(field.name())) {
+        let message = format!("column `{}` is no key: NaN, 0 and -0 have no one answer to what is equal", key.name());
+        return Err(Error::new(ErrorKind::Unsupported, message).advise("Merge by another column."));
+    }
     let strategy = match (spec.write, table.is_some()) {
         (WriteMode::Merge, true) => {
             "One commit puts files with the new and the updated rows in place of those that held them"

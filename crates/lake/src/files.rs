@@ -73,10 +73,20 @@ fn is_inside(file: &LogicalFileView) -> bool {
 /// `Unsupported` for a path that the action would not name as the log does: the file would stay.
 pub fn removal(file: &LogicalFileView, changes_rows: bool) -> Result<Remove> {
     let path = file.path();
-    if path.is_ascii() {
+    if has_one_spelling(&path) {
         return Ok(file.remove_action(changes_rows));
     }
-    let message = format!("the log names a file by other characters than those of ASCII: {path}");
+    let message = format!("the log names a file by characters that can be written in several ways: {path}");
     Err(Error::new(ErrorKind::Unsupported, message)
         .advise("Such a table is only read and appended to. Load into another one."))
+}
+
+/// Whether a URL can name the path in one way only, as those do that write logs: they differ in what they escape.
+fn has_one_spelling(path: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/_.=-".contains(&byte);
+    let is_hex = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);
+    let bytes = path.as_bytes();
+    // a sign of percent that is left was escaped itself
+    (0..bytes.len())
+        .all(|at| is_plain(bytes[at]) || bytes[at] == b'%' && [at + 1, at + 2].iter().all(|at| is_hex(bytes.get(*at))))
 }

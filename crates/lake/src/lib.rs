@@ -13,6 +13,7 @@ mod load;
 mod maintain;
 mod merge;
 mod only;
+mod output;
 mod place;
 mod pool;
 mod positions;

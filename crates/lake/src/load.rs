@@ -1,6 +1,6 @@
 //! One load: files that no version of the table names yet, and the commit that names them, with the position in it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::num::NonZeroU64;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
@@ -23,6 +23,7 @@ use parquet::file::properties::WriterProperties;
 
 use crate::commit::{Mark, Tried, alteration, attempt, creation};
 use crate::merge::{self, Stage};
+use crate::output::Output;
 use crate::place::Place;
 use crate::positions::Number;
 use crate::{Lake, columns, destination, error, files, maintain, positions, quarantine};
@@ -31,8 +32,6 @@ use crate::{Lake, columns, destination, error, files, maintain, positions, quara
 const ATTEMPTS: usize = 20;
 /// Rows of a file are written to it in groups of about so many bytes.
 const GROUP_BYTES: usize = 32 << 20;
-/// A writer closes its files when it was given so many times as much as one is to have.
-const UNPACKED: u64 = 4;
 
 /// The streams that are being loaded in this process, with their places.
 static HELD: LazyLock<Mutex<HashSet<(String, StreamKey)>>> = LazyLock::new(Mutex::default);
@@ -72,10 +71,12 @@ pub struct Work {
     /// The version that the load began with.
     pub since: Option<Version>,
     /// The table's own words for its columns when the load began; another one means that somebody changed them.
-    shape: Option<String>,
+    shape: Option<serde_json::Value>,
     handle: DeltaTable,
     /// Files that nothing names yet.
     files: Mutex<Vec<Add>>,
+    /// The number of a commit that nothing names yet.
+    number: Mutex<Option<Number>>,
     stage: Option<Stage>,
 }
 
@@ -124,6 +125,7 @@ pub async fn begin(lake: &Lake, address: String, spec: LoadSpec, plan: LoadPlan)
         since: base.as_ref().and_then(DeltaTable::version),
         shape,
         files: Mutex::default(),
+        number: Mutex::default(),
         stage,
     };
     Ok(TableLoad { work: Arc::new(work), writers: plan.writers, writers_taken: false, _held: held })
@@ -136,18 +138,22 @@ fn lost_place(target: &str) -> Error {
 }
 
 /// What the log says of a table besides its rows.
-fn shape_of(table: &DeltaTable) -> Result<String> {
+fn shape_of(table: &DeltaTable) -> Result<serde_json::Value> {
     let state = table.snapshot().map_err(error::delta)?;
     let metadata = state.metadata();
     let schema = metadata.parse_schema().map_err(|error| Error::new(ErrorKind::Data, error.to_string()))?;
-    let configuration: BTreeMap<_, _> = metadata.configuration().iter().collect();
-    let shape = (schema, metadata.partition_columns(), configuration, state.protocol());
-    serde_json::to_string(&shape).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))
+    let shape = (schema, metadata.partition_columns(), metadata.configuration(), state.protocol());
+    // as a value, in which the order of names is none
+    serde_json::to_value(shape).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))
 }
 
 impl Work {
     fn files(&self) -> MutexGuard<'_, Vec<Add>> {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn number(&self) -> MutexGuard<'_, Option<Number>> {
+        self.number.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A writer of files of the table with these columns.
@@ -202,22 +208,26 @@ impl Work {
             rows_rejected: end.rejects.len() as u64,
             committed_at: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
         };
-        quarantine::write(&self.place, &self.spec, &end.rejects).await?;
         let number = positions::prepare(&self.place, &commit, false).await?;
-        let outcome = self.commit_as(number).await;
-        match &outcome {
-            Ok(_) => {
-                positions::prune(&self.place, &self.spec.key, number).await;
-                maintain::after_commit(self).await;
-            }
-            Err(error) if error.kind() == ErrorKind::Busy => {
-                positions::withdraw(&self.place, &self.spec.key, number).await;
-                quarantine::remove(&self.place, &self.spec.load_id).await;
-            }
-            // what the store did not answer may still come to be
-            Err(_) => {}
+        *self.number() = Some(number);
+        let outcome = match quarantine::write(&self.place, &self.spec, &end.rejects).await {
+            Ok(()) => self.commit_as(number).await,
+            Err(error) => Err(error),
+        };
+        if outcome.is_ok() {
+            positions::prune(&self.place, &self.spec.key, number).await;
+            maintain::after_commit(self).await;
+        } else {
+            self.undo().await;
         }
         outcome
+    }
+
+    /// Takes away what was put beside the table for a commit that never comes. One that the store did not answer may.
+    async fn undo(&self) {
+        let Some(number) = self.number().take() else { return };
+        positions::withdraw(&self.place, &self.spec.key, number).await;
+        quarantine::remove(&self.place, &self.spec.load_id).await;
     }
 
     async fn commit_as(&self, number: Number) -> Result<Durable> {
@@ -247,12 +257,14 @@ impl Work {
             // from here on a version may name them, whatever is heard of it, and even if nobody waits for it: they stay, and
             // the upkeep finds out
             let own = std::mem::take(&mut *self.files());
+            *self.number() = None;
             let named = if staged.is_some() { made.clone() } else { own.clone() };
             actions.extend(named.into_iter().map(Action::Add));
             match attempt(&self.place, &self.spec.target, base.as_ref(), actions, mode, &mark).await? {
                 Tried::Done => return Ok(durable),
                 Tried::Lost => {
                     *self.files() = own;
+                    *self.number() = Some(number);
                     self.remove(&made).await;
                 }
                 Tried::Passed => return Err(lost_place(&self.spec.target)),
@@ -292,8 +304,12 @@ impl Load for TableLoad {
             if std::mem::replace(&mut self.writers_taken, true) {
                 return Err(Error::new(ErrorKind::Internal, "the writers of a load were asked for twice"));
             }
-            let writer = |_| Box::new(TableWriter { work: self.work.clone(), open: None, bytes: 0 }) as Box<dyn Writer>;
-            Ok((0..self.writers.max(1)).map(writer).collect())
+            let count = self.writers.max(1);
+            let writer = |_| {
+                let output = Output::new(&self.work, self.work.columns.written.clone(), count);
+                Box::new(TableWriter { work: self.work.clone(), output }) as Box<dyn Writer>
+            };
+            Ok((0..count).map(writer).collect())
         })
     }
 
@@ -305,6 +321,7 @@ impl Load for TableLoad {
         Box::pin(async move {
             let files = std::mem::take(&mut *self.work.files());
             self.work.remove(&files).await;
+            self.work.undo().await;
         })
     }
 }
@@ -326,9 +343,7 @@ impl Drop for TableLoad {
 
 struct TableWriter {
     work: Arc<Work>,
-    open: Option<DeltaWriter>,
-    /// What it was given, in memory.
-    bytes: u64,
+    output: Output,
 }
 
 impl TableWriter {
@@ -336,22 +351,10 @@ impl TableWriter {
         if let Some(stage) = &self.work.stage {
             return stage.write(rows).await;
         }
-        let columns = &self.work.columns.written;
-        let writer = self.open.get_or_insert_with(|| self.work.file_writer(columns));
-        let rows = rows.with_schema(columns.clone()).map_err(error::arrow)?;
-        writer.write(&rows).await.map_err(error::delta)?;
-        self.bytes += rows.get_array_memory_size() as u64;
-        // compressed, that makes a file; the load knows its name from then on, and nothing of it waits to be sent
-        if self.bytes >= UNPACKED * self.work.target_bytes { self.close().await } else { Ok(()) }
-    }
-
-    async fn close(&mut self) -> Result<()> {
-        self.bytes = 0;
-        if let Some(writer) = self.open.take() {
-            let files = writer.close().await.map_err(error::delta)?;
-            self.work.files().extend(files);
-        }
-        Ok(())
+        let done = self.output.write(&self.work, rows).await;
+        // the load knows their names from then on
+        self.work.files().extend(self.output.closed());
+        done
     }
 }
 
@@ -372,8 +375,9 @@ impl Writer for TableWriter {
 
     fn finish(mut self: Box<Self>) -> BoxFuture<'static, Result<Accepted>> {
         Box::pin(async move {
-            self.close().await?;
-            Ok(Accepted::default())
+            let done = self.output.close().await;
+            self.work.files().extend(self.output.closed());
+            done.map(|()| Accepted::default())
         })
     }
 }

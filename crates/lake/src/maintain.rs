@@ -12,6 +12,7 @@ use deltalake::table::config::TablePropertiesExt as _;
 use futures_util::TryStreamExt as _;
 use levada_core::error::Result;
 
+use crate::commit::alteration;
 use crate::files::{Survey, removal};
 use crate::load::Work;
 use crate::session::{self, quoted};
@@ -58,13 +59,7 @@ async fn remove_old(work: &Work, table: DeltaTable) -> Result<()> {
 /// other: built on a later one, it would bring rows back that were put elsewhere meanwhile.
 async fn compact(work: &Work, table: &DeltaTable) -> Result<()> {
     let state = table.snapshot().map_err(error::delta)?;
-    let stored = state.snapshot().arrow_schema();
-    let is_as_loaded = stored.fields().iter().map(|field| field.name()).eq(work
-        .columns
-        .table
-        .fields()
-        .iter()
-        .map(|field| field.name()));
+    let is_as_loaded = alteration(table, &work.columns.table)?.is_empty();
     if !is_as_loaded || !work.partitions.is_empty() {
         return Ok(());
     }

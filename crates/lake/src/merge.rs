@@ -23,6 +23,7 @@ use tokio::sync::Mutex;
 
 use crate::files::{self, Survey};
 use crate::load::{Work, rows_of};
+use crate::output::Output;
 use crate::session::quoted;
 use crate::source::typed;
 use crate::{error, session};
@@ -31,10 +32,13 @@ use crate::{error, session};
 const ROW: &str = "_levada_row";
 const RANK: &str = "_levada_rank";
 const FRESH: &str = "_levada_fresh";
+const KNOWN: &str = "_levada_known";
 const FILE: &str = "_levada_file";
 /// Joins keep one side in memory where it takes less than this part of what there is.
 const HASH_PART: u64 = 8;
 const GROUP_BYTES: usize = 16 << 20;
+/// Rows that wait for their files take this part of the memory.
+const OUTPUT_PART: usize = 4;
 /// Partitions of a join. In one alone the engine does not sort.
 const WIDTH: usize = 2;
 
@@ -233,7 +237,14 @@ async fn fill(work: &Work, staged: &Staged, base: Option<&DeltaTable>, merged: &
         );
         merged.added.extend(write(work, &session, &sql).await?);
         let list = list(&work.columns.table, |name| has(written, name).then(|| format!("f.{}", quoted(name))));
-        let sql = format!("SELECT {list} FROM fresh f LEFT ANTI JOIN touched t ON {}", same("t"));
+        // an anti join that sorts knows fewer types of keys
+        let keys: Vec<String> = work.spec.key_columns.iter().map(|name| quoted(name)).collect();
+        let sql = format!(
+            "SELECT {list} FROM fresh f LEFT JOIN (SELECT {}, TRUE AS {KNOWN} FROM touched) t ON {} \
+             WHERE t.{KNOWN} IS NULL",
+            keys.join(", "),
+            same("t")
+        );
         let files = write(work, &session, &sql).await?;
         merged.durable.inserted = files.iter().map(rows_of).sum();
         merged.added.extend(files);
@@ -311,19 +322,23 @@ async fn named(table: &DeltaTable, names: &[String], removed: &mut Vec<Remove>) 
 /// # Errors
 /// Those of the store; `Full` where memory or disk are not enough. No file stays then.
 pub async fn write(work: &Work, session: &SessionContext, sql: &str) -> Result<Vec<Add>> {
-    let mut writer = work.file_writer(&work.columns.table);
-    let mut stream = run(session, sql).await?;
+    let order: Vec<String> = work.partitions.iter().map(|name| quoted(name)).collect();
+    let order = if order.is_empty() { String::new() } else { format!(" ORDER BY {}", order.join(", ")) };
+    let mut stream = run(session, &format!("{sql}{order}")).await?;
+    let mut output = Output::new(work, work.columns.table.clone(), OUTPUT_PART);
     while let Some(batch) = stream.next().await {
-        let rows = batch.map_err(error::query).and_then(|batch| typed(&batch, &work.columns.table));
-        let done = match rows {
-            Ok(rows) if rows.num_rows() == 0 => continue,
-            Ok(rows) => writer.write(&rows).await.map_err(error::delta),
+        let done = match batch.map_err(error::query).and_then(|batch| typed(&batch, &work.columns.table)) {
+            Ok(rows) => output.write(work, rows).await,
             Err(error) => Err(error),
         };
         if let Err(error) = done {
-            let _ = writer.abort().await;
+            output.abort(work).await;
             return Err(error);
         }
     }
-    writer.close().await.map_err(error::delta)
+    if let Err(error) = output.close().await {
+        output.abort(work).await;
+        return Err(error);
+    }
+    Ok(output.closed())
 }

@@ -119,10 +119,10 @@ pub async fn committed(place: &Place, key: &StreamKey) -> Result<Option<Commit>>
     of_stream(place, &hash, &numbers, &mut BTreeMap::new()).await
 }
 
-/// The last commits of all streams, ordered by key.
+/// The last commits of all streams, ordered by key, without those whose position is gone.
 ///
 /// # Errors
-/// As for [`committed`].
+/// Those of the store.
 pub async fn commits(place: &Place) -> Result<Vec<Commit>> {
     let mut streams: BTreeMap<String, Vec<Number>> = BTreeMap::new();
     for name in place.list(FOLDER).await? {
@@ -136,19 +136,25 @@ pub async fn commits(place: &Place) -> Result<Vec<Commit>> {
     let mut tables = BTreeMap::new();
     for (hash, mut numbers) in streams {
         numbers.sort_unstable();
-        found.extend(of_stream(place, &hash, &numbers, &mut tables).await?);
+        match of_stream(place, &hash, &numbers, &mut tables).await {
+            // what is wrong with one stream is told to those who load it
+            Err(error) if error.kind() == ErrorKind::Data => tracing::warn!("{error}"),
+            commit => found.extend(commit?),
+        }
     }
     found.sort_by(|a, b| (&a.key.pipeline, &a.key.stream).cmp(&(&b.key.pipeline, &b.key.stream)));
     Ok(found)
 }
 
-/// The newest file that a table says was committed. A stream that changed its target has files of both.
+/// The newest file that a table says was committed. A stream that changed its target has files of both, and a target that it
+/// comes back to names one that may be gone.
 async fn of_stream(
     place: &Place,
     hash: &str,
     numbers: &[Number],
     tables: &mut BTreeMap<String, Option<DeltaTable>>,
 ) -> Result<Option<Commit>> {
+    let mut gone = None;
     for number in numbers.iter().rev() {
         let Some(bytes) = place.read(&path(hash, *number)).await? else { continue };
         let entry = Entry::read(&bytes).at(path(hash, *number))?;
@@ -161,16 +167,18 @@ async fn of_stream(
             Some(current) if current == *number => return Ok(entry.known()),
             // newer than the list, or gone
             Some(current) if !numbers.contains(&current) => {
-                let Some(bytes) = place.read(&path(hash, current)).await? else {
+                if let Some(bytes) = place.read(&path(hash, current)).await? {
+                    return Ok(Entry::read(&bytes).at(path(hash, current))?.known());
+                }
+                gone.get_or_insert_with(|| {
                     let message = format!("the position {current} of this table is gone from {FOLDER}");
-                    return Err(Error::new(ErrorKind::Data, message)
+                    Error::new(ErrorKind::Data, message)
                         .at(format!("table `{target}`"))
-                        .advise("Bring the file back, or load the stream into a new table."));
-                };
-                return Ok(Entry::read(&bytes).at(path(hash, current))?.known());
+                        .advise("Bring the file back, or load the stream into a new table.")
+                });
             }
             _ => {}
         }
     }
-    Ok(None)
+    gone.map_or(Ok(None), Err)
 }

@@ -93,6 +93,10 @@ impl Lake {
         for wanted in request.columns.fields() {
             let column = stored.field_with_name(wanted.name());
             let column = column.map_err(|_| gone(format!("there is no column `{}` any more", wanted.name())))?;
+            if canonical(column).data_type() != wanted.data_type() {
+                let message = format!("column `{}` has another type than when the read was planned", wanted.name());
+                return Err(Error::new(ErrorKind::Schema, message).advise("Run again."));
+            }
             if is_nested(column) {
                 let message = format!("column `{}` is nested, and such columns are not read", wanted.name());
                 return Err(

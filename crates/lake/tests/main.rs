@@ -4,6 +4,7 @@
 
 mod conformance;
 mod kills;
+mod moved;
 mod only;
 mod pages;
 mod python;

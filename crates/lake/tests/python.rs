@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::conformance::{bucket, connect};
 
 /// What a program prints whose first argument is the URI of a table and the second its storage options.
-fn python(program: &str, uri: &str, options: &Value) -> String {
+pub fn python(program: &str, uri: &str, options: &Value) -> String {
     let python =
         std::env::var("LEVADA_TEST_DELTALAKE").expect("set LEVADA_TEST_DELTALAKE (scripts/services starts it)");
     // threads of the packages can abort an interpreter that ends as usual

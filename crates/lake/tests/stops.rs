@@ -1,5 +1,6 @@
 //! A load that nobody waits for any more while it commits: it counts as a whole or not at all, whatever is cleaned up after it.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,8 +42,7 @@ async fn a_commit_that_is_given_up_is_whole_or_nothing() {
         let patience = Duration::from_micros(if round == ROUNDS - 1 { 60_000_000 } else { round as u64 * 700 });
         let _ = tokio::time::timeout(patience, load.commit(end)).await;
         load.abort().await;
-        // what a thread has in hand it ends
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        at_rest(&folder.path().join("t/_delta_log")).await;
         let commit = destination.committed(&job.key).await.unwrap().map(|commit| commit.state);
         if commit != position {
             assert_eq!(commit, Some(json!({ "round": round })));
@@ -57,4 +57,20 @@ async fn a_commit_that_is_given_up_is_whole_or_nothing() {
         }
     }
     assert!(kept > 0 && kept < ROUNDS, "{kept} of {ROUNDS} commits were in time: none was given up, or all were");
+}
+
+/// Waits until what threads still have in hand is in the log, or is not.
+async fn at_rest(log: &Path) {
+    let names =
+        || -> Vec<_> { std::fs::read_dir(log).into_iter().flatten().map(|entry| entry.unwrap().file_name()).collect() };
+    let mut before = None;
+    loop {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let now = names();
+        let is_whole = now.iter().all(|name| !name.to_string_lossy().contains('#'));
+        if is_whole && before.as_ref() == Some(&now) {
+            return;
+        }
+        before = Some(now);
+    }
 }

@@ -119,7 +119,7 @@ os._exit(0)
     let target = Database::postgres("levada_kill_lake");
     psql(&source, SHOP);
     let folder = tempfile::tempdir().unwrap();
-    let file = |name: &str| folder.path().join(name).display().to_string();
+    let file = |name: &str| folder.path().join(format!("{name}.txt")).display().to_string();
     for Table { name, columns } in &SHOP_TABLES {
         let columns =
             columns.iter().map(|(column, native)| format!("{column} {native}")).collect::<Vec<_>>().join(", ");
@@ -133,7 +133,10 @@ os._exit(0)
         let output = Command::new(python).args(["-c", READ]).arg(folder.path()).args(tables).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         for Table { name, .. } in &SHOP_TABLES {
-            let copy = format!("\\copy {name} FROM '{}' WITH (FORMAT csv, HEADER)", file(&format!("{name}.csv")));
+            let copy = format!(
+                "\\copy {name} FROM '{}' WITH (FORMAT csv, HEADER)",
+                folder.path().join(format!("{name}.csv")).display()
+            );
             psql(&target, &format!("TRUNCATE {name}"));
             psql(&target, &copy);
         }
