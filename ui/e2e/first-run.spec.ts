@@ -1,6 +1,8 @@
 import { enter, ADMIN, addUser, expect, run, test } from "./test";
 
 test.describe.configure({ mode: "serial" });
+// nobody was here before
+test.use({ server: "first run" });
 
 test("the link of the first start makes the administrator, once", async ({ page, levada }) => {
   await page.goto(`${levada.url}/setup#${levada.setUpSecret}`);

@@ -5,8 +5,10 @@ export const ADMIN = { name: "anna", password: "ten bytes or more" };
 const CSRF = { "x-levada-csrf": "1" };
 
 interface Fixtures {
-  /** One server for all tests of a file. */
+  /** One server for all tests that run one after the other. */
   levada: Levada;
+  /** A file that names one has a server that no other file had before. */
+  server: string;
 }
 
 /** Tests against a server of their own. */
@@ -19,6 +21,7 @@ export const test = base.extend<object, Fixtures>({
     },
     { scope: "worker" },
   ],
+  server: ["", { scope: "worker", option: true }],
 });
 
 export { expect } from "@playwright/test";

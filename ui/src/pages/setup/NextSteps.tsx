@@ -1,13 +1,15 @@
-import { useInfiniteQuery } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link, type LinkProps } from "@tanstack/react-router";
 import { Cable, ChevronRight, LayoutDashboard, Workflow, type LucideIcon } from "lucide-react";
 import { connectionsOptions } from "../../api/queries/connections";
+import { overviewOptions } from "../../api/queries/overview";
 import { LoadDemo } from "../../components/LoadDemo";
 import { plural } from "../../format/numbers";
 
 /** What to do after the set-up: the first connection, a demo, or a look at what the project already has. */
 export function NextSteps() {
   const { data } = useInfiniteQuery(connectionsOptions({}));
+  const { data: overview } = useQuery(overviewOptions);
   const known = data?.pages[0]?.items.length ?? 0;
   return (
     <>
@@ -24,7 +26,7 @@ export function NextSteps() {
           See what runs, and what has run.
         </Step>
       </ul>
-      {data && known === 0 && (
+      {overview?.pipelines.total === 0 && (
         <div className="mt-4 flex items-center gap-3 border-t pt-4">
           <p className="grow text-xs text-ink-2">
             Or see it at work first: orders of a made-up shop, some more every minute. It can be deleted
