@@ -9,17 +9,17 @@ import { toast } from "./toasts";
 export function LoadDemo() {
   const navigate = useNavigate();
   const demo = useLoadDemo();
+  // the button goes away as soon as a pipeline is there, and what it began goes on
+  const load = async () => {
+    try {
+      const { id } = await demo.mutateAsync();
+      await navigate({ to: "/runs/$id", params: { id: String(id) } });
+    } catch (error) {
+      toast(messageOf(error), { tone: "fail" });
+    }
+  };
   return (
-    <Button
-      icon={Sparkles}
-      busy={demo.isPending}
-      onClick={() =>
-        demo.mutate(undefined, {
-          onSuccess: (run) => void navigate({ to: "/runs/$id", params: { id: String(run.id) } }),
-          onError: (error) => toast(messageOf(error), { tone: "fail" }),
-        })
-      }
-    >
+    <Button icon={Sparkles} busy={demo.isPending} onClick={() => void load()}>
       Load the demo
     </Button>
   );
