@@ -119,7 +119,7 @@ pub async fn committed(place: &Place, key: &StreamKey) -> Result<Option<Commit>>
     of_stream(place, &hash, &numbers, &mut BTreeMap::new()).await
 }
 
-/// The last commits of all streams, ordered by key, without those whose position is gone.
+/// The last commits of all streams, ordered by key, without those whose position is gone or cannot be read.
 ///
 /// # Errors
 /// Those of the store.
